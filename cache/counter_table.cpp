@@ -1,0 +1,339 @@
+#include <pgtally/cache/counter_table.hpp>
+
+#include <boost/assert.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+namespace pgtally::cache {
+
+namespace {
+
+constexpr std::uint64_t unused_revision = ~std::uint64_t{0};
+constexpr std::size_t min_index_size = 16;
+
+// The finalizer of MurmurHash3: every bit of the input moves every bit of the output.
+constexpr std::uint64_t mix(std::uint64_t x) noexcept
+{
+    x ^= x >> 33;
+    x *= 0xff51afd7ed558ccdULL;
+    x ^= x >> 33;
+    x *= 0xc4ceb9fe1a85ec53ULL;
+    return x ^ (x >> 33);
+}
+
+// A text key is one block: its length in two bytes, then the text.
+std::string_view text_of(std::uint64_t word) noexcept
+{
+    auto const* block = reinterpret_cast<char const*>(static_cast<std::uintptr_t>(word));
+    std::uint16_t size = 0;
+    std::memcpy(&size, block, sizeof size);
+    return {block + sizeof size, size};
+}
+
+constexpr std::uint32_t low(std::uint64_t word) noexcept
+{
+    return static_cast<std::uint32_t>(word);
+}
+constexpr std::uint32_t high(std::uint64_t word) noexcept
+{
+    return static_cast<std::uint32_t>(word >> 32);
+}
+constexpr std::uint64_t pack(std::uint32_t low_half, std::uint32_t high_half) noexcept
+{
+    return (std::uint64_t{high_half} << 32) | low_half;
+}
+
+}  // namespace
+
+counter_table::counter_table(key_kind kind, std::size_t width)
+    : kind_{kind}, width_{width}, index_(min_index_size, none), sums_(width, 0)
+{
+    BOOST_ASSERT(width >= 1 && width <= 64);
+}
+
+counter_table::~counter_table()
+{
+    free_all_keys();
+}
+
+counter_table::counter_table(counter_table&& other) noexcept
+    : counter_table{other.kind_, other.width_}
+{
+    *this = std::move(other);
+}
+
+counter_table& counter_table::operator=(counter_table&& other) noexcept
+{
+    std::swap(kind_, other.kind_);
+    std::swap(width_, other.width_);
+    chunks_.swap(other.chunks_);
+    index_.swap(other.index_);
+    sums_.swap(other.sums_);
+    std::swap(newest_, other.newest_);
+    std::swap(oldest_, other.oldest_);
+    std::swap(end_, other.end_);
+    std::swap(free_, other.free_);
+    std::swap(rows_, other.rows_);
+    std::swap(nonzero_, other.nonzero_);
+    std::swap(text_bytes_, other.text_bytes_);
+    return *this;
+}
+
+counter_table::word* counter_table::row(slot s) noexcept
+{
+    return chunks_[s / rows_per_chunk].get() + (s % rows_per_chunk) * (header_words + width_);
+}
+
+counter_table::word const* counter_table::row(slot s) const noexcept
+{
+    return chunks_[s / rows_per_chunk].get() + (s % rows_per_chunk) * (header_words + width_);
+}
+
+std::uint64_t counter_table::hash(key const& k) const noexcept
+{
+    if (is_number(kind_)) return mix(static_cast<std::uint64_t>(k.number));
+    return mix(std::hash<std::string_view>{}(k.text));
+}
+
+bool counter_table::equals(slot s, key const& k) const noexcept
+{
+    word const stored = row(s)[0];
+    return is_number(kind_) ? stored == static_cast<word>(k.number) : text_of(stored) == k.text;
+}
+
+// The place in the index where `k` is, or where it would be put.
+std::size_t counter_table::probe(key const& k) const noexcept
+{
+    std::size_t const mask = index_.size() - 1;
+    std::size_t place = hash(k) & mask;
+    while (index_[place] != none && !equals(index_[place], k)) place = (place + 1) & mask;
+    return place;
+}
+
+counter_table::slot counter_table::find(key const& k) const noexcept
+{
+    return index_[probe(k)];
+}
+
+counter_table::slot counter_table::find_or_add(key const& k)
+{
+    std::size_t place = probe(k);
+    if (index_[place] != none) return index_[place];
+    if ((rows_ + 1) * 4 > index_.size() * 3) {
+        grow_index();
+        place = probe(k);
+    }
+    slot const s = take_slot();
+    word* const words = row(s);
+    words[0] = make_key(k);
+    words[1] = 0;
+    std::fill_n(words + header_words, width_, word{0});
+    index_[place] = s;
+    link_oldest(s);
+    ++rows_;
+    return s;
+}
+
+void counter_table::grow_index()
+{
+    std::vector<slot> const old = std::exchange(index_, std::vector<slot>(index_.size() * 2, none));
+    for (slot const s : old) {
+        if (s != none) index_[probe(key_of(s))] = s;
+    }
+}
+
+counter_table::slot counter_table::take_slot()
+{
+    if (free_ != none) {
+        slot const s = free_;
+        free_ = low(row(s)[2]);
+        return s;
+    }
+    if (end_ == chunks_.size() * rows_per_chunk) {
+        chunks_.push_back(std::make_unique_for_overwrite<word[]>(rows_per_chunk * (header_words + width_)));
+    }
+    return end_++;
+}
+
+counter_table::word counter_table::make_key(key const& k)
+{
+    if (is_number(kind_)) return static_cast<word>(k.number);
+    BOOST_ASSERT(k.text.size() <= max_key_bytes);
+    auto const size = static_cast<std::uint16_t>(k.text.size());
+    auto block = std::make_unique_for_overwrite<char[]>(sizeof size + size);
+    std::memcpy(block.get(), &size, sizeof size);
+    std::copy(k.text.begin(), k.text.end(), block.get() + sizeof size);
+    text_bytes_ += sizeof size + size;
+    return static_cast<word>(reinterpret_cast<std::uintptr_t>(block.release()));
+}
+
+void counter_table::free_key(slot s) noexcept
+{
+    if (is_number(kind_)) return;
+    text_bytes_ -= sizeof(std::uint16_t) + text_of(row(s)[0]).size();
+    delete[] reinterpret_cast<char*>(static_cast<std::uintptr_t>(row(s)[0]));
+}
+
+void counter_table::free_all_keys() noexcept
+{
+    if (is_number(kind_)) return;
+    for (slot s = newest_; s != none; s = older(s)) free_key(s);
+}
+
+void counter_table::erase(slot s) noexcept
+{
+    std::size_t const mask = index_.size() - 1;
+    std::size_t hole = probe(key_of(s));
+    // Backward shift: what was pushed past the hole by it moves into it, so that no probe ends too early.
+    for (std::size_t next = (hole + 1) & mask; index_[next] != none; next = (next + 1) & mask) {
+        std::size_t const home = hash(key_of(index_[next])) & mask;
+        if (((next - home) & mask) >= ((next - hole) & mask)) {
+            index_[hole] = index_[next];
+            hole = next;
+        }
+    }
+    index_[hole] = none;
+    if (!is_zero(s)) {
+        --nonzero_;
+        for (std::size_t i = 0; i < width_; ++i) sums_[i] -= counters(s)[i];
+    }
+    unlink(s);
+    free_key(s);
+    row(s)[1] = unused_revision;
+    row(s)[2] = free_;
+    free_ = s;
+    --rows_;
+}
+
+std::span<std::int64_t const> counter_table::counters(slot s) const noexcept
+{
+    return {reinterpret_cast<std::int64_t const*>(row(s) + header_words), width_};
+}
+
+bool counter_table::is_zero(slot s) const noexcept
+{
+    return std::ranges::all_of(counters(s), [](std::int64_t value) { return value == 0; });
+}
+
+void counter_table::count(slot s, bool was_zero) noexcept
+{
+    bool const zero = is_zero(s);
+    if (was_zero && !zero) ++nonzero_;
+    if (!was_zero && zero) --nonzero_;
+}
+
+bool counter_table::add(slot s, std::span<std::int64_t const> deltas) noexcept
+{
+    BOOST_ASSERT(deltas.size() == width_);
+    bool const was_zero = is_zero(s);
+    bool changed = false;
+    word* const values = row(s) + header_words;
+    for (std::size_t i = 0; i < width_; ++i) {
+        auto const before = static_cast<std::int64_t>(values[i]);
+        values[i] += static_cast<word>(deltas[i]);
+        sums_[i] += wide_sum{static_cast<std::int64_t>(values[i])} - before;
+        changed = changed || deltas[i] != 0;
+    }
+    if (changed) count(s, was_zero);
+    return changed;
+}
+
+bool counter_table::assign(slot s, std::span<std::int64_t const> values) noexcept
+{
+    BOOST_ASSERT(values.size() == width_);
+    if (std::ranges::equal(counters(s), values)) return false;
+    bool const was_zero = is_zero(s);
+    word* const words = row(s) + header_words;
+    for (std::size_t i = 0; i < width_; ++i) {
+        sums_[i] += wide_sum{values[i]} - static_cast<std::int64_t>(words[i]);
+        words[i] = static_cast<word>(values[i]);
+    }
+    count(s, was_zero);
+    return true;
+}
+
+std::uint64_t counter_table::revision(slot s) const noexcept
+{
+    return row(s)[1];
+}
+
+bool counter_table::used(slot s) const noexcept
+{
+    return row(s)[1] != unused_revision;
+}
+
+void counter_table::touch(slot s, std::uint64_t revision) noexcept
+{
+    row(s)[1] = revision;
+    if (newest_ == s) return;
+    unlink(s);
+    link_newest(s);
+}
+
+// A row's links: the low half names the older neighbour, the high half the newer one.
+counter_table::slot counter_table::older(slot s) const noexcept
+{
+    return low(row(s)[2]);
+}
+
+counter_table::slot counter_table::newer(slot s) const noexcept
+{
+    return high(row(s)[2]);
+}
+
+void counter_table::link_oldest(slot s) noexcept
+{
+    row(s)[2] = pack(none, oldest_);
+    if (oldest_ != none) row(oldest_)[2] = pack(s, newer(oldest_));
+    else newest_ = s;
+    oldest_ = s;
+}
+
+void counter_table::link_newest(slot s) noexcept
+{
+    row(s)[2] = pack(newest_, none);
+    if (newest_ != none) row(newest_)[2] = pack(older(newest_), s);
+    else oldest_ = s;
+    newest_ = s;
+}
+
+void counter_table::unlink(slot s) noexcept
+{
+    slot const before = older(s), after = newer(s);
+    if (before != none) row(before)[2] = pack(older(before), after);
+    else oldest_ = after;
+    if (after != none) row(after)[2] = pack(before, newer(after));
+    else newest_ = before;
+}
+
+key counter_table::key_of(slot s) const noexcept
+{
+    word const stored = row(s)[0];
+    if (is_number(kind_)) return {{}, static_cast<std::int64_t>(stored)};
+    return {text_of(stored), 0};
+}
+
+void counter_table::append_key(slot s, std::string& out) const
+{
+    key const k = key_of(s);
+    if (!is_number(kind_)) {
+        out += k.text;
+        return;
+    }
+    char digits[24];
+    auto const end = std::to_chars(std::begin(digits), std::end(digits), k.number).ptr;
+    out.append(digits, end);
+}
+
+std::size_t counter_table::memory_bytes() const noexcept
+{
+    return sizeof *this + chunks_.size() * rows_per_chunk * (header_words + width_) * sizeof(word) +
+        chunks_.capacity() * sizeof(chunks_[0]) + index_.capacity() * sizeof(slot) + sums_.capacity() * sizeof(wide_sum) +
+        text_bytes_;
+}
+
+}  // namespace pgtally::cache

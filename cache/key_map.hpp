@@ -1,0 +1,60 @@
+#pragma once
+
+#include <pgtally/cache/key.hpp>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace pgtally::cache {
+
+// A map by key: by number for the integer kinds, by text for the others. Values may move when others come or go.
+template <class T>
+class key_map {
+public:
+    explicit key_map(key_kind kind) noexcept : by_number_{is_number(kind)} {}
+
+    T* find(key const& k) noexcept
+    {
+        if (by_number_) {
+            auto const at = numbers_.find(k.number);
+            return at == numbers_.end() ? nullptr : &at->second;
+        }
+        auto const at = texts_.find(k.text);
+        return at == texts_.end() ? nullptr : &at->second;
+    }
+    T const* find(key const& k) const noexcept { return const_cast<key_map*>(this)->find(k); }
+
+    T& find_or_add(key const& k)
+    {
+        if (by_number_) return numbers_[k.number];
+        auto const at = texts_.find(k.text);
+        return at == texts_.end() ? texts_[std::string{k.text}] : at->second;
+    }
+
+    void erase(key const& k) noexcept
+    {
+        if (by_number_) {
+            numbers_.erase(k.number);
+        } else if (auto const at = texts_.find(k.text); at != texts_.end()) {
+            texts_.erase(at);
+        }
+    }
+
+    bool empty() const noexcept { return numbers_.empty() && texts_.empty(); }
+    std::size_t size() const noexcept { return by_number_ ? numbers_.size() : texts_.size(); }
+
+private:
+    struct text_hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+    };
+
+    bool by_number_;
+    boost::unordered_flat_map<std::int64_t, T> numbers_;
+    boost::unordered_flat_map<std::string, T, text_hash, std::equal_to<>> texts_;
+};
+
+}  // namespace pgtally::cache

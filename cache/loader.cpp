@@ -1,0 +1,65 @@
+#include <pgtally/cache/loader.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace pgtally {
+
+namespace {
+
+using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
+
+constexpr char const* declare_load =
+    "declare load no scroll cursor for "
+    "select pg_current_snapshot()::text as key, null::bigint[] as counters "
+    "union all select key, counters from tally.truth(";
+
+cache::tally& wanted(load_target& target)
+{
+    auto* const tally = target.wanted();
+    if (tally == nullptr) throw load_failure{"it was given up", false};
+    return *tally;
+}
+
+void take_fence(db::rows<truth_row> const& rows, load_target& target)
+{
+    auto const [text, nothing] = rows.one();
+    auto snapshot = cache::fence::parse(text.value_or(""));
+    if (!snapshot) throw load_failure{"the database's snapshot cannot be read", true};
+    if (auto const refusal = wanted(target).fence_known(std::move(*snapshot))) throw load_failure{*refusal, false};
+}
+
+void take_rows(db::rows<truth_row> const& rows, load_target& target)
+{
+    auto& tally = wanted(target);
+    for (auto const& [key, counters] : rows) {
+        auto const refusal = tally.loaded(key.value_or(""), counters.value_or(std::vector<std::int64_t>{}));
+        if (refusal) throw load_failure{*refusal, true};
+    }
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_target& target)
+{
+    // A name is [a-z][a-z0-9_]*: it needs no escaping in a literal.
+    std::string const declaration = declare_load + ("'" + name + "')");
+    wanted(target).begin_load();
+    co_await connection.script("begin isolation level read committed read only; set local lock_timeout = '10s'");
+    co_await connection.query("select tally.lock_source($1)", name);
+    co_await connection.query(declaration);
+    auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");
+    take_fence(first, target);
+    for (;;) {
+        auto const rows = co_await connection.query_as<truth_row>("fetch forward 10000 from load");
+        if (rows.empty()) break;
+        take_rows(rows, target);
+    }
+    co_await connection.query("commit");
+    wanted(target);
+}
+
+}  // namespace pgtally

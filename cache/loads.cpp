@@ -1,0 +1,182 @@
+// Loads: whichever tally needs one gets one, as many at a time as there are loaders.
+
+#include <pgtally/cache/replica_set_impl.hpp>
+
+#include <algorithm>
+
+namespace pgtally {
+
+namespace {
+
+constexpr int barrier_heartbeats = 3;  // how long a load's barrier may take, in heartbeats
+
+// What waiting does not cure, as far as can be told: rights, the definition's own expressions, a schema that is gone.
+bool is_permanent(db::error const& e) noexcept
+{
+    return e.permanent() || e.state().in_class("42") || e.state().in_class("22") || e.state().is("3F000");
+}
+
+}  // namespace
+
+void replica_set::impl::want_load(std::string_view name, load_cause cause)
+{
+    auto const at = loads.find(name);
+    if (at == loads.end()) return;
+    auto& state = *at->second;
+    // A load under way that was given up is begun anew; one that goes on may serve, but not for what was asked after it.
+    state.wanted = true;
+    state.cause = cause;
+    if (cause != load_cause::retry) state.not_before = clock::time_point::min();
+    wake_loaders();
+}
+
+// Whoever waits for the load's barrier need not any more.
+void replica_set::impl::give_up_load(std::string const& name)
+{
+    if (auto* const tally = find(name)) tally->abandon_load();
+    if (auto const at = loads.find(name); at != loads.end()) at->second->done.notify();
+}
+
+void replica_set::impl::wake_loaders()
+{
+    for (auto const& each : loaders) each->work.notify();
+}
+
+// The tally whose turn it is; else none, and `wake_at` tells when one's pause ends.
+std::optional<std::string> replica_set::impl::next_load(clock::time_point now, clock::time_point& wake_at)
+{
+    wake_at = clock::time_point::max();
+    if (!transport_open || !definitions_current()) return std::nullopt;
+    for (auto const& [name, state] : loads) {
+        if (!state->wanted || state->running) continue;
+        if (state->not_before <= now) return name;
+        wake_at = std::min(wake_at, state->not_before);
+    }
+    return std::nullopt;
+}
+
+asio::awaitable<void> replica_set::impl::load_forever(loader& mine)
+{
+    while (!stopping) {
+        clock::time_point wake_at;
+        auto const name = next_load(clock::now(), wake_at);
+        if (name) co_await load_one(mine, *name);
+        else co_await mine.work.wait_until(wake_at);
+    }
+}
+
+asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name)
+{
+    auto const state = loads.find(name)->second;
+    auto const began = clock::now();
+    state->running = true;
+    state->wanted = false;
+    state->running_cause = state->cause;
+    ++state->number;
+    ++counted.tallies[name].loads[state->running_cause];
+    state->report.reset();
+    std::optional<std::string> failure;
+    bool permanent = false;
+    try {
+        co_await attempt_load(mine, name, state);
+    } catch (db::error const& e) {
+        failure = e.what();
+        permanent = is_permanent(e);
+    } catch (load_failure const& e) {
+        failure = e.what();
+        permanent = e.permanent;
+    }
+    state->running = false;
+    if (mine.connection.in_transaction()) mine.connection.close();
+    if (stopping || state->gone) co_return;
+    if (failure) load_failed(name, *state, *failure, permanent);
+    else load_done(name, *state, began);
+    end_turn();
+    wake_loaders();
+}
+
+namespace {
+
+// Finds the tally anew each time: it may be gone, or another load may have begun.
+class target final : public load_target {
+public:
+    target(std::function<cache::tally*()> look) : look_{std::move(look)} {}
+    cache::tally* wanted() noexcept override
+    {
+        auto* const tally = look_();
+        if (tally == nullptr || (begun_ && !tally->loading())) return nullptr;
+        begun_ = true;
+        return tally;
+    }
+
+private:
+    std::function<cache::tally*()> look_;
+    bool begun_ = false;
+};
+
+}  // namespace
+
+asio::awaitable<void> replica_set::impl::attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state)
+{
+    if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
+    mine.connection.set_timeout(std::chrono::milliseconds{0});
+    target into{[this, &name, &state] { return state->gone || stopping ? nullptr : find(name); }};
+    co_await load_truth(mine.connection, name, into);
+    co_await await_barrier(mine, name, state);
+}
+
+// Step 5: everything that the fence saw has arrived when this comes back.
+asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state)
+{
+    auto const number = state->number;
+    auto const back = [this, name, state, number](std::string const& id) {
+        if (state->gone || state->number != number) return;
+        if (auto* const tally = find(name)) state->report = tally->barrier_back(id);
+        state->done.notify();
+    };
+    auto const id = std::make_shared<std::string>();
+    *id = expected.expect([back, id] { back(*id); });
+    find(name)->await_barrier(*id);
+    state->done.clear();
+    mine.connection.set_timeout(settings.heartbeat * barrier_heartbeats);
+    auto const payload = barriers::payload(*id);
+    std::exception_ptr failure;
+    try {
+        co_await mine.connection.query("select pg_notify('tally', $1)", payload);
+        auto const deadline = clock::now() + settings.heartbeat * barrier_heartbeats;
+        if (!state->report) co_await state->done.wait_until(deadline);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    expected.forget(*id);
+    if (failure) std::rethrow_exception(failure);
+    if (!state->report) throw load_failure{"it was given up, or its barrier did not come back", false};
+}
+
+void replica_set::impl::load_done(std::string const& name, load_state& state, clock::time_point began)
+{
+    auto const& report = *state.report;
+    auto const seconds = std::chrono::duration<double>(clock::now() - began).count();
+    state.pauses.reset();
+    if (settings.on_load) settings.on_load(seconds);
+    auto& count = counted.tallies[name];
+    if (state.running_cause == load_cause::reset) count.drift_keys += report.differed;
+    log(db::level::info, "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
+                             std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
+                             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
+}
+
+void replica_set::impl::load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent)
+{
+    auto* const tally = find(name);
+    if (tally == nullptr) return;
+    tally->abandon_load();
+    if (!state.wanted) want_load(name, load_cause::retry);
+    state.not_before = clock::now() + state.pauses.next();
+    auto const reason = "cannot load tally " + name + ": " + why;
+    if (tally->reason() != reason) log(permanent ? db::level::error : db::level::warn, reason);
+    if (permanent) tally->fail(reason);
+    else if (tally->state() == cache::state::failed || tally->state() == cache::state::stale) tally->lost(reason);
+}
+
+}  // namespace pgtally

@@ -1,0 +1,202 @@
+#include <pgtally/cache/replica_set.hpp>
+
+#include <pgtally/cache/notify_transport.hpp>
+#include <pgtally/cache/replica_set_impl.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace pgtally {
+
+namespace {
+
+class expected_barrier final : public replica_set::barrier_wait {
+public:
+    expected_barrier(asio::any_io_executor executor, barriers& among) : among_{&among}, back_{std::move(executor)}
+    {
+        id_ = among_->expect([this] {
+            came_ = true;
+            back_.notify();
+        });
+    }
+    ~expected_barrier() override { among_->forget(id_); }
+
+    std::string const& id() const noexcept override { return id_; }
+
+    asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) override
+    {
+        if (!came_) co_await back_.wait_until(std::chrono::steady_clock::now() + at_most);
+        co_return came_;
+    }
+
+private:
+    barriers* among_;
+    db::detail::signal back_;
+    std::string id_;
+    bool came_ = false;
+};
+
+}  // namespace
+
+std::string_view to_string(load_cause value) noexcept
+{
+    switch (value) {
+        case load_cause::start: return "start";
+        case load_cause::reconnect: return "reconnect";
+        case load_cause::reload: return "reload";
+        case load_cause::definition: return "definition";
+        case load_cause::reset: return "reset";
+        case load_cause::retry: return "retry";
+    }
+    return "retry";
+}
+
+replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::backoff_limits limits)
+    : pauses{limits, chance()}, done{std::move(executor)}
+{
+}
+
+replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
+    : executor{std::move(chosen_executor)},
+      settings{std::move(chosen)},
+      control_wake{executor},
+      watch_wake{executor},
+      ended{executor}
+{
+    events = make_notify_transport(executor, settings.database);
+    for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
+}
+
+// Barriers need not be flushed to disk, nor to a standby, before they are heard of.
+db::config replica_set::impl::connection_settings() const
+{
+    auto result = settings.database;
+    result.on_connect.emplace_back("set synchronous_commit = local");
+    return result;
+}
+
+// Runs a coroutine beside the others; when the last of them has ended, so does `run`. They end by `stop` only: an
+// exception out of one is a defect, which must not leave the rest behind as if nothing were.
+template <class Coroutine>
+void replica_set::impl::start(Coroutine coroutine, char const* name)
+{
+    ++running;
+    auto const on_end = [this, name](std::exception_ptr failure) {
+        --running;
+        if (failure && !stopping) {
+            try {
+                std::rethrow_exception(failure);
+            } catch (std::exception const& e) {
+                log(db::level::error, std::string{"stopped following the database: "} + name + ": " + e.what());
+            }
+            stop();
+        }
+        if (running == 0) ended.notify();
+    };
+    asio::co_spawn(executor, std::move(coroutine), on_end);
+}
+
+asio::awaitable<void> replica_set::impl::run()
+{
+    start(events->run(), "transport");
+    start(receive(), "receive");
+    start(control(), "control");
+    start(watch_heartbeats(), "heartbeat");
+    for (auto const& each : loaders) start(load_forever(*each), "load");
+    while (running > 0) co_await ended.wait();
+}
+
+void replica_set::impl::stop()
+{
+    if (std::exchange(stopping, true)) return;
+    events->stop();
+    for (auto* const connection : open_connections) connection->close();
+    for (auto const& each : loaders) each->connection.close();
+    for (auto const& [name, state] : loads) state->done.notify();
+    wake_loaders();
+    control_wake.notify();
+    watch_wake.notify();
+}
+
+void replica_set::impl::log(db::level level, std::string const& line) const
+{
+    if (settings.database.log) settings.database.log(level, line);
+}
+
+void replica_set::impl::end_turn()
+{
+    if (settings.on_turn) settings.on_turn();
+    for (auto const& [name, tally] : replicas) tally->subscribers().flush();
+}
+
+cache::tally* replica_set::impl::find(std::string_view name) noexcept
+{
+    auto const at = replicas.find(name);
+    return at == replicas.end() ? nullptr : at->second.get();
+}
+
+std::unique_ptr<replica_set::barrier_wait> replica_set::impl::expect_barrier()
+{
+    return std::make_unique<expected_barrier>(executor, expected);
+}
+
+replica_set::replica_set(asio::any_io_executor executor, config chosen)
+    : impl_{std::make_unique<impl>(std::move(executor), std::move(chosen))}
+{
+}
+
+replica_set::~replica_set() = default;
+
+asio::awaitable<void> replica_set::run()
+{
+    return impl_->run();
+}
+
+void replica_set::stop()
+{
+    impl_->stop();
+}
+
+replica_set::tallies const& replica_set::all() const noexcept
+{
+    return impl_->replicas;
+}
+
+cache::tally* replica_set::find(std::string_view name) noexcept
+{
+    return impl_->find(name);
+}
+
+bool replica_set::knows_tallies() const noexcept
+{
+    return impl_->definitions_known;
+}
+
+std::string const& replica_set::trouble() const noexcept
+{
+    return impl_->transport_trouble.empty() ? impl_->control_trouble : impl_->transport_trouble;
+}
+
+int replica_set::schema_version() const noexcept
+{
+    return impl_->schema_version;
+}
+
+void replica_set::reset(std::string_view name)
+{
+    impl_->want_load(name, load_cause::reset);
+}
+
+std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()
+{
+    return impl_->expect_barrier();
+}
+
+replica_set::counters const& replica_set::stats() const noexcept
+{
+    return impl_->counted;
+}
+
+}  // namespace pgtally

@@ -1,0 +1,113 @@
+#pragma once
+
+// The replicas of one database, kept in step with it.
+//
+// Model: four coroutines and what they share.
+//   - receive: takes each batch of events from the transport, applies all of it, and then lets everybody who subscribed
+//     see the outcome once (`on_turn`).
+//   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
+//   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
+//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset.
+//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, every tally is stale
+//     and the transport is made anew.
+//
+// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of a
+// state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
+//
+// Not promised: that a `tally*` outlives the turn in which it was found; subscriptions know when theirs is gone.
+//
+// Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
+
+#include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/db/config.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally {
+
+// Why a load began: the metric's `cause`.
+enum class load_cause { start, reconnect, reload, definition, reset, retry };
+std::string_view to_string(load_cause value) noexcept;
+
+class replica_set {
+public:
+    struct config {
+        db::config database;
+        std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
+        std::chrono::milliseconds heartbeat{5'000};
+        std::size_t concurrent_loads = 2;
+        cache::limits limits;
+        // Called after each turn in which something was applied or a state changed, before subscribers are woken.
+        std::function<void()> on_turn;
+        // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of a load.
+        std::function<void(double)> on_event_lag, on_heartbeat, on_load;
+    };
+
+    struct tally_counters {
+        std::uint64_t events = 0;               // applied
+        std::map<load_cause, std::uint64_t> loads;
+        std::uint64_t drift_keys = 0;           // keys that differed although the tally was live
+    };
+
+    struct counters {
+        std::map<std::string, tally_counters, std::less<>> tallies;
+        std::map<std::string, std::uint64_t, std::less<>> events_dropped;  // by reason
+        std::uint64_t reconnects = 0;
+        double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
+    };
+
+    using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
+
+    replica_set(boost::asio::any_io_executor executor, config chosen);
+    ~replica_set();
+
+    boost::asio::awaitable<void> run();
+    void stop();
+
+    // By name, ascending.
+    tallies const& all() const noexcept;
+    cache::tally* find(std::string_view name) noexcept;
+
+    // Whether the definitions have been read since the start, and what is wrong with the database or its schema just now;
+    // empty if nothing is.
+    bool knows_tallies() const noexcept;
+    std::string const& trouble() const noexcept;
+
+    // The version of the installed schema, 0 if not known.
+    int schema_version() const noexcept;
+
+    // Rebuilds a replica from the truth; it stays live meanwhile if it was.
+    void reset(std::string_view name);
+
+    // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return: true
+    // if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
+    class barrier_wait;
+    std::unique_ptr<barrier_wait> expect_barrier();
+
+    counters const& stats() const noexcept;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+// One expected barrier: alive while somebody may want it.
+class replica_set::barrier_wait {
+public:
+    virtual ~barrier_wait() = default;
+    virtual std::string const& id() const noexcept = 0;
+    virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
+};
+
+}  // namespace pgtally

@@ -1,0 +1,130 @@
+#pragma once
+
+// What the coroutines of a replica_set share. Each of them has a file: receive, control, loads.
+
+#include <pgtally/cache/barriers.hpp>
+#include <pgtally/cache/catalog.hpp>
+#include <pgtally/cache/loader.hpp>
+#include <pgtally/cache/replica_set.hpp>
+#include <pgtally/cache/transport.hpp>
+#include <pgtally/db/backoff.hpp>
+#include <pgtally/db/connection.hpp>
+#include <pgtally/db/detail/signal.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <optional>
+#include <random>
+
+namespace pgtally {
+
+namespace asio = boost::asio;
+
+// Numbers in [0, 1), for pauses with jitter.
+inline std::function<double()> chance()
+{
+    return [engine = std::mt19937_64{std::random_device{}()}]() mutable {
+        return std::uniform_real_distribution<double>{0.0, 1.0}(engine);
+    };
+}
+
+struct replica_set::impl {
+    using clock = std::chrono::steady_clock;
+
+    // What concerns the loads of one tally. It outlives the tally while a load of it is under way.
+    struct load_state {
+        bool wanted = false, running = false, gone = false;
+        load_cause cause = load_cause::start;          // of the load that is wanted
+        load_cause running_cause = load_cause::start;  // of the one under way
+        std::uint64_t number = 0;  // of the load under way: a barrier that comes late finds another
+        clock::time_point not_before = clock::time_point::min();
+        std::optional<cache::load_report> report;
+        db::backoff pauses;
+        db::detail::signal done;
+
+        load_state(asio::any_io_executor executor, db::backoff_limits limits);
+    };
+
+    // One connection that loads, and its turn to look for work.
+    struct loader {
+        db::connection connection;
+        db::detail::signal work;
+        explicit loader(asio::any_io_executor executor) : connection{executor}, work{executor} {}
+    };
+
+    impl(asio::any_io_executor chosen_executor, config chosen);
+
+    // replica_set.cpp
+    asio::awaitable<void> run();
+    void stop();
+    template <class Coroutine>
+    void start(Coroutine coroutine, char const* name);
+    void log(db::level level, std::string const& line) const;
+    void end_turn();
+    std::unique_ptr<barrier_wait> expect_barrier();
+    db::config connection_settings() const;
+    cache::tally* find(std::string_view name) noexcept;
+
+    // receive.cpp: what the transport brings
+    asio::awaitable<void> receive();
+    void on(transport::opened const&);
+    void on(transport::lost const& e);
+    void on(transport::payload const& e);
+    void on_event(cache::event const& e);
+    void on_definition(cache::event const& e);
+    void drop(std::string_view reason);
+    void report_drops();
+
+    // control.cpp: definitions and heartbeats, on one connection
+    asio::awaitable<void> control();
+    asio::awaitable<void> control_turn(db::connection& connection, clock::time_point& next_heartbeat);
+    asio::awaitable<void> refresh_definitions(db::connection& connection);
+    asio::awaitable<void> send_heartbeat(db::connection& connection);
+    asio::awaitable<void> watch_heartbeats();
+    void heartbeat_back(clock::time_point sent);
+    void reconcile(catalog seen);
+    void add_tally(cache::definition what);
+    void remove_tally(std::string const& name);
+    void want_definitions();
+    void control_failed(db::error const& e);
+    void give_up_load(std::string const& name);
+
+    // loads.cpp
+    asio::awaitable<void> load_forever(loader& mine);
+    asio::awaitable<void> load_one(loader& mine, std::string name);
+    asio::awaitable<void> attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state);
+    asio::awaitable<void> await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state);
+    void load_done(std::string const& name, load_state& state, clock::time_point began);
+    void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
+    void want_load(std::string_view name, load_cause cause);
+    std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
+    void wake_loaders();
+    bool definitions_current() const noexcept { return definitions_asked == definitions_read; }
+
+    asio::any_io_executor executor;
+    config settings;
+    std::unique_ptr<transport> events;
+    tallies replicas;
+    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads;
+    std::vector<std::unique_ptr<loader>> loaders;
+    barriers expected;
+    counters counted;
+
+    bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
+    std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current, which loads wait for
+    int schema_version = 0;
+    std::string transport_trouble, control_trouble;
+    std::deque<std::string> heartbeats_sent;  // that are not back
+    clock::time_point last_heartbeat_back{};
+    db::detail::signal control_wake, watch_wake, ended;
+    std::vector<db::connection*> open_connections;
+    std::size_t running = 0;
+
+    cache::event decoded;
+    std::uint64_t drops_to_report = 0;
+    std::string last_drop;
+    clock::time_point last_drop_report{};
+};
+
+}  // namespace pgtally

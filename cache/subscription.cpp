@@ -1,0 +1,261 @@
+#include <pgtally/cache/subscription.hpp>
+
+#include <pgtally/cache/tally.hpp>
+
+#include <boost/assert.hpp>
+
+#include <utility>
+
+namespace pgtally::cache {
+
+subscription::subscription(tally& of, subscriber& owner, options chosen)
+    : tally_{&of},
+      owner_{&owner},
+      all_keys_{chosen.all_keys},
+      since_{std::move(chosen.since)},
+      interval_{chosen.interval},
+      index_{of.what().kind()}
+{
+    tally_->subscribers().join(*this);
+}
+
+subscription::~subscription()
+{
+    if (dropped()) return;
+    for (auto const& k : keys_) {
+        if (k.used) tally_->subscribers().unwatch(k.as_key(), k.position);
+    }
+    tally_->subscribers().leave(*this);
+}
+
+void subscription::track(key const& k)
+{
+    BOOST_ASSERT(!all_keys_ && !dropped());
+    std::uint32_t index = 0;
+    if (auto const* const known = index_.find(k)) {
+        index = *known;
+    } else {
+        index = free_.empty() ? static_cast<std::uint32_t>(keys_.size()) : free_.back();
+        if (free_.empty()) keys_.emplace_back();
+        else free_.pop_back();
+        keys_[index] = tracked_key{is_number(tally_->what().kind()) ? std::string{} : std::string{k.text}, k.number, 0, true,
+                                   false, false};
+        index_.find_or_add(k) = index;
+        tally_->subscribers().watch(k, *this, index);
+    }
+    if (!keys_[index].fresh) {
+        keys_[index].fresh = true;
+        fresh_.push_back(index);
+    }
+}
+
+void subscription::untrack(key const& k)
+{
+    BOOST_ASSERT(!all_keys_ && !dropped());
+    auto const* const known = index_.find(k);
+    if (known == nullptr) return;
+    std::uint32_t const index = *known;
+    tally_->subscribers().unwatch(k, keys_[index].position);
+    index_.erase(k);
+    std::erase(dirty_, index);
+    std::erase(fresh_, index);
+    keys_[index] = tracked_key{};
+    free_.push_back(index);
+}
+
+void subscription::mark(std::uint32_t index)
+{
+    auto& k = keys_[index];
+    if (k.dirty) {
+        ++conflated_;
+        return;
+    }
+    k.dirty = true;
+    dirty_.push_back(index);
+}
+
+void subscription::clear_marks() noexcept
+{
+    for (auto const index : dirty_) keys_[index].dirty = false;
+    for (auto const index : fresh_) keys_[index].fresh = false;
+    dirty_.clear();
+    fresh_.clear();
+}
+
+void subscription::start_over() noexcept
+{
+    snapshot_due_ = true;
+    since_.reset();
+    part_.reset();
+    sent_ = 0;
+}
+
+bool subscription::has_change() const noexcept
+{
+    return all_keys_ ? tally_->revision() > sent_ : !dirty_.empty();
+}
+
+update::item subscription::item_of(std::uint32_t index) const
+{
+    return {tally_->table().find(keys_[index].as_key()), index};
+}
+
+void subscription::append_key(update::item const& which, std::string& out) const
+{
+    if (all_keys_) tally_->table().append_key(which.row, out);
+    else if (is_number(tally_->what().kind())) out += std::to_string(keys_[which.tracked].number);
+    else out += keys_[which.tracked].text;
+}
+
+void subscription::next(update& out, clock::time_point now)
+{
+    out.what = update::kind::none;
+    out.partial = out.more = out.of_all_keys = false;
+    out.items.clear();
+    due_ = clock::time_point::max();
+    if (dropped()) {
+        if (!std::exchange(told_dropped_, true)) out.what = update::kind::dropped;
+    } else if (!tally_->has_counters()) {
+        next_state(out);
+    } else if (snapshot_due_ || part_) {
+        next_snapshot(out);
+    } else if (!fresh_.empty()) {
+        next_fresh(out);
+    } else if (!next_state(out) && has_change()) {
+        next_change(out, now);
+    }
+}
+
+void subscription::next_snapshot(update& out)
+{
+    out.what = update::kind::snapshot;
+    state_sent_ = tally_->state_changes();
+    if (std::exchange(snapshot_due_, false)) {
+        part_.reset();
+        if (since_ && resume(out)) return;
+        if (all_keys_) {
+            part_ = 0;
+            part_revision_ = tally_->revision();
+        }
+    }
+    if (all_keys_) next_part(out);
+    else all_of_named(out);
+}
+
+// The client's own point, if what changed since then is remembered and fits one message; else false, and a whole snapshot.
+bool subscription::resume(update& out)
+{
+    auto const point = *std::exchange(since_, std::nullopt);
+    bool const known = point.epoch == tally_->epoch() && point.revision <= tally_->revision() &&
+        point.revision >= tally_->remembered_from();
+    if (!known || !changed_since(point.revision, out)) {
+        out.items.clear();
+        return false;
+    }
+    clear_marks();
+    out.partial = true;
+    out.revision = sent_ = tally_->revision();
+    return true;
+}
+
+bool subscription::changed_since(std::uint64_t revision, update& out) const
+{
+    auto const& table = tally_->table();
+    if (all_keys_) {
+        for (auto s = table.newest(); s != counter_table::none && table.revision(s) > revision; s = table.older(s)) {
+            if (out.items.size() == tally_->bounds().max_keys_in_message) return false;
+            out.items.push_back({s, 0});
+        }
+        return true;
+    }
+    for (std::uint32_t index = 0; index < keys_.size(); ++index) {
+        if (!keys_[index].used) continue;
+        auto const item = item_of(index);
+        if (item.row != counter_table::none && table.revision(item.row) > revision) out.items.push_back(item);
+    }
+    return true;
+}
+
+// The next part of a snapshot of all keys. Values are those of now, the revision is that of the beginning: what changed in
+// between is sent again after the last part.
+void subscription::next_part(update& out)
+{
+    auto const& table = tally_->table();
+    auto s = *part_;
+    for (; s < table.end(); ++s) {
+        if (!table.used(s) || table.is_zero(s)) continue;
+        if (out.items.size() == tally_->bounds().max_keys_in_message) break;
+        out.items.push_back({s, 0});
+    }
+    out.revision = part_revision_;
+    out.more = s < table.end();
+    if (out.more) {
+        part_ = s;
+    } else {
+        part_.reset();
+        sent_ = part_revision_;
+    }
+}
+
+void subscription::all_of_named(update& out)
+{
+    clear_marks();
+    for (std::uint32_t index = 0; index < keys_.size(); ++index) {
+        if (keys_[index].used) out.items.push_back(item_of(index));
+    }
+    out.revision = sent_ = tally_->revision();
+}
+
+// Keys tracked since the snapshot. Its revision is one up to which every tracked key was sent, so that `since` with it has
+// no hole: while changes of other keys wait, that is an older one.
+void subscription::next_fresh(update& out)
+{
+    out.what = update::kind::snapshot;
+    state_sent_ = tally_->state_changes();
+    for (auto const index : fresh_) {
+        keys_[index].fresh = false;
+        if (std::exchange(keys_[index].dirty, false)) std::erase(dirty_, index);
+        out.items.push_back(item_of(index));
+    }
+    fresh_.clear();
+    if (dirty_.empty()) sent_ = tally_->revision();
+    out.revision = sent_;
+}
+
+bool subscription::next_state(update& out)
+{
+    if (state_sent_ == tally_->state_changes()) return false;
+    state_sent_ = tally_->state_changes();
+    out.what = update::kind::state;
+    return true;
+}
+
+void subscription::next_change(update& out, clock::time_point now)
+{
+    if (interval_.count() > 0 && last_change_ && now < *last_change_ + interval_) {
+        due_ = *last_change_ + interval_;
+        return;
+    }
+    if (all_keys_) {
+        if (sent_ < tally_->remembered_from() || !changed_since(sent_, out)) {
+            out.items.clear();
+            snapshot_due_ = true;
+            next_snapshot(out);
+            return;
+        }
+        conflated_ += tally_->revision() - sent_ - 1;
+        out.of_all_keys = true;
+        out.from = sent_;
+    } else {
+        for (auto const index : dirty_) {
+            keys_[index].dirty = false;
+            out.items.push_back(item_of(index));
+        }
+        dirty_.clear();
+    }
+    out.what = update::kind::change;
+    out.revision = sent_ = tally_->revision();
+    last_change_ = now;
+}
+
+}  // namespace pgtally::cache

@@ -1,0 +1,303 @@
+#include <pgtally/cache/tally.hpp>
+
+#include <pgtally/cache/subscription.hpp>
+#include <pgtally/cache/uuid.hpp>
+
+#include <boost/assert.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtally::cache {
+
+tally::tally(definition what, limits const& bounds)
+    : definition_{std::move(what)},
+      limits_{bounds},
+      epoch_{make_uuid()},
+      served_{definition_.kind(), definition_.counters.size()},
+      zeros_(definition_.counters.size(), 0),
+      feed_{definition_.kind()}
+{
+}
+
+tally::~tally()
+{
+    // Subscribers hear of it when they ask next; who is to be woken for that is no longer ours to know.
+    auto const orphans = feed_.members();
+    for (auto* const who : orphans) {
+        feed_.leave(*who);
+        who->tally_ = nullptr;
+        who->owner().wake(*who);
+    }
+}
+
+std::span<std::int64_t const> tally::counters(key const& k) const noexcept
+{
+    auto const s = served_.find(k);
+    return s == counter_table::none ? std::span{zeros_} : served_.counters(s);
+}
+
+std::uint64_t tally::changed_at(key const& k) const noexcept
+{
+    auto const s = served_.find(k);
+    return s == counter_table::none ? remembered_from_ : served_.revision(s);
+}
+
+// Events ----------------------------------------------------------------------------------------------------------------
+
+std::optional<outcome> tally::refuse(event const& e) const
+{
+    if (e.what != event::kind::deltas) return std::nullopt;
+    for (auto const& d : e.deltas) {
+        if (d.values_size != definition_.counters.size()) return outcome::wrong_width;
+        if (!parse_key(definition_.kind(), e.key(d))) return outcome::wrong_key;
+    }
+    return std::nullopt;
+}
+
+outcome tally::apply(event const& e)
+{
+    if (auto const refusal = refuse(e)) return *refusal;
+    outcome const fresh = load_ ? apply_to_load(e) : outcome::ignored;
+    outcome const served = state_ == state::live ? apply_to_served(e) : outcome::ignored;
+    if (fresh == outcome::needs_load || served == outcome::needs_load) return outcome::needs_load;
+    if (fresh == outcome::applied || served == outcome::applied) return outcome::applied;
+    return served == outcome::ignored ? fresh : served;
+}
+
+outcome tally::apply_to_load(event const& e)
+{
+    if (!load_->spoiled.empty()) return outcome::ignored;
+    if (!load_->fence) {
+        load_->kept_bytes += e.memory_bytes();
+        if (load_->kept_bytes <= limits_.max_kept_bytes) {
+            load_->kept.push_back(e);
+            return outcome::applied;
+        }
+        load_->spoiled = "more events came before its snapshot than may be kept";
+        load_->kept = {};
+        return outcome::needs_load;
+    }
+    if (load_->fence->contains(e.transaction)) return outcome::contained;
+    apply_to_fresh(e);
+    return load_->spoiled.empty() ? outcome::applied : outcome::needs_load;
+}
+
+// An event that the load's fence does not contain.
+void tally::apply_to_fresh(event const& e)
+{
+    auto& table = load_->table;
+    if (e.what == event::kind::reload) {
+        load_->spoiled = "a reload was asked for after its snapshot";
+        return;
+    }
+    if (e.what == event::kind::truncate) {
+        for (counter_table::slot s = 0; s < table.end(); ++s) {
+            if (table.used(s)) table.assign(s, zeros_);
+        }
+        return;
+    }
+    for (auto const& d : e.deltas) table.add(table.find_or_add(*parse_key(table.kind(), e.key(d))), e.counters(d));
+    if (table.rows() > limits_.max_keys) load_->spoiled = too_many_keys();
+}
+
+outcome tally::apply_to_served(event const& e)
+{
+    if (fence_->contains(e.transaction)) return outcome::contained;
+    switch (e.what) {
+        case event::kind::deltas: add_to_served(e); break;
+        case event::kind::truncate: truncate_served(); break;
+        case event::kind::reload:
+            set_state(state::stale, "the source changed in a way that events do not tell; loading again");
+            return outcome::needs_load;
+        default: return outcome::ignored;
+    }
+    forget_old_zeros();
+    return outcome::applied;
+}
+
+void tally::changed(counter_table::slot s, std::uint64_t revision)
+{
+    served_.touch(s, revision);
+    feed_.changed(served_, s);
+}
+
+void tally::add_to_served(event const& e)
+{
+    std::uint64_t const revision = revision_ + 1;
+    for (auto const& d : e.deltas) {
+        auto const s = served_.find_or_add(*parse_key(served_.kind(), e.key(d)));
+        if (!served_.add(s, e.counters(d))) continue;
+        revision_ = revision;
+        changed(s, revision);
+    }
+    if (served_.rows() > limits_.max_keys) fail(too_many_keys());
+}
+
+void tally::truncate_served()
+{
+    std::uint64_t const revision = revision_ + 1;
+    for (counter_table::slot s = 0; s < served_.end(); ++s) {
+        if (!served_.used(s) || !served_.assign(s, zeros_)) continue;
+        revision_ = revision;
+        changed(s, revision);
+    }
+}
+
+void tally::forget_old_zeros()
+{
+    if (served_.zeros() <= limits_.min_remembered_zeros || served_.zeros() * 2 <= served_.nonzero()) return;
+    auto forget = served_.zeros() / 2;
+    for (auto s = served_.oldest(); s != counter_table::none && forget > 0;) {
+        auto const next = served_.newer(s);
+        if (served_.is_zero(s)) {
+            remembered_from_ = std::max(remembered_from_, served_.revision(s));
+            served_.erase(s);
+            --forget;
+        }
+        s = next;
+    }
+}
+
+std::string tally::too_many_keys() const
+{
+    return "more than " + std::to_string(limits_.max_keys) + " keys; raise --max-keys";
+}
+
+// Loads -----------------------------------------------------------------------------------------------------------------
+
+void tally::begin_load()
+{
+    load_.emplace(definition_);
+}
+
+std::optional<std::string> tally::fence_known(pgtally::cache::fence f)
+{
+    BOOST_ASSERT(load_ && !load_->fence);
+    load_->fence = std::move(f);
+    auto const kept = std::exchange(load_->kept, {});
+    for (auto const& e : kept) {
+        if (load_->spoiled.empty() && !load_->fence->contains(e.transaction)) apply_to_fresh(e);
+    }
+    if (load_->spoiled.empty()) return std::nullopt;
+    return std::exchange(load_, std::nullopt)->spoiled;
+}
+
+std::optional<std::string> tally::loaded(std::string_view key_text, std::span<std::int64_t const> values)
+{
+    BOOST_ASSERT(load_ && load_->fence);
+    auto const k = parse_key(definition_.kind(), key_text);
+    if (load_->spoiled.empty() && (!k || values.size() != definition_.counters.size())) {
+        load_->spoiled = "the truth has a row that does not fit the definition";
+    }
+    if (load_->spoiled.empty()) {
+        auto& table = load_->table;
+        table.add(table.find_or_add(*k), values);
+        if (table.rows() > limits_.max_keys) load_->spoiled = too_many_keys();
+    }
+    if (load_->spoiled.empty()) return std::nullopt;
+    return std::exchange(load_, std::nullopt)->spoiled;
+}
+
+void tally::await_barrier(std::string id)
+{
+    BOOST_ASSERT(load_ && load_->fence);
+    load_->barrier = std::move(id);
+}
+
+std::optional<load_report> tally::barrier_back(std::string_view id)
+{
+    if (!load_ || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
+    auto done = *std::exchange(load_, std::nullopt);
+    if (!done.spoiled.empty()) return std::nullopt;
+    load_report report{done.table.nonzero(), 0, !loaded_};
+    fence_ = std::move(done.fence);
+    if (loaded_) report.differed = take_differences(done.table);
+    else take_first(std::move(done.table));
+    forget_old_zeros();
+    set_state(state::live, {});
+    return report;
+}
+
+void tally::take_first(counter_table fresh)
+{
+    served_ = std::move(fresh);
+    remembered_from_ = ++revision_;
+    for (counter_table::slot s = 0; s < served_.end(); ++s) {
+        if (served_.used(s)) served_.touch(s, revision_);
+    }
+    loaded_ = true;
+    feed_.changed_any();
+}
+
+std::uint64_t tally::take_differences(counter_table const& fresh)
+{
+    std::uint64_t differed = 0;
+    std::uint64_t const revision = revision_ + 1;
+    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> values) {
+        if (!served_.assign(s, values)) return;
+        ++differed;
+        changed(s, revision);
+    };
+    for (counter_table::slot s = 0; s < served_.end(); ++s) {
+        if (!served_.used(s)) continue;
+        auto const found = fresh.find(served_.key_of(s));
+        take(s, found == counter_table::none ? std::span<std::int64_t const>{zeros_} : fresh.counters(found));
+    }
+    for (counter_table::slot s = 0; s < fresh.end(); ++s) {
+        if (!fresh.used(s) || fresh.is_zero(s)) continue;
+        if (served_.find(fresh.key_of(s)) == counter_table::none) {
+            take(served_.find_or_add(fresh.key_of(s)), fresh.counters(s));
+        }
+    }
+    if (differed != 0) revision_ = revision;
+    return differed;
+}
+
+// States ----------------------------------------------------------------------------------------------------------------
+
+void tally::set_state(pgtally::cache::state value, std::string reason)
+{
+    if (state_ == value && reason_ == reason) return;
+    state_ = value;
+    reason_ = std::move(reason);
+    ++state_changes_;
+    feed_.changed_state();
+}
+
+void tally::lost(std::string reason)
+{
+    abandon_load();
+    if (loaded_) set_state(state::stale, std::move(reason));
+    else set_state(state::loading, {});
+}
+
+void tally::fail(std::string reason)
+{
+    abandon_load();
+    set_state(state::failed, std::move(reason));
+}
+
+bool tally::redefine(definition what)
+{
+    BOOST_ASSERT(what.name == definition_.name && what.kind() == definition_.kind());
+    bool const other = what.fingerprint != definition_.fingerprint;
+    definition_ = std::move(what);
+    if (other) start_over();
+    return other;
+}
+
+void tally::start_over()
+{
+    load_.reset();
+    fence_.reset();
+    loaded_ = false;
+    epoch_ = make_uuid();
+    revision_ = remembered_from_ = 0;
+    served_ = counter_table{definition_.kind(), definition_.counters.size()};
+    zeros_.assign(definition_.counters.size(), 0);
+    for (auto* const who : feed_.members()) who->start_over();
+    set_state(state::loading, {});
+}
+
+}  // namespace pgtally::cache

@@ -1,0 +1,140 @@
+-- Sources: which tables can be counted, and the lock that keeps a transaction from being split over two definitions.
+
+-- The table by the name as the caller would write it, or an error.
+create or replace function tally.find_source(source text, path text) returns regclass
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  found_table regclass;
+begin
+  if coalesce(source, '') = '' then
+    raise exception 'source: the name of a table is needed' using errcode = '22004', hint = 'For example ''public.likes''.';
+  end if;
+  begin
+    perform set_config('search_path', path, true);
+    found_table := pg_catalog.to_regclass(source);
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  exception
+    when syntax_error or invalid_name then
+      raise exception 'source: "%" is no name of a table', source
+        using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
+  end;
+  if found_table is null then
+    raise exception 'source: there is no table %', source
+      using errcode = '42P01', detail = format('Searched in: %s.', path),
+            hint = 'Write the schema too, as in public.likes; the role needs USAGE on it.';
+  end if;
+  return found_table;
+end
+$$;
+
+-- The source and, if it is partitioned, everything below: each carries triggers of its own, for statement triggers are
+-- not cloned to partitions.
+create or replace function tally.parts(source regclass) returns setof regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select relid from pg_partition_tree(source) where relid is not null
+  union
+  select source where exists (select from pg_class where oid = source)
+$$;
+
+create or replace function tally.check_source(source regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  problem text;
+  remedy text := 'Only an ordinary or a partitioned table can be counted.';
+  state text := '42809';
+  other regclass;
+begin
+  select * into rel from pg_class where oid = source;
+  if not found then
+    raise exception 'source: the table with oid % is gone', source::oid using errcode = '42P01';
+  end if;
+  if rel.relkind in ('v', 'm') then
+    problem := case rel.relkind when 'v' then 'a view' else 'a materialized view' end;
+    remedy := 'Count the table that it reads; what the view leaves out can be the tally''s filter.';
+  elsif rel.relkind = 'f' then
+    problem := 'a foreign table, whose changes are made elsewhere';
+    remedy := 'Install pgtally in the database that has the table.';
+  elsif rel.relkind not in ('r', 'p') then
+    problem := 'no table';
+  elsif rel.relnamespace = 'pg_catalog'::regnamespace or rel.oid < 16384
+        or rel.relnamespace = 'information_schema'::regnamespace or rel.relnamespace = 'tally'::regnamespace then
+    problem := 'a system table';
+    state := '42501';
+  elsif rel.relpersistence = 't' then
+    problem := 'a temporary table, which no other session sees';
+  elsif rel.relispartition then
+    select inhparent into other from pg_inherits where inhrelid = source;
+    problem := format('a partition of %s', other);
+    remedy := format('Count %s; a filter can leave out the other partitions'' rows.', other);
+  elsif exists (select from pg_inherits where inhrelid = source) then
+    problem := 'a child in table inheritance';
+    remedy := 'Rows reach it through its parents as well. Partition the table instead of inheriting.';
+  elsif rel.relkind = 'r' and exists (select from pg_inherits where inhparent = source) then
+    problem := 'a parent in table inheritance';
+    remedy := 'Its rows are in other tables as well. Partition the table instead of inheriting.';
+  end if;
+  if problem is not null then
+    raise exception 'source: % is %', source, problem using errcode = state, hint = remedy;
+  end if;
+end
+$$;
+
+-- The caller must be the owner, or able to act as the owner.
+create or replace function tally.check_owner(name text, source regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  part regclass;
+  owner oid := (select relowner from pg_class where oid = source);
+  part_owner oid;
+begin
+  for part, part_owner in
+    select c.oid::regclass, c.relowner from tally.parts(source) as p join pg_class c on c.oid = p order by c.oid <> source
+  loop
+    if not pg_has_role(current_user, part_owner, 'member') then
+      raise exception 'tally "%": role % does not own %', name, current_user, part
+        using errcode = '42501',
+              hint = format('Only the owner of the source makes, alters, reloads or drops its tallies: ask %s.',
+                            pg_get_userbyid(part_owner));
+    elsif not pg_has_role(owner, part_owner, 'usage') then
+      raise exception 'tally "%": the partition % belongs to %, not to %', name, part,
+                      pg_get_userbyid(part_owner), pg_get_userbyid(owner)
+        using errcode = '42501', hint = format('alter table %s owner to %I', part, pg_get_userbyid(owner));
+    end if;
+  end loop;
+end
+$$;
+
+-- Waits for the source's writers, not longer than the session's lock_timeout or ten seconds; says who is in the way.
+create or replace function tally.lock_writers(name text, source regclass, mode text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before text := current_setting('lock_timeout');
+  holders text;
+begin
+  if before::interval = '0' or before::interval > '10 s' then
+    perform set_config('lock_timeout', '10s', true);
+  end if;
+  begin
+    execute format('lock table %s in %s mode', source, mode);  -- partitions too
+  exception
+    when lock_not_available then
+      select string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+                                      else format('pid %s (user %s, application "%s", %s)', l.pid, coalesce(a.usename, '?'),
+                                                  a.application_name, coalesce(a.state, 'state hidden')) end, ', ')
+        into holders
+        from pg_locks l
+             left join pg_stat_activity a using (pid)
+       where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+         and l.database = (select oid from pg_database where datname = current_database())
+         and l.relation in (select p::oid from tally.parts(source) as p)
+         and (mode = 'access exclusive'
+              or l.mode not in ('AccessShareLock', 'RowShareLock'));
+      raise exception 'tally "%": % is in use by %', name, source,
+                      coalesce(holders, 'a transaction that ended just now')
+        using errcode = '55P03', detail = 'Nothing was changed.',
+              hint = 'Try again when that has ended, or end it with pg_terminate_backend.';
+  end;
+  perform set_config('lock_timeout', before, true);
+end
+$$;

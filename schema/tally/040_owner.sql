@@ -1,0 +1,94 @@
+-- Acting as the source's owner.
+--
+-- A tally's expressions are the owner's code. Whoever calls create_tally, a superuser perhaps, must never run them with
+-- rights of his own; and the schema's owner must let the owner create functions in schema tally without ever handing out
+-- a moment in which he could create others. Both go through one small function in pg_temp that belongs to the
+-- owner, is SECURITY DEFINER (in which PostgreSQL allows no SET ROLE, so that there is no way back) and runs what it is
+-- told. That it exists with exactly this text also proves to the functions of the schema's owner that the session may act
+-- as the owner. Nobody but the session can reach its pg_temp; the owner's own code could while it runs, so the
+-- function is looked at before each call.
+
+create or replace function tally.stand_in_source() returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select $body$
+declare
+  answer pg_catalog.text;
+begin
+  if reads then
+    execute statement into answer;
+  else
+    execute statement;
+  end if;
+  return answer;
+end
+$body$
+$$;
+
+-- Whether the session has shown that it may act as this role.
+create or replace function tally.stands_in(owner oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select count(*) = 1
+         and coalesce(bool_and(p.proowner = owner and p.prosecdef and p.proconfig is null and not p.proisstrict
+                               and p.prokind = 'f' and p.prosrc = tally.stand_in_source()
+                               and p.pronargdefaults = 0 and p.prorettype = 'pg_catalog.text'::regtype
+                               and p.proargtypes = '25 16'::oidvector
+                               and p.prolang = (select l.oid from pg_language l where l.lanname = 'plpgsql')), false)
+    from pg_proc p
+   where p.pronamespace = pg_my_temp_schema() and p.proname = 'pgtally_owner'
+$$;
+
+create or replace function tally.close_stand_in() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from pg_proc where pronamespace = pg_my_temp_schema() and proname = 'pgtally_owner') then
+    execute 'drop function pg_temp.pgtally_owner(text, boolean)';
+  end if;
+end
+$$;
+
+create or replace function tally.open_stand_in(owner oid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  role_before text := current_setting('role');
+  switched boolean := owner <> (select oid from pg_roles where rolname = current_user);
+begin
+  if not has_database_privilege(owner, current_database(), 'temporary') then
+    raise exception 'role % needs the right to create temporary objects in database %',
+                    pg_get_userbyid(owner), current_database()
+      using errcode = '42501',
+            hint = format('grant temporary on database %I to %I', current_database(), pg_get_userbyid(owner));
+  end if;
+  perform tally.close_stand_in();
+  if switched then
+    perform set_config('role', pg_get_userbyid(owner), true);
+  end if;
+  execute format('create function pg_temp.pgtally_owner(statement text, reads boolean) returns text '
+                 'language plpgsql security definer as %L', tally.stand_in_source());
+  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner's defaults may differ
+  if switched then
+    perform set_config('role', role_before, true);
+  end if;
+end
+$$;
+
+create or replace function tally.as_owner(owner oid, statement text) returns void
+language plpgsql as $$
+begin
+  if not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+      using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
+  end if;
+  perform pg_temp.pgtally_owner(statement, false);
+end
+$$;
+
+create or replace function tally.ask_owner(owner oid, question text) returns text
+language plpgsql as $$
+begin
+  if not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+      using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
+  end if;
+  return pg_temp.pgtally_owner(question, true);
+end
+$$;

@@ -1,0 +1,171 @@
+-- Expressions: from what people write to what PostgreSQL understood.
+--
+-- Each is parsed over an empty copy of the source in pg_temp, by the owner, under fixed settings. It ends as
+-- the expression of a stored generated column, which asks for just what a tally needs (IMMUTABLE; no subquery,
+-- aggregate, window or set-returning function) and gives it back with every name qualified: from here on the writer's
+-- search_path cannot change what it means.
+
+-- The settings under which a value becomes text, and text a value. The functions below run under these
+-- while they understand a definition; generated functions carry those that can matter to them.
+create or replace function tally.settings() returns table (setting text, value text)
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  values ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
+         ('bytea_output', 'hex'), ('lc_monetary', 'C'), ('standard_conforming_strings', 'on'), ('array_nulls', 'on'),
+         ('transform_null_equals', 'off'), ('quote_all_identifiers', 'off'), ('xmloption', 'content')
+$$;
+
+-- Types of which both the text and the reading of a literal depend on no setting.
+create or replace function tally.is_plain_type(type oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce((select typtype = 'e'
+                          or oid in ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+                                     'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype, '"char"'::regtype,
+                                     'uuid'::regtype, 'oid'::regtype, 'unknown'::regtype, 'anyenum'::regtype,
+                                     'json'::regtype, 'jsonb'::regtype, 'cstring'::regtype)
+                          or typcategory = 'A' and typelem <> 0 and tally.is_plain_type(typelem)
+                     from pg_type where oid = type), type = 0)
+$$;
+
+-- Whether an expression, by PostgreSQL's own tree of it, is made of such types and of PostgreSQL's own functions only.
+-- Then no setting but search_path can matter, and the triggers need not pay for setting the others.
+create or replace function tally.is_plain(tree text) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select not exists (select from regexp_matches(tree, ':\w*type (\d+)', 'g') as m where not tally.is_plain_type(m[1]::oid))
+         and not exists (select from regexp_matches(tree, ':\w*(?:funcid|opno|func) (\d+)', 'g') as m where m[1]::oid >= 16384)
+         and tree !~ '\{(COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
+$$;
+
+-- The probe: an empty table in pg_temp with the source's columns. It has the source's name if that is free, so that
+-- an expression may say "likes.post_id".
+create or replace function tally.open_probe(owner oid, source regclass) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  probe text := (select relname from pg_class where oid = source);
+begin
+  if exists (select from pg_class where relnamespace = pg_my_temp_schema() and relname = probe) then
+    probe := 'pgtally_probe';
+  end if;
+  probe := format('pg_temp.%I', probe);
+  perform tally.as_owner(owner, format('create table %s (like %s)', probe, source));
+  return probe;
+end
+$$;
+
+-- Understands one expression. Answers {"sql", "type" (oid), "plain"}; what: for messages, such as "counters: "rts"".
+create or replace function tally.understand(owner oid, probe text, what text, expression text, path text) returns json
+language plpgsql
+set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
+set extra_float_digits = 1 set bytea_output = hex set standard_conforming_strings = on set array_nulls = on
+set transform_null_equals = off set quote_all_identifiers = off set xmloption = content as $$
+declare
+  type_found oid;
+  answer json;
+  tree text;
+  state text;
+  message text;
+  remedy text;
+begin
+  perform set_config('search_path', 'pg_catalog, ' || path, true);
+  -- Between brackets of two kinds only a complete expression parses: what closes the one does not close the other. WHERE
+  -- takes no aggregate, window or set-returning function. PostgreSQL parses all of a text before it runs any of it.
+  perform tally.as_owner(owner, format(E'select from %s where false and array[%s\n] is null and (%s\n) is null',
+                                       probe, expression, expression));
+  type_found := tally.ask_owner(owner, format(E'select pg_typeof(x)::oid from (select (%s\n) from %s limit 0) as s(x) '
+                                              'right join (values (1)) as one on true', expression, probe));
+  if (select typtype in ('c', 'p') or typcategory = 'A' from pg_type where oid = type_found) then
+    raise exception 'type % is no scalar type', format_type(type_found, null)
+      using errcode = '42804', hint = 'Use an expression whose value is one number, text, date and the like.';
+  end if;
+  perform tally.as_owner(owner, format(E'alter table %s add column pgtally_expression %s generated always as (%s\n) stored',
+                                       probe, format_type(type_found, null), expression));
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  select pg_get_expr(adbin, adrelid), adbin::text into strict message, tree
+    from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+   where adrelid = probe::regclass and attname = 'pgtally_expression';
+  if tree ~ ':varattno -' then
+    raise exception 'system columns cannot be counted'
+      using errcode = '0A000', hint = 'Use the columns of the table itself.';
+  end if;
+  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position('\' in message) = 0);
+  perform tally.as_owner(owner, format('alter table %s drop column pgtally_expression', probe));
+  return answer;
+exception
+  when others then
+    get stacked diagnostics state = returned_sqlstate, message = message_text, remedy = pg_exception_hint;
+    if state = '57014' then
+      raise;
+    end if;
+    if state = '42P17' then
+      message := 'the expression is not IMMUTABLE: ' || message;
+      remedy := case
+        when expression ~* '^\s*("[^"]+"|\w+)\s*::\s*date\s*$'
+          then format('Write (%s at time zone ''UTC'')::date: which day it is must not depend on the writer''s time zone.',
+                      substring(expression from '^\s*("[^"]+"|\w+)'))
+        else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
+             '(datetime at time zone ''UTC'')::date.' end;
+    end if;
+    raise exception '%: %', what, message
+      using errcode = state, detail = format('The expression: %s', expression), hint = coalesce(remedy, '');
+end
+$$;
+
+-- Understands a whole definition: fills in key_type and code.
+create or replace function tally.understand_all(owner oid, d tally.definition) returns tally.definition
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  probe text := tally.open_probe(owner, d.source);
+  key_code json;
+  filter_code json;
+  counter_codes json[] := '{}';
+  one json;
+  m record;
+  plain boolean;
+  base oid;
+begin
+  key_code := tally.understand(owner, probe, 'key'::text, d.key, d.path);
+  base := key_code ->> 'type';
+  while (select typtype = 'd' from pg_type where oid = base) loop
+    base := (select typbasetype from pg_type where oid = base);
+  end loop;
+  d.key_type := format_type(base, null);
+  plain := (key_code ->> 'plain')::boolean;
+
+  for m in select * from tally.members('counters'::text, d.counters) loop
+    one := tally.understand(owner, probe, format('counters: "%s"', m.member), m.content, d.path);
+    if (one ->> 'type')::oid not in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then
+      raise exception 'counters: "%" is of type %, not smallint, integer or bigint', m.member,
+                      format_type((one ->> 'type')::oid, null)
+        using errcode = '42804', detail = format('The expression: %s', m.content),
+              hint = 'Counters are whole numbers: cast to bigint, or count in smaller units.';
+    end if;
+    counter_codes := counter_codes || one;
+    plain := plain and (one ->> 'plain')::boolean;
+  end loop;
+
+  if d.filter is not null then
+    filter_code := tally.understand(owner, probe, 'filter'::text, d.filter, d.path);
+    if (filter_code ->> 'type')::oid <> 'bool'::regtype then
+      raise exception 'filter: a condition is needed, not a value of type %', format_type((filter_code ->> 'type')::oid, null)
+        using errcode = '42804', detail = format('The expression: %s', d.filter), hint = 'For example stars is not null.';
+    end if;
+    plain := plain and (filter_code ->> 'plain')::boolean;
+  end if;
+
+  d.code := json_build_object(
+    'key', key_code ->> 'sql',
+    -- Types whose equal values have equal texts are grouped as they are, which is faster; their texts need no escapes.
+    'native', base in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'oid'::regtype, 'bool'::regtype)
+              and (key_code ->> 'type')::oid = base,
+    'counters', to_json(counter_codes),
+    'filter', filter_code ->> 'sql',
+    'plain', plain);
+
+  -- What was understood must be understood again.
+  perform tally.as_owner(owner, format('select from (select (%s)::text, %s from %s where %s) as s',
+    key_code ->> 'sql',
+    (select string_agg(format('(%s)::bigint', c ->> 'sql'), ', ') from unnest(counter_codes) as c),
+    probe, coalesce(filter_code ->> 'sql', 'true')));
+  perform tally.as_owner(owner, format('drop table %s', probe));
+  return d;
+end
+$$;

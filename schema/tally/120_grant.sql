@@ -1,0 +1,52 @@
+-- Rights. PUBLIC has none on anything here (see 900_finish.sql); these give what a purpose needs, and no more.
+
+create or replace function tally.check_role(role text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_roles where rolname = role) then
+    raise exception 'there is no role "%"', role
+      using errcode = '42704', hint = 'The name as in pg_roles, without quotes. Rights are never given to PUBLIC.';
+  end if;
+end
+$$;
+
+-- What serving needs. It reads every tally's counters, and can run every action.
+create or replace function tally.grant_server(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  called text;
+begin
+  perform tally.check_role(role);
+  execute format('grant usage on schema tally to %I', role);
+  execute format('grant select on tally.tallies to %I', role);
+  foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)',
+                                'act(text, text, text, json, text)'] loop
+    if to_regprocedure('tally.' || called) is not null then  -- version 1 knows no act
+      execute format('grant execute on function tally.%s to %I', called, role);
+    end if;
+  end loop;
+end
+$$;
+
+-- What making tallies of one's own tables needs: all functions but those that read other owners' counters, run their
+-- actions, or grant.
+create or replace function tally.grant_create(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  called regprocedure;
+begin
+  perform tally.check_role(role);
+  execute format('grant usage on schema tally to %I', role);
+  for called in
+    select oid::regprocedure from pg_proc
+     where pronamespace = 'tally'::regnamespace and proname !~ '^tally_\d+_'
+       and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create')
+  loop
+    execute format('grant execute on function %s to %I', called, role);
+  end loop;
+  if not has_database_privilege(role, current_database(), 'temporary') then
+    raise notice 'role % needs one right more: grant temporary on database % to %', role,
+                 quote_ident(current_database()), quote_ident(role);
+  end if;
+end
+$$;

@@ -1,0 +1,104 @@
+-- Version 2: actions, the statements behind POST.
+--
+-- An action is SQL of the source's owner, run with the owner's rights, so that a server needs none on the application's
+-- tables. It is part of a generated function, and not read from a table, so that only the owner can have written it.
+
+-- Refuses an action that is not one statement of the kinds allowed. Nothing is run.
+create or replace function tally.check_action(owner oid, name text, statement text, path text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  state text;
+  message text;
+  first_word text := lower(substring(statement from '^(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)'));
+begin
+  if coalesce(first_word, '') not in ('select', 'insert', 'update', 'delete', 'merge', 'with') then
+    raise exception 'only SELECT, INSERT, UPDATE, DELETE, MERGE and WITH can be an action' using errcode = '42601';
+  end if;
+  -- To open a cursor parses a text as a whole and runs nothing of it. Several statements are an error, one that returns no
+  -- rows is another; only the second names the kind of statement, in every language of messages.
+  perform set_config('search_path', 'pg_catalog, ' || path, true);
+  perform tally.as_owner(owner, format('do %L', format($body$
+    declare
+      c refcursor;
+    begin
+      open c for execute %L using null::pg_catalog.text, null::pg_catalog.json;
+      close c;
+    end
+    $body$, statement)));
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+exception
+  when others then
+    get stacked diagnostics state = returned_sqlstate, message = message_text;
+    if state = '42P11' then
+      if message ~ '(INSERT|UPDATE|DELETE|MERGE)' then
+        return;
+      end if;
+      message := 'it must be exactly one SELECT, INSERT, UPDATE, DELETE, MERGE or WITH';
+      state := '42601';
+    elsif state = '57014' then
+      raise;
+    end if;
+    raise exception 'actions: "%": %', name, message
+      using errcode = state, detail = format('The statement: %s', statement),
+            hint = '$1 is the key as text, $2 the request''s body as json or null: cast them, as in $1::bigint.';
+end
+$$;
+
+create or replace function tally.check_actions(owner oid, d tally.definition) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  m record;
+begin
+  if d.actions is not null then
+    for m in select * from tally.members('actions'::text, d.actions) loop
+      perform tally.check_action(owner, m.member, m.content, d.path);
+    end loop;
+  end if;
+end
+$$;
+
+create or replace function tally.generator() returns integer
+language sql immutable as 'select 2';
+
+-- The function that runs a tally's actions. What an action leaves to the end of the transaction is done here and now, as
+-- long as the owner's rights apply.
+create or replace function tally.generate_act(d tally.definition, owner name) returns setof text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  branches text;
+begin
+  select string_agg(format(E'\n  %s %L then\n    execute %L using key, body;',
+                           case m.place when 1 then 'if action =' else 'elsif action =' end, m.member, m.content), '' order by m.place)
+    into branches
+    from tally.members('actions'::text, coalesce(d.actions, '{}')) as m;
+  return next format('create or replace function tally.tally_%s_act(action text, key text, body json) returns void '
+                     'language plpgsql security definer %s as %L', d.id, tally.set_clauses(d, false),
+    format(E'\nbegin%s%s\nend\n', tally.self_check(owner),
+           coalesce(branches || E'\n  end if;\n  set constraints all immediate;', '')));
+  return next format('revoke all on function tally.tally_%s_act(text, text, json) from public', d.id);
+  return next format('grant execute on function tally.tally_%s_act(text, text, json) to %I', d.id,
+                     (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'tally'));
+end
+$$;
+
+create or replace function tally.act(name text, action text, key text, body json, barrier text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  d tally.definition;
+begin
+  select * into d from tally.definition t where t.name = $1;
+  if not found then
+    raise exception 'there is no tally "%"', $1 using errcode = 'TL404', hint = 'select name from tally.tallies shows them all.';
+  elsif d.actions -> action is null then
+    raise exception 'tally "%" has no action "%"', $1, action
+      using errcode = 'TL404', hint = 'select actions from tally.tallies shows them all.';
+  end if;
+  execute format('select tally.tally_%s_act($1, $2, $3)', d.id) using action, key, body;
+  if barrier is not null then
+    execute 'select ' || tally.sending(d.transport, '$1') using format('{"barrier":%s}', to_json(barrier));
+  end if;
+end
+$$;
+
+create or replace function tally.version() returns integer
+language sql immutable as 'select 2';

@@ -1,0 +1,23 @@
+-- Removes schema tally: the definitions, all functions, and with them the triggers on every source. Tables in which
+-- counters were kept stay. Waits for the sources' readers and writers, for a trigger cannot be dropped beside them.
+
+do $$
+declare
+  owner pg_catalog.oid;
+begin
+  select nspowner into owner from pg_catalog.pg_namespace where nspname = 'tally';
+  if not found then
+    return;
+  end if;
+  if pg_catalog.to_regprocedure('tally.version()') is null then
+    raise exception 'there is a schema tally that pgtally did not make'
+      using errcode = '42P06', hint = 'Nothing was removed.';
+  end if;
+  if not pg_catalog.pg_has_role(current_user, owner, 'usage') then
+    raise exception 'role % may not uninstall: schema tally belongs to %', current_user, pg_catalog.pg_get_userbyid(owner)
+      using errcode = '42501', hint = 'Uninstall as that role, a member of it, or a superuser.';
+  end if;
+  perform pg_catalog.set_config('client_min_messages', 'warning', true);
+  drop schema tally cascade;
+end
+$$;

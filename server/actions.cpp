@@ -1,0 +1,80 @@
+#include <pgtally/server/actions.hpp>
+#include <pgtally/server/log.hpp>
+#include <pgtally/server/problem.hpp>
+#include <pgtally/server/refusal_of_database.hpp>
+
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+db::config settings_of(db::config database, limits const& bounds)
+{
+    database.application_name = "pgtally actions";
+    database.connect_timeout = bounds.connect_timeout;
+    // Beyond the server's own timeout: the connection is dead or stalled, and the outcome not known.
+    database.query_timeout = bounds.action_timeout + bounds.connect_timeout;
+    auto const ms = std::chrono::milliseconds{bounds.action_timeout}.count();
+    database.on_connect.push_back("set statement_timeout = " + std::to_string(ms));
+    return database;
+}
+
+response after_error(db::error const& e, actions::order const& what)
+{
+    // The schema's own word for a tally or action that is not there: dropped a moment ago.
+    if (e.state().is("TL404")) return problem(404, "unknown_action", e.primary());
+    switch (judge(e.code(), e.state())) {
+        case verdict::refused: return problem(422, "refused", e.primary().empty() ? e.what() : e.primary());
+        case verdict::not_done:
+            log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
+            return problem(503, "not_done", "PostgreSQL did not run the action; the server's log says why. Nothing was changed.");
+        case verdict::unknown: break;
+    }
+    log(log_level::warn, "action {} of tally {}, outcome unknown: {}", what.action, what.tally, e.what());
+    return problem(504, "outcome_unknown", "the connection to PostgreSQL broke before it answered: perhaps the action was done");
+}
+
+}  // namespace
+
+actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
+    : replicas_{replicas},
+      bounds_{bounds},
+      pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
+                                                       .connections = bounds.action_connections,
+                                                       .max_waiting = bounds.max_waiting_actions,
+                                                       .queue_timeout = bounds.action_queue_timeout}}
+{
+}
+
+asio::awaitable<std::optional<response>> actions::run(order what)
+{
+    std::unique_ptr<replica_set::barrier_wait> applied;
+    {
+        bool sent = false;
+        try {
+            auto lease = co_await pool_.acquire();
+            if (lease.result() == database_pool::outcome::full) {
+                co_return problem(429, "too_many_requests", "too many actions wait for the database");
+            }
+            if (lease.result() == database_pool::outcome::timed_out) {
+                co_return problem(503, "not_done", "the database is busy: the action was not begun");
+            }
+            applied = replicas_.expect_barrier();
+            sent = true;
+            co_await lease.connection().query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action, what.key,
+                                              what.body, applied->id());
+        } catch (db::error const& e) {
+            if (sent) co_return after_error(e, what);
+            log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
+            co_return problem(503, "not_done", "the database cannot be reached: the action was not begun");
+        }
+    }
+    auto const longest = std::chrono::milliseconds{bounds_.applied_timeout};
+    if (co_await applied->came_back(longest)) co_return std::nullopt;
+    response late{.status = 202};
+    late.body = R"({"committed":true,"applied":false})";
+    co_return late;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <pgtally/cache/replica_set.hpp>
+#include <pgtally/server/database_pool.hpp>
+#include <pgtally/server/limits.hpp>
+#include <pgtally/server/response.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pgtally::server {
+
+// POST: an action's statement, run once, and the wait until the replica has applied its transaction.
+//
+// Guarantee: a statement is never sent twice. If the connection breaks before the answer, the client is told that the
+// outcome is not known, and decides itself.
+class actions {
+public:
+    struct order {
+        std::string tally, action, key;
+        std::optional<std::string> body;  // JSON
+    };
+
+    actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds);
+
+    // Nothing if it is done and applied: the answer is the key's counters. `tally` and `action` are known ones.
+    asio::awaitable<std::optional<response>> run(order what);
+
+private:
+    replica_set& replicas_;
+    limits const& bounds_;
+    database_pool pool_;
+};
+
+}  // namespace pgtally::server

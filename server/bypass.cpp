@@ -1,0 +1,86 @@
+#include <pgtally/server/bypass.hpp>
+#include <pgtally/server/log.hpp>
+#include <pgtally/server/problem.hpp>
+
+#include <charconv>
+#include <map>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+db::config settings_of(db::config database, limits const& bounds)
+{
+    database.application_name = "pgtally bypass";
+    database.connect_timeout = bounds.connect_timeout;
+    database.query_timeout = bounds.bypass_timeout + bounds.connect_timeout;
+    auto const ms = std::chrono::milliseconds{bounds.bypass_timeout}.count();
+    database.on_connect.push_back("set statement_timeout = " + std::to_string(ms));
+    database.on_connect.emplace_back("set default_transaction_read_only = on");
+    return database;
+}
+
+response after_error(db::error const& e)
+{
+    log(log_level::warn, "source=database: {}", e.what());
+    if (e.state().is("57014")) return problem(503, "timeout", "PostgreSQL took too long to count");
+    return problem(503, "unavailable", "PostgreSQL did not answer; the server's log says why");
+}
+
+}  // namespace
+
+std::optional<std::vector<std::int64_t>> parse_counters(std::string_view text, std::size_t width)
+{
+    if (text.size() < 2 || text.front() != '{' || text.back() != '}') return std::nullopt;
+    std::vector<std::int64_t> out;
+    auto const* at = text.data() + 1;
+    auto const* const last = text.data() + text.size() - 1;
+    while (at < last) {
+        auto const [end, failure] = std::from_chars(at, last, out.emplace_back());
+        if (failure != std::errc{} || (end != last && *end != ',')) return std::nullopt;
+        at = end == last ? last : end + 1;
+    }
+    if (out.size() != width) return std::nullopt;
+    return out;
+}
+
+bypass::bypass(asio::any_io_executor executor, db::config database, limits const& bounds)
+    : pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
+                                                       .connections = bounds.bypass_connections,
+                                                       .max_waiting = bounds.max_waiting_bypass,
+                                                       .queue_timeout = bounds.bypass_queue_timeout}}
+{
+}
+
+asio::awaitable<bypass::answer> bypass::ask(std::string tally, std::size_t width, std::vector<std::string> keys)
+{
+    answer out;
+    try {
+        auto lease = co_await pool_.acquire();
+        if (lease.result() != database_pool::outcome::taken) {
+            out.refused = problem(503, "busy", "too many requests ask the database itself");
+            co_return out;
+        }
+        auto const rows = co_await lease.connection().query(
+            "select key, counters from tally.truth($1) where key = any($2::text[])", tally, keys);
+        std::map<std::string_view, std::vector<std::int64_t>> found;
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            auto counters = parse_counters(rows.text(row, 1), width);
+            if (!counters) {
+                out.refused = problem(503, "unavailable", "the tally's definition changed at this moment");
+                co_return out;
+            }
+            found.emplace(rows.text(row, 0), std::move(*counters));
+        }
+        for (auto const& key : keys) {
+            auto const at = found.find(key);
+            out.counters.push_back(at == found.end() ? std::vector<std::int64_t>(width, 0) : at->second);
+        }
+    } catch (db::error const& e) {
+        out.refused = after_error(e);
+    }
+    co_return out;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,28 @@
+#include <pgtally/server/clients.hpp>
+
+#include <algorithm>
+
+namespace pgtally::server {
+
+std::size_t clients::count(protocol of) const noexcept
+{
+    auto const speaks = [of](client const* which) { return which->speaks() == of; };
+    return static_cast<std::size_t>(std::count_if(all_.begin(), all_.end(), speaks));
+}
+
+void clients::look(std::chrono::steady_clock::time_point now)
+{
+    // A session ends in its own coroutine, never in here.
+    for (auto* const which : all_) which->look(now);
+}
+
+std::vector<client*> clients::those_of(protocol of) const
+{
+    std::vector<client*> out;
+    for (auto* const which : all_) {
+        if (which->speaks() == of) out.push_back(which);
+    }
+    return out;
+}
+
+}  // namespace pgtally::server

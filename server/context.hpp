@@ -1,0 +1,29 @@
+#pragma once
+
+#include <pgtally/cache/replica_set.hpp>
+#include <pgtally/server/api.hpp>
+#include <pgtally/server/clients.hpp>
+#include <pgtally/server/limits.hpp>
+#include <pgtally/server/metrics.hpp>
+#include <pgtally/server/shared_changes.hpp>
+
+namespace pgtally::server {
+
+// How many connections are served, and how many are being told that there are too many.
+struct places {
+    std::size_t served = 0, refused = 0;
+};
+
+// What every session works with; all of it outlives them.
+struct context {
+    limits const& bounds;
+    replica_set& replicas;
+    api& requests;
+    metrics& measured;
+    clients& connected;
+    shared_changes& shared;
+    bool const& draining;
+    places open_places{}, admin_places{};  // of all public addresses together, of the admin address
+};
+
+}  // namespace pgtally::server

@@ -1,0 +1,260 @@
+#include <pgtally/server/conversation.hpp>
+#include <pgtally/server/counters_json.hpp>
+#include <pgtally/server/json_text.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+// {"type":"snapshot","id":1
+std::string opening(std::string_view type, std::string const& id)
+{
+    std::string out{R"({"type":")"};
+    out += type;
+    out += '"';
+    if (!id.empty()) {
+        out += R"(,"id":)";
+        out += id;
+    }
+    return out;
+}
+
+std::string snapshot_text(std::string const& id, cache::update const& what, cache::subscription const& from)
+{
+    auto out = opening("snapshot", id);
+    out += ',';
+    append_standing(out, *from.of(), what.revision);
+    if (what.partial) out += R"(,"partial":true)";
+    if (what.more) out += R"(,"more":true)";
+    out += ',';
+    append_keys(out, what, from);
+    out += '}';
+    return out;
+}
+
+std::string state_text(std::string const& id, cache::tally const& of)
+{
+    auto out = opening("state", id);
+    out += ',';
+    append_state(out, of);
+    out += '}';
+    return out;
+}
+
+// The beginning of a text, for a message; cut between characters, not in one.
+std::string shortened(std::string const& text)
+{
+    std::size_t size = 64;
+    if (text.size() <= size) return text;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80U) --size;
+    return text.substr(0, size) + "…";
+}
+
+}  // namespace
+
+conversation::conversation(surroundings around) : around_{std::move(around)} {}
+
+void conversation::receive(std::string_view text)
+{
+    auto message = decode_client_message(text, *around_.bounds);
+    std::visit([this](auto& m) { follow(m); }, message);
+}
+
+void conversation::reply(std::string text)
+{
+    replies_.push_back(std::move(text));
+    around_.ready();
+}
+
+void conversation::refuse(refusal const& why)
+{
+    auto out = opening("error", why.id);
+    out += R"(,"code":)";
+    append_json(out, why.code);
+    out += R"(,"message":)";
+    append_json(out, why.message);
+    out += '}';
+    reply(std::move(out));
+}
+
+conversation::entry* conversation::find(std::string const& id)
+{
+    auto const at = entries_.find(id);
+    if (at != entries_.end()) return at->second.get();
+    refuse({id, "unknown_id", "there is no subscription with this id"});
+    return nullptr;
+}
+
+void conversation::drop(entry& which)
+{
+    std::erase(line_, &which);
+    entries_.erase(entries_.find(which.id));
+}
+
+// Subscriptions ---------------------------------------------------------------------------------------------------------
+
+void conversation::follow(subscribe_message& m)
+{
+    if (entries_.contains(m.id)) return refuse({m.id, "duplicate_id", "a subscription with this id exists"});
+    if (entries_.size() >= around_.bounds->max_subscriptions) {
+        auto const most = std::to_string(around_.bounds->max_subscriptions);
+        return refuse({m.id, "too_many_subscriptions", "a connection may have " + most + " subscriptions"});
+    }
+    auto* const tally = around_.find(m.tally);
+    if (tally == nullptr) {
+        auto const why = around_.not_ready();
+        return refuse({m.id, "unknown_tally", why.empty() ? "there is no tally of this name" : why});
+    }
+    cache::subscription::options chosen{.all_keys = !m.keys, .since = std::move(m.since), .interval = m.interval};
+    cache::subscriber& owner = *this;
+    auto made = std::make_unique<entry>(m.id, *tally, owner, std::move(chosen));
+    if (m.keys && !track(made->what, m.id, *m.keys)) return;
+    auto& added = *entries_.emplace(m.id, std::move(made)).first->second;
+    line_up(added);
+}
+
+// All of the keys or none: a client should not have to find out which.
+bool conversation::track(cache::subscription& into, std::string const& id, std::vector<std::string> const& keys)
+{
+    auto const kind = into.of()->what().kind();
+    auto const most = into.of()->bounds().max_tracked_keys;
+    std::vector<cache::key> added;
+    added.reserve(keys.size());
+    for (auto const& text : keys) {
+        auto const key = cache::parse_key(kind, text);
+        if (!key) {
+            refuse({id, "bad_key", "no value of type " + into.of()->what().key_type + " prints like " + shortened(text)});
+            return false;
+        }
+        added.push_back(*key);
+    }
+    std::size_t fresh = 0;
+    auto const by_value = [](cache::key const& a, cache::key const& b) {
+        return std::pair{a.number, a.text} < std::pair{b.number, b.text};
+    };
+    auto const same = [](cache::key const& a, cache::key const& b) { return a.number == b.number && a.text == b.text; };
+    auto distinct = added;
+    std::sort(distinct.begin(), distinct.end(), by_value);
+    distinct.erase(std::unique(distinct.begin(), distinct.end(), same), distinct.end());
+    for (auto const& key : distinct) fresh += into.tracks(key) ? 0U : 1U;
+    if (into.tracked() + fresh > most) {
+        refuse({id, "too_many_keys", "a subscription may name " + std::to_string(most) + " keys"});
+        return false;
+    }
+    for (auto const& key : added) into.track(key);
+    return true;
+}
+
+void conversation::follow(track_message& m)
+{
+    auto* const known = find(m.id);
+    if (known == nullptr || known->what.dropped()) return;
+    if (known->what.all_keys()) return refuse({m.id, "bad_message", "this subscription has every key already"});
+    if (track(known->what, m.id, m.keys)) line_up(*known);
+}
+
+void conversation::follow(untrack_message& m)
+{
+    auto* const known = find(m.id);
+    if (known == nullptr || known->what.dropped()) return;
+    if (known->what.all_keys()) return refuse({m.id, "bad_message", "this subscription has every key: unsubscribe instead"});
+    auto const kind = known->what.of()->what().kind();
+    for (auto const& text : m.keys) {
+        // What is no key is not tracked, which is what the client asks for.
+        if (auto const key = cache::parse_key(kind, text)) known->what.untrack(*key);
+    }
+}
+
+void conversation::follow(unsubscribe_message& m)
+{
+    auto* const known = find(m.id);
+    if (known == nullptr) return;
+    drop(*known);
+    reply(opening("unsubscribed", m.id) + '}');
+}
+
+void conversation::follow(ping_message&)
+{
+    reply(R"({"type":"pong"})");
+}
+
+// What to send ----------------------------------------------------------------------------------------------------------
+
+void conversation::wake(cache::subscription& which)
+{
+    for (auto& [id, known] : entries_) {
+        if (&known->what == &which) return line_up(*known);
+    }
+}
+
+void conversation::line_up(entry& which)
+{
+    if (!which.in_line) {
+        which.in_line = true;
+        line_.push_back(&which);
+    }
+    around_.ready();
+}
+
+bool conversation::next(outgoing& out, clock::time_point now)
+{
+    out.head.clear();
+    out.tail.reset();
+    out.changes = 0;
+    out.conflated = 0;
+    if (!replies_.empty()) {
+        out.head = std::move(replies_.front());
+        replies_.pop_front();
+        return true;
+    }
+    while (!line_.empty()) {
+        auto& first = *line_.front();
+        line_.pop_front();
+        first.in_line = false;
+        if (next_of(first, out, now)) return true;
+    }
+    return false;
+}
+
+bool conversation::next_of(entry& which, outgoing& out, clock::time_point now)
+{
+    using kind = cache::update::kind;
+    which.what.next(update_, now);
+    switch (update_.what) {
+        case kind::none: return false;
+        case kind::snapshot: out.head = snapshot_text(which.id, update_, which.what); break;
+        case kind::state: out.head = state_text(which.id, *which.what.of()); break;
+        case kind::change:
+            out.head = opening("change", which.id) + ',';
+            out.tail = update_.of_all_keys ? around_.shared->text_of(update_, which.what) : encode_change(update_, which.what);
+            out.changes = update_.items.size();
+            out.conflated = which.what.conflated() - std::exchange(which.conflated, which.what.conflated());
+            break;
+        case kind::dropped:
+            out.head = opening("unsubscribed", which.id) + R"(,"reason":"dropped"})";
+            drop(which);
+            return true;
+    }
+    which.in_line = true;  // there may be more: it is asked again when its turn comes
+    line_.push_back(&which);
+    return true;
+}
+
+conversation::clock::time_point conversation::due() const noexcept
+{
+    auto first = clock::time_point::max();
+    for (auto const& [id, known] : entries_) first = std::min(first, known->what.due());
+    return first;
+}
+
+void conversation::time_is(clock::time_point now)
+{
+    for (auto& [id, known] : entries_) {
+        if (known->what.due() <= now) line_up(*known);
+    }
+}
+
+}  // namespace pgtally::server

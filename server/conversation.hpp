@@ -1,0 +1,107 @@
+#pragma once
+
+// What a WebSocket's two ends say to each other.
+//
+// Model: the client's messages go in (`receive`), the server's come out (`next`), one at a time, when the socket can take
+// one. There is no queue of changes: a subscription that has something to send stands in line, and is asked for its newest
+// values when its turn comes. Answers to the client's messages are a short queue; while it is full the client is
+// not read.
+//
+// Guarantees: any text is answered, none ends the connection. Memory is bounded by what the client subscribed to and by
+// `limits`. A subscription that can send stands in line; it goes to the end after each message, so that none starves.
+//
+// Not promised: that anything is sent. It knows no socket and no clock.
+
+#include <pgtally/cache/subscription.hpp>
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/server/client_message.hpp>
+#include <pgtally/server/limits.hpp>
+#include <pgtally/server/shared_changes.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace pgtally::server {
+
+// A message to the client: the text is `head` followed by `tail`.
+struct outgoing {
+    std::string head;
+    std::shared_ptr<std::string const> tail;
+    std::size_t changes = 0;      // values that it pushes
+    std::uint64_t conflated = 0;  // changes that were replaced by a newer one before they were sent
+
+    std::size_t size() const noexcept { return head.size() + (tail ? tail->size() : 0); }
+};
+
+class conversation final : cache::subscriber {
+public:
+    using clock = cache::subscription::clock;
+
+    // What it needs of the server.
+    struct surroundings {
+        std::function<cache::tally*(std::string_view name)> find;
+        std::function<std::string()> not_ready;  // why no tally is known yet; empty if they are
+        std::function<void()> ready;             // `next` has something now; called often, also when it had already
+        shared_changes* shared = nullptr;
+        limits const* bounds = nullptr;
+    };
+
+    explicit conversation(surroundings around);
+
+    void receive(std::string_view text);
+
+    // Whether the client should not be read for now.
+    bool full() const noexcept { return replies_.size() >= around_.bounds->max_replies; }
+
+    // The next message, taken as sent. False if there is none now.
+    bool next(outgoing& out, clock::time_point now);
+
+    // When `next` will have something that an interval holds back; max() if nothing waits for time.
+    clock::time_point due() const noexcept;
+
+    // Puts those in line whose time has come.
+    void time_is(clock::time_point now);
+
+    std::size_t subscriptions() const noexcept { return entries_.size(); }
+
+private:
+    struct entry {
+        entry(std::string id_text, cache::tally& of, cache::subscriber& owner, cache::subscription::options chosen)
+            : id{std::move(id_text)}, what{of, owner, std::move(chosen)}
+        {
+        }
+        std::string const id;
+        cache::subscription what;
+        bool in_line = false;
+        std::uint64_t conflated = 0;  // of `what`, already told
+    };
+
+    void wake(cache::subscription& which) override;
+    void line_up(entry& which);
+    void reply(std::string text);
+    void refuse(refusal const& why);
+    entry* find(std::string const& id);
+    void drop(entry& which);
+
+    void follow(subscribe_message& m);
+    void follow(track_message& m);
+    void follow(untrack_message& m);
+    void follow(unsubscribe_message& m);
+    void follow(ping_message&);
+    void follow(refusal& r) { refuse(r); }
+
+    bool track(cache::subscription& into, std::string const& id, std::vector<std::string> const& keys);
+    bool next_of(entry& which, outgoing& out, clock::time_point now);
+
+    surroundings around_;
+    std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
+    std::deque<entry*> line_;
+    std::deque<std::string> replies_;
+    cache::update update_;
+};
+
+}  // namespace pgtally::server

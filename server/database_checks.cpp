@@ -1,0 +1,115 @@
+#include <pgtally/server/database_checks.hpp>
+#include <pgtally/server/schema_files.hpp>
+
+#include <charconv>
+#include <string>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+using severity = finding::severity;
+
+void add(findings& out, std::string_view check, severity how_bad, std::string message, std::string remedy)
+{
+    out.push_back({.check = check, .how_bad = how_bad, .tally = {}, .message = std::move(message), .remedy = std::move(remedy)});
+}
+
+int number(std::string_view text) noexcept
+{
+    int out = 0;
+    std::from_chars(text.data(), text.data() + text.size(), out);
+    return out;
+}
+
+}  // namespace
+
+asio::awaitable<void> check_server(db::connection& connection, findings& out)
+{
+    auto const row = co_await connection.query(
+        "select current_setting('server_version_num'), current_setting('server_encoding'), pg_is_in_recovery(), "
+        "round(pg_notification_queue_usage() * 100)::integer, current_setting('default_transaction_read_only')");
+    auto const version = number(row.text(0, 0)) / 10'000;
+    if (version < 14 || version > 18) {
+        add(out, "version", version < 14 ? severity::error : severity::warning,
+            "this is PostgreSQL " + std::to_string(version), "use PostgreSQL 14 to 18");
+    }
+    if (row.text(0, 1) != "UTF8") {
+        add(out, "encoding", severity::error, "the database's encoding is " + std::string{row.text(0, 1)},
+            "use a database whose encoding is UTF8");
+    }
+    if (row.text(0, 2) == "t") {
+        add(out, "standby", severity::error, "this server is a standby: it takes no NOTIFY and no barrier",
+            "name the primary in the DSN, or several hosts with target_session_attrs=read-write");
+    } else if (row.text(0, 4) == "on") {
+        add(out, "standby", severity::error, "transactions are read only by default", "alter role … reset default_transaction_read_only");
+    }
+    if (auto const percent = number(row.text(0, 3)); percent > 50) {
+        add(out, "notification_queue", severity::warning, "the notification queue is " + std::to_string(percent) + " % full",
+            "end the session that listens and stays in a transaction: see pg_stat_activity. When the queue is full, writers fail");
+    }
+}
+
+asio::awaitable<bool> check_schema(db::connection& connection, findings& out)
+{
+    auto const there = co_await connection.query(
+        "select to_regnamespace('tally') is not null, to_regprocedure('tally.version()') is not null");
+    if (there.text(0, 0) != "t") {
+        add(out, "schema", severity::error, "the schema \"tally\" is not installed", "run pgtally install");
+        co_return false;
+    }
+    if (there.text(0, 1) != "t") {
+        add(out, "schema", severity::error, "there is a schema \"tally\", but it is not pgtally's, or this role may not use it",
+            "run pgtally install --grant with this role's name, as the schema's owner");
+        co_return false;
+    }
+    auto const version = co_await connection.query("select tally.version()");
+    auto const found = number(version.text(0, 0));
+    if (found < schema_version) {
+        add(out, "schema", severity::warning,
+            "the schema has version " + std::to_string(found) + ", the program knows " + std::to_string(schema_version),
+            "run pgtally install: it upgrades");
+    } else if (found > schema_version) {
+        add(out, "schema", severity::warning,
+            "the schema has version " + std::to_string(found) + ", the program knows " + std::to_string(schema_version),
+            "use the program that belongs to it");
+    }
+    co_return true;
+}
+
+asio::awaitable<void> check_rights(db::connection& connection, findings& out)
+{
+    auto const rights = co_await connection.query(R"(
+        select 'usage of schema tally', has_schema_privilege('tally', 'usage')
+        union all
+        select 'select on tally.tallies', has_table_privilege('tally.tallies', 'select')
+        union all
+        select 'execute on ' || f, coalesce(has_function_privilege(to_regprocedure(f), 'execute'), false)
+          from unnest(array['tally.truth(text)', 'tally.lock_source(text)', 'tally.version()']) as f)");
+    for (std::size_t i = 0; i < rights.size(); ++i) {
+        if (rights.text(i, 1) == "t") continue;
+        add(out, "rights", severity::error, "this role has no right to " + std::string{rights.text(i, 0)},
+            "run pgtally install --grant with this role's name, as the schema's owner");
+    }
+}
+
+asio::awaitable<void> check_tallies(db::connection& connection, findings& out)
+{
+    auto const problems =
+        co_await connection.query("select name, p from tally.tallies, unnest(problems) as p order by name, p");
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+        auto& one = out.emplace_back();
+        one.check = "tally";
+        one.tally = problems.text(i, 0);
+        // The schema writes both into one text.
+        constexpr std::string_view separator = "; remedy: ";
+        std::string_view const text = problems.text(i, 1);
+        auto const at = text.find(separator);
+        one.message = text.substr(0, at);
+        one.remedy = at == std::string_view::npos ? "as the source's owner: select tally.reload('" + one.tally + "')"
+                                                  : std::string{text.substr(at + separator.size())};
+    }
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <pgtally/server/limits.hpp>
+#include <pgtally/server/response.hpp>
+
+#include <cstddef>
+#include <string_view>
+
+namespace pgtally::server {
+
+// What decides whether a request's header is acceptable.
+struct header_facts {
+    unsigned version = 11;
+    std::size_t target_bytes = 0, field_bytes = 0;
+    std::size_t hosts = 0, content_lengths = 0;  // how many of these fields there are
+    bool transfer_encoding = false;
+};
+
+// Why the header is refused, status 200 if it is not. After a refusal the connection is closed: where the next request would
+// begin is not sure.
+response refuse_header(header_facts const& facts, limits const& bounds);
+
+// The same for a header that is longer than any that is acceptable, from its beginning.
+response refuse_long_header(std::string_view beginning, limits const& bounds);
+
+}  // namespace pgtally::server

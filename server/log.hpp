@@ -1,0 +1,29 @@
+#pragma once
+
+#include <fmt/core.h>
+
+#include <string_view>
+#include <utility>
+
+namespace pgtally::server {
+
+// The program's log, on stderr. Passwords and payloads never go in.
+
+enum class log_level { debug, info, warn, error, off };
+
+enum class log_format {
+    text,  // a line for people
+    json,  // an object a line: time, level, message
+};
+
+void start_log(log_level from, log_format format);
+bool logs(log_level level) noexcept;
+void write_log(log_level level, std::string_view message);
+
+template <class... A>
+void log(log_level level, fmt::format_string<A...> format, A&&... values)
+{
+    if (logs(level)) write_log(level, fmt::format(format, std::forward<A>(values)...));
+}
+
+}  // namespace pgtally::server

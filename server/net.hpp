@@ -1,0 +1,22 @@
+#pragma once
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace pgtally::server {
+
+namespace asio = boost::asio;
+
+// Sockets on the one io_context that there is: a type-erased executor would make each larger and slower.
+using tcp = asio::ip::tcp;
+using tcp_socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
+using tcp_acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
+
+// An operation's error is a value: what fails here is the other end, and that is no exception.
+inline constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
+
+}  // namespace pgtally::server

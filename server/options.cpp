@@ -1,0 +1,207 @@
+#include <pgtally/server/option_values.hpp>
+#include <pgtally/server/origin.hpp>
+#include <pgtally/server/version.hpp>
+
+#include <sstream>
+
+namespace pgtally::server {
+
+namespace po = boost::program_options;
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+po::options_description common_options()
+{
+    po::options_description out{"Options"};
+    out.add_options()("dsn", po::value<std::string>()->value_name("DSN"),
+                      "the database, as keywords or URI; else PGTALLY_DSN, DATABASE_URL, libpq's own environment")(
+        "help", "print this")("version", "print the version");
+    return out;
+}
+
+po::options_description serve_description()
+{
+    auto out = common_options();
+    auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
+    auto const list = [](char const* name) { return po::value<texts>()->composing()->value_name(name); };
+    // clang-format off
+    out.add_options()
+        ("listen", list("HOST:PORT"), "where to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
+        ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
+        ("tally", list("NAME"), "hold this tally; repeatable; default all")
+        ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
+        ("writable", "allow actions (POST)")
+        ("allow-bypass", "allow ?source=database on public addresses")
+        ("allow-origin", list("ORIGIN"), "let pages of this origin in, or of any by *; repeatable")
+        ("max-clients", text("N"), "connections at a time; default 10000")
+        ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
+        ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
+        ("web", text("DIR"), "serve this folder's files beside the API")
+        ("log-level", text("LEVEL"), "debug, info, warn, error or off; default info")
+        ("log-format", text("FORMAT"), "text or json; default text");
+    // clang-format on
+    return out;
+}
+
+po::options_description install_description()
+{
+    auto out = common_options();
+    out.add_options()("print", "print the SQL instead of running it")(
+        "grant", po::value<texts>()->composing()->value_name("ROLE"), "give this role what serving needs; repeatable")(
+        "grant-create", po::value<texts>()->composing()->value_name("ROLE"), "let this role create tallies; repeatable");
+    return out;
+}
+
+po::options_description check_description()
+{
+    auto out = common_options();
+    out.add_options()("json", "print the findings as JSON");
+    return out;
+}
+
+std::string dsn_of(option_values const& values)
+{
+    auto out = values.text("dsn", "");
+    return out.empty() ? values.variable("DATABASE_URL") : out;
+}
+
+log_level level_of(std::string const& text)
+{
+    if (text == "debug") return log_level::debug;
+    if (text == "info") return log_level::info;
+    if (text == "warn") return log_level::warn;
+    if (text == "error") return log_level::error;
+    if (text == "off") return log_level::off;
+    throw bad_option{"--log-level: '" + text + "' is not valid; allowed is debug, info, warn, error or off"};
+}
+
+log_format format_of(std::string const& text)
+{
+    if (text == "text") return log_format::text;
+    if (text == "json") return log_format::json;
+    throw bad_option{"--log-format: '" + text + "' is not valid; allowed is text or json"};
+}
+
+texts origins_of(option_values const& values)
+{
+    texts out;
+    for (auto const& value : values.list("allow-origin")) {
+        auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
+        if (origin.empty()) {
+            throw bad_option{"--allow-origin: '" + value +
+                             "' is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+        }
+        out.push_back(origin);
+    }
+    return out;
+}
+
+command parse_serve(option_values const& values)
+{
+    using namespace std::chrono_literals;
+    serve_options out;
+    out.dsn = dsn_of(values);
+    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
+    if (out.listen.empty()) out.listen.push_back({"127.0.0.1", 8080});
+    auto const admin = values.text("admin-listen", "127.0.0.1:8081");
+    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    out.tallies = values.list("tally");
+    out.heartbeat = values.time("heartbeat", "5s", 10ms);
+    out.writable = values.flag("writable");
+    out.allow_bypass = values.flag("allow-bypass");
+    out.allow_origin = origins_of(values);
+    out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
+    out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
+    out.drain_delay = values.time("drain-delay", "0s", 0ms);
+    out.web = values.text("web", "");
+    out.level = level_of(values.text("log-level", "info"));
+    out.format = format_of(values.text("log-format", "text"));
+    return out;
+}
+
+command parse_install(option_values const& values)
+{
+    return install_options{.dsn = dsn_of(values),
+                           .print = values.flag("print"),
+                           .grant = values.list("grant"),
+                           .grant_create = values.list("grant-create")};
+}
+
+command parse_uninstall(option_values const& values)
+{
+    return uninstall_options{.dsn = dsn_of(values)};
+}
+
+command parse_check(option_values const& values)
+{
+    return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
+}
+
+struct command_description {
+    std::string_view name, purpose;
+    po::options_description (*options)();
+    command (*parse)(option_values const&);
+};
+
+constexpr std::string_view usage =
+    "usage: pgtally COMMAND [OPTION]...\n\n"
+    "  serve      serve the counters of the database's tallies\n"
+    "  install    put the schema \"tally\" into the database, or upgrade it\n"
+    "  uninstall  remove it, and all triggers with it\n"
+    "  check      look for what would keep counters from being exact or live\n\n"
+    "pgtally COMMAND --help lists its options. Each is also read from the environment, as PGTALLY_<OPTION>.\n";
+
+std::string version_line()
+{
+    return "pgtally " + std::string{version()} + '\n';
+}
+
+std::string help_of(command_description const& which)
+{
+    std::ostringstream out;
+    out << "usage: pgtally " << which.name << " [OPTION]...\n\n" << which.purpose << "\n\n" << which.options();
+    return out.str();
+}
+
+bool asks(texts const& arguments, std::string_view option)
+{
+    for (auto const& argument : arguments) {
+        if (argument == "--") return false;
+        if (argument == option) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+command parse_command_line(texts const& arguments, environment const& getenv)
+{
+    static command_description const commands[] = {
+        {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
+        {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
+        {"uninstall", "Removes the schema \"tally\", and all triggers with it.", common_options, parse_uninstall},
+        {"check", "Looks for what would keep counters from being exact or live.", check_description, parse_check},
+    };
+    if (arguments.empty()) return wrong_usage{std::string{usage}};
+    auto const& name = arguments.front();
+    if (name == "--help" || name == "help") return print_text{std::string{usage}};
+    if (name == "--version") return print_text{version_line()};
+
+    for (auto const& candidate : commands) {
+        if (candidate.name != name) continue;
+        texts const rest{arguments.begin() + 1, arguments.end()};
+        if (asks(rest, "--help")) return print_text{help_of(candidate)};
+        if (asks(rest, "--version")) return print_text{version_line()};
+        try {
+            return candidate.parse(option_values{candidate.options(), rest, getenv});
+        } catch (bad_option const& e) {
+            return wrong_usage{"pgtally " + name + ": " + e.what() + "\nTry pgtally " + name + " --help.\n"};
+        }
+    }
+    return wrong_usage{"pgtally: '" + name + "' is no command; allowed is serve, install, uninstall or check\n\n" +
+                       std::string{usage}};
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace pgtally::server {
+
+enum class method { get, head, post, options, other };
+
+// What a request says, as far as anybody here asks. The views are good while the request is answered.
+struct request {
+    method verb = method::other;
+    std::string_view target;
+    std::string_view host;
+    std::optional<std::string_view> origin;
+    std::string_view if_none_match;
+    bool preflight = false;  // it carries Access-Control-Request-Method
+    std::string_view body;
+    bool admin = false;  // it came by the admin address
+};
+
+}  // namespace pgtally::server

@@ -1,0 +1,195 @@
+#include <pgtally/server/acceptor.hpp>
+#include <pgtally/server/database_config.hpp>
+#include <pgtally/server/log.hpp>
+#include <pgtally/server/process.hpp>
+#include <pgtally/server/service.hpp>
+#include <pgtally/server/version.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace pgtally::server {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+replica_set::config replica_config(serve_options const& options, metrics& measured)
+{
+    replica_set::config out;
+    out.database = database_config(options.dsn);
+    out.only = options.tallies;
+    out.heartbeat = options.heartbeat;
+    out.limits.max_keys = options.max_keys;
+    out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
+    out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
+    out.on_load = [&measured](double seconds) { measured.load(seconds); };
+    return out;
+}
+
+// Without taking anything apart: coroutines that still wait hold on to what they work with.
+[[noreturn]] void leave(int status)
+{
+    std::_Exit(status);
+}
+
+asio::awaitable<void> sleep_for(std::chrono::milliseconds length)
+{
+    asio::steady_timer timer{co_await asio::this_coro::executor, length};
+    co_await timer.async_wait(as_values);
+}
+
+}  // namespace
+
+struct service::impl {
+    explicit impl(serve_options chosen);
+
+    void start(asio::awaitable<void> task, char const* name);
+    void announce() const;
+    asio::awaitable<void> watch_signals();
+    asio::awaitable<void> watch_clients();
+    asio::awaitable<void> drain();
+    asio::awaitable<void> close_websockets();
+    bool quiet() const noexcept;
+
+    serve_options const options;
+    asio::io_context io{1};
+    bool draining = false;
+    bool over = false;
+    int tasks = 0;  // coroutines of the service's own
+    asio::signal_set signals{io, SIGTERM, SIGINT};
+    asio::steady_timer next_look{io};
+    metrics measured;
+    clients connected;
+    shared_changes shared{options.bounds.max_shared_changes};
+    web_folder web{options.web, options.bounds.max_web_file_bytes};
+    replica_set replicas{io.get_executor(), replica_config(options, measured)};
+    actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
+    bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
+    api requests{api::sources{options, replicas, acts, database, web, measured, connected, draining}};
+    context with{options.bounds, replicas, requests, measured, connected, shared, draining};
+    std::vector<std::unique_ptr<acceptor>> addresses;
+};
+
+service::impl::impl(serve_options chosen) : options{std::move(chosen)}
+{
+    for (auto const& where : options.listen) addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
+    if (options.admin_listen) addresses.push_back(std::make_unique<acceptor>(io, *options.admin_listen, address_kind::admin));
+}
+
+void service::impl::start(asio::awaitable<void> task, char const* name)
+{
+    ++tasks;
+    auto const on_end = [this, name](std::exception_ptr failure) {
+        --tasks;
+        if (!failure) return;
+        try {
+            std::rethrow_exception(failure);
+        } catch (std::exception const& e) {
+            log(log_level::error, "{} ended by a defect: {}", name, e.what());
+        }
+        leave(1);
+    };
+    asio::co_spawn(io, std::move(task), on_end);
+}
+
+void service::impl::announce() const
+{
+    log(log_level::info, "pgtally {} of {}", version(), database_config(options.dsn).redacted());
+    for (auto const& address : addresses) {
+        auto const what = address->kind() == address_kind::admin ? "admin at" : "listening at";
+        log(log_level::info, "{} http://{}/", what, to_string(address->address()));
+    }
+    auto const descriptors = raise_descriptor_limit();
+    if (descriptors < options.bounds.max_clients + 100) {
+        log(log_level::warn, "{} descriptors are fewer than {} clients need: raise the limit (ulimit -n)", descriptors,
+            options.bounds.max_clients);
+    }
+}
+
+asio::awaitable<void> service::impl::watch_signals()
+{
+    co_await signals.async_wait(as_values);
+    log(log_level::info, "shutting down");
+    start(drain(), "the drain");
+    auto const [failure, number] = co_await signals.async_wait(as_values);
+    if (failure) co_return;
+    log(log_level::warn, "ended by a second signal");
+    leave(1);
+}
+
+asio::awaitable<void> service::impl::watch_clients()
+{
+    while (!over) {
+        next_look.expires_after(options.bounds.stall_check);
+        co_await next_look.async_wait(as_values);
+        connected.look(clock::now());
+    }
+}
+
+asio::awaitable<void> service::impl::drain()
+{
+    draining = true;
+    co_await sleep_for(options.drain_delay);
+    auto const until = clock::now() + options.bounds.drain_timeout;
+    for (auto const& address : addresses) address->close();
+    for (auto* const each : connected.those_of(protocol::http)) each->drain();
+    co_await close_websockets();
+
+    using namespace std::chrono_literals;
+    while (connected.size() > 0 && clock::now() < until) co_await sleep_for(20ms);
+    if (connected.size() > 0) log(log_level::warn, "{} clients did not go by themselves: cut", connected.size());
+    for (auto const speaks : {protocol::http, protocol::websocket}) {
+        for (auto* const each : connected.those_of(speaks)) each->cut();
+    }
+    replicas.stop();
+    over = true;
+    next_look.cancel();
+    signals.cancel();
+    // What is left ends in a turn or two, unless it waits for the database.
+    for (int turns = 0; !quiet() && turns < 50; ++turns) co_await sleep_for(20ms);
+    log(log_level::info, "ended");
+    if (!quiet()) leave(0);
+}
+
+// Whether nothing runs any more but the drain.
+bool service::impl::quiet() const noexcept
+{
+    auto const open = with.open_places, admin = with.admin_places;
+    return tasks <= 1 && open.served + open.refused + admin.served + admin.refused == 0;
+}
+
+asio::awaitable<void> service::impl::close_websockets()
+{
+    constexpr std::size_t steps = 20;
+    auto const all = connected.those_of(protocol::websocket);
+    auto const batch = all.size() / steps + 1;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (i > 0 && i % batch == 0) co_await sleep_for(options.bounds.drain_spread / steps);
+        if (connected.contains(all[i])) all[i]->drain();
+    }
+}
+
+service::service(serve_options chosen) : impl_{std::make_unique<impl>(std::move(chosen))} {}
+
+service::~service() = default;
+
+int service::run()
+{
+    impl_->announce();
+    impl_->start(impl_->watch_signals(), "the watch for signals");
+    impl_->start(impl_->watch_clients(), "the watch of clients");
+    impl_->start(impl_->replicas.run(), "the replicas");
+    for (auto const& address : impl_->addresses) impl_->start(address->run(impl_->with), "an address");
+    impl_->io.run();
+    return 0;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pgtally::server {
+
+// A request's target, cut but not yet decoded: an escaped slash is part of a segment.
+struct target {
+    std::vector<std::string_view> path;                             // "/v1/tallies" is {"v1", "tallies"}, "/" is {""}
+    std::vector<std::pair<std::string_view, std::string_view>> query;  // name and value of each `name=value`
+};
+
+// Nothing if it is neither `/path?query` nor `http://host/path?query`. The views are into `text`.
+std::optional<target> split_target(std::string_view text);
+
+// The bytes that `%41` and the like stand for; nothing if an escape is none.
+std::optional<std::string> percent_decoded(std::string_view text);
+
+// The same for a query's names and values, where a `+` is a space, as HTML's forms and URLSearchParams write it.
+std::optional<std::string> query_decoded(std::string_view text);
+
+}  // namespace pgtally::server

@@ -1,0 +1,293 @@
+/**
+ * The demo page: which tally is shown, how fresh it is, what it sums up to, and the buttons. The cards are list.js's
+ * matter, the connection is pgtally.js's.
+ *
+ * Nothing here is guessed. A click waits for the database, and the number moves when the server says so; while the
+ * server does not follow the database, or cannot be reached, the page says that, and the numbers turn pale.
+ */
+import { connect, parse } from './pgtally.js';
+import { CardList, dress, element, format, icon } from './list.js';
+
+const wholeMax = 2_000; // keys up to which all of them are watched; the greatest ones beyond, unless they have texts
+const topLimit = 100;
+const $ = (id) => document.getElementById(id);
+
+const words = {
+  connecting: ['Connecting', ''],
+  loading: ['Loading', 'The counters are being read from PostgreSQL.'],
+  live: ['Live', 'Every number is what PostgreSQL committed.'],
+  stale: ['Stale', 'These are the last values known.'],
+  failed: ['Failed', ''],
+  empty: ['Connected', ''],
+  disconnected: ['Reconnecting', 'The connection was lost.'],
+};
+
+const client = connect({
+  onState: ({ state, reason }) => {
+    if (state !== 'connecting') $('retry').hidden = state !== 'waiting';
+    if (state === 'waiting' && !view) enter({ state: 'disconnected', reason });
+    if (state === 'open') refresh(); // the server may be another one, with other tallies
+  },
+});
+let tallies = [];
+let view = null; // of the tally shown: { tally, list, subscription, sums, numbers, by }
+let turn = 0; // counts the tallies shown
+let changes = 0;
+const history = new Array(60).fill(0);
+
+// ---- which tally
+
+async function refresh() {
+  let answer;
+  try {
+    answer = parse(await (await fetch('v1/tallies')).text());
+  } catch {
+    return; // the state line says that the server is away
+  }
+  const names = answer.tallies.map(({ name }) => name);
+  const same = names.join() === tallies.map(({ name }) => name).join();
+  tallies = answer.tallies;
+  if (!same) {
+    $('tally').replaceChildren(...names.map((name) => new Option(name)));
+    $('choice').hidden = names.length < 2;
+  }
+  const wanted = tallies.find(({ name }) => name === decode(location.hash.slice(1)))
+    ?? tallies.find(({ name }) => name === 'tweets') ?? tallies[0];
+  const shape = (tally) => tally && [tally.name, tally.source, tally.counters, tally.actions].join(' ');
+  // How much there is to watch is known only once it was loaded.
+  if (wanted?.state === 'loading' && view?.tally.name !== wanted.name) {
+    enter({ state: 'loading' });
+    setTimeout(refresh, 1_000);
+  } else if (shape(wanted) !== shape(view?.tally)) {
+    await show(wanted);
+  }
+  if (!wanted) {
+    enter({ state: 'empty' });
+    $('none').textContent = 'This server serves no tally yet. Make one by SQL: select tally.create_tally(…)';
+  }
+  $('none').hidden = Boolean(wanted);
+}
+
+async function show(tally) {
+  view?.subscription?.close();
+  view?.list.end();
+  $('list').replaceChildren();
+  $('sums').replaceChildren();
+  $('sorts').replaceChildren();
+  $('facts').textContent = '';
+  history.fill(0);
+  changes = 0;
+  view = null;
+  const mine = ++turn;
+  if (!tally) return;
+
+  const labels = await load(`labels/${encodeURIComponent(tally.name)}.json`);
+  if (mine !== turn) return; // another one was chosen meanwhile
+  document.title = `${tally.name} · pgtally`;
+  $('tally').value = tally.name;
+  const list = new CardList($('list'), { ...tally, labels });
+  const by = tally.counters.includes('favs') ? 'favs' : tally.counters[0];
+  view = { tally, list, labels, by, whole: Boolean(labels) || tally.size <= wholeMax, sums: {}, numbers: {} };
+  drawSums();
+  drawSorts();
+  list.order(by, $('find').value);
+  subscribe();
+  if (!view.whole) sumUp();
+}
+
+async function load(url) {
+  try {
+    const response = await fetch(url);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function subscribe() {
+  const { tally, list, whole, by } = view;
+  view.subscription?.close();
+  const onState = enter;
+  view.subscription = whole
+    ? client.subscribe({ tally: tally.name }, { onState, onSnapshot: () => { calm = true; }, onChange: take })
+    : client.subscribe({ tally: tally.name, top: { by: by ?? tally.counters[0], limit: topLimit }, intervalMs: 200 }, {
+      onState,
+      onTop: (top) => {
+        changes += 1;
+        list.only(top.map(({ key, counters }) => [key, counters]));
+      },
+    });
+}
+
+// ---- what comes in
+
+let shown = new Map(); // what the sums contain, per key
+let calm = false; // what comes next was there before, and is no news
+
+function take(changed) {
+  const { list, sums, tally } = view;
+  for (const [key, counters] of changed) {
+    const before = shown.get(key);
+    for (const name of tally.counters) sums[name] += BigInt(counters[name]) - BigInt(before?.[name] ?? 0);
+    shown.set(key, counters);
+    list.set(key, counters);
+  }
+  if (!calm) changes += changed.size;
+  calm = false;
+  requestAnimationFrame(writeSums);
+}
+
+/** Of a tally too great to be watched whole, the server knows the sums. */
+async function sumUp() {
+  const mine = view;
+  const answer = await fetch(`v1/tallies/${encodeURIComponent(mine.tally.name)}`).catch(() => null);
+  if (answer?.ok) {
+    const { sum, size } = parse(await answer.text());
+    mine.tally.size = size;
+    for (const name of mine.tally.counters) mine.sums[name] = BigInt(sum?.[name] ?? 0);
+    if (mine === view) writeSums();
+  }
+  setTimeout(() => { if (mine === view) sumUp(); }, 2_000);
+}
+
+function drawSums() {
+  shown = new Map();
+  for (const name of view.tally.counters) {
+    view.sums[name] = 0n;
+    const { icon: shape, many } = dress(name);
+    const row = element('div', 'sum');
+    row.dataset.hue = name;
+    view.numbers[name] = element('dd', '', '0');
+    row.append(icon(shape), element('dt', '', many), view.numbers[name]);
+    $('sums').append(row);
+  }
+}
+
+function writeSums() {
+  if (!view) return;
+  for (const [name, number] of Object.entries(view.numbers)) {
+    const text = format.format(view.sums[name]);
+    if (number.textContent === text) continue;
+    number.textContent = text;
+    number.classList.toggle('long', text.length > 13);
+  }
+  const { tally, labels, list, whole } = view;
+  const many = whole ? list.size : tally.size;
+  const what = labels ? 'messages' : many === 1 ? 'key' : 'keys';
+  const facts = `${format.format(many)} ${what}, counted over ${tally.source}`
+    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : `\nThe first ${topLimit} are shown.`);
+  if ($('facts').textContent !== facts) $('facts').textContent = facts;
+}
+
+function enter({ state, reason }) {
+  const [word, explanation] = words[state] ?? [state, ''];
+  const sentence = reason ? `${reason[0].toUpperCase()}${reason.slice(1).replace(/\.?$/, '.')}` : '';
+  const text = [sentence, state === 'disconnected' && sentence ? '' : explanation].filter(Boolean).join(' ');
+  $('state').dataset.state = state;
+  if ($('state-word').textContent !== word) $('state-word').textContent = word;
+  if ($('state-reason').textContent !== text) $('state-reason').textContent = text;
+  for (const id of ['list', 'sums']) $(id).dataset.old = String(state !== 'live');
+}
+
+// ---- order and search
+
+function drawSorts() {
+  const orders = [...view.tally.counters.map((name) => [name, dress(name).sort])];
+  orders.sort(([a], [b]) => (b === view.by) - (a === view.by));
+  if (view.whole) orders.push([null, view.labels ? 'In order' : 'By key']);
+  for (const [by, text] of orders) {
+    const made = element('button', '', text);
+    made.type = 'button';
+    made.ariaPressed = String(by === view.by);
+    made.addEventListener('click', () => {
+      view.by = by;
+      for (const other of $('sorts').children) other.ariaPressed = String(other === made);
+      if (!view.whole) subscribe();
+      view.list.order(by, $('find').value);
+    });
+    $('sorts').append(made);
+  }
+}
+
+$('find').addEventListener('input', () => view?.list.order(view.by, $('find').value));
+$('retry').addEventListener('click', () => client.retry());
+$('tally').addEventListener('change', () => { location.hash = encodeURIComponent($('tally').value); });
+addEventListener('hashchange', refresh);
+
+// ---- actions
+
+$('list').addEventListener('click', ({ target }) => {
+  const pressed = target.closest('button[data-action]');
+  if (pressed) act(pressed, target.closest('.card').dataset.key);
+});
+
+async function act(pressed, key) {
+  const { name } = view.tally;
+  const path = [name, 'keys', key, pressed.dataset.action].map(encodeURIComponent).join('/');
+  pressed.ariaBusy = 'true';
+  try {
+    const response = await fetch(`v1/tallies/${path}`, { method: 'POST' });
+    if (response.status === 202) {
+      tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
+    } else if (!response.ok) {
+      const problem = await response.json().catch(() => ({}));
+      tell(problem.title ?? `The server answered ${response.status}`, problem.detail ?? '');
+    }
+  } catch {
+    tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
+  } finally {
+    pressed.ariaBusy = null;
+  }
+}
+
+// Up and down lead to the same button of the next card.
+$('list').addEventListener('keydown', (event) => {
+  const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
+  const action = event.target.dataset.action;
+  const next = step && action && event.target.closest('.card')[step]?.querySelector(`button[data-action="${action}"]`);
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
+function tell(title, detail) {
+  const text = `${title}\n${detail}`;
+  for (const old of $('toasts').children) if (old.dataset.text === text) old.remove();
+  const toast = element('div', 'toast');
+  toast.dataset.text = text;
+  const body = element('div', '');
+  body.append(element('strong', '', title), detail);
+  const close = element('button', '', '×');
+  close.type = 'button';
+  close.ariaLabel = 'Close';
+  close.addEventListener('click', () => toast.remove());
+  toast.append(body, close);
+  $('toasts').append(toast);
+  if ($('toasts').children.length > 3) $('toasts').firstElementChild.remove();
+  setTimeout(() => toast.remove(), 10_000);
+}
+
+// ---- the pulse: changes per second, of the last minute
+
+setInterval(() => {
+  history.shift();
+  history.push(changes);
+  $('rate').textContent = format.format(changes);
+  changes = 0;
+  if (document.hidden) return;
+  const most = Math.max(8, ...history);
+  const points = history.map((value, at) => `${(at * 240) / 59},${(42 - (value / most) * 38).toFixed(1)}`).join('L');
+  $('spark').querySelector('.line').setAttribute('d', `M${points}`);
+  $('spark').querySelector('.area').setAttribute('d', `M0,44L${points}L240,44Z`);
+}, 1_000);
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+await refresh();
+setInterval(() => { if (!document.hidden) refresh(); }, 10_000);

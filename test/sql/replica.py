@@ -1,0 +1,72 @@
+"""A replica in a few lines: a load, plus every event that its fence does not contain."""
+
+import json
+import uuid
+
+
+class Replica:
+    """Follows one tally from now on. `counters` is what the events add up to, `events` what came."""
+
+    def __init__(self, database, name, user="postgres"):
+        self.name = name
+        self.events = []
+        self.payloads = []
+        self.reloads = 0
+        self.barriers = set()
+        self.counters = {}
+        self.fence = None
+        self.connection = database.connect(user)
+        self.connection.add_notify_handler(self._take)
+        self.connection.execute("listen tally")
+        self.load()
+
+    def load(self):
+        with self.connection.transaction():
+            self.connection.execute("set transaction isolation level repeatable read, read only")
+            self.connection.execute("select tally.lock_source(%s)", [self.name])
+            snapshot = self.connection.execute("select pg_current_snapshot()::text").fetchone()[0]
+            self.counters = truth(self.connection, self.name)
+        xmin, xmax, running = snapshot.split(":")
+        self.fence = int(xmin), int(xmax), {int(x) for x in running.split(",") if x}
+
+    def _visible(self, x):
+        xmin, xmax, running = self.fence
+        return x < xmin or (x < xmax and x not in running)
+
+    def _take(self, notification):
+        event = json.loads(notification.payload)
+        if "barrier" in event:
+            self.barriers.add(event["barrier"])
+            return
+        if event["t"] != self.name or (self.fence and self._visible(int(event["x"]))):
+            return
+        self.payloads.append(notification.payload)
+        self.events.append(event)
+        if "truncate" in event:
+            self.counters.clear()
+        if "reload" in event:
+            self.reloads += 1
+        for key, *deltas in event.get("d", []):
+            sums = self.counters.setdefault(key, [0] * len(deltas))
+            self.counters[key] = [a + b for a, b in zip(sums, deltas, strict=True)]
+
+    def drain(self):
+        """Takes all events of the transactions that have committed."""
+        barrier = str(uuid.uuid4())
+        while barrier not in self.barriers:
+            self.connection.execute("select pg_notify('tally', %s)", [json.dumps({"barrier": barrier})])
+        return self
+
+    def nonzero(self):
+        return {key: sums for key, sums in self.counters.items() if any(sums)}
+
+    def check(self):
+        """Equal to the truth, key by key; answers it."""
+        self.drain()
+        actual = truth(self.connection, self.name)
+        assert self.nonzero() == actual
+        return actual
+
+
+def truth(connection, name):
+    return dict(connection.execute("select key, counters from tally.truth(%s)", [name]).fetchall())

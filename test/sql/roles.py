@@ -1,0 +1,22 @@
+"""Roles of the tests. Roles belong to the cluster, so they are made once and known in every database."""
+
+import psycopg
+
+ORDINARY = "alice", "bob", "writer", "server"
+
+
+def make_roles(database, *names):
+    for name in names or ORDINARY:
+        if not database.sql.execute("select from pg_roles where rolname = %s", [name]).fetchone():
+            database.sql.execute(f"create role {name} login")
+
+
+def refused(connection, statement, parameters=None):
+    """The error with which the statement is refused."""
+    try:
+        connection.execute(statement, parameters)
+    except psycopg.Error as error:
+        if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.rollback()
+        return error
+    raise AssertionError(f"not refused: {statement}")

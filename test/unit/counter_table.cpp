@@ -1,0 +1,151 @@
+#include <pgtally/cache/counter_table.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <array>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace pgtally::cache;
+using slot = counter_table::slot;
+
+namespace {
+
+key number(std::int64_t n)
+{
+    return {{}, n};
+}
+
+using two = std::array<std::int64_t, 2>;
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(test_counter_table)
+
+BOOST_AUTO_TEST_CASE(adds_and_assigns)
+{
+    counter_table table{key_kind::bigint, 2};
+    auto const s = table.find_or_add(number(33));
+    BOOST_TEST(table.is_zero(s));
+    BOOST_TEST(table.add(s, two{1, 2}));
+    BOOST_TEST(!table.add(s, two{0, 0}));
+    BOOST_TEST(table.counters(s)[1] == 2);
+    BOOST_TEST(table.assign(s, two{5, 5}));
+    BOOST_TEST(!table.assign(s, two{5, 5}));
+    BOOST_TEST((table.sums()[0] == 5));
+    BOOST_TEST(table.nonzero() == 1U);
+    BOOST_TEST(table.add(s, two{-5, -5}));
+    BOOST_TEST(table.nonzero() == 0U);
+    BOOST_TEST(table.zeros() == 1U);
+    BOOST_TEST(table.find(number(33)) == s);
+    BOOST_TEST(table.find(number(34)) == counter_table::none);
+}
+
+BOOST_AUTO_TEST_CASE(wraps_around_and_comes_back)
+{
+    counter_table table{key_kind::bigint, 1};
+    auto const s = table.find_or_add(number(1));
+    std::array<std::int64_t, 1> const most{std::numeric_limits<std::int64_t>::max()}, one{1}, back{-1};
+    table.add(s, most);
+    table.add(s, one);
+    table.add(s, back);
+    BOOST_TEST(table.counters(s)[0] == most[0]);
+    BOOST_TEST((table.sums()[0] == most[0]));
+}
+
+BOOST_AUTO_TEST_CASE(sums_exceed_64_bits)
+{
+    counter_table table{key_kind::bigint, 1};
+    std::array<std::int64_t, 1> const most{std::numeric_limits<std::int64_t>::max()};
+    for (std::int64_t k = 0; k < 4; ++k) table.assign(table.find_or_add(number(k)), most);
+    BOOST_TEST((table.sums()[0] == wide_sum{most[0]} * 4));
+}
+
+BOOST_AUTO_TEST_CASE(rows_are_in_the_order_of_their_last_change)
+{
+    counter_table table{key_kind::bigint, 1};
+    std::array<slot, 3> s{};
+    for (std::size_t k = 0; k < 3; ++k) {
+        s[k] = table.find_or_add(number(static_cast<std::int64_t>(k)));
+        table.touch(s[k], k + 1);
+    }
+    table.touch(s[1], 4);
+    BOOST_TEST(table.newest() == s[1]);
+    BOOST_TEST(table.older(s[1]) == s[2]);
+    BOOST_TEST(table.older(s[2]) == s[0]);
+    BOOST_TEST(table.older(s[0]) == counter_table::none);
+    BOOST_TEST(table.oldest() == s[0]);
+    BOOST_TEST(table.newer(s[0]) == s[2]);
+    table.erase(s[2]);
+    BOOST_TEST(table.older(s[1]) == s[0]);
+    BOOST_TEST(table.newer(s[0]) == s[1]);
+    table.erase(s[1]);
+    table.erase(s[0]);
+    BOOST_TEST(table.newest() == counter_table::none);
+    BOOST_TEST(table.oldest() == counter_table::none);
+}
+
+// Against std::map, through every operation at random: what one has, the other has.
+BOOST_AUTO_TEST_CASE(equals_a_map_after_random_operations)
+{
+    for (auto const kind : {key_kind::bigint, key_kind::text}) {
+        counter_table table{kind, 2};
+        std::map<std::string, two> model;
+        std::mt19937_64 random{33};
+        for (int step = 0; step < 200'000; ++step) {
+            auto const text = std::to_string(static_cast<std::int64_t>(random() % 3000) - 1500);
+            auto const k = *parse_key(kind, text);
+            auto const action = random() % 10;
+            if (action < 6) {
+                two const delta{static_cast<std::int64_t>(random() % 5) - 2, static_cast<std::int64_t>(random() % 5) - 2};
+                table.add(table.find_or_add(k), delta);
+                auto& values = model[text];
+                values[0] += delta[0];
+                values[1] += delta[1];
+            } else if (auto const s = table.find(k); s != counter_table::none) {
+                table.erase(s);
+                BOOST_TEST_REQUIRE(model.erase(text) == 1U);
+            } else {
+                BOOST_TEST_REQUIRE(model.count(text) == 0U);
+            }
+        }
+        BOOST_TEST(table.rows() == model.size());
+        std::size_t nonzero = 0;
+        two sums{};
+        for (auto const& [text, values] : model) {
+            auto const s = table.find(*parse_key(kind, text));
+            BOOST_TEST_REQUIRE(s != counter_table::none);
+            BOOST_TEST((table.counters(s)[0] == values[0] && table.counters(s)[1] == values[1]));
+            std::string printed;
+            table.append_key(s, printed);
+            BOOST_TEST(printed == text);
+            if (values != two{}) ++nonzero;
+            sums[0] += values[0];
+            sums[1] += values[1];
+        }
+        BOOST_TEST(table.nonzero() == nonzero);
+        BOOST_TEST((table.sums()[0] == sums[0] && table.sums()[1] == sums[1]));
+        std::size_t linked = 0, used = 0;
+        for (auto s = table.newest(); s != counter_table::none; s = table.older(s)) ++linked;
+        for (slot s = 0; s < table.end(); ++s) used += table.used(s) ? 1 : 0;
+        BOOST_TEST(linked == model.size());
+        BOOST_TEST(used == model.size());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_with_two_counters_takes_at_most_64_bytes)
+{
+    constexpr std::size_t keys = 1'000'000;
+    counter_table table{key_kind::bigint, 2};
+    for (std::size_t k = 0; k < keys; ++k) {
+        table.add(table.find_or_add(number(static_cast<std::int64_t>(k * 7919))), two{1, 1});
+        // Also where the index has just grown.
+        if (k == 786'433) BOOST_TEST(table.memory_bytes() / k <= 64U);
+    }
+    BOOST_TEST(table.memory_bytes() / keys <= 64U);
+    BOOST_TEST_MESSAGE("bytes per key: " << static_cast<double>(table.memory_bytes()) / keys);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

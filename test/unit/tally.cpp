@@ -1,0 +1,229 @@
+#include "tallies.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace pgtally::cache;
+using namespace pgtally::test;
+
+BOOST_AUTO_TEST_SUITE(test_tally)
+
+BOOST_AUTO_TEST_CASE(is_loading_until_the_barrier_is_back)
+{
+    tally t{tweets(), limits{}};
+    BOOST_TEST((t.state() == state::loading));
+    t.begin_load();
+    BOOST_TEST(!t.fence_known(snapshot("10:20:12")));
+    BOOST_TEST(!t.loaded("33", row(2, 1)));
+    t.await_barrier("b");
+    BOOST_TEST((t.state() == state::loading));
+    BOOST_TEST(!t.has_counters());
+    BOOST_TEST(!t.barrier_back("another"));
+    auto const report = t.barrier_back("b");
+    BOOST_TEST_REQUIRE(report.has_value());
+    BOOST_TEST(report->first);
+    BOOST_TEST(report->keys == 1U);
+    BOOST_TEST((t.state() == state::live));
+    BOOST_TEST(t.revision() == 1U);
+    BOOST_TEST(shown(t, "33") == row(2, 1));
+    BOOST_TEST(shown(t, "34") == row(0, 0));
+}
+
+BOOST_AUTO_TEST_CASE(events_before_the_fence_is_known_are_judged_by_it)
+{
+    tally t{tweets(), limits{}};
+    t.begin_load();
+    t.apply(deltas(11, "33", 1, 0));  // inside: counted by the truth
+    t.apply(deltas(12, "33", 0, 1));  // in progress when the snapshot was taken
+    t.apply(deltas(20, "34", 5, 0));  // later
+    BOOST_TEST(!t.fence_known(snapshot("10:20:12")));
+    BOOST_TEST(!t.loaded("33", row(1, 0)));
+    finish(t);
+    BOOST_TEST(shown(t, "33") == row(1, 1));
+    BOOST_TEST(shown(t, "34") == row(5, 0));
+}
+
+BOOST_AUTO_TEST_CASE(events_while_rows_are_read_commute_with_them)
+{
+    tally t{tweets(), limits{}};
+    t.begin_load();
+    t.fence_known(snapshot("10:20:"));
+    t.apply(deltas(21, "33", 1, 0));
+    t.loaded("33", row(4, 4));
+    t.apply(deltas(22, "33", 0, -1));
+    t.apply(deltas(19, "33", 100, 100));  // contained
+    finish(t);
+    BOOST_TEST(shown(t, "33") == row(5, 3));
+}
+
+BOOST_AUTO_TEST_CASE(the_list_of_the_fence_is_good_for_ever)
+{
+    auto t = loaded_tally("10:20:12");
+    BOOST_TEST((t->apply(deltas(500, "33", 1, 0)) == outcome::applied));
+    BOOST_TEST((t->apply(deltas(12, "33", 1, 0)) == outcome::applied));    // an old transaction commits at last
+    BOOST_TEST((t->apply(deltas(13, "33", 1, 0)) == outcome::contained));
+    BOOST_TEST(shown(*t, "33") == row(2, 0));
+}
+
+BOOST_AUTO_TEST_CASE(truncate_is_zero_from_there_on)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 3, 0));
+    t->apply(deltas(21, "34", 3, 0));
+    auto const before = t->revision();
+    BOOST_TEST((t->apply(simple(event::kind::truncate, 22)) == outcome::applied));
+    t->apply(deltas(23, "34", 1, 0));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+    BOOST_TEST(shown(*t, "34") == row(1, 0));
+    BOOST_TEST(t->revision() == before + 2);
+    BOOST_TEST((t->apply(simple(event::kind::truncate, 19)) == outcome::contained));
+    BOOST_TEST(shown(*t, "34") == row(1, 0));
+}
+
+BOOST_AUTO_TEST_CASE(a_load_beside_the_served_table_changes_only_what_differs)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 1, 0));
+    t->apply(deltas(21, "34", 1, 0));
+    t->apply(deltas(21, "35", 1, 0));
+    auto const revision = t->revision();
+    t->begin_load();
+    t->apply(deltas(30, "36", 7, 0));
+    t->fence_known(snapshot("30:30:"));
+    t->loaded("33", row(1, 0));   // as served
+    t->loaded("34", row(2, 0));   // other; 35 is gone
+    auto const report = finish(*t);
+    BOOST_TEST(!report.first);
+    BOOST_TEST(report.differed == 2U);
+    BOOST_TEST(t->revision() == revision + 2);  // the event, and the differences
+    BOOST_TEST(shown(*t, "34") == row(2, 0));
+    BOOST_TEST(shown(*t, "35") == row(0, 0));
+    BOOST_TEST(shown(*t, "36") == row(7, 0));
+    BOOST_TEST(t->changed_at(number(33)) < t->changed_at(number(34)));
+    BOOST_TEST((t->apply(deltas(29, "33", 1, 0)) == outcome::contained));  // the new fence holds
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_applied_while_stale)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 1, 0));
+    t->lost("cut");
+    BOOST_TEST((t->state() == state::stale));
+    BOOST_TEST(t->reason() == "cut");
+    BOOST_TEST((t->apply(deltas(22, "33", 1, 0)) == outcome::ignored));
+    BOOST_TEST(shown(*t, "33") == row(1, 0));
+}
+
+BOOST_AUTO_TEST_CASE(lost_abandons_the_load_under_way)
+{
+    auto t = loaded_tally("10:20:");
+    t->begin_load();
+    t->fence_known(snapshot("30:30:"));
+    t->await_barrier("b");
+    t->lost("cut");
+    BOOST_TEST(!t->loading());
+    BOOST_TEST(!t->barrier_back("b"));
+    BOOST_TEST((t->state() == state::stale));
+}
+
+BOOST_AUTO_TEST_CASE(reload_is_stale_until_a_load_whose_fence_contains_it)
+{
+    auto t = loaded_tally("10:20:");
+    BOOST_TEST((t->apply(simple(event::kind::reload, 19)) == outcome::contained));
+    BOOST_TEST((t->state() == state::live));
+    BOOST_TEST((t->apply(simple(event::kind::reload, 21)) == outcome::needs_load));
+    BOOST_TEST((t->state() == state::stale));
+
+    t->begin_load();
+    t->fence_known(snapshot("22:22:"));
+    finish(*t);
+    BOOST_TEST((t->state() == state::live));
+
+    t->begin_load();
+    t->fence_known(snapshot("30:31:30"));
+    BOOST_TEST((t->apply(simple(event::kind::reload, 30)) == outcome::needs_load));
+    BOOST_TEST(t->loaded("33", row(1, 0)).has_value());  // refused: its fence does not contain 30
+
+    t->begin_load();
+    t->apply(simple(event::kind::reload, 40));
+    BOOST_TEST(t->fence_known(snapshot("40:41:40")).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(events_that_do_not_fit_are_refused_whole)
+{
+    auto t = loaded_tally("10:20:");
+    auto narrow = deltas(21, "33", 1, 0);
+    narrow.deltas[0].values_size = 1;
+    BOOST_TEST((t->apply(narrow) == outcome::wrong_width));
+    auto mixed = decoded(R"({"t":"tweets","x":"21","n":1,"d":[["33",1,1],["007",1,1]]})");
+    BOOST_TEST((t->apply(mixed) == outcome::wrong_key));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+}
+
+BOOST_AUTO_TEST_CASE(more_keys_than_allowed_is_failed)
+{
+    limits few;
+    few.max_keys = 2;
+    auto t = loaded_tally("10:20:", few);
+    t->apply(deltas(21, "1", 1, 0));
+    t->apply(deltas(21, "2", 1, 0));
+    BOOST_TEST((t->state() == state::live));
+    t->apply(deltas(21, "3", 1, 0));
+    BOOST_TEST((t->state() == state::failed));
+    BOOST_TEST(t->reason().find("--max-keys") != std::string::npos);
+
+    tally big{tweets(), few};
+    big.begin_load();
+    big.fence_known(snapshot("10:20:"));
+    BOOST_TEST(!big.loaded("1", row(1, 0)));
+    BOOST_TEST(!big.loaded("2", row(1, 0)));
+    BOOST_TEST(big.loaded("3", row(1, 0)).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(more_kept_events_than_allowed_gives_the_load_up)
+{
+    limits few;
+    few.max_kept_bytes = 1000;
+    tally t{tweets(), few};
+    t.begin_load();
+    outcome last = outcome::applied;
+    for (std::uint64_t x = 21; last == outcome::applied && x < 1000; ++x) last = t.apply(deltas(x, "1", 1, 0));
+    BOOST_TEST((last == outcome::needs_load));
+    BOOST_TEST(t.fence_known(snapshot("10:20:")).has_value());
+    BOOST_TEST(!t.loading());
+}
+
+BOOST_AUTO_TEST_CASE(old_zeros_are_forgotten_and_remembered_as_forgotten)
+{
+    limits few;
+    few.min_remembered_zeros = 10;
+    auto t = loaded_tally("10:20:", few);
+    auto const epoch_begin = t->remembered_from();
+    std::uint64_t x = 21;
+    for (int k = 0; k < 40; ++k) {
+        t->apply(deltas(x++, std::to_string(k), 1, 0));
+        t->apply(deltas(x++, std::to_string(k), -1, 0));
+        BOOST_TEST(t->table().rows() <= 12U);
+    }
+    BOOST_TEST(t->remembered_from() > epoch_begin);
+    // A forgotten key's change is not older than what is remembered: an ETag cannot come back.
+    BOOST_TEST(t->changed_at(number(0)) == t->remembered_from());
+}
+
+BOOST_AUTO_TEST_CASE(another_definition_is_another_epoch)
+{
+    auto t = loaded_tally("10:20:");
+    auto const epoch = t->epoch();
+    auto same = tweets();
+    same.actions = {"fav"};
+    BOOST_TEST(!t->redefine(same));
+    BOOST_TEST(t->epoch() == epoch);
+    auto other = tweets();
+    other.counters = {"n"};
+    other.fingerprint = "other";
+    BOOST_TEST(t->redefine(other));
+    BOOST_TEST(t->epoch() != epoch);
+    BOOST_TEST((t->state() == state::loading));
+    BOOST_TEST(t->counters(number(33)).size() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
