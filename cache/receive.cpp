@@ -37,7 +37,6 @@ void replica_set::impl::on(transport::lost const& e)
 {
     transport_open = false;
     transport_trouble = e.reason;
-    log(e.permanent ? db::level::error : db::level::warn, e.reason);
     for (auto const& [name, tally] : replicas) {
         if (e.permanent) tally->fail(e.reason);
         else tally->lost(e.reason);

@@ -5,13 +5,14 @@
 
 namespace pgtally::db {
 
-std::string config::redacted() const {
-  try {
-    auto const options = pq::effective(pq::parse(conninfo));
-    return detail::describe(detail::targets(options), options);
-  } catch (error const&) {
-    return "a connection string that is not valid";
-  }
+std::string config::redacted() const
+{
+    try {
+        auto const options = pq::effective(pq::parse(conninfo));
+        return detail::describe(detail::targets(options), options);
+    } catch (error const&) {
+        return "a connection string that is not valid";
+    }
 }
 
 }  // namespace pgtally::db

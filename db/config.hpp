@@ -11,43 +11,44 @@
 namespace pgtally::db {
 
 enum class level {
-  debug,  ///< every step
-  info,   ///< connected, connected again, NOTICE of the server
-  warn,   ///< lost, cannot connect, WARNING of the server
-  error,  ///< cannot be cured by waiting
+    debug,  ///< every step
+    info,   ///< connected, connected again, NOTICE of the server
+    warn,   ///< lost, cannot connect, WARNING of the server
+    error,  ///< cannot be cured by waiting
 };
 
-/// How to reach a database and how to behave there. Copied by those who get it. An aggregate: make it
-/// before the co_await expression that passes it, never in it (g++ 12 destroys it twice).
+/// How to reach a database and how to behave there. Copied by those who get it. An aggregate: make
+/// it before the co_await expression that passes it, never in it (g++ 12 destroys it twice).
 struct config {
-  /// libpq's keywords or a URI, several hosts allowed; empty: libpq's environment (PGHOST, PGSERVICE,
-  /// ...). Unless it (or the environment, or the service) says otherwise: target_session_attrs=
-  /// read-write, keepalives after 15 s every 5 s three times, tcp_user_timeout 30 s. client_encoding is
-  /// always UTF8. libpq's own connect_timeout is not used.
-  std::string conninfo{};
+    /// libpq's keywords or a URI, several hosts allowed; empty: libpq's environment (PGHOST,
+    /// PGSERVICE, ...). Unless it (or the environment, or the service) says otherwise:
+    /// target_session_attrs= read-write, keepalives after 15 s every 5 s three times,
+    /// tcp_user_timeout 30 s. client_encoding is always UTF8. libpq's own connect_timeout is not
+    /// used.
+    std::string conninfo{};
 
-  /// Used unless conninfo or PGAPPNAME gives one.
-  std::string application_name{"pgtally"};
+    /// Used unless conninfo or PGAPPNAME gives one.
+    std::string application_name{"pgtally"};
 
-  /// SQL run after every physical connect, each by itself; one that fails fails the connect.
-  std::vector<std::string> on_connect{};
+    /// SQL run after every physical connect, each by itself; one that fails fails the connect.
+    std::vector<std::string> on_connect{};
 
-  /// For each address tried, as libpq's connect_timeout (name resolution and on_connect have as much
-  /// again). > 0.
-  std::chrono::milliseconds connect_timeout{10'000};
+    /// For each address tried, as libpq's connect_timeout (name resolution and on_connect have as
+    /// much again). > 0.
+    std::chrono::milliseconds connect_timeout{10'000};
 
-  /// For each operation; connection::set_timeout changes it. 0: none.
-  std::chrono::milliseconds query_timeout{0};
+    /// For each operation; connection::set_timeout changes it. 0: none.
+    std::chrono::milliseconds query_timeout{0};
 
-  backoff_limits retry{};
+    backoff_limits retry{};
 
-  /// Receives one line at a time, without a line end; called on the executor. It may close the
-  /// connection. What it throws is ignored. Empty: silence.
-  std::function<void(level, std::string_view)> log{};
+    /// Receives one line at a time, without a line end; called on the executor. It may close the
+    /// connection. What it throws is ignored. Empty: silence.
+    std::function<void(level, std::string_view)> log{};
 
-  /// "host:port/dbname as user", for logs and errors: no password, whatever conninfo looks like. Reads
-  /// the environment and the service file; never throws but for memory.
-  [[nodiscard]] std::string redacted() const;
+    /// "host:port/dbname as user", for logs and errors: no password, whatever conninfo looks like.
+    /// Reads the environment and the service file; never throws but for memory.
+    [[nodiscard]] std::string redacted() const;
 };
 
 }  // namespace pgtally::db

@@ -15,201 +15,212 @@ using wait_type = asio::posix::stream_descriptor::wait_type;
 constexpr char const* session_attrs = "target_session_attrs";
 
 // libpq's own default is "any", and it cannot be told from an "any" in a service file.
-bool names_session_attrs(pq::options const& named, pq::options const& effective) {
-  if (named.contains(session_attrs) || std::getenv("PGTARGETSESSIONATTRS") != nullptr) return true;
-  auto const value = pq::get(effective, session_attrs);
-  return !value.empty() && value != "any";
+bool names_session_attrs(pq::options const& named, pq::options const& effective)
+{
+    if (named.contains(session_attrs) || std::getenv("PGTARGETSESSIONATTRS") != nullptr) return true;
+    auto const value = pq::get(effective, session_attrs);
+    return !value.empty() && value != "any";
 }
 
 // Of refusals, those that somebody has to cure: class 28 is authentication and authorization, 3D000
 // an unknown database, 42501 a database that the role may not enter.
-bool is_refused_login(sqlstate const& state) {
-  return state.in_class("28") || state.is("3D000") || state.is("42501");
+bool is_refused_login(sqlstate const& state)
+{
+    return state.in_class("28") || state.is("3D000") || state.is("42501");
 }
 
-pq::options for_target(pq::options wanted, target const& to) {
-  wanted.insert_or_assign("host", to.host);
-  wanted.insert_or_assign("hostaddr", to.address);
-  wanted.insert_or_assign("port", to.port);
-  return wanted;
+pq::options for_target(pq::options wanted, target const& to)
+{
+    wanted.insert_or_assign("host", to.host);
+    wanted.insert_or_assign("hostaddr", to.address);
+    wanted.insert_or_assign("port", to.port);
+    return wanted;
 }
 
 // Another address may do better.
-bool try_next(error const& failure) {
-  return failure.code() == errc::connect_failed || failure.code() == errc::timed_out ||
-         failure.code() == errc::connection_lost;
+bool try_next(error const& failure)
+{
+    return failure.code() == errc::connect_failed || failure.code() == errc::timed_out ||
+           failure.code() == errc::connection_lost;
 }
 
 }  // namespace
 
-asio::awaitable<void> connection_core::connect(pointer self, config settings) {
-  operation op(*self, "connect to", std::string());
-  self->shut(errc::closed);
-  self->settings_ = std::move(settings);
-  self->timeout_ = self->settings_.query_timeout;
-  self->description_ = "a server";
+asio::awaitable<void> connection_core::connect(pointer self, config settings)
+{
+    operation op(*self, "connect to", std::string());
+    self->shut(errc::closed);
+    self->settings_ = std::move(settings);
+    self->timeout_ = self->settings_.query_timeout;
+    self->description_ = "a server";
 
-  auto const named = pq::parse(self->settings_.conninfo);
-  auto const effective = pq::effective(named);
-  auto places = targets(effective);
-  self->description_ = describe(places, effective);
-  auto wanted = self->complete(named, effective);
-  self->revive();
-  auto resolved = co_await self->resolve(std::move(places));
+    auto const named = pq::parse(self->settings_.conninfo);
+    auto const effective = pq::effective(named);
+    auto places = targets(effective);
+    self->description_ = describe(places, effective);
+    auto wanted = self->complete(named, effective);
+    self->revive();
+    auto resolved = co_await self->resolve(std::move(places));
 
-  // libpq goes through the hosts twice for this one, and so do we, who give it one host at a time: the
-  // timeout is for each, which libpq leaves to its caller and has no call for.
-  auto const attrs = wanted.find(session_attrs);
-  auto const prefer_standby = attrs != wanted.end() && attrs->second == "prefer-standby";
-  if (prefer_standby) {
-    attrs->second = "standby";
-    auto const connected = co_await self->connect_any(wanted, resolved, false);
-    if (!connected) attrs->second = "any";
-  }
-  if (!self->conn_) co_await self->connect_any(std::move(wanted), std::move(resolved), true);
+    // libpq goes through the hosts twice for this one, and so do we, who give it one host at a time:
+    // the timeout is for each, which libpq leaves to its caller and has no call for.
+    auto const attrs = wanted.find(session_attrs);
+    auto const prefer_standby = attrs != wanted.end() && attrs->second == "prefer-standby";
+    if (prefer_standby) {
+        attrs->second = "standby";
+        auto const connected = co_await self->connect_any(wanted, resolved, false);
+        if (!connected) attrs->second = "any";
+    }
+    if (!self->conn_) co_await self->connect_any(std::move(wanted), std::move(resolved), true);
 
-  self->description_ = self->conn_.describe();
-  self->arm(self->settings_.connect_timeout);
-  for (auto const& sql : self->settings_.on_connect) {
-    self->action_ = "on_connect on";
-    self->statement_ = sql;
-    auto const result = co_await self->run_script();
-    self->check(result);
-  }
-  self->open_ = true;
-  op.finish();
-  self->log(level::debug, "connected to " + self->description_);
+    self->description_ = self->conn_.describe();
+    self->arm(self->settings_.connect_timeout);
+    for (auto const& sql : self->settings_.on_connect) {
+        self->action_ = "on_connect on";
+        self->statement_ = sql;
+        auto const result = co_await self->run_script();
+        self->check(result);
+    }
+    self->open_ = true;
+    op.finish();
+    self->log(level::debug, "connected to " + self->description_);
 }
 
 // Names that cannot be resolved are passed over while others can.
-asio::awaitable<std::vector<target>> connection_core::resolve(std::vector<target> from) {
-  std::vector<target> found;
-  std::string failures;
-  for (auto const& to : from) {
-    if (!needs_lookup(to)) {
-      found.push_back(to);
-      continue;
+asio::awaitable<std::vector<target>> connection_core::resolve(std::vector<target> from)
+{
+    std::vector<target> found;
+    std::string failures;
+    for (auto const& to : from) {
+        if (!needs_lookup(to)) {
+            found.push_back(to);
+            continue;
+        }
+        revive();
+        arm(settings_.connect_timeout);
+        auto const result = co_await lookup(executor_, wake_, to);
+        auto const timed_out = shut_for_ == errc::timed_out;
+        if (shut_for_ && !timed_out) throw gone();
+        if (result.failure == asio::error::operation_aborted && !timed_out) cancelled();
+        for (auto const& each : result.found) found.push_back(each);
+        if (!result.failure) continue;
+        if (!failures.empty()) failures += "; ";
+        failures += "cannot resolve the host name \"" + to.host + "\": ";
+        failures += timed_out ? std::string("no answer in time") : result.failure.message();
     }
     revive();
-    arm(settings_.connect_timeout);
-    auto const result = co_await lookup(executor_, wake_, to);
-    auto const timed_out = shut_for_ == errc::timed_out;
-    if (shut_for_ && !timed_out) throw gone();
-    if (result.failure == asio::error::operation_aborted && !timed_out) cancelled();
-    for (auto const& each : result.found) found.push_back(each);
-    if (!result.failure) continue;
-    if (!failures.empty()) failures += "; ";
-    failures += "cannot resolve the host name \"" + to.host + "\": ";
-    failures += timed_out ? std::string("no answer in time") : result.failure.message();
-  }
-  revive();
-  if (found.empty()) throw error(errc::connect_failed, line(failures, sqlstate()));
-  if (!failures.empty()) log(level::warn, description_ + ": " + failures);
-  check_alive();  // the log hook may have closed
-  co_return found;
+    if (found.empty()) throw error(errc::connect_failed, line(failures, sqlstate()));
+    if (!failures.empty()) log(level::warn, description_ + ": " + failures);
+    check_alive();  // the log hook may have closed
+    co_return found;
 }
 
 // True: connected. Otherwise throws what the addresses said, or gives false if that is not `final`.
-asio::awaitable<bool> connection_core::connect_any(pq::options wanted, std::vector<target> to,
-                                                   bool final) {
-  std::vector<error> failures;
-  for (auto const& each : to) {
-    auto options = for_target(wanted, each);
-    try {
-      co_await attempt(std::move(options));
-      co_return true;
-    } catch (error const& failure) {
-      if (!try_next(failure)) throw;
-      failures.push_back(failure);
+asio::awaitable<bool> connection_core::connect_any(pq::options wanted, std::vector<target> to, bool final)
+{
+    std::vector<error> failures;
+    for (auto const& each : to) {
+        auto options = for_target(wanted, each);
+        try {
+            co_await attempt(std::move(options));
+            co_return true;
+        } catch (error const& failure) {
+            if (!try_next(failure)) throw;
+            failures.push_back(failure);
+        }
     }
-  }
-  if (!final) co_return false;
-  if (failures.size() == 1) throw failures.front();
-  diagnostics said;
-  auto code = error_code(errc::timed_out);
-  for (auto const& failure : failures) {
-    if (failure.code() != errc::timed_out) code = errc::connect_failed;
-    if (!failure.state().empty()) said.state = failure.state();
-    if (!said.primary.empty()) said.primary += "; ";
-    said.primary += failure.primary();
-  }
-  auto text = line(said.primary, said.state);
-  throw error(code, std::move(text), std::move(said));
+    if (!final) co_return false;
+    if (failures.size() == 1) throw failures.front();
+    diagnostics said;
+    auto code = error_code(errc::timed_out);
+    for (auto const& failure : failures) {
+        if (failure.code() != errc::timed_out) code = errc::connect_failed;
+        if (!failure.state().empty()) said.state = failure.state();
+        if (!said.primary.empty()) said.primary += "; ";
+        said.primary += failure.primary();
+    }
+    auto text = line(said.primary, said.state);
+    throw error(code, std::move(text), std::move(said));
 }
 
-asio::awaitable<void> connection_core::attempt(pq::options wanted) {
-  revive();
-  arm(settings_.connect_timeout);
-  conn_ = pq::conn(wanted);
-  // Before the first poll libpq wants what it would want after one that returned "writing".
-  auto next = conn_.bad() ? pq::poll::failed : pq::poll::writing;
-  while (next == pq::poll::reading || next == pq::poll::writing) {
-    wrap();
-    try {
-      co_await wait(next == pq::poll::reading ? wait_type::wait_read : wait_type::wait_write);
-    } catch (error const& failure) {
-      if (failure.code() != errc::timed_out) throw;
-      throw timed_out_at(wanted);
+asio::awaitable<void> connection_core::attempt(pq::options wanted)
+{
+    revive();
+    arm(settings_.connect_timeout);
+    conn_ = pq::conn(wanted);
+    // Before the first poll libpq wants what it would want after one that returned "writing".
+    auto next = conn_.bad() ? pq::poll::failed : pq::poll::writing;
+    while (next == pq::poll::reading || next == pq::poll::writing) {
+        wrap();
+        try {
+            co_await wait(next == pq::poll::reading ? wait_type::wait_read : wait_type::wait_write);
+        } catch (error const& failure) {
+            if (failure.code() != errc::timed_out) throw;
+            throw timed_out_at(wanted);
+        }
+        // Poll may close this descriptor and open another one of the same number, which epoll does not
+        // know: never keep it over a poll.
+        unwrap();
+        next = conn_.connect_poll();
     }
-    // Poll may close this descriptor and open another one of the same number, which epoll does not
-    // know: never keep it over a poll.
-    unwrap();
-    next = conn_.connect_poll();
-  }
-  if (next == pq::poll::failed || !conn_.finish_connect()) {
-    auto failure = connect_error();
-    shut(errc::closed);
-    throw failure;
-  }
-  disarm();
-  wrap();  // anew, for the connect left write interest behind
-  deliver_notices();
-  check_alive();
+    if (next == pq::poll::failed || !conn_.finish_connect()) {
+        auto failure = connect_error();
+        shut(errc::closed);
+        throw failure;
+    }
+    disarm();
+    wrap();  // anew, for the connect left write interest behind
+    deliver_notices();
+    check_alive();
 }
 
 // Gives what exchange() gives.
-asio::awaitable<pq::result> connection_core::run_script() {
-  if (!conn_.send_query(statement_)) lose();
-  return exchange();
+asio::awaitable<pq::result> connection_core::run_script()
+{
+    if (!conn_.send_query(statement_)) lose();
+    return exchange();
 }
 
 // What the caller's options leave to us.
-pq::options connection_core::complete(pq::options named, pq::options const& effective) const {
-  named.insert_or_assign("client_encoding", "UTF8");
-  named.emplace("fallback_application_name", settings_.application_name);
-  if (!names_session_attrs(named, effective)) named.insert_or_assign(session_attrs, "read-write");
-  auto const unless_given = [&](char const* keyword, char const* value) {
-    if (!effective.contains(keyword)) named.insert_or_assign(keyword, value);
-  };
-  unless_given("keepalives_idle", "15");
-  unless_given("keepalives_interval", "5");
-  unless_given("keepalives_count", "3");
-  unless_given("tcp_user_timeout", "30000");
-  return named;
+pq::options connection_core::complete(pq::options named, pq::options const& effective) const
+{
+    named.insert_or_assign("client_encoding", "UTF8");
+    named.emplace("fallback_application_name", settings_.application_name);
+    if (!names_session_attrs(named, effective)) named.insert_or_assign(session_attrs, "read-write");
+    auto const unless_given = [&](char const* keyword, char const* value) {
+        if (!effective.contains(keyword)) named.insert_or_assign(keyword, value);
+    };
+    unless_given("keepalives_idle", "15");
+    unless_given("keepalives_interval", "5");
+    unless_given("keepalives_count", "3");
+    unless_given("tcp_user_timeout", "30000");
+    return named;
 }
 
-error connection_core::connect_error() const {
-  auto said = conn_.connect_failure();
-  auto const refused = conn_.needs_password() || is_refused_login(said.state);
-  auto text = line(said.primary, said.state);
-  return error(refused ? errc::login_failed : errc::connect_failed, std::move(text),
-               std::move(said));
+error connection_core::connect_error() const
+{
+    auto said = conn_.connect_failure();
+    auto const refused = conn_.needs_password() || is_refused_login(said.state);
+    auto text = line(said.primary, said.state);
+    return error(refused ? errc::login_failed : errc::connect_failed, std::move(text), std::move(said));
 }
 
-error connection_core::timed_out_at(pq::options const& wanted) const {
-  diagnostics said;
-  auto const host = pq::get(wanted, "host");
-  said.primary = std::string(host.empty() ? pq::get(wanted, "hostaddr") : host);
-  said.primary.append(":").append(pq::get(wanted, "port")).append(" does not answer in time");
-  auto text = line(said.primary, sqlstate());
-  return error(errc::timed_out, std::move(text), std::move(said));
+error connection_core::timed_out_at(pq::options const& wanted) const
+{
+    diagnostics said;
+    auto const host = pq::get(wanted, "host");
+    said.primary = std::string(host.empty() ? pq::get(wanted, "hostaddr") : host);
+    said.primary.append(":").append(pq::get(wanted, "port")).append(" does not answer in time");
+    auto text = line(said.primary, sqlstate());
+    return error(errc::timed_out, std::move(text), std::move(said));
 }
 
 // Ready for another attempt.
-void connection_core::revive() noexcept {
-  shut_for_.reset();
-  interrupted_ = false;
-  last_words_ = diagnostics();
+void connection_core::revive() noexcept
+{
+    shut_for_.reset();
+    interrupted_ = false;
+    last_words_ = diagnostics();
 }
 
 }  // namespace pgtally::db::detail

@@ -11,311 +11,333 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
-connection_core::operation::operation(connection_core& core, char const* action,
-                                      std::string statement)
-    : core_(core) {
-  if (core.busy_) {
-    throw error(errc::busy, std::string(action) + " " + core.description_ +
-                                " refused: another operation is under way");
-  }
-  core.busy_ = true;
-  core.action_ = action;
-  core.statement_ = std::move(statement);
+connection_core::operation::operation(connection_core& core, char const* action, std::string statement) : core_(core)
+{
+    if (core.busy_) {
+        throw error(errc::busy,
+                    std::string(action) + " " + core.description_ + " refused: another operation is under way");
+    }
+    core.busy_ = true;
+    core.action_ = action;
+    core.statement_ = std::move(statement);
 }
 
-connection_core::operation::~operation() {
-  core_.disarm();
-  core_.busy_ = false;
-  core_.receiving_ = false;
-  if (!finished_) core_.shut(errc::closed);
+connection_core::operation::~operation()
+{
+    core_.disarm();
+    core_.busy_ = false;
+    core_.receiving_ = false;
+    if (!finished_) core_.shut(errc::closed);
 }
 
 connection_core::connection_core(asio::any_io_executor executor)
-    : executor_(executor),
-      wake_(std::make_shared<signal>(executor)),
-      deadline_(std::move(executor)) {}
-
-asio::awaitable<result_set> connection_core::query(pointer self, std::string sql, params values,
-                                                   bool binary) {
-  operation op(*self, "query on", std::move(sql));
-  self->check_alive();
-  auto const unsendable = self->why_not_sendable(values);
-  if (unsendable.empty()) {
-    self->arm(self->timeout_);
-    if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
-    auto result = co_await self->exchange();
-    op.finish();
-    self->check(result);
-    co_return result_set(std::move(result));
-  }
-  op.finish();
-  throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
+    : executor_(executor), wake_(std::make_shared<signal>(executor)), deadline_(std::move(executor))
+{
 }
 
-asio::awaitable<void> connection_core::script(pointer self, std::string sql) {
-  operation op(*self, "script on", std::move(sql));
-  self->check_alive();
-  auto const unsendable = self->why_not_sendable(params());
-  if (unsendable.empty()) {
-    self->arm(self->timeout_);
-    auto const result = co_await self->run_script();
-    op.finish();
-    self->check(result);
-    co_return;
-  }
-  op.finish();
-  throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
-}
-
-asio::awaitable<bool> connection_core::receive(pointer self) {
-  operation op(*self, "receive from", std::string());
-  self->check_alive();
-  if (!self->interrupted_) {
-    self->receiving_ = true;
-    co_await self->wait(wait_type::wait_read);
-    self->receiving_ = false;
-  }
-  if (std::exchange(self->interrupted_, false)) {
-    op.finish();
-    co_return false;
-  }
-  auto const alive = self->consume();
-  self->deliver_notices();
-  self->check_alive();
-  if (!alive) self->lose();
-  op.finish();
-  co_return true;
-}
-
-void connection_core::interrupt() noexcept {
-  interrupted_ = true;
-  error_code ec;
-  if (receiving_ && socket_) socket_->cancel(ec);
-}
-
-// Libpq's canonical loop: send all, read until it is not busy, take the result, until there is none.
-// Gives the first failed result, else the last; everything has been read then.
-asio::awaitable<pq::result> connection_core::exchange() {
-  co_await flush();
-  pq::result last;
-  pq::result failed;
-  for (;;) {
-    while (conn_.is_busy()) {
-      co_await wait(wait_type::wait_read);
-      if (consume()) continue;
-      hear_last_words(failed);
-      lose();
+asio::awaitable<result_set> connection_core::query(pointer self, std::string sql, params values, bool binary)
+{
+    operation op(*self, "query on", std::move(sql));
+    self->check_alive();
+    auto const unsendable = self->why_not_sendable(values);
+    if (unsendable.empty()) {
+        self->arm(self->timeout_);
+        if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
+        auto result = co_await self->exchange();
+        op.finish();
+        self->check(result);
+        co_return result_set(std::move(result));
     }
-    auto result = conn_.get_result();
-    deliver_notifies();  // one may have come between two results, with no byte after it
-    if (!result) break;
-    if (result.state() == pq::status::copy) {
-      shut(errc::closed);
-      throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+    op.finish();
+    throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
+}
+
+asio::awaitable<void> connection_core::script(pointer self, std::string sql)
+{
+    operation op(*self, "script on", std::move(sql));
+    self->check_alive();
+    auto const unsendable = self->why_not_sendable(params());
+    if (unsendable.empty()) {
+        self->arm(self->timeout_);
+        auto const result = co_await self->run_script();
+        op.finish();
+        self->check(result);
+        co_return;
     }
-    if (result.state() != pq::status::failed)
-      last = std::move(result);
-    else if (!failed)
-      failed = std::move(result);
-  }
-  deliver_notices();
-  check_alive();
-  if (conn_.bad()) {
-    hear_last_words(failed);
-    lose();
-  }
-  last_words_ = diagnostics();  // whatever sounded like it
-  co_return failed ? std::move(failed) : std::move(last);
+    op.finish();
+    throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
+}
+
+asio::awaitable<bool> connection_core::receive(pointer self)
+{
+    operation op(*self, "receive from", std::string());
+    self->check_alive();
+    if (!self->interrupted_) {
+        self->receiving_ = true;
+        co_await self->wait(wait_type::wait_read);
+        self->receiving_ = false;
+    }
+    if (std::exchange(self->interrupted_, false)) {
+        op.finish();
+        co_return false;
+    }
+    auto const alive = self->consume();
+    self->deliver_notices();
+    self->check_alive();
+    if (!alive) self->lose();
+    op.finish();
+    co_return true;
+}
+
+void connection_core::interrupt() noexcept
+{
+    interrupted_ = true;
+    error_code ec;
+    if (receiving_ && socket_) socket_->cancel(ec);
+}
+
+// Libpq's canonical loop: send all, read until it is not busy, take the result, until there is
+// none. Gives the first failed result, else the last; everything has been read then.
+asio::awaitable<pq::result> connection_core::exchange()
+{
+    co_await flush();
+    pq::result last;
+    pq::result failed;
+    for (;;) {
+        while (conn_.is_busy()) {
+            co_await wait(wait_type::wait_read);
+            if (consume()) continue;
+            hear_last_words(failed);
+            lose();
+        }
+        auto result = conn_.get_result();
+        deliver_notifies();  // one may have come between two results, with no byte after it
+        if (!result) break;
+        if (result.state() == pq::status::copy) {
+            shut(errc::closed);
+            throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+        }
+        if (result.state() != pq::status::failed) last = std::move(result);
+        else if (!failed) failed = std::move(result);
+    }
+    deliver_notices();
+    check_alive();
+    if (conn_.bad()) {
+        hear_last_words(failed);
+        lose();
+    }
+    last_words_ = diagnostics();  // whatever sounded like it
+    co_return failed ? std::move(failed) : std::move(last);
 }
 
 // While there is something left to send the server may itself be stuck sending to us, and reads
 // nothing until we have read: both directions have to be watched.
-asio::awaitable<void> connection_core::flush() {
-  while (conn_.flush() == pq::flushed::some) {
-    co_await wait_either();
-    if (!consume()) break;  // reading will say why
-  }
+asio::awaitable<void> connection_core::flush()
+{
+    while (conn_.flush() == pq::flushed::some) {
+        co_await wait_either();
+        if (!consume()) break;  // reading will say why
+    }
 }
 
-asio::awaitable<void> connection_core::wait(wait_type what) {
-  if (conn_.socket() < 0) lose();  // libpq closes it by itself when the peer is gone
-  error_code ec;
-  co_await socket_->async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
-  check_alive();
-  if (ec == asio::error::operation_aborted && !(receiving_ && interrupted_)) cancelled();
+asio::awaitable<void> connection_core::wait(wait_type what)
+{
+    if (conn_.socket() < 0) lose();  // libpq closes it by itself when the peer is gone
+    error_code ec;
+    co_await socket_->async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
+    check_alive();
+    if (ec == asio::error::operation_aborted && !(receiving_ && interrupted_)) cancelled();
 }
 
-asio::awaitable<void> connection_core::wait_either() {
-  if (conn_.socket() < 0) lose();
-  wake_->clear();
-  auto const done = std::make_shared<bool>(false);
-  auto const handler = [done, wake = wake_](error_code ec) {
-    if (!ec && !*done) wake->notify();
-  };
-  socket_->async_wait(wait_type::wait_read, handler);
-  socket_->async_wait(wait_type::wait_write, handler);
-  bool stopped = false;
-  try {
-    co_await wake_->wait();
-  } catch (error const&) {
-    stopped = true;
-  }
-  *done = true;  // the other wait may be on its way, too late to be called off
-  check_alive();
-  if (stopped) cancelled();
-  // Ends the other wait, and the write interest that epoll would keep waking us for.
-  unwrap();
-  wrap();
+asio::awaitable<void> connection_core::wait_either()
+{
+    if (conn_.socket() < 0) lose();
+    wake_->clear();
+    auto const done = std::make_shared<bool>(false);
+    auto const handler = [done, wake = wake_](error_code ec) {
+        if (!ec && !*done) wake->notify();
+    };
+    socket_->async_wait(wait_type::wait_read, handler);
+    socket_->async_wait(wait_type::wait_write, handler);
+    bool stopped = false;
+    try {
+        co_await wake_->wait();
+    } catch (error const&) {
+        stopped = true;
+    }
+    *done = true;  // the other wait may be on its way, too late to be called off
+    check_alive();
+    if (stopped) cancelled();
+    // Ends the other wait, and the write interest that epoll would keep waking us for.
+    unwrap();
+    wrap();
 }
 
-void connection_core::wrap() {
-  error_code ec;
-  socket_.emplace(executor_);
-  socket_->assign(conn_.socket(), ec);
-  if (!ec) return;
-  shut(errc::connection_lost);
-  throw error(errc::connection_lost, line("cannot watch its socket: " + ec.message(), sqlstate()));
+void connection_core::wrap()
+{
+    error_code ec;
+    socket_.emplace(executor_);
+    socket_->assign(conn_.socket(), ec);
+    if (!ec) return;
+    shut(errc::connection_lost);
+    throw error(errc::connection_lost, line("cannot watch its socket: " + ec.message(), sqlstate()));
 }
 
-void connection_core::unwrap() noexcept {
-  if (!socket_) return;
-  socket_->release();  // libpq closes it; waits end with operation_aborted
-  socket_.reset();
+void connection_core::unwrap() noexcept
+{
+    if (!socket_) return;
+    socket_->release();  // libpq closes it; waits end with operation_aborted
+    socket_.reset();
 }
 
-bool connection_core::consume() {
-  auto const alive = conn_.consume_input();
-  deliver_notifies();
-  return alive;
+bool connection_core::consume()
+{
+    auto const alive = conn_.consume_input();
+    deliver_notifies();
+    return alive;
 }
 
-void connection_core::deliver_notifies() {
-  while (auto const notify = conn_.next_notify()) {
-    if (sink_) sink_(notify);
-  }
+void connection_core::deliver_notifies()
+{
+    while (auto const notify = conn_.next_notify()) {
+        if (sink_) sink_(notify);
+    }
 }
 
-void connection_core::deliver_notices() {
-  while (conn_) {  // the log hook may close
-    auto notice = conn_.next_notice();
-    if (!notice) return;
-    auto const& severity = notice->severity;
-    auto at = level::info;
-    if (severity == "WARNING" || severity == "FATAL" || severity == "PANIC") at = level::warn;
-    if (severity == "LOG" || severity == "DEBUG") at = level::debug;
-    log(at, description_ + ": " + severity + ": " + notice->said.primary);
-    // An immediate shutdown announces itself by a mere WARNING (57P01).
-    if (severity == "FATAL" || severity == "PANIC" || notice->said.state.in_class("57"))
-      last_words_ = std::move(notice->said);
-  }
+void connection_core::deliver_notices()
+{
+    while (conn_) {  // the log hook may close
+        auto notice = conn_.next_notice();
+        if (!notice) return;
+        auto const& severity = notice->severity;
+        auto at = level::info;
+        if (severity == "WARNING" || severity == "FATAL" || severity == "PANIC") at = level::warn;
+        if (severity == "LOG" || severity == "DEBUG") at = level::debug;
+        log(at, description_ + ": " + severity + ": " + notice->said.primary);
+        // An immediate shutdown announces itself by a mere WARNING (57P01).
+        if (severity == "FATAL" || severity == "PANIC" || notice->said.state.in_class("57"))
+            last_words_ = std::move(notice->said);
+    }
 }
 
 // A server that ends a connection says so, then closes: its message is the better reason.
-void connection_core::hear_last_words(pq::result const& failed) {
-  if (failed && !failed.said().state.empty()) {
-    last_words_ = failed.said();
-    return;
-  }
-  constexpr int enough = 8;
-  for (int i = 0; i < enough && conn_.bad(); ++i) {
-    auto const result = conn_.get_result();
-    if (!result) break;
-    if (result.state() != pq::status::failed) continue;
-    auto said = result.said();
-    if (!said.state.empty() || last_words_.state.empty()) last_words_ = std::move(said);
-  }
+void connection_core::hear_last_words(pq::result const& failed)
+{
+    if (failed && !failed.said().state.empty()) {
+        last_words_ = failed.said();
+        return;
+    }
+    constexpr int enough = 8;
+    for (int i = 0; i < enough && conn_.bad(); ++i) {
+        auto const result = conn_.get_result();
+        if (!result) break;
+        if (result.state() != pq::status::failed) continue;
+        auto said = result.said();
+        if (!said.state.empty() || last_words_.state.empty()) last_words_ = std::move(said);
+    }
 }
 
-void connection_core::shut(errc why) noexcept {
-  if (shut_for_) return;
-  shut_for_ = why;
-  open_ = false;
-  disarm();
-  unwrap();  // before PQfinish, which closes the descriptor
-  auto const ended = std::move(conn_);
-  wake_->notify();
+void connection_core::shut(errc why) noexcept
+{
+    if (shut_for_) return;
+    shut_for_ = why;
+    open_ = false;
+    disarm();
+    unwrap();  // before PQfinish, which closes the descriptor
+    auto const ended = std::move(conn_);
+    wake_->notify();
 }
 
-void connection_core::arm(std::chrono::milliseconds timeout) {
-  disarm();
-  if (timeout.count() <= 0) return;
-  deadline_.expires_after(timeout);
-  auto handler = [weak = weak_from_this(), number = deadline_number_](error_code ec) {
-    auto const self = weak.lock();
-    if (!ec && self && self->deadline_number_ == number) self->shut(errc::timed_out);
-  };
-  deadline_.async_wait(std::move(handler));
+void connection_core::arm(std::chrono::milliseconds timeout)
+{
+    disarm();
+    if (timeout.count() <= 0) return;
+    deadline_.expires_after(timeout);
+    auto handler = [weak = weak_from_this(), number = deadline_number_](error_code ec) {
+        auto const self = weak.lock();
+        if (!ec && self && self->deadline_number_ == number) self->shut(errc::timed_out);
+    };
+    deadline_.async_wait(std::move(handler));
 }
 
-void connection_core::disarm() noexcept {
-  ++deadline_number_;
-  try {
-    deadline_.cancel();
-  } catch (...) {
-    // Cancelling a steady_timer cannot fail; its signature does not say so.
-  }
+void connection_core::disarm() noexcept
+{
+    ++deadline_number_;
+    try {
+        deadline_.cancel();
+    } catch (...) {
+        // Cancelling a steady_timer cannot fail; its signature does not say so.
+    }
 }
 
 // Throws for a failed result.
-void connection_core::check(pq::result const& result) {
-  if (result.state() != pq::status::failed) return;
-  auto said = result.said();
-  said.statement = std::move(statement_);
-  auto text = line(said.primary, said.state);
-  throw error(errc::server_error, std::move(text), std::move(said));
+void connection_core::check(pq::result const& result)
+{
+    if (result.state() != pq::status::failed) return;
+    auto said = result.said();
+    said.statement = std::move(statement_);
+    auto text = line(said.primary, said.state);
+    throw error(errc::server_error, std::move(text), std::move(said));
 }
 
-std::string connection_core::why_not_sendable(params const& values) const {
-  if (statement_.find('\0') != std::string::npos) return "the statement holds a NUL character";
-  if (values.first_with_nul() == 0) return std::string();
-  return "parameter $" + std::to_string(values.first_with_nul()) + " holds a NUL character";
+std::string connection_core::why_not_sendable(params const& values) const
+{
+    if (statement_.find('\0') != std::string::npos) return "the statement holds a NUL character";
+    if (values.first_with_nul() == 0) return std::string();
+    return "parameter $" + std::to_string(values.first_with_nul()) + " holds a NUL character";
 }
 
-void connection_core::log(level at, std::string_view text) const noexcept {
-  if (!settings_.log) return;
-  try {
-    // A copy: the hook may connect anew, which replaces the settings that hold it.
-    auto const hook = settings_.log;
-    hook(at, text);
-  } catch (...) {
-    // A log that fails must not take the connection with it.
-  }
+void connection_core::log(level at, std::string_view text) const noexcept
+{
+    if (!settings_.log) return;
+    try {
+        // A copy: the hook may connect anew, which replaces the settings that hold it.
+        auto const hook = settings_.log;
+        hook(at, text);
+    } catch (...) {
+        // A log that fails must not take the connection with it.
+    }
 }
 
-std::string connection_core::line(std::string_view why, sqlstate const& state) const {
-  std::string text(action_);
-  text.append(" ").append(description_).append(" failed: ").append(why);
-  if (!state.empty()) text.append(" (").append(state.view()).append(")");
-  return text;
+std::string connection_core::line(std::string_view why, sqlstate const& state) const
+{
+    std::string text(action_);
+    text.append(" ").append(description_).append(" failed: ").append(why);
+    if (!state.empty()) text.append(" (").append(state.view()).append(")");
+    return text;
 }
 
-void connection_core::check_alive() const {
-  if (shut_for_) throw gone();
+void connection_core::check_alive() const
+{
+    if (shut_for_) throw gone();
 }
 
-error connection_core::gone() const {
-  diagnostics said;
-  said.statement = statement_;
-  auto const why = shut_for_.value_or(errc::closed);
-  return error(why, line(make_error_code(why).message(), sqlstate()), std::move(said));
+error connection_core::gone() const
+{
+    diagnostics said;
+    said.statement = statement_;
+    auto const why = shut_for_.value_or(errc::closed);
+    return error(why, line(make_error_code(why).message(), sqlstate()), std::move(said));
 }
 
-void connection_core::lose() {
-  deliver_notices();
-  check_alive();
-  auto said = std::move(last_words_);
-  last_words_ = diagnostics();
-  if (said.primary.empty()) said.primary = conn_.message();
-  if (said.primary.empty()) said.primary = "the connection is lost";
-  said.statement = statement_;
-  shut(errc::connection_lost);
-  auto text = line(said.primary, said.state);
-  throw error(errc::connection_lost, std::move(text), std::move(said));
+void connection_core::lose()
+{
+    deliver_notices();
+    check_alive();
+    auto said = std::move(last_words_);
+    last_words_ = diagnostics();
+    if (said.primary.empty()) said.primary = conn_.message();
+    if (said.primary.empty()) said.primary = "the connection is lost";
+    said.statement = statement_;
+    shut(errc::connection_lost);
+    auto text = line(said.primary, said.state);
+    throw error(errc::connection_lost, std::move(text), std::move(said));
 }
 
-void connection_core::cancelled() {
-  shut(errc::closed);
-  throw error(asio::error::operation_aborted, line("cancelled", sqlstate()));
+void connection_core::cancelled()
+{
+    shut(errc::closed);
+    throw error(asio::error::operation_aborted, line("cancelled", sqlstate()));
 }
 
 }  // namespace pgtally::db::detail

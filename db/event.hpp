@@ -14,22 +14,22 @@ enum class backend_pid : std::int32_t {};
 
 /// A NOTIFY that arrived. The views live as long as the batch it came in.
 struct notification {
-  std::string_view channel{};
-  std::string_view payload{};  ///< may be empty
-  db::backend_pid sender{};    ///< whose transaction notified
+    std::string_view channel{};
+    std::string_view payload{};  ///< may be empty
+    db::backend_pid sender{};    ///< whose transaction notified
 };
 
 /// LISTEN is committed for all channels, or a queue that grew too long was thrown away. Either way
 /// what was notified before may be missed: load again. Everything notified from here on comes.
 struct listening {
-  std::uint64_t generation = 0;  ///< grows by one with each
+    std::uint64_t generation = 0;  ///< grows by one with each
 };
 
 /// Nothing arrives at present; the listener connects again by itself.
 struct lost {
-  std::string reason{};  ///< one line, without secrets
-  sqlstate state{};      ///< if the server gave the reason
-  bool permanent = false;  ///< password, role, database, connection string: waiting does not cure it
+    std::string reason{};    ///< one line, without secrets
+    sqlstate state{};        ///< if the server gave the reason
+    bool permanent = false;  ///< password, role, database, connection string: waiting does not cure it
 };
 
 using event = std::variant<notification, listening, lost>;

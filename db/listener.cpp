@@ -23,263 +23,301 @@ constexpr std::chrono::minutes log_again_after{1};
 
 constexpr std::size_t max_channel_bytes = 63;  // NAMEDATALEN - 1: PostgreSQL would cut it
 
-std::vector<std::string> checked(std::vector<std::string> channels) {
-  if (channels.empty()) throw std::invalid_argument("pgtally::db::listener: no channel");
-  for (auto const& channel : channels) {
-    if (channel.empty() || channel.size() > max_channel_bytes ||
-        channel.find('\0') != std::string::npos)
-      throw std::invalid_argument("pgtally::db::listener: a channel has 1 to 63 bytes, no NUL");
-  }
-  return channels;
+std::vector<std::string> checked(std::vector<std::string> channels)
+{
+    if (channels.empty()) throw std::invalid_argument("pgtally::db::listener: no channel");
+    for (auto const& channel : channels) {
+        if (channel.empty() || channel.size() > max_channel_bytes || channel.find('\0') != std::string::npos)
+            throw std::invalid_argument("pgtally::db::listener: a channel has 1 to 63 bytes, no NUL");
+    }
+    return channels;
 }
 
 // One simple query, which is one transaction: all channels or none.
-std::string listen_statement(std::vector<std::string> const& channels) {
-  std::string sql;
-  for (auto const& channel : channels) {
-    sql += "listen \"";
-    for (char const c : channel) sql.append(c == '"' ? 2 : 1, c);
-    sql += "\";";
-  }
-  return sql;
+std::string listen_statement(std::vector<std::string> const& channels)
+{
+    std::string sql;
+    for (auto const& channel : channels) {
+        sql += "listen \"";
+        for (char const c : channel) sql.append(c == '"' ? 2 : 1, c);
+        sql += "\";";
+    }
+    return sql;
 }
 
 }  // namespace
 
 class listener::impl : public std::enable_shared_from_this<impl> {
- public:
-  impl(asio::any_io_executor executor, config settings, std::vector<std::string> channels,
-       listener_limits limits);
+public:
+    impl(asio::any_io_executor executor, config settings, std::vector<std::string> channels, listener_limits limits);
 
-  static asio::awaitable<void> run(std::shared_ptr<impl> self);
-  static asio::awaitable<std::span<event const>> next(std::shared_ptr<impl> self);
-  void reconnect(std::string reason);
-  void stop() noexcept;
+    static asio::awaitable<void> run(std::shared_ptr<impl> self);
+    static asio::awaitable<std::span<event const>> next(std::shared_ptr<impl> self);
+    void reconnect(std::string reason);
+    void stop() noexcept;
 
-  [[nodiscard]] bool is_listening() const noexcept { return listening_since_ && core_->is_open(); }
-  [[nodiscard]] connection_core const& core() const noexcept { return *core_; }
-  [[nodiscard]] listener_counters const& counters() const noexcept { return counters_; }
+    [[nodiscard]] bool is_listening() const noexcept { return listening_since_ && core_->is_open(); }
+    [[nodiscard]] connection_core const& core() const noexcept { return *core_; }
+    [[nodiscard]] listener_counters const& counters() const noexcept { return counters_; }
 
- private:
-  asio::awaitable<lost> session();
-  asio::awaitable<void> follow();
-  asio::awaitable<void> pause();
-  void take(pq::notify const& arrived);
-  void started();
-  void report(lost why);
-  void watch_idle();
-  void log(level at, std::string const& line) const noexcept;
+private:
+    asio::awaitable<lost> session();
+    asio::awaitable<void> follow();
+    asio::awaitable<void> pause();
+    void take(pq::notify const& arrived);
+    void started();
+    void report(lost why);
+    void watch_idle();
+    void log(level at, std::string const& line) const noexcept;
 
-  config settings_;
-  listener_limits limits_;
-  detail::event_queue queue_;
-  std::shared_ptr<connection_core> core_;
-  detail::signal arrived_;   // the consumer waits for it
-  detail::signal hurry_;     // a pause waits for it
-  asio::steady_timer idle_;  // when the keep-alive is due, if nothing arrives
-  std::minstd_rand random_;
-  backoff retry_;
-  listener_counters counters_{};
-  clock::time_point last_arrival_{};
-  std::optional<clock::time_point> listening_since_{};
-  std::string reconnect_reason_{};
-  std::string reported_reason_{};
-  clock::time_point logged_at_{};
-  bool running_ = false;
-  bool stopped_ = false;
-  bool pausing_ = false;
-  bool consumer_waits_ = false;
+    config settings_;
+    listener_limits limits_;
+    detail::event_queue queue_;
+    std::shared_ptr<connection_core> core_;
+    detail::signal arrived_;   // the consumer waits for it
+    detail::signal hurry_;     // a pause waits for it
+    asio::steady_timer idle_;  // when the keep-alive is due, if nothing arrives
+    std::minstd_rand random_;
+    backoff retry_;
+    listener_counters counters_{};
+    clock::time_point last_arrival_{};
+    std::optional<clock::time_point> listening_since_{};
+    std::string reconnect_reason_{};
+    std::string reported_reason_{};
+    clock::time_point logged_at_{};
+    bool running_ = false;
+    bool stopped_ = false;
+    bool pausing_ = false;
+    bool consumer_waits_ = false;
 };
 
-listener::impl::impl(asio::any_io_executor executor, config settings,
-                     std::vector<std::string> channels, listener_limits limits)
-    : settings_(std::move(settings)),
-      limits_(limits),
-      queue_(checked(std::move(channels)), limits.max_queued, limits.max_queued_bytes),
-      core_(std::make_shared<connection_core>(executor)),
-      arrived_(executor),
-      hurry_(executor),
-      idle_(executor),
-      random_(std::random_device()()),
-      retry_(settings_.retry, [this] { return std::generate_canonical<double, 32>(random_); }) {
-  settings_.query_timeout = limits_.keepalive_timeout;
-  core_->set_sink([this](pq::notify const& arrived) { take(arrived); });
+listener::impl::impl(asio::any_io_executor executor, config settings, std::vector<std::string> channels,
+                     listener_limits limits)
+    : settings_(std::move(settings))
+    , limits_(limits)
+    , queue_(checked(std::move(channels)), limits.max_queued, limits.max_queued_bytes)
+    , core_(std::make_shared<connection_core>(executor))
+    , arrived_(executor)
+    , hurry_(executor)
+    , idle_(executor)
+    , random_(std::random_device()())
+    , retry_(settings_.retry, [this] { return std::generate_canonical<double, 32>(random_); })
+{
+    settings_.query_timeout = limits_.keepalive_timeout;
+    core_->set_sink([this](pq::notify const& arrived) { take(arrived); });
 }
 
-asio::awaitable<void> listener::impl::run(std::shared_ptr<impl> self) {
-  if (self->running_) throw error(errc::busy, "listener: run() is called twice");
-  struct end {
-    impl& of;
-    ~end() { of.stop(); }
-  } const at_end{*self};
-  self->running_ = true;
-  while (!self->stopped_) {
-    auto why = co_await self->session();
-    if (self->stopped_) break;
-    auto const hurry = !self->reconnect_reason_.empty();
-    if (hurry) why.reason = std::exchange(self->reconnect_reason_, std::string());
-    self->report(std::move(why));
-    if (!hurry) co_await self->pause();
-  }
+asio::awaitable<void> listener::impl::run(std::shared_ptr<impl> self)
+{
+    if (self->running_) throw error(errc::busy, "listener: run() is called twice");
+    struct end {
+        impl& of;
+        ~end() { of.stop(); }
+    } const at_end{*self};
+    self->running_ = true;
+    while (!self->stopped_) {
+        auto why = co_await self->session();
+        if (self->stopped_) break;
+        auto const hurry = !self->reconnect_reason_.empty();
+        if (hurry) why.reason = std::exchange(self->reconnect_reason_, std::string());
+        self->report(std::move(why));
+        if (!hurry) co_await self->pause();
+    }
 }
 
 // From connect to loss. Ends by an exception only when the coroutine is cancelled.
-asio::awaitable<lost> listener::impl::session() {
-  lost why;
-  try {
-    co_await connection_core::connect(core_, settings_);
-    auto listen = listen_statement(queue_.channels());
-    co_await connection_core::script(core_, std::move(listen));
-    started();
-    co_await follow();
-  } catch (error const& failure) {
-    if (failure.code() == asio::error::operation_aborted) throw;
-    why.reason = failure.what();
-    why.state = failure.state();
-    why.permanent = failure.permanent();
-  } catch (boost::system::system_error const&) {
-    throw;  // Asio's own: the coroutine is cancelled
-  } catch (std::exception const& failure) {  // no memory, say
-    why.reason = std::string("listener failed: ") + failure.what();
-  }
-  core_->shut(errc::closed);
-  idle_.cancel();
-  co_return why;
-}
-
-asio::awaitable<void> listener::impl::follow() {
-  for (;;) {
-    auto const arrived = co_await connection_core::receive(core_);
-    if (!arrived) {
-      ++counters_.keepalives;
-      co_await connection_core::script(core_, std::string("select 1"));
-      last_arrival_ = clock::now();
-      watch_idle();
-    } else {
-      last_arrival_ = clock::now();
+asio::awaitable<lost> listener::impl::session()
+{
+    lost why;
+    try {
+        co_await connection_core::connect(core_, settings_);
+        auto listen = listen_statement(queue_.channels());
+        co_await connection_core::script(core_, std::move(listen));
+        started();
+        co_await follow();
+    } catch (error const& failure) {
+        if (failure.code() == asio::error::operation_aborted) throw;
+        why.reason = failure.what();
+        why.state = failure.state();
+        why.permanent = failure.permanent();
+    } catch (boost::system::system_error const&) {
+        throw;                                 // Asio's own: the coroutine is cancelled
+    } catch (std::exception const& failure) {  // no memory, say
+        why.reason = std::string("listener failed: ") + failure.what();
     }
-  }
+    core_->shut(errc::closed);
+    idle_.cancel();
+    co_return why;
 }
 
-asio::awaitable<void> listener::impl::pause() {
-  hurry_.clear();
-  pausing_ = true;
-  auto const until = clock::now() + retry_.next();
-  co_await hurry_.wait_until(until);
-  pausing_ = false;
+asio::awaitable<void> listener::impl::follow()
+{
+    for (;;) {
+        auto const arrived = co_await connection_core::receive(core_);
+        if (!arrived) {
+            ++counters_.keepalives;
+            co_await connection_core::script(core_, std::string("select 1"));
+            last_arrival_ = clock::now();
+            watch_idle();
+        } else {
+            last_arrival_ = clock::now();
+        }
+    }
 }
 
-asio::awaitable<std::span<event const>> listener::impl::next(std::shared_ptr<impl> self) {
-  if (self->consumer_waits_) throw error(errc::busy, "listener: next() is awaited twice");
-  struct end {
-    bool& waits;
-    ~end() { waits = false; }
-  } const at_end{self->consumer_waits_};
-  self->consumer_waits_ = true;
-  while (!self->stopped_ && self->queue_.empty()) co_await self->arrived_.wait();
-  if (self->stopped_) self->queue_.clear();
-  if (!self->stopped_) ++self->counters_.batches;
-  co_return self->queue_.take();
+asio::awaitable<void> listener::impl::pause()
+{
+    hurry_.clear();
+    pausing_ = true;
+    auto const until = clock::now() + retry_.next();
+    co_await hurry_.wait_until(until);
+    pausing_ = false;
 }
 
-void listener::impl::reconnect(std::string reason) {
-  if (!running_ || stopped_) return;
-  if (pausing_) {
+asio::awaitable<std::span<event const>> listener::impl::next(std::shared_ptr<impl> self)
+{
+    if (self->consumer_waits_) throw error(errc::busy, "listener: next() is awaited twice");
+    struct end {
+        bool& waits;
+        ~end() { waits = false; }
+    } const at_end{self->consumer_waits_};
+    self->consumer_waits_ = true;
+    while (!self->stopped_ && self->queue_.empty()) co_await self->arrived_.wait();
+    if (self->stopped_) self->queue_.clear();
+    if (!self->stopped_) ++self->counters_.batches;
+    co_return self->queue_.take();
+}
+
+void listener::impl::reconnect(std::string reason)
+{
+    if (!running_ || stopped_) return;
+    if (pausing_) {
+        hurry_.notify();
+        return;
+    }
+    reconnect_reason_ = reason.empty() ? std::string("asked to connect again") : std::move(reason);
+    core_->shut(errc::closed);
+}
+
+void listener::impl::stop() noexcept
+{
+    stopped_ = true;
+    core_->shut(errc::closed);
     hurry_.notify();
-    return;
-  }
-  reconnect_reason_ = reason.empty() ? std::string("asked to connect again") : std::move(reason);
-  core_->shut(errc::closed);
+    arrived_.notify();
 }
 
-void listener::impl::stop() noexcept {
-  stopped_ = true;
-  core_->shut(errc::closed);
-  hurry_.notify();
-  arrived_.notify();
+// Called while libpq's buffer is emptied, many times in a row: the consumer wakes when that is
+// done.
+void listener::impl::take(pq::notify const& arrived)
+{
+    ++counters_.notifications;
+    counters_.payload_bytes += arrived.payload().size();
+    if (queue_.empty()) arrived_.notify();
+    auto const sender = db::backend_pid(arrived.sender());
+    if (queue_.push_notification(arrived.channel(), arrived.payload(), sender)) return;
+    ++counters_.overflows;
+    log(level::warn, core_->description() + ": too many notifications wait; load again");
 }
 
-// Called while libpq's buffer is emptied, many times in a row: the consumer wakes when that is done.
-void listener::impl::take(pq::notify const& arrived) {
-  ++counters_.notifications;
-  counters_.payload_bytes += arrived.payload().size();
-  if (queue_.empty()) arrived_.notify();
-  auto const sender = db::backend_pid(arrived.sender());
-  if (queue_.push_notification(arrived.channel(), arrived.payload(), sender)) return;
-  ++counters_.overflows;
-  log(level::warn, core_->description() + ": too many notifications wait; load again");
+void listener::impl::started()
+{
+    ++counters_.connects;
+    listening_since_ = last_arrival_ = clock::now();
+    reported_reason_.clear();
+    queue_.push_listening();
+    arrived_.notify();
+    watch_idle();
+    log(level::info, core_->description() + ": listening");
 }
 
-void listener::impl::started() {
-  ++counters_.connects;
-  listening_since_ = last_arrival_ = clock::now();
-  reported_reason_.clear();
-  queue_.push_listening();
-  arrived_.notify();
-  watch_idle();
-  log(level::info, core_->description() + ": listening");
-}
-
-void listener::impl::report(lost why) {
-  auto const now = clock::now();
-  if (listening_since_) {
-    ++counters_.losses;
-    if (now - *listening_since_ >= retry_.cap()) retry_.reset();
-  } else {
-    ++counters_.connect_failures;
-  }
-  auto const news = listening_since_ || why.reason != reported_reason_;
-  listening_since_.reset();
-  if (news || now - logged_at_ >= log_again_after) {
-    logged_at_ = now;
-    log(why.permanent ? level::error : level::warn, why.reason);
-  }
-  if (!news) return;
-  reported_reason_ = why.reason;
-  queue_.push_lost(std::move(why));
-  arrived_.notify();
+void listener::impl::report(lost why)
+{
+    auto const now = clock::now();
+    if (listening_since_) {
+        ++counters_.losses;
+        if (now - *listening_since_ >= retry_.cap()) retry_.reset();
+    } else {
+        ++counters_.connect_failures;
+    }
+    auto const news = listening_since_ || why.reason != reported_reason_;
+    listening_since_.reset();
+    if (news || now - logged_at_ >= log_again_after) {
+        logged_at_ = now;
+        log(why.permanent ? level::error : level::warn, why.reason);
+    }
+    if (!news) return;
+    reported_reason_ = why.reason;
+    queue_.push_lost(std::move(why));
+    arrived_.notify();
 }
 
 // One timer that looks when it fires, rather than one that is set anew for every arrival.
-void listener::impl::watch_idle() {
-  idle_.expires_at(last_arrival_ + limits_.keepalive_interval);
-  auto handler = [weak = weak_from_this()](error_code ec) {
-    auto const self = weak.lock();
-    if (ec || !self || !self->is_listening()) return;
-    if (clock::now() - self->last_arrival_ < self->limits_.keepalive_interval)
-      self->watch_idle();
-    else
-      self->core_->interrupt();
-  };
-  idle_.async_wait(std::move(handler));
+void listener::impl::watch_idle()
+{
+    idle_.expires_at(last_arrival_ + limits_.keepalive_interval);
+    auto handler = [weak = weak_from_this()](error_code ec) {
+        auto const self = weak.lock();
+        if (ec || !self || !self->is_listening()) return;
+        if (clock::now() - self->last_arrival_ < self->limits_.keepalive_interval) self->watch_idle();
+        else self->core_->interrupt();
+    };
+    idle_.async_wait(std::move(handler));
 }
 
-void listener::impl::log(level at, std::string const& line) const noexcept {
-  if (!settings_.log) return;
-  try {
-    settings_.log(at, line);
-  } catch (...) {
-    // A log that fails must not take the listener with it.
-  }
+void listener::impl::log(level at, std::string const& line) const noexcept
+{
+    if (!settings_.log) return;
+    try {
+        settings_.log(at, line);
+    } catch (...) {
+        // A log that fails must not take the listener with it.
+    }
 }
 
-listener::listener(asio::any_io_executor executor, config settings,
-                   std::vector<std::string> channels, listener_limits limits)
-    : impl_(std::make_shared<impl>(std::move(executor), std::move(settings), std::move(channels),
-                                   limits)) {}
-
-listener::~listener() { stop(); }
-
-asio::awaitable<void> listener::run() { return impl::run(impl_); }
-asio::awaitable<std::span<event const>> listener::next() { return impl::next(impl_); }
-void listener::reconnect(std::string reason) { impl_->reconnect(std::move(reason)); }
-void listener::stop() noexcept { impl_->stop(); }
-
-bool listener::is_listening() const noexcept { return impl_->is_listening(); }
-db::backend_pid listener::backend_pid() const noexcept {
-  return db::backend_pid(impl_->core().conn().backend_pid());
+listener::listener(asio::any_io_executor executor, config settings, std::vector<std::string> channels,
+                   listener_limits limits)
+    : impl_(std::make_shared<impl>(std::move(executor), std::move(settings), std::move(channels), limits))
+{
 }
-listener_counters const& listener::counters() const noexcept { return impl_->counters(); }
-std::string const& listener::description() const noexcept { return impl_->core().description(); }
+
+listener::~listener()
+{
+    stop();
+}
+
+asio::awaitable<void> listener::run()
+{
+    return impl::run(impl_);
+}
+asio::awaitable<std::span<event const>> listener::next()
+{
+    return impl::next(impl_);
+}
+void listener::reconnect(std::string reason)
+{
+    impl_->reconnect(std::move(reason));
+}
+void listener::stop() noexcept
+{
+    impl_->stop();
+}
+
+bool listener::is_listening() const noexcept
+{
+    return impl_->is_listening();
+}
+db::backend_pid listener::backend_pid() const noexcept
+{
+    return db::backend_pid(impl_->core().conn().backend_pid());
+}
+listener_counters const& listener::counters() const noexcept
+{
+    return impl_->counters();
+}
+std::string const& listener::description() const noexcept
+{
+    return impl_->core().description();
+}
 
 }  // namespace pgtally::db

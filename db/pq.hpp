@@ -18,15 +18,16 @@ struct pg_conn;
 struct pg_result;
 struct pgNotify;
 
-/// libpq behind a thin wall: the one pair of files that calls it. Nothing here waits and nothing knows
-/// Asio; each call is the libpq call of nearly the same name, its result and its oddities made types.
-/// For the files of db/ alone, and no promise to others.
+/// libpq behind a thin wall: the one pair of files that calls it. Nothing here waits and nothing
+/// knows Asio; each call is the libpq call of nearly the same name, its result and its oddities
+/// made types. For the files of db/ alone, and no promise to others.
 namespace pgtally::db::pq {
 
 /// Options by keyword: "host", "port", ...
 using options = std::map<std::string, std::string, std::less<>>;
 
-/// The options that a connection string names. Throws error (bad_config) without a word of the string.
+/// The options that a connection string names. Throws error (bad_config) without a word of the
+/// string.
 options parse(std::string const& conninfo);
 
 /// All options that libpq would use: those named, the environment's, the service file's, and its
@@ -36,110 +37,110 @@ options effective(options const& named);
 /// The value of an option, "" if it has none.
 std::string_view get(options const& from, std::string_view keyword) noexcept;
 
-/// "host:port/dbname as user". What could be part of a password in a mistyped URI (a name with an @) is
-/// left out.
+/// "host:port/dbname as user". What could be part of a password in a mistyped URI (a name with an
+/// @) is left out.
 std::string describe(std::string_view places, std::string_view database, std::string_view user);
 
 enum class status { empty, command_ok, tuples_ok, copy, failed };
 
 class result {
- public:
-  result() = default;
-  explicit result(pg_result* raw) noexcept : raw_(raw) {}
+public:
+    result() = default;
+    explicit result(pg_result* raw) noexcept : raw_(raw) {}
 
-  [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
-  [[nodiscard]] status state() const noexcept;
-  [[nodiscard]] std::size_t rows() const noexcept;
-  [[nodiscard]] std::size_t columns() const noexcept;
-  [[nodiscard]] std::string_view name(std::size_t column) const noexcept;
-  [[nodiscard]] std::uint32_t type_oid(std::size_t column) const noexcept;
-  [[nodiscard]] bool is_null(std::size_t row, std::size_t column) const noexcept;
-  [[nodiscard]] std::string_view value(std::size_t row, std::size_t column) const noexcept;
-  [[nodiscard]] std::string_view affected() const noexcept;
-  [[nodiscard]] std::string_view tag() const noexcept;
+    [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
+    [[nodiscard]] status state() const noexcept;
+    [[nodiscard]] std::size_t rows() const noexcept;
+    [[nodiscard]] std::size_t columns() const noexcept;
+    [[nodiscard]] std::string_view name(std::size_t column) const noexcept;
+    [[nodiscard]] std::uint32_t type_oid(std::size_t column) const noexcept;
+    [[nodiscard]] bool is_null(std::size_t row, std::size_t column) const noexcept;
+    [[nodiscard]] std::string_view value(std::size_t row, std::size_t column) const noexcept;
+    [[nodiscard]] std::string_view affected() const noexcept;
+    [[nodiscard]] std::string_view tag() const noexcept;
 
-  /// What a failed result says. Without a server's answer, primary is libpq's own message.
-  [[nodiscard]] diagnostics said() const;
+    /// What a failed result says. Without a server's answer, primary is libpq's own message.
+    [[nodiscard]] diagnostics said() const;
 
- private:
-  struct clear {
-    void operator()(pg_result* raw) const noexcept;
-  };
-  std::unique_ptr<pg_result, clear> raw_{};
+private:
+    struct clear {
+        void operator()(pg_result* raw) const noexcept;
+    };
+    std::unique_ptr<pg_result, clear> raw_{};
 };
 
 class notify {
- public:
-  explicit notify(pgNotify* raw) noexcept : raw_(raw) {}
-  [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
-  [[nodiscard]] std::string_view channel() const noexcept;
-  [[nodiscard]] std::string_view payload() const noexcept;
-  [[nodiscard]] std::int32_t sender() const noexcept;
+public:
+    explicit notify(pgNotify* raw) noexcept : raw_(raw) {}
+    [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
+    [[nodiscard]] std::string_view channel() const noexcept;
+    [[nodiscard]] std::string_view payload() const noexcept;
+    [[nodiscard]] std::int32_t sender() const noexcept;
 
- private:
-  struct free {
-    void operator()(pgNotify* raw) const noexcept;
-  };
-  std::unique_ptr<pgNotify, free> raw_;
+private:
+    struct free {
+        void operator()(pgNotify* raw) const noexcept;
+    };
+    std::unique_ptr<pgNotify, free> raw_;
 };
 
 /// A NOTICE, WARNING, or the FATAL with which a server ends a connection that is idle.
 struct notice {
-  std::string severity;  ///< in English
-  diagnostics said;
+    std::string severity;  ///< in English
+    diagnostics said;
 };
 
 enum class poll { reading, writing, ok, failed };
 enum class flushed { all, some, failed };
 
 class conn {
- public:
-  conn() = default;
+public:
+    conn() = default;
 
-  /// PQconnectStartParams, with a notice receiver that only copies.
-  explicit conn(options const& wanted);
+    /// PQconnectStartParams, with a notice receiver that only copies.
+    explicit conn(options const& wanted);
 
-  [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
-  [[nodiscard]] bool bad() const noexcept;
-  [[nodiscard]] int socket() const noexcept;  ///< -1: libpq has closed it
-  [[nodiscard]] poll connect_poll() noexcept;
-  [[nodiscard]] bool needs_password() const noexcept;
+    [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
+    [[nodiscard]] bool bad() const noexcept;
+    [[nodiscard]] int socket() const noexcept;  ///< -1: libpq has closed it
+    [[nodiscard]] poll connect_poll() noexcept;
+    [[nodiscard]] bool needs_password() const noexcept;
 
-  /// Why the connect failed, in one line, and the SQLSTATE that PQerrorMessage does not have by itself.
-  [[nodiscard]] diagnostics connect_failure() const;
+    /// Why the connect failed, in one line, and the SQLSTATE that PQerrorMessage does not have by
+    /// itself.
+    [[nodiscard]] diagnostics connect_failure() const;
 
-  /// To be called once when poll::ok came: non-blocking from here on.
-  [[nodiscard]] bool finish_connect() noexcept;
+    /// To be called once when poll::ok came: non-blocking from here on.
+    [[nodiscard]] bool finish_connect() noexcept;
 
-  [[nodiscard]] bool send_query(std::string const& sql) noexcept;
-  [[nodiscard]] bool send_query(std::string const& sql, std::vector<char const*> const& params,
-                                bool binary) noexcept;
-  [[nodiscard]] flushed flush() noexcept;
+    [[nodiscard]] bool send_query(std::string const& sql) noexcept;
+    [[nodiscard]] bool send_query(std::string const& sql, std::vector<char const*> const& params, bool binary) noexcept;
+    [[nodiscard]] flushed flush() noexcept;
 
-  /// False: the connection is lost. Also takes what OpenSSL holds decrypted, which would make no
-  /// descriptor readable.
-  [[nodiscard]] bool consume_input() noexcept;
-  [[nodiscard]] bool is_busy() noexcept;
-  [[nodiscard]] result get_result() noexcept;
-  [[nodiscard]] notify next_notify() noexcept;
-  [[nodiscard]] std::optional<notice> next_notice();
+    /// False: the connection is lost. Also takes what OpenSSL holds decrypted, which would make no
+    /// descriptor readable.
+    [[nodiscard]] bool consume_input() noexcept;
+    [[nodiscard]] bool is_busy() noexcept;
+    [[nodiscard]] result get_result() noexcept;
+    [[nodiscard]] notify next_notify() noexcept;
+    [[nodiscard]] std::optional<notice> next_notice();
 
-  /// PQerrorMessage in one line.
-  [[nodiscard]] std::string message() const;
+    /// PQerrorMessage in one line.
+    [[nodiscard]] std::string message() const;
 
-  [[nodiscard]] std::string describe() const;  ///< "host:port/dbname as user"
-  [[nodiscard]] int server_version() const noexcept;
-  [[nodiscard]] std::int32_t backend_pid() const noexcept;
-  [[nodiscard]] bool in_transaction() const noexcept;
+    [[nodiscard]] std::string describe() const;  ///< "host:port/dbname as user"
+    [[nodiscard]] int server_version() const noexcept;
+    [[nodiscard]] std::int32_t backend_pid() const noexcept;
+    [[nodiscard]] bool in_transaction() const noexcept;
 
- private:
-  struct finish {
-    void operator()(pg_conn* raw) const noexcept;
-  };
-  // On the heap, so that libpq's pointer to it stays right when this moves; destroyed after the
-  // connection, which may still speak while it ends.
-  std::unique_ptr<std::deque<notice>> notices_{};
-  std::unique_ptr<pg_conn, finish> raw_{};
+private:
+    struct finish {
+        void operator()(pg_conn* raw) const noexcept;
+    };
+    // On the heap, so that libpq's pointer to it stays right when this moves; destroyed after the
+    // connection, which may still speak while it ends.
+    std::unique_ptr<std::deque<notice>> notices_{};
+    std::unique_ptr<pg_conn, finish> raw_{};
 };
 
 }  // namespace pgtally::db::pq

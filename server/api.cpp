@@ -116,7 +116,7 @@ response api::upgrade(request const& asked) const
 {
     response out{.status = 101};
     if (refused_origin(asked)) out = bad_origin(asked.admin);
-    else if (from_.draining) out = problem(503, "draining", "the server is shutting down");
+    else if (from_.closing) out = problem(503, "draining", "the server is shutting down");
     else return out;
     add_common_fields(out, asked, false);
     out.route = "/v1/ws";

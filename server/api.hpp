@@ -35,7 +35,8 @@ public:
         web_folder const& web;
         metrics const& measured;
         clients const& connected;
-        bool const& draining;
+        bool const& draining;  // not ready any more
+        bool const& closing;   // no new clients any more
     };
 
     explicit api(sources from) : from_{from} {}

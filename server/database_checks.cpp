@@ -11,6 +11,8 @@ namespace {
 
 using severity = finding::severity;
 
+constexpr char const* grant_remedy = "run pgtally install --grant with this role's name, as the schema's owner";
+
 void add(findings& out, std::string_view check, severity how_bad, std::string message, std::string remedy)
 {
     out.push_back({.check = check, .how_bad = how_bad, .tally = {}, .message = std::move(message), .remedy = std::move(remedy)});
@@ -54,14 +56,24 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
 asio::awaitable<bool> check_schema(db::connection& connection, findings& out)
 {
     auto const there = co_await connection.query(
-        "select to_regnamespace('tally') is not null, to_regprocedure('tally.version()') is not null");
+        "select n is not null, coalesce(has_schema_privilege(n, 'usage'), false) from to_regnamespace('tally') as n");
     if (there.text(0, 0) != "t") {
         add(out, "schema", severity::error, "the schema \"tally\" is not installed", "run pgtally install");
         co_return false;
     }
     if (there.text(0, 1) != "t") {
-        add(out, "schema", severity::error, "there is a schema \"tally\", but it is not pgtally's, or this role may not use it",
-            "run pgtally install --grant with this role's name, as the schema's owner");
+        add(out, "rights", severity::error, "this role has no right to usage of schema tally", grant_remedy);
+        co_return false;
+    }
+    auto const ours = co_await connection.query(
+        "select coalesce(has_function_privilege(f, 'execute'), false), f is not null from to_regprocedure('tally.version()') as f");
+    if (ours.text(0, 1) != "t") {
+        add(out, "schema", severity::error, "there is a schema \"tally\", but it is not pgtally's",
+            "rename that schema, or use another database");
+        co_return false;
+    }
+    if (ours.text(0, 0) != "t") {
+        add(out, "rights", severity::error, "this role has no right to execute on tally.version()", grant_remedy);
         co_return false;
     }
     auto const version = co_await connection.query("select tally.version()");
@@ -90,7 +102,7 @@ asio::awaitable<void> check_rights(db::connection& connection, findings& out)
     for (std::size_t i = 0; i < rights.size(); ++i) {
         if (rights.text(i, 1) == "t") continue;
         add(out, "rights", severity::error, "this role has no right to " + std::string{rights.text(i, 0)},
-            "run pgtally install --grant with this role's name, as the schema's owner");
+            grant_remedy);
     }
 }
 

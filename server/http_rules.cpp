@@ -1,8 +1,6 @@
 #include <pgtally/server/http_rules.hpp>
 #include <pgtally/server/problem.hpp>
 
-#include <algorithm>
-
 namespace pgtally::server {
 
 namespace {
@@ -31,12 +29,9 @@ response refuse_header(header_facts const& facts, limits const& bounds)
     return {};
 }
 
-response refuse_long_header(std::string_view beginning, limits const& bounds)
+response refuse_long_header(bool has_target, limits const& bounds)
 {
-    auto const line = beginning.substr(0, beginning.find('\r'));
-    auto const first = std::min(line.find(' '), line.size());
-    auto const target = line.substr(first);
-    return target.size() > bounds.max_target_bytes ? target_too_long(bounds) : header_too_long(bounds);
+    return has_target ? header_too_long(bounds) : target_too_long(bounds);
 }
 
 }  // namespace pgtally::server

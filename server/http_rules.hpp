@@ -4,7 +4,6 @@
 #include <pgtally/server/response.hpp>
 
 #include <cstddef>
-#include <string_view>
 
 namespace pgtally::server {
 
@@ -20,7 +19,7 @@ struct header_facts {
 // begin is not sure.
 response refuse_header(header_facts const& facts, limits const& bounds);
 
-// The same for a header that is longer than any that is acceptable, from its beginning.
-response refuse_long_header(std::string_view beginning, limits const& bounds);
+// The same for a header that is longer than any that is acceptable: because of its fields, if the target was read already.
+response refuse_long_header(bool has_target, limits const& bounds);
 
 }  // namespace pgtally::server

@@ -120,6 +120,7 @@ asio::awaitable<void> http_session::run()
 {
     auto next = then::next;
     while (next == then::next) {
+        // Not `while (next == then::next && co_await …)`: g++ 12 awaits there though the left side is false.
         bool const begins = co_await request_begins();
         if (!begins) co_return;
         next = co_await one_request();
@@ -135,7 +136,7 @@ asio::awaitable<void> http_session::run()
 asio::awaitable<bool> http_session::request_begins()
 {
     if (buffer_.size() > 0) co_return true;
-    if (with_.draining) co_return false;
+    if (with_.closing) co_return false;
     idle_ = true;
     stream_.expires_after(with_.bounds.keep_alive);
     auto const [failure, size] = co_await stream_.async_read_some(buffer_.prepare(4'096), as_values);
@@ -147,7 +148,8 @@ asio::awaitable<bool> http_session::request_begins()
 asio::awaitable<http_session::then> http_session::one_request()
 {
     parser_type parser;
-    if (!co_await read_header(parser) || !co_await read_body(parser)) co_return then::close;
+    if (!co_await read_header(parser)) co_return then::close;
+    if (!co_await read_body(parser)) co_return then::close;
 
     auto const began = std::chrono::steady_clock::now();
     auto message = parser.release();
@@ -167,7 +169,7 @@ asio::awaitable<http_session::then> http_session::one_request()
     stream_.expires_never();
     auto const answer = co_await with_.requests.answer(asked);
     with_.measured.request(answer.route, answer.status);
-    bool const again = message.keep_alive() && !with_.draining;
+    bool const again = message.keep_alive() && !with_.closing;
     head_options const how{.version = message.version(), .keep_alive = again};
     bool const sent = co_await send(answer, how, asked.verb != method::head);
     if (logs(log_level::debug)) {
@@ -198,9 +200,9 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
         co_return co_await refuse_request(std::move(refused));
     }
     if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
-        auto const data = buffer_.cdata();
-        std::string_view const beginning{static_cast<char const*>(data.data()), data.size()};
-        co_return co_await refuse_request(refuse_long_header(beginning, bounds));
+        // The parser takes the first line when it is whole.
+        bool const has_target = !parser.get().target().empty();
+        co_return co_await refuse_request(refuse_long_header(has_target, bounds));
     }
     bool const gone = failure == http::error::end_of_stream || failure == http::error::partial_message;
     if (gone || failure.category() != http::make_error_code(http::error::bad_method).category()) co_return false;

@@ -61,7 +61,7 @@ struct service::impl {
 
     serve_options const options;
     asio::io_context io{1};
-    bool draining = false;
+    bool draining = false, closing = false;
     bool over = false;
     int tasks = 0;  // coroutines of the service's own
     asio::signal_set signals{io, SIGTERM, SIGINT};
@@ -73,8 +73,8 @@ struct service::impl {
     replica_set replicas{io.get_executor(), replica_config(options, measured)};
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
-    api requests{api::sources{options, replicas, acts, database, web, measured, connected, draining}};
-    context with{options.bounds, replicas, requests, measured, connected, shared, draining};
+    api requests{api::sources{options, replicas, acts, database, web, measured, connected, draining, closing}};
+    context with{options.bounds, replicas, requests, measured, connected, shared, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 
@@ -139,6 +139,7 @@ asio::awaitable<void> service::impl::drain()
     draining = true;
     co_await sleep_for(options.drain_delay);
     auto const until = clock::now() + options.bounds.drain_timeout;
+    closing = true;
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
     co_await close_websockets();

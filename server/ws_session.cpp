@@ -107,7 +107,7 @@ asio::awaitable<void> ws_session::run(upgrade_request const& upgrade)
         writer_ended_.notify();
     };
     asio::co_spawn(socket_.get_executor(), write(), on_end);
-    if (with_.draining) drain();
+    if (with_.closing) drain();
     std::exception_ptr failure;
     try {
         co_await read();

@@ -16,47 +16,48 @@ namespace pgtally::db::detail {
 /// What arrived and has not been fetched: bounded, two batches in turn, payloads in one arena per
 /// batch, so that a notification costs no allocation of its own. Pure.
 ///
-/// Too many notifications are replaced, with everything before them, by one `listening`: the consumer
-/// loads again, and nothing that it needs is missing. Of several `lost` in a row the last one stays.
+/// Too many notifications are replaced, with everything before them, by one `listening`: the
+/// consumer loads again, and nothing that it needs is missing. Of several `lost` in a row the last
+/// one stays.
 class event_queue {
- public:
-  event_queue(std::vector<std::string> channels, std::size_t max_events, std::size_t max_bytes);
+public:
+    event_queue(std::vector<std::string> channels, std::size_t max_events, std::size_t max_bytes);
 
-  /// False: there was no room; the queue holds one `listening` now.
-  bool push_notification(std::string_view channel, std::string_view payload, backend_pid sender);
-  void push_listening();
-  void push_lost(lost why);
+    /// False: there was no room; the queue holds one `listening` now.
+    bool push_notification(std::string_view channel, std::string_view payload, backend_pid sender);
+    void push_listening();
+    void push_lost(lost why);
 
-  /// All of it; valid until the next call of take().
-  [[nodiscard]] std::span<event const> take();
+    /// All of it; valid until the next call of take().
+    [[nodiscard]] std::span<event const> take();
 
-  void clear() noexcept { back_->clear(); }
-  [[nodiscard]] bool empty() const noexcept { return back_->events.empty(); }
+    void clear() noexcept { back_->clear(); }
+    [[nodiscard]] bool empty() const noexcept { return back_->events.empty(); }
 
-  /// Of the newest `listening`; 0: there was none.
-  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
-  [[nodiscard]] std::vector<std::string> const& channels() const noexcept { return channels_; }
+    /// Of the newest `listening`; 0: there was none.
+    [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+    [[nodiscard]] std::vector<std::string> const& channels() const noexcept { return channels_; }
 
- private:
-  struct batch {
-    batch();
-    void clear() noexcept;
+private:
+    struct batch {
+        batch();
+        void clear() noexcept;
 
-    std::unique_ptr<std::byte[]> first_block;  // kept when the arena lets go of the others
-    std::pmr::monotonic_buffer_resource arena;
-    std::vector<event> events{};
-    std::size_t bytes = 0;
-  };
+        std::unique_ptr<std::byte[]> first_block;  // kept when the arena lets go of the others
+        std::pmr::monotonic_buffer_resource arena;
+        std::vector<event> events{};
+        std::size_t bytes = 0;
+    };
 
-  [[nodiscard]] std::string_view keep(std::string_view text);
-  [[nodiscard]] std::string_view intern(std::string_view channel);
+    [[nodiscard]] std::string_view keep(std::string_view text);
+    [[nodiscard]] std::string_view intern(std::string_view channel);
 
-  std::vector<std::string> channels_;
-  std::size_t max_events_;
-  std::size_t max_bytes_;
-  std::uint64_t generation_ = 0;
-  std::unique_ptr<batch> back_;   // being filled
-  std::unique_ptr<batch> front_;  // handed out
+    std::vector<std::string> channels_;
+    std::size_t max_events_;
+    std::size_t max_bytes_;
+    std::uint64_t generation_ = 0;
+    std::unique_ptr<batch> back_;   // being filled
+    std::unique_ptr<batch> front_;  // handed out
 };
 
 }  // namespace pgtally::db::detail

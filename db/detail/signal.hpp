@@ -19,39 +19,41 @@ namespace asio = boost::asio;
 /// notify() that comes while nobody waits is kept for the next wait; several are as one. It must
 /// outlive the wait: hold it in a shared_ptr or in what the waiting frame owns.
 class signal {
- public:
-  using clock = asio::steady_timer::clock_type;
+public:
+    using clock = asio::steady_timer::clock_type;
 
-  explicit signal(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+    explicit signal(asio::any_io_executor executor) : timer_(std::move(executor)) {}
 
-  /// True: notified; false: the time has come. Throws error (operation_aborted) when the coroutine is
-  /// cancelled.
-  asio::awaitable<bool> wait_until(clock::time_point when) {
-    if (!set_) {
-      error_code ec;
-      timer_.expires_at(when);
-      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-      if (ec && !set_) throw error(ec, "a wait was cancelled");
+    /// True: notified; false: the time has come. Throws error (operation_aborted) when the coroutine
+    /// is cancelled.
+    asio::awaitable<bool> wait_until(clock::time_point when)
+    {
+        if (!set_) {
+            error_code ec;
+            timer_.expires_at(when);
+            co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (ec && !set_) throw error(ec, "a wait was cancelled");
+        }
+        co_return std::exchange(set_, false);
     }
-    co_return std::exchange(set_, false);
-  }
 
-  asio::awaitable<bool> wait() { return wait_until(clock::time_point::max()); }
+    asio::awaitable<bool> wait() { return wait_until(clock::time_point::max()); }
 
-  void notify() noexcept {
-    set_ = true;
-    try {
-      timer_.cancel();
-    } catch (...) {
-      // Cancelling a steady_timer cannot fail; its signature does not say so.
+    void notify() noexcept
+    {
+        set_ = true;
+        try {
+            timer_.cancel();
+        } catch (...) {
+            // Cancelling a steady_timer cannot fail; its signature does not say so.
+        }
     }
-  }
 
-  void clear() noexcept { set_ = false; }
+    void clear() noexcept { set_ = false; }
 
- private:
-  asio::steady_timer timer_;
-  bool set_ = false;
+private:
+    asio::steady_timer timer_;
+    bool set_ = false;
 };
 
 }  // namespace pgtally::db::detail

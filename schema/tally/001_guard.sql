@@ -15,6 +15,8 @@
 --
 -- Not promised: changes that fire no trigger (see README.md); for those there is tally.reload().
 --
+-- A session may have standard_conforming_strings off: literals with a backslash are written E'...', or differently.
+--
 -- The files run in the order of their numbers in one transaction, any number of times. 0xx and 1xx are version 1,
 -- 2xx version 2, 9xx end every installation. They never lock a source.
 

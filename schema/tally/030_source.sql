@@ -14,9 +14,12 @@ begin
     found_table := pg_catalog.to_regclass(source);
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
-    when syntax_error or invalid_name then
+    when syntax_error or invalid_name or feature_not_supported then
       raise exception 'source: "%" is no name of a table', source
         using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
+    when insufficient_privilege then
+      raise exception 'source: %: %', source, sqlerrm
+        using errcode = '42501', hint = 'The role that makes a tally needs USAGE on the schema of its source.';
   end;
   if found_table is null then
     raise exception 'source: there is no table %', source
@@ -25,6 +28,14 @@ begin
   end if;
   return found_table;
 end
+$$;
+
+-- The table of a stored name, schema.table, whoever asks: to_regclass() would want USAGE on the schema.
+create or replace function tally.table_named(stored text) returns regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select c.oid::regclass
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace, parse_ident(stored) as name
+   where n.nspname = name[1] and c.relname = name[2]
 $$;
 
 -- The source and, if it is partitioned, everything below: each carries triggers of its own, for statement triggers are
@@ -108,6 +119,7 @@ $$;
 -- Waits for the source's writers, not longer than the session's lock_timeout or ten seconds; says who is in the way.
 create or replace function tally.lock_writers(name text, source regclass, mode text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
 declare
   before text := current_setting('lock_timeout');
   holders text;

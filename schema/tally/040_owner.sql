@@ -51,6 +51,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   role_before text := current_setting('role');
   switched boolean := owner <> (select oid from pg_roles where rolname = current_user);
+  stand_in text := format('create function pg_temp.pgtally_owner(statement text, reads boolean) returns text '
+                          'language plpgsql security definer as %L', tally.stand_in_source());
 begin
   if not has_database_privilege(owner, current_database(), 'temporary') then
     raise exception 'role % needs the right to create temporary objects in database %',
@@ -62,8 +64,7 @@ begin
   if switched then
     perform set_config('role', pg_get_userbyid(owner), true);
   end if;
-  execute format('create function pg_temp.pgtally_owner(statement text, reads boolean) returns text '
-                 'language plpgsql security definer as %L', tally.stand_in_source());
+  execute stand_in;
   execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner's defaults may differ
   if switched then
     perform set_config('role', role_before, true);

@@ -30,9 +30,9 @@ $$;
 -- Then no setting but search_path can matter, and the triggers need not pay for setting the others.
 create or replace function tally.is_plain(tree text) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select not exists (select from regexp_matches(tree, ':\w*type (\d+)', 'g') as m where not tally.is_plain_type(m[1]::oid))
-         and not exists (select from regexp_matches(tree, ':\w*(?:funcid|opno|func) (\d+)', 'g') as m where m[1]::oid >= 16384)
-         and tree !~ '\{(COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
+  select not exists (select from regexp_matches(tree, ':[A-Za-z_]*type ([0-9]+)', 'g') as m where not tally.is_plain_type(m[1]::oid))
+         and not exists (select from regexp_matches(tree, ':[A-Za-z_]*(?:funcid|opno|func) ([0-9]+)', 'g') as m where m[1]::oid >= 16384)
+         and tree !~ '[{](COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
 $$;
 
 -- The probe: an empty table in pg_temp with the source's columns. It has the source's name if that is free, so that
@@ -86,7 +86,7 @@ begin
     raise exception 'system columns cannot be counted'
       using errcode = '0A000', hint = 'Use the columns of the table itself.';
   end if;
-  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position('\' in message) = 0);
+  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in message) = 0);
   perform tally.as_owner(owner, format('alter table %s drop column pgtally_expression', probe));
   return answer;
 exception
@@ -98,9 +98,9 @@ exception
     if state = '42P17' then
       message := 'the expression is not IMMUTABLE: ' || message;
       remedy := case
-        when expression ~* '^\s*("[^"]+"|\w+)\s*::\s*date\s*$'
+        when expression ~* '^ *("[^"]+"|[[:alnum:]_]+) *:: *date *$'
           then format('Write (%s at time zone ''UTC'')::date: which day it is must not depend on the writer''s time zone.',
-                      substring(expression from '^\s*("[^"]+"|\w+)'))
+                      substring(expression from '^ *("[^"]+"|[[:alnum:]_]+)'))
         else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
              '(datetime at time zone ''UTC'')::date.' end;
     end if;

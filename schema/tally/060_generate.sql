@@ -94,8 +94,8 @@ begin
 #variable_conflict use_column
 declare
   parts text[];
+  part text;
   deltas text;
-  widest bigint;
 begin
   select array_agg(part) into parts
     from (select %1$s as part from (%2$s) as sums where %3$s limit 1000001) as counted;
@@ -110,15 +110,16 @@ begin
     %7$s
     return null;
   end if;
-  widest := (select max(octet_length(part)) + 1 from unnest(parts) as part);
-  for deltas in
-    select string_agg(part, ',')
-      from (select part, (sum(octet_length(part) + 1) over (rows unbounded preceding) - 1) / (%6$s - widest) as event
-              from unnest(parts) as part) as numbered
-     group by event
-  loop
-    %7$s
+  deltas := null;
+  foreach part in array parts loop
+    if octet_length(deltas) + octet_length(part) >= %6$s then
+      %7$s
+      deltas := part;
+    else
+      deltas := coalesce(deltas || ',', '') || part;
+    end if;
   end loop;
+  %7$s
   return null;
 end
 $body$, part, tally.sums(d, kind), tally.condition(d),
@@ -188,21 +189,43 @@ begin
 end
 $$;
 
--- The statements that make its triggers on every part of the source, where they are not as they should be.
+-- Tables that carry the tally's triggers but are no part of its source: partitions that were detached, a former source.
+create or replace function tally.left_behind(number integer, source regclass) returns setof regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select distinct t.tgrelid::regclass
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+   where p.pronamespace = 'tally'::regnamespace and p.proname ~ format('^tally_%s_[a-z]+$', number)
+     and t.tgrelid not in (select part from tally.parts(source) as part)
+$$;
+
+-- The statements that make its triggers on every part of the source, where they are not as they should be, and take them
+-- from all other tables.
 create or replace function tally.generate_triggers(d tally.definition) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   kind text;
   part regclass;
+  argument text;
 begin
+  for part in select p from tally.left_behind(d.id, d.source) as p loop
+    foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+      return next format('drop trigger if exists tally_%s_%s on %s', d.id, kind, part);
+    end loop;
+  end loop;
   for part in select p from tally.parts(d.source) as p loop
     foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+      argument := case when kind <> 'truncate' then '' when part = d.source then 'source' else 'part' end;
+      -- Those that are right are left alone: PostgreSQL alters no trigger of a table with deferred checks pending.
+      continue when exists (select from pg_trigger
+                             where tgrelid = part and tgname = format('tally_%s_%s', d.id, kind) and tgenabled = 'A'
+                               and tgfoid = to_regproc(format('tally.tally_%s_%s', d.id, kind))
+                               and tgargs = convert_to(argument, 'UTF8') || decode(case when argument = '' then '' else '00' end, 'hex'));
       return next format('create or replace trigger tally_%s_%s after %s on %s %s for each statement execute function tally.tally_%s_%s(%s)',
         d.id, kind, kind, part,
         case kind when 'insert' then 'referencing new table as new_rows'
                   when 'delete' then 'referencing old table as old_rows'
                   when 'update' then 'referencing old table as old_rows new table as new_rows' else '' end,
-        d.id, kind, case when kind = 'truncate' then case when part = d.source then '''source''' else '''part''' end else '' end);
+        d.id, kind, case when argument = '' then '' else quote_literal(argument) end);
       return next format('alter table %s enable always trigger tally_%s_%s', part, d.id, kind);
     end loop;
   end loop;

@@ -160,7 +160,7 @@ begin
   -- The last one takes the right on the sequence along, so that the role can be dropped.
   if owner is not null
      and not exists (select from pg_proc
-                      where pronamespace = 'tally'::regnamespace and proname ~ '^tally_\d+_truth$' and proowner = owner)
+                      where pronamespace = 'tally'::regnamespace and proname ~ '^tally_[0-9]+_truth$' and proowner = owner)
      and owner <> (select nspowner from pg_namespace where nspname = 'tally') then
     execute format('revoke usage on sequence tally.event_number from %I', pg_get_userbyid(owner));
   end if;

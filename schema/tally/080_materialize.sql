@@ -20,7 +20,7 @@ begin
       raise exception using errcode = 'syntax_error';
     end if;
   exception
-    when syntax_error or invalid_name or invalid_parameter_value then
+    when syntax_error or invalid_name or invalid_parameter_value or feature_not_supported then
       raise exception 'materialize: "%" is no name of a table', d.materialize
         using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
   end;
@@ -95,4 +95,5 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select r.rolname
     from pg_proc p cross join aclexplode(p.proacl) as a join pg_roles r on r.oid = a.grantee
    where p.oid = to_regprocedure('tally.truth(text)') and a.privilege_type = 'EXECUTE' and a.grantee <> p.proowner
+     and has_table_privilege(r.oid, to_regclass('tally.tallies'), 'select')
 $$;

@@ -6,16 +6,61 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
        = (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(b, '{}')))::text
 $$;
 
+create or replace function tally.same_table(known text, wanted text, path text) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  a regclass := tally.table_named(known);
+  b regclass;
+begin
+  if known is null or wanted is null or known = wanted then
+    return known is not distinct from wanted;
+  end if;
+  perform set_config('search_path', path, true);
+  b := pg_catalog.to_regclass(wanted);
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  return coalesce(a = b, false);
+exception
+  when syntax_error or invalid_name then
+    return false;
+end
+$$;
+
+-- Whether there is this very tally already; an error if there is another by that name.
+create or replace function tally.is_there(wanted tally.definition) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  known tally.definition := tally.look_up(wanted.name);
+begin
+  if known.id is null then
+    return false;
+  elsif known.source = wanted.source and known.key = wanted.key and tally.same(known.counters, wanted.counters)
+        and known.filter is not distinct from wanted.filter and known.transport = wanted.transport
+        and tally.same_table(known.materialize, wanted.materialize, wanted.path) and tally.same(known.actions, wanted.actions) then
+    return true;
+  end if;
+  raise exception 'there is a tally "%" already, and it is defined otherwise', wanted.name
+    using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
+end
+$$;
+
 -- Takes the definition through all steps. `wanted` has the arguments, `source` the source as it was written.
 create or replace function tally.define(wanted tally.definition) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   owner oid;
+  left_behind regclass;
 begin
   perform tally.check_source(wanted.source);
   perform tally.check_owner(wanted.name, wanted.source);
   -- From here on no transaction can be half under the old definition.
   perform tally.lock_writers(wanted.name, wanted.source, 'share row exclusive'::text);
+  for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t loop
+    perform tally.check_owner(wanted.name, left_behind);
+    perform tally.lock_writers(wanted.name, left_behind, 'access exclusive'::text);  -- its triggers are dropped
+  end loop;
+  if wanted.id is null and tally.is_there(wanted) then
+    return;  -- made by somebody else meanwhile
+  end if;
   select format('%I.%I', n.nspname, c.relname), c.relowner into wanted.source_name, owner
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = wanted.source;
   perform tally.open_stand_in(owner);
@@ -39,7 +84,6 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   wanted tally.definition;
-  known tally.definition;
 begin
   wanted.name := name;
   wanted.key := key;
@@ -51,38 +95,12 @@ begin
   wanted.path := path;
   perform tally.check_form(wanted);
   wanted.source := tally.find_source(source, path);
-  known := tally.look_up(name);
-  if known.id is not null then
-    if known.source = wanted.source and known.key = wanted.key and tally.same(known.counters, wanted.counters)
-       and known.filter is not distinct from wanted.filter and known.transport = wanted.transport
-       and tally.same_table(known.materialize, wanted.materialize, path) and tally.same(known.actions, wanted.actions) then
-      perform tally.check_owner(name, wanted.source);
-      return;  -- migrations may repeat themselves
-    end if;
-    raise exception 'there is a tally "%" already, and it is defined otherwise', name
-      using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
+  perform tally.check_owner(name, wanted.source);
+  if tally.is_there(wanted) then
+    return;  -- migrations may repeat themselves, and need not wait for anybody
   end if;
   perform tally.define(wanted);
   perform tally.announce(name);
-end
-$$;
-
-create or replace function tally.same_table(known text, wanted text, path text) returns boolean
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-  a regclass := to_regclass(known);
-  b regclass;
-begin
-  if known is null or wanted is null or known = wanted then
-    return known is not distinct from wanted;
-  end if;
-  perform set_config('search_path', path, true);
-  b := pg_catalog.to_regclass(wanted);
-  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-  return coalesce(a = b, false);
-exception
-  when syntax_error or invalid_name then
-    return false;
 end
 $$;
 
@@ -106,7 +124,10 @@ begin
   if tally.same(wanted.actions, null) then
     wanted.actions := null;
   end if;
-  wanted.path := path;
+  -- What was written before keeps its meaning: names are looked for in its search_path first, then in the caller's.
+  if coalesce(source, key, counters::text, filter, materialize, actions::text) is not null and right(wanted.path, length(path)) <> path then
+    wanted.path := regexp_replace(wanted.path, 'pg_temp$', '') || path;
+  end if;
   perform tally.check_form(wanted);
   perform tally.define(wanted);
   perform tally.announce(name);
@@ -117,7 +138,7 @@ $$;
 create or replace function tally.current_source(d tally.definition) returns regclass
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  today regclass := coalesce(to_regclass(d.source_name), (select oid from pg_class where oid = d.source));
+  today regclass := coalesce(tally.table_named(d.source_name), (select oid from pg_class where oid = d.source));
 begin
   if today is null then
     raise exception 'tally "%": its source % is gone', d.name, d.source_name
@@ -132,6 +153,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   known tally.definition := tally.look_up($1);
   owner oid;
+  left_behind regclass;
 begin
   if known.id is null then
     raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
@@ -146,6 +168,11 @@ begin
      and pg_has_role(current_user, (select relowner from pg_class where oid = known.source), 'member') then
     perform tally.lock_writers($1, known.source, 'access exclusive'::text);
   end if;
+  for left_behind in select t from tally.left_behind(known.id, known.source) as t loop
+    if pg_has_role(current_user, (select relowner from pg_class where oid = left_behind), 'member') then
+      perform tally.lock_writers($1, left_behind, 'access exclusive'::text);
+    end if;
+  end loop;
   perform tally.open_stand_in(owner);
   perform tally.unregister($1);
   perform tally.close_stand_in();
@@ -163,7 +190,7 @@ begin
     raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
   end if;
   known.source := tally.current_source(known);
-  if known.materialize is not null and to_regclass(known.materialize) is null then
+  if known.materialize is not null and tally.table_named(known.materialize) is null then
     raise notice 'tally "%": table % was gone and is made again', $1, known.materialize;
   end if;
   perform tally.define(known);

@@ -16,7 +16,7 @@ begin
   if not found then
     return null;
   end if;
-  found_now := to_regclass(d.source_name);
+  found_now := tally.table_named(d.source_name);
   select relowner into owner from pg_class where oid = d.source;
   if not found then
     if found_now is null then
@@ -45,6 +45,10 @@ begin
     end loop;
   end loop;
 
+  for part in select t from tally.left_behind(d.id, d.source) as t loop
+    problems := problems || format('%s is no part of the source any more, but its changes are counted; remedy: %s', part, reload);
+  end loop;
+
   if d.generator < tally.generator() then
     problems := problems || format('its triggers are of an older version of pgtally; remedy: %s', reload);
   end if;
@@ -63,7 +67,7 @@ begin
     problems := problems || format('row level security hides rows of %s from its owner, the truth is an error; remedy: '
                                    'alter table %s no force row level security, or alter role %I bypassrls', d.source, d.source, pg_get_userbyid(owner));
   end if;
-  if d.materialize is not null and to_regclass(d.materialize) is null then
+  if d.materialize is not null and tally.table_named(d.materialize) is null then
     problems := problems || format('table %s to keep the counters in is gone; remedy: %s', d.materialize, reload);
   end if;
   return problems;

@@ -39,7 +39,7 @@ begin
   execute format('grant usage on schema tally to %I', role);
   for called in
     select oid::regprocedure from pg_proc
-     where pronamespace = 'tally'::regnamespace and proname !~ '^tally_\d+_'
+     where pronamespace = 'tally'::regnamespace and proname !~ '^tally_[0-9]+_'
        and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create')
   loop
     execute format('grant execute on function %s to %I', called, role);

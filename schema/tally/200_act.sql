@@ -9,7 +9,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   state text;
   message text;
-  first_word text := lower(substring(statement from '^(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)'));
+  first_word text := lower(substring(statement from E'^(?:[[:space:]]|[(]|--[^\n]*(?:\n|$)|/[*].*?[*]/)*([A-Za-z]+)'));
 begin
   if coalesce(first_word, '') not in ('select', 'insert', 'update', 'delete', 'merge', 'with') then
     raise exception 'only SELECT, INSERT, UPDATE, DELETE, MERGE and WITH can be an action' using errcode = '42601';

@@ -17,44 +17,48 @@ namespace pgtally::test {
 
 /// Log lines, as they came.
 struct log_lines {
-  std::vector<std::pair<db::level, std::string>> lines;
+    std::vector<std::pair<db::level, std::string>> lines;
 
-  [[nodiscard]] bool contain(std::string_view text) const {
-    for (auto const& [at, line] : lines)
-      if (line.find(text) != std::string::npos) return true;
-    return false;
-  }
+    [[nodiscard]] bool contain(std::string_view text) const
+    {
+        for (auto const& [at, line] : lines)
+            if (line.find(text) != std::string::npos) return true;
+        return false;
+    }
 };
 
 /// Settings for a database of the shared cluster, with a log of their own.
 struct db_fixture {
-  std::shared_ptr<log_lines> log = std::make_shared<log_lines>();
+    std::shared_ptr<log_lines> log = std::make_shared<log_lines>();
 
-  [[nodiscard]] db::config settings(std::string conninfo = cluster::shared().dsn()) const {
-    db::config result;
-    result.conninfo = std::move(conninfo);
-    result.log = [into = log](db::level at, std::string_view line) {
-      into->lines.emplace_back(at, std::string(line));
-    };
-    return result;
-  }
+    [[nodiscard]] db::config settings(std::string conninfo = cluster::shared().dsn()) const
+    {
+        db::config result;
+        result.conninfo = std::move(conninfo);
+        result.log = [into = log](db::level at, std::string_view line) {
+            into->lines.emplace_back(at, std::string(line));
+        };
+        return result;
+    }
 };
 
 /// Waits for a coroutine that must fail; gives its error. A success fails the test.
 template <class T>
-asio::awaitable<db::error> failure_of(asio::awaitable<T> operation) {
-  std::optional<db::error> thrown;
-  try {
-    co_await std::move(operation);
-  } catch (db::error const& caught) {
-    thrown = caught;
-  }
-  BOOST_REQUIRE_MESSAGE(thrown, "it did not fail");
-  co_return *thrown;
+asio::awaitable<db::error> failure_of(asio::awaitable<T> operation)
+{
+    std::optional<db::error> thrown;
+    try {
+        co_await std::move(operation);
+    } catch (db::error const& caught) {
+        thrown = caught;
+    }
+    BOOST_REQUIRE_MESSAGE(thrown, "it did not fail");
+    co_return *thrown;
 }
 
-inline bool mentions(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
+inline bool mentions(std::string_view text, std::string_view part)
+{
+    return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace pgtally::test

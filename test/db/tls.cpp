@@ -1,4 +1,5 @@
-// Connections that are encrypted, that fall back to plain ones, and those through a Unix-domain socket.
+// Connections that are encrypted, that fall back to plain ones, and those through a Unix-domain
+// socket.
 
 #include <pgtally/db/listener.hpp>
 #include <pgtally/test/db/fixture.hpp>
@@ -14,27 +15,28 @@ namespace asio = boost::asio;
 namespace {
 
 // A cluster of its own, with a certificate; it also has a role that may not use TLS.
-cluster& encrypted() {
-  static cluster instance({"fsync=off", "unix_socket_directories=/tmp"});
-  static bool const prepared = [] {
-    auto const data = instance.folder() + "/data";
-    auto const make = "cd " + data +
-                      " && openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -out server.crt"
-                      " -keyout server.key 2>/dev/null && chmod 600 server.key"
-                      " && chown --reference=PG_VERSION server.key server.crt";
-    BOOST_REQUIRE(std::system(make.c_str()) == 0);
-    instance.sql("create role plain login");
-    instance.sql("alter system set ssl = on");
-    std::ofstream(data + "/pg_hba.conf") << "local all all trust\n"
-                                            "hostssl all plain 127.0.0.1/32 reject\n"
-                                            "hostssl all postgres 127.0.0.1/32 trust\n"
-                                            "hostnossl all all 127.0.0.1/32 trust\n";
-    instance.stop();
-    instance.start();
-    return true;
-  }();
-  static_cast<void>(prepared);
-  return instance;
+cluster& encrypted()
+{
+    static cluster instance({"fsync=off", "unix_socket_directories=/tmp"});
+    static bool const prepared = [] {
+        auto const data = instance.folder() + "/data";
+        auto const make = "cd " + data +
+                          " && openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -out server.crt"
+                          " -keyout server.key 2>/dev/null && chmod 600 server.key"
+                          " && chown --reference=PG_VERSION server.key server.crt";
+        BOOST_REQUIRE(std::system(make.c_str()) == 0);
+        instance.sql("create role plain login");
+        instance.sql("alter system set ssl = on");
+        std::ofstream(data + "/pg_hba.conf") << "local all all trust\n"
+                                                "hostssl all plain 127.0.0.1/32 reject\n"
+                                                "hostssl all postgres 127.0.0.1/32 trust\n"
+                                                "hostnossl all all 127.0.0.1/32 trust\n";
+        instance.stop();
+        instance.start();
+        return true;
+    }();
+    static_cast<void>(prepared);
+    return instance;
 }
 
 std::string is_encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
@@ -43,62 +45,65 @@ std::string is_encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_p
 
 BOOST_FIXTURE_TEST_SUITE(test_tls, db_fixture)
 
-BOOST_AUTO_TEST_CASE(encrypted_connection_carries_much_both_ways) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    db::connection conn(executor);
-    co_await conn.connect(settings(encrypted().dsn() + " sslmode=require"));
-    auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
-    BOOST_TEST(std::get<0>(rows.one()));
-    std::string const big(10'000'000, 'x');
-    auto const echoed = co_await conn.query("select $1::text", big);
-    BOOST_TEST((echoed.text(0, 0) == big));
-    for (int size = 1; size < 100'000; size = size * 3 + 1) {
-      auto const filled = co_await conn.query("select repeat('y', $1)", size);
-      BOOST_TEST(filled.text(0, 0).size() == static_cast<std::size_t>(size));
-    }
-  });
+BOOST_AUTO_TEST_CASE(encrypted_connection_carries_much_both_ways)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::connection conn(executor);
+        co_await conn.connect(settings(encrypted().dsn() + " sslmode=require"));
+        auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
+        BOOST_TEST(std::get<0>(rows.one()));
+        std::string const big(10'000'000, 'x');
+        auto const echoed = co_await conn.query("select $1::text", big);
+        BOOST_TEST((echoed.text(0, 0) == big));
+        for (int size = 1; size < 100'000; size = size * 3 + 1) {
+            auto const filled = co_await conn.query("select repeat('y', $1)", size);
+            BOOST_TEST(filled.text(0, 0).size() == static_cast<std::size_t>(size));
+        }
+    });
 }
 
-BOOST_AUTO_TEST_CASE(listener_hears_through_tls) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    db::listener listener(executor, settings(encrypted().dsn() + " sslmode=require"), {"one"});
-    spawn(executor, listener.run());
-    auto const first = co_await listener.next();
-    BOOST_TEST(std::holds_alternative<db::listening>(first[0]));
-    encrypted().sql("select pg_notify('one', repeat('z', 7000) || i) from generate_series(1, 500) i");
-    for (int heard = 0; heard < 500;) {
-      for (auto const& event : co_await listener.next()) {
-        auto const wanted = std::string(7000, 'z') + std::to_string(++heard);
-        BOOST_REQUIRE(std::get<db::notification>(event).payload == wanted);
-      }
-    }
-    listener.stop();
-  });
+BOOST_AUTO_TEST_CASE(listener_hears_through_tls)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::listener listener(executor, settings(encrypted().dsn() + " sslmode=require"), {"one"});
+        spawn(executor, listener.run());
+        auto const first = co_await listener.next();
+        BOOST_TEST(std::holds_alternative<db::listening>(first[0]));
+        encrypted().sql("select pg_notify('one', repeat('z', 7000) || i) from generate_series(1, 500) i");
+        for (int heard = 0; heard < 500;) {
+            for (auto const& event : co_await listener.next()) {
+                auto const wanted = std::string(7000, 'z') + std::to_string(++heard);
+                BOOST_REQUIRE(std::get<db::notification>(event).payload == wanted);
+            }
+        }
+        listener.stop();
+    });
 }
 
-BOOST_AUTO_TEST_CASE(fall_back_to_plain_uses_another_socket_in_the_same_attempt) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    auto const place = "host=127.0.0.1 user=plain dbname=postgres port=" +
-                       std::to_string(encrypted().port());
-    db::connection conn(executor);
-    co_await conn.connect(settings(place + " sslmode=prefer"));
-    auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
-    BOOST_TEST(!std::get<0>(rows.one()));
-    auto const refused = co_await failure_of(conn.connect(settings(place + " sslmode=require")));
-    BOOST_TEST(refused.permanent());
-    BOOST_TEST(refused.state().is("28000"));
-  });
+BOOST_AUTO_TEST_CASE(fall_back_to_plain_uses_another_socket_in_the_same_attempt)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto const place = "host=127.0.0.1 user=plain dbname=postgres port=" + std::to_string(encrypted().port());
+        db::connection conn(executor);
+        co_await conn.connect(settings(place + " sslmode=prefer"));
+        auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
+        BOOST_TEST(!std::get<0>(rows.one()));
+        auto const refused = co_await failure_of(conn.connect(settings(place + " sslmode=require")));
+        BOOST_TEST(refused.permanent());
+        BOOST_TEST(refused.state().is("28000"));
+    });
 }
 
-BOOST_AUTO_TEST_CASE(unix_socket_is_a_host) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    db::connection conn(executor);
-    auto const port = std::to_string(encrypted().port());
-    co_await conn.connect(settings("host=/tmp user=postgres dbname=postgres port=" + port));
-    auto const rows = co_await conn.query_as<std::tuple<bool>>("select inet_client_addr() is null");
-    BOOST_TEST(std::get<0>(rows.one()));
-    BOOST_TEST(conn.description() == "/tmp:" + port + "/postgres as postgres");
-  });
+BOOST_AUTO_TEST_CASE(unix_socket_is_a_host)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::connection conn(executor);
+        auto const port = std::to_string(encrypted().port());
+        co_await conn.connect(settings("host=/tmp user=postgres dbname=postgres port=" + port));
+        auto const rows = co_await conn.query_as<std::tuple<bool>>("select inet_client_addr() is null");
+        BOOST_TEST(std::get<0>(rows.one()));
+        BOOST_TEST(conn.description() == "/tmp:" + port + "/postgres as postgres");
+    });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

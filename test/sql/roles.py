@@ -7,7 +7,7 @@ ORDINARY = "alice", "bob", "writer", "server"
 
 def make_roles(database, *names):
     for name in names or ORDINARY:
-        if not database.sql.execute("select from pg_roles where rolname = %s", [name]).fetchone():
+        if not database.sql.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
             database.sql.execute(f"create role {name} login")
 
 

@@ -165,7 +165,7 @@ def test_a_database_owner_installs(cluster, empty_database):
 
 
 def test_a_source_that_changes_hands(app):
-    app.sql.execute(CREATE + "; alter table app.likes owner to bob")
+    app.sql.execute(CREATE + "; alter table app.likes owner to bob; grant usage on schema app to bob")
     assert "belongs to bob now" in str(app.sql.execute("select problems from tally.tallies").fetchone())
     app.sql.execute("select tally.reload('likes')")
     assert app.sql.execute("select problems from tally.tallies").fetchone() == ([],)
@@ -181,3 +181,13 @@ def test_row_level_security_is_an_error_not_an_empty_truth(app):
     app.sql.execute("alter table app.likes force row level security")
     assert refused(app.sql, "select * from tally.truth('likes')").sqlstate == "42501"
     assert "no force row level security" in str(app.sql.execute("select problems from tally.tallies").fetchone())
+
+
+def test_creating_needs_temporary_objects(app):
+    name = app.name
+    app.sql.execute(f"revoke temporary on database {name} from public; select tally.grant_create('alice')")
+    alice = app.connect("alice")
+    error = refused(alice, CREATE)
+    assert error.sqlstate == "42501" and error.diag.message_hint == f"grant temporary on database {name} to alice"
+    app.sql.execute(error.diag.message_hint)
+    alice.execute(CREATE)

@@ -6,45 +6,45 @@
 
 namespace pgtally::test {
 
-/// A private PostgreSQL cluster, made by tools/cluster in a folder under /tmp. It is dropped when the
-/// object is destroyed and when the program ends in any other way: a child waits for that.
-/// All calls block, and throw std::runtime_error when they fail.
+/// A private PostgreSQL cluster, made by tools/cluster in a folder under /tmp. It is dropped when
+/// the object is destroyed and when the program ends in any other way: a child waits for that. All
+/// calls block, and throw std::runtime_error when they fail.
 class cluster {
- public:
-  /// The one of this test program, made at first use with fsync=off, wal_level=logical. A test that
-  /// stops it starts it again.
-  static cluster& shared();
+public:
+    /// The one of this test program, made at first use with fsync=off, wal_level=logical. A test that
+    /// stops it starts it again.
+    static cluster& shared();
 
-  explicit cluster(std::vector<std::string> settings = {"fsync=off"});
-  cluster(cluster const&) = delete;
-  cluster& operator=(cluster const&) = delete;
-  ~cluster();
+    explicit cluster(std::vector<std::string> settings = {"fsync=off"});
+    cluster(cluster const&) = delete;
+    cluster& operator=(cluster const&) = delete;
+    ~cluster();
 
-  /// "host=127.0.0.1 port=... user=postgres dbname=..."; the port stays over a restart.
-  [[nodiscard]] std::string dsn(std::string_view database = "postgres") const;
-  [[nodiscard]] int port() const noexcept { return port_; }
-  [[nodiscard]] std::string const& folder() const noexcept { return folder_; }
+    /// "host=127.0.0.1 port=... user=postgres dbname=..."; the port stays over a restart.
+    [[nodiscard]] std::string dsn(std::string_view database = "postgres") const;
+    [[nodiscard]] int port() const noexcept { return port_; }
+    [[nodiscard]] std::string const& folder() const noexcept { return folder_; }
 
-  /// A new, empty database; gives its name.
-  std::string create_database();
+    /// A new, empty database; gives its name.
+    std::string create_database();
 
-  enum class how { fast, immediate };
-  void stop(how mode = how::fast);
-  void start();
+    enum class how { fast, immediate };
+    void stop(how mode = how::fast);
+    void start();
 
-  /// Runs SQL (several statements if need be) as postgres; gives the first column of the last
-  /// result's first row, "" if there is none.
-  std::string sql(std::string const& statement, std::string_view database = "postgres") const;
+    /// Runs SQL (several statements if need be) as postgres; gives the first column of the last
+    /// result's first row, "" if there is none.
+    std::string sql(std::string const& statement, std::string_view database = "postgres") const;
 
- private:
-  void guard();
+private:
+    void guard();
 
-  std::vector<std::string> settings_;
-  std::string folder_;
-  int port_ = 0;
-  int databases_ = 0;
-  int guardian_pipe_ = -1;
-  int guardian_pid_ = -1;
+    std::vector<std::string> settings_;
+    std::string folder_;
+    int port_ = 0;
+    int databases_ = 0;
+    int guardian_pipe_ = -1;
+    int guardian_pid_ = -1;
 };
 
 }  // namespace pgtally::test

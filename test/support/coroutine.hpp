@@ -14,31 +14,33 @@ namespace pgtally::test {
 
 namespace asio = boost::asio;
 
-/// Runs a coroutine, and whatever it spawns, to the end on an io_context of its own; throws what the
-/// coroutine throws, at once. A test that hangs fails after two minutes.
+/// Runs a coroutine, and whatever it spawns, to the end on an io_context of its own; throws what
+/// the coroutine throws, at once. A test that hangs fails after two minutes.
 ///
 ///     run([&](asio::any_io_executor executor) -> asio::awaitable<void> { ... });
 template <class Body>
-void run(Body body) {
-  asio::io_context context{1};
-  std::exception_ptr failure;
-  auto done = [&](std::exception_ptr thrown) {
-    failure = thrown;
-    if (thrown) context.stop();
-  };
-  asio::co_spawn(context, body(asio::any_io_executor(context.get_executor())), std::move(done));
-  context.run_for(std::chrono::minutes{2});
-  if (failure) std::rethrow_exception(failure);
-  if (!context.stopped()) throw std::runtime_error("the test hangs");
+void run(Body body)
+{
+    asio::io_context context{1};
+    std::exception_ptr failure;
+    auto done = [&](std::exception_ptr thrown) {
+        failure = thrown;
+        if (thrown) context.stop();
+    };
+    asio::co_spawn(context, body(asio::any_io_executor(context.get_executor())), std::move(done));
+    context.run_for(std::chrono::minutes{2});
+    if (failure) std::rethrow_exception(failure);
+    if (!context.stopped()) throw std::runtime_error("the test hangs");
 }
 
 /// Runs a coroutine beside others. One that throws ends the program: where that is not a failure of
 /// the test, it catches.
-inline void spawn(asio::any_io_executor executor, asio::awaitable<void> body) {
-  auto done = [](std::exception_ptr thrown) {
-    if (thrown) std::rethrow_exception(thrown);
-  };
-  asio::co_spawn(executor, std::move(body), std::move(done));
+inline void spawn(asio::any_io_executor executor, asio::awaitable<void> body)
+{
+    auto done = [](std::exception_ptr thrown) {
+        if (thrown) std::rethrow_exception(thrown);
+    };
+    asio::co_spawn(executor, std::move(body), std::move(done));
 }
 
 }  // namespace pgtally::test

@@ -1,0 +1,257 @@
+"""The promise: once the writers pause, every replica equals the truth, key by key, whatever happened in between.
+
+Eight writers run random transactions of every kind, and two more small ones as fast as they can, while the service's
+connections to PostgreSQL are cut again and again and its clients come and go. A round ends with a cut and a load under
+fire; then the writers pause, and everything is compared. PGTALLY_SEED repeats a run's transactions, PGTALLY_ROUNDS and
+PGTALLY_TRANSACTIONS (a writer's in a round) make it longer or shorter.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from clients import Client  # noqa: E402
+from writers import SCHEMA, Hammer, Rewriter, Writer  # noqa: E402
+
+PROGRAM = os.environ.get("PGTALLY_PROGRAM", str(pathlib.Path(__file__).parents[2] / "build/release/pgtally"))
+SEED = int(os.environ.get("PGTALLY_SEED", "20180601"))
+ROUNDS = int(os.environ.get("PGTALLY_ROUNDS", "4"))
+TRANSACTIONS = int(os.environ.get("PGTALLY_TRANSACTIONS", "30"))
+WRITERS = 8
+TALLIES = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"]}
+
+# PGTALLY_BREAK=lock takes away what a load does before its snapshot: the referee must then find differences.
+BREAKS = {"lock": "create or replace function tally.lock_source(name text) returns void language sql as ''", "": "select"}
+BREAK = os.environ.get("PGTALLY_BREAK", "")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Service:
+    def __init__(self, dsn, log):
+        self.port, self.admin = free_port(), free_port()
+        self.log = open(log, "w")  # noqa: SIM115: as long as the process
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--dsn", dsn, "--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin}", "--heartbeat", "1s"],
+            stderr=self.log, stdout=self.log)
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def live(self):
+        return all(tally["state"] == "live" for tally in self.get("/v1/tallies")["tallies"])
+
+    def reconnects(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("pgtally_reconnects_total"))
+
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/v1/ws"
+
+    async def ready(self):
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                return self.get("/readyz")
+            assert self.process.poll() is None, "the service ended"
+            await asyncio.sleep(0.1)
+        raise AssertionError("the service did not become ready")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            assert self.process.wait(15) == 0
+        finally:
+            self.process.kill()
+            self.log.close()
+
+
+def truth(database):
+    return {tally: {key: dict(zip(names, counters, strict=True))
+                    for key, counters in database.sql.execute("select key, counters from tally.truth(%s)", [tally])}
+            for tally, names in TALLIES.items()}
+
+
+def cut_listener(database):
+    found = database.sql.execute("""select pg_terminate_backend(pid) from pg_stat_activity
+                                    where datname = current_database() and query ~* '^listen'""").fetchall()
+    return len(found)
+
+
+async def trouble(database, clients, writers, chance):
+    """Cuts the listener again and again, other connections of the service and clients' sockets now and then."""
+    cuts = 0
+    while any(writer.is_alive() for writer in writers):
+        if chance.random() < 0.8:
+            cuts += cut_listener(database)
+        else:
+            found = database.sql.execute("""select pid from pg_stat_activity where datname = current_database()
+                                            and application_name = 'pgtally'""").fetchall()
+            for (pid,) in chance.sample(found, min(1, len(found))):
+                database.sql.execute("select pg_terminate_backend(%s)", [pid])
+                cuts += 1
+        if chance.random() < 0.3:
+            chance.choice(clients).cut()
+        await asyncio.sleep(chance.uniform(0.01, 0.4))
+    return cuts
+
+
+async def load_under_fire(database, service, clients, chance):
+    """Cuts the listener and waits until every tally has been loaded again, while the hammers go on."""
+    cuts = 0
+    for _ in range(3):
+        loads = service.reconnects()
+        while not cut_listener(database):
+            await asyncio.sleep(0.01)
+        cuts += 1
+        while service.reconnects() == loads or not service.live():
+            await asyncio.sleep(0.01)
+    for client in clients:
+        await client.until(lambda c=client: c.state == "live")
+    return cuts
+
+
+def marker(tally, number):
+    return f"end {number}" if tally == "ballots" else str(1000 + number)
+
+
+def mark(database, number):
+    """Keys that are written now and never else: who has seen them has seen all that came before."""
+    database.sql.execute("insert into post values (%s)", [1000 + number])
+    database.sql.execute("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [1000 + number])
+    database.sql.execute("insert into vote values (%s, %s, 1)", [f"end {number}", 900000 + number])
+    return truth(database)
+
+
+def differences(seen, expected):
+    keys = sorted(set(seen) | set(expected))
+    return {key: (seen.get(key), expected.get(key)) for key in keys if seen.get(key) != expected.get(key)}
+
+
+async def compare(database, service, groups, number):
+    """What differs from the truth at a fresh client (the replica as it is) and at those that lived through it all."""
+    expected = mark(database, number)
+    for client in [client for group in groups.values() for client in group]:
+        key = marker(client.tally, number)
+        await client.until(lambda c=client, k=key: c.state == "live" and any(c.values.get(k, {}).values()))
+    fresh = [Client(service.url(), tally) for tally in TALLIES]
+    tasks = [asyncio.create_task(client.run()) for client in fresh]
+    for client in fresh:
+        await client.until(lambda c=client: c.snapshots == 1)
+    for task in tasks:
+        task.cancel()
+    wrong = {}
+    for role, group in ({"replica": fresh} | groups).items():
+        for client in group:
+            wanted = expected[client.tally]
+            if client.keys is not None:
+                wanted = {key: counters for key, counters in wanted.items() if key in client.keys}
+            if found := differences(client.nonzero(), wanted):
+                wrong[f"{role} of {client.tally}, round {number}"] = found
+    return wrong
+
+
+async def one_round(database, service, clients, chance, number):
+    hammers = [Hammer(database.dsn, chance.random()), Hammer(database.dsn, chance.random()), Rewriter(database.dsn, chance.random())]
+    writers = [Writer(database.dsn, chance.random(), TRANSACTIONS, bulks=1 if i == number % WRITERS else 0) for i in range(WRITERS)]
+    for thread in writers + hammers:
+        thread.start()
+    cuts = await trouble(database, clients, writers, chance)
+    cuts += await load_under_fire(database, service, clients, chance)
+    for hammer in hammers:
+        hammer.stopping.set()
+    for thread in writers + hammers:
+        thread.join()
+        if thread.error:
+            raise thread.error
+    return cuts, sum(thread.committed for thread in writers + hammers)
+
+
+async def referee(database, service, seed, rounds):
+    chance = random.Random(seed)
+    await service.ready()
+    groups = {
+        "client": [Client(service.url(), tally) for tally in TALLIES],
+        "slow client": [Client(service.url(), tally, interval_ms=700) for tally in TALLIES],
+        "client of named keys": [Client(service.url(), "posts", [str(k) for k in [*range(1, 301), *range(1000, 1000 + rounds)]]),
+                                 Client(service.url(), "ballots", ["red", "emoji 😀", *(marker("ballots", i) for i in range(rounds))])],
+    }
+    clients = [client for group in groups.values() for client in group]
+    tasks = [asyncio.create_task(client.run()) for client in clients]
+    for client in clients:
+        await client.until(lambda c=client: c.state == "live")
+    wrong = {}
+    for number in range(rounds):
+        cuts, committed = await one_round(database, service, clients, chance, number)
+        wrong |= await compare(database, service, groups, number)
+        resumed = sum(client.partials for client in clients)
+        print(f"seed {seed}, round {number}: {committed} transactions committed, {cuts} connections cut, {resumed} clients resumed so far")
+        assert cuts > 3 and committed > WRITERS
+    for task in tasks:
+        task.cancel()
+    return wrong
+
+
+@pytest.fixture
+def counted(database):
+    database.sql.execute(SCHEMA)
+    database.sql.execute(BREAKS[BREAK])
+    return database
+
+
+@pytest.fixture
+def service(counted, tmp_path):
+    service = Service(counted.dsn, tmp_path / "serve.log")
+    yield service
+    service.stop()
+
+
+def test_replica_and_clients_equal_the_truth_whatever_happened(counted, service):
+    wrong = asyncio.run(referee(counted, service, SEED, ROUNDS))
+    assert not wrong, f"seed {SEED}: " + "; ".join(
+        f"{who}: {len(found)} keys differ, as {dict(list(found.items())[:3])} (seen, true)" for who, found in wrong.items())
+
+
+def test_the_referee_notices_events_that_postgresql_folds(counted, service):
+    """Events without a number of their own are equal, and PostgreSQL sends one of them: the same referee must see it."""
+    functions = counted.sql.execute("""select pg_get_functiondef(oid) from pg_proc
+        where pronamespace = 'tally'::regnamespace and prosrc like '%event_number%' and proname ~ '^tally_[0-9]+_'""").fetchall()
+    assert functions
+    for (definition,) in functions:
+        counted.sql.execute(definition.replace("nextval(''tally.event_number'')", "1").replace("nextval('tally.event_number')", "1")
+                            .replace("clock_timestamp()", "transaction_timestamp()"))
+    with counted.connect() as connection, connection.transaction():
+        for _ in range(3):
+            connection.execute("insert into reaction (post_id, kind, weight) values (7, 'like', 1)")
+    counted.sql.execute("insert into reaction (post_id, kind, weight) values (8, 'like', 1)")
+
+    async def look():
+        await service.ready()
+        client = Client(service.url(), "posts")
+        task = asyncio.create_task(client.run())
+        await client.until(lambda: client.state == "live")
+        with counted.connect() as connection, connection.transaction():
+            for _ in range(3):
+                connection.execute("insert into reaction (post_id, kind, weight) values (9, 'like', 1)")
+        expected = mark(counted, 0)
+        await client.until(lambda: marker("posts", 0) in client.values)
+        task.cancel()
+        return differences(client.nonzero(), expected["posts"])
+
+    assert asyncio.run(look()) == {"9": ({"count": 1}, {"count": 3})}

@@ -1,0 +1,241 @@
+"""Writers: random transactions of every kind that a tally counts, the same for the same seed."""
+
+import random
+import threading
+
+import psycopg
+
+SCHEMA = """
+create table post (id bigint primary key);
+insert into post select generate_series(1, 300);
+
+create table reaction (
+  id      bigserial primary key,
+  post_id bigint references post on delete cascade,
+  kind    text not null,
+  weight  integer
+);
+create index on reaction (post_id);
+
+create table vote (
+  ballot text not null,
+  voter  integer not null,
+  points integer not null,
+  primary key (voter, ballot)
+) partition by range (voter);
+create table vote_low  partition of vote for values from (0) to (500);
+create table vote_high partition of vote for values from (500) to (1000000) partition by range (voter);
+create table vote_mid  partition of vote_high for values from (500) to (700);
+create table vote_top  partition of vote_high for values from (700) to (1000000);
+
+select tally.create_tally('posts', 'public.reaction', 'post_id');
+select tally.create_tally('weights', 'public.reaction', 'post_id',
+  '{"likes": "case kind when ''like'' then 1 when ''unlike'' then -1 end", "weight": "weight"}', filter => $$kind <> 'draft'$$);
+select tally.create_tally('ballots', 'public.vote', 'ballot', '{"votes": "1", "points": "points"}');
+"""
+
+KINDS = ["like", "unlike", "share", "draft"]
+BULK = 100_000
+
+
+class Writer(threading.Thread):
+    """Runs `transactions` random transactions; `bulks` of them hold one statement of 100,000 rows."""
+
+    def __init__(self, dsn, seed, transactions, bulks):
+        super().__init__(daemon=True)
+        self.dsn, self.random = dsn, random.Random(seed)
+        self.transactions = transactions
+        self.bulk_at = set(self.random.sample(range(transactions), bulks))
+        self.committed = self.failed = 0
+        self.error = None
+
+    def run(self):
+        try:
+            with psycopg.connect(self.dsn, autocommit=False) as connection:
+                connection.execute("set lock_timeout = '20s'; set timezone = 'America/Los_Angeles'; set datestyle = 'German'")
+                connection.commit()
+                for number in range(self.transactions):
+                    self.transaction(connection, number)
+        except Exception as error:  # noqa: BLE001: told by the test
+            self.error = error
+
+    def transaction(self, connection, number):
+        statements = [Writer.bulk] if number in self.bulk_at else []
+        statements += [self.random.choice(EVERY) for _ in range(self.random.randint(1, 6))]
+        rollback = self.random.random() < 0.15
+        try:
+            for statement in statements:
+                statement(self, connection)
+            if rollback:
+                connection.rollback()
+            else:
+                connection.commit()
+                self.committed += 1
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
+                psycopg.errors.ForeignKeyViolation):
+            connection.rollback()
+            self.failed += 1
+
+    # Values
+
+    def post(self):
+        return min(299, int(self.random.paretovariate(0.7))) + 1
+
+    def ballot(self):
+        return self.random.choice(["red", "blue", "grün", "a\"b\\c", "tab\there", "emoji 😀", "", "x" * 300])
+
+    # Statements
+
+    def insert(self, connection):
+        for _ in range(self.random.randint(1, 3)):  # equal ones too: their events must not be folded
+            connection.execute("insert into reaction (post_id, kind, weight) values (%s, %s, %s)",
+                               [self.post(), self.random.choice(KINDS), self.random.choice([1, 1, 2, None])])
+
+    def insert_many(self, connection):
+        connection.execute("insert into reaction (post_id, kind, weight) select 1 + g %% 300, %s, g %% 7 from generate_series(1, %s) g",
+                           [self.random.choice(KINDS), self.random.randint(2, 2000)])
+
+    def insert_null(self, connection):
+        connection.execute("insert into reaction (post_id, kind, weight) values (null, 'like', 1)")
+
+    def bulk(self, connection):
+        connection.execute("insert into reaction (post_id, kind, weight) select 1 + g %% 300, 'share', 1 from generate_series(1, %s) g",
+                           [BULK])
+
+    def copy(self, connection):
+        with connection.cursor().copy("copy reaction (post_id, kind, weight) from stdin") as copy:
+            for _ in range(self.random.randint(1, 50)):
+                copy.write_row((self.post(), self.random.choice(KINDS), 1))
+
+    def update_weight(self, connection):
+        connection.execute("update reaction set weight = coalesce(weight, 0) + 1 where post_id = %s and id %% 5 = 0", [self.post()])
+
+    def update_key(self, connection):
+        connection.execute("update reaction set post_id = %s where post_id = %s and id %% 3 = 0", [self.post(), self.post()])
+
+    def update_kind(self, connection):
+        connection.execute("update reaction set kind = %s where post_id = %s and id %% 4 = 0", [self.random.choice(KINDS), self.post()])
+
+    def delete(self, connection):
+        connection.execute("delete from reaction where post_id = %s and id %% 2 = 0", [self.post()])
+
+    def delete_all(self, connection):
+        if self.random.random() < 0.05:
+            connection.execute("delete from reaction where id % 2 = 1")
+
+    def truncate(self, connection):
+        if self.random.random() < 0.25:
+            connection.execute("truncate reaction")
+            if self.random.random() < 0.5:
+                self.insert(connection)
+
+    def cascade(self, connection):
+        post = self.random.randint(200, 300)
+        connection.execute("delete from post where id = %s", [post])
+        connection.execute("insert into post values (%s) on conflict do nothing", [post])
+
+    def merge(self, connection):
+        connection.execute("""merge into reaction r using (select %s::bigint as id) s on r.post_id = s.id and r.id %% 7 = 0
+          when matched and r.weight > 3 then delete when matched then update set weight = r.weight + 1
+          when not matched then insert (post_id, kind, weight) values (s.id, 'like', 1)""", [self.post()])
+
+    def upsert(self, connection):
+        connection.execute("""insert into vote values (%s, %s, %s), (%s, %s, 1) on conflict (voter, ballot)
+          do update set points = vote.points + excluded.points""",
+                           [self.ballot(), self.random.randint(0, 400), self.random.randint(-3, 3), self.ballot() + "'", self.random.randint(401, 999)])
+
+    def partition_direct(self, connection):
+        connection.execute("insert into vote_mid values (%s, %s, 2) on conflict do nothing", [self.ballot(), self.random.randint(500, 699)])
+        connection.execute("delete from vote_low where voter = %s", [self.random.randint(0, 499)])
+
+    def partition_move(self, connection):
+        connection.execute("update vote set voter = (voter + 311) %% 1000 where voter = %s", [self.random.randint(0, 999)])
+
+    def partition_truncate(self, connection):
+        roll = self.random.random()
+        if roll < 0.1:
+            connection.execute("truncate vote")
+        elif roll < 0.2:
+            connection.execute("truncate vote_mid")
+
+    def replica_role(self, connection):
+        connection.execute("set local session_replication_role = replica")
+        self.insert(connection)
+        connection.execute("set local session_replication_role = origin")
+
+    def savepoint(self, connection):
+        connection.execute("savepoint s")
+        self.insert(connection)
+        self.update_weight(connection)
+        connection.execute("rollback to s" if self.random.random() < 0.5 else "release s")
+        self.upsert(connection)
+
+    def reset_all(self, connection):
+        self.insert(connection)
+        connection.execute("reset all")
+        self.insert(connection)
+
+    def failing(self, connection):
+        try:
+            with connection.transaction():
+                self.insert(connection)
+                connection.execute("select 1 / 0")
+        except psycopg.errors.DivisionByZero:
+            pass
+
+
+class Hammer(threading.Thread):
+    """Commits small transactions as fast as it can until told to stop: loads begin and end under its fire."""
+
+    def __init__(self, dsn, seed):
+        super().__init__(daemon=True)
+        self.dsn, self.random = dsn, random.Random(seed)
+        self.stopping = threading.Event()
+        self.committed = 0
+        self.error = None
+
+    def run(self):
+        try:
+            with psycopg.connect(self.dsn, autocommit=True) as connection:
+                while not self.stopping.is_set():
+                    self.step(connection)
+        except Exception as error:  # noqa: BLE001: told by the test
+            self.error = error
+
+    def step(self, connection):
+        try:
+            connection.execute("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [self.random.randint(1, 199)])
+            connection.execute("insert into vote values (%s, %s, 1) on conflict (voter, ballot) do update set points = vote.points + 1",
+                               [self.random.choice(["red", "blue"]), self.random.randint(0, 999)])
+            self.committed += 2
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.ForeignKeyViolation, psycopg.errors.LockNotAvailable):
+            pass
+
+
+class Rewriter(Hammer):
+    """Gives the table new files again and again: what a snapshot from before sees in them is not what it should."""
+
+    def step(self, connection):
+        try:
+            self.random.choice([self.widen, self.refill])(connection)
+            self.committed += 1
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.InFailedSqlTransaction):
+            pass
+        self.stopping.wait(self.random.uniform(0, 0.2))
+
+    def widen(self, connection):
+        connection.execute("alter table reaction alter column weight type bigint")
+        connection.execute("alter table reaction alter column weight type integer")
+
+    def refill(self, connection):
+        with connection.transaction():
+            connection.execute("truncate reaction")
+            with connection.cursor().copy("copy reaction (post_id, kind, weight) from stdin with (freeze)") as copy:
+                for _ in range(50):
+                    copy.write_row((self.random.randint(1, 199), "like", 1))
+
+
+EVERY = [getattr(Writer, name) for name in (
+    "insert", "insert", "insert", "insert_many", "insert_null", "copy", "update_weight", "update_key", "update_kind", "delete", "delete_all",
+    "truncate", "cascade", "merge", "upsert", "upsert", "partition_direct", "partition_move", "partition_truncate", "replica_role", "savepoint",
+    "reset_all", "failing")]

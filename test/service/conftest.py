@@ -1,0 +1,44 @@
+"""`pgtally serve` on free ports, a fresh database a test.
+
+serve      starts it: serve(dsn, *options) -> Server; ended with the test, and it must have ended well
+tweets     a database with the tally "tweets" over tweet.activity
+server     a server of that, writable and live
+client     a WebSocket to it
+"""
+
+import pytest
+
+from program import TWEETS, Server
+
+
+@pytest.fixture
+def serve():
+    started = []
+
+    def start(dsn, *options, **more):
+        started.append(Server(dsn, *options, **more))
+        return started[-1]
+
+    yield start
+    for each in started:
+        ended_itself = each.process.poll() is not None
+        status = each.stop()
+        assert ended_itself or status == 0, each.log()
+
+
+@pytest.fixture
+def tweets(database):
+    database.sql.execute(TWEETS)
+    return database
+
+
+@pytest.fixture
+def server(serve, tweets):
+    return serve(tweets.dsn, "--writable", "--heartbeat", "200ms").wait_live()
+
+
+@pytest.fixture
+def client(server):
+    one = server.connect()
+    yield one
+    one.close()

@@ -1,0 +1,77 @@
+"""Whom a browser may let in."""
+
+import pytest
+import requests
+import websockets
+
+PATHS = ("/v1/tallies", "/v1/tallies/tweets/keys/33", "/livez", "/")
+
+
+def ask(server, origin, host=None, method="GET", path="/v1/tallies", **more):
+    headers = {"Origin": origin, **({"Host": host} if host else {}), **more}
+    return requests.request(method, server.url + path, headers=headers, timeout=10)
+
+
+@pytest.mark.parametrize("origin, host", [
+    ("http://counters.example", "counters.example"), ("https://counters.example", "counters.example"),
+    ("https://Counters.Example:443", "counters.example"), ("http://counters.example:8080", "counters.example:8080"),
+    ("http://localhost:3000", "127.0.0.1:8080"), ("http://127.1.2.3", "localhost"), ("http://[::1]:5", "localhost:9")])
+def test_allowed(server, origin, host):
+    answer = ask(server, origin, host)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Access-Control-Allow-Origin"] == origin and answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("origin, host", [
+    ("http://elsewhere.example", "counters.example"), ("http://counters.example:8080", "counters.example"),
+    ("http://counters.example", "counters.example:8080"), ("http://localhost", "counters.example"),
+    ("http://counters.example", "localhost"), ("http://127.0.0.1.elsewhere.example", "localhost"), ("null", "localhost"),
+    ("", "localhost"), ("http://localhost@elsewhere.example", "localhost")])
+def test_refused(server, origin, host):
+    for method, path in ("GET", "/v1/tallies"), ("HEAD", "/v1/tallies"), ("OPTIONS", "/v1/tallies"), ("POST", "/v1/tallies/tweets/keys/33/fav"), ("GET", "/nope"):
+        answer = ask(server, origin, host, method, path)
+        assert answer.status_code == 403, (method, path)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        if method != "HEAD":
+            assert answer.json()["code"] == "bad_origin" and "--allow-origin" in answer.json()["detail"]
+
+
+def test_upgrade_refused(server):
+    with pytest.raises(websockets.InvalidStatusCode) as refused:
+        server.connect(origin="http://elsewhere.example")
+    assert refused.value.status_code == 403
+
+
+def test_upgrade_allowed(server):
+    server.connect(origin="http://localhost:3000").close()
+
+
+def test_listed(serve, tweets):
+    server = serve(tweets.dsn, "--allow-origin", "https://one.example", "--allow-origin", "HTTP://two.example:80").wait_live()
+    assert ask(server, "https://one.example").status_code == 200
+    assert ask(server, "http://two.example").status_code == 200
+    assert ask(server, "http://one.example").status_code == 403
+
+
+def test_all(serve, tweets):
+    server = serve(tweets.dsn, "--allow-origin", "*").wait_live()
+    assert ask(server, "https://any.example").headers["Access-Control-Allow-Origin"] == "https://any.example"
+    assert ask(server, "null").status_code == 200
+    assert requests.get(server.admin + "/v1/tallies", headers={"Origin": "https://any.example"}, timeout=10).status_code == 403
+
+
+def test_preflight(serve, tweets):
+    server = serve(tweets.dsn, "--writable", "--allow-origin", "https://one.example")
+    answer = ask(server, "https://one.example", None, "OPTIONS", "/v1/tallies/tweets/keys/33/fav",
+                 **{"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"})
+    assert answer.status_code == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://one.example"
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    assert "content-type" in answer.headers["Access-Control-Allow-Headers"].lower()
+    assert int(answer.headers["Access-Control-Max-Age"]) > 0
+
+
+def test_admin_refuses_every_origin(server):
+    for path in ("/metrics", "/pgtally.js", *PATHS):
+        answer = requests.get(server.admin + path, headers={"Origin": server.admin}, timeout=10)
+        assert answer.status_code == 403 and answer.json()["code"] == "bad_origin", path

@@ -1,0 +1,129 @@
+"""Actions and materialization tables."""
+
+import json
+
+import pytest
+from replica import Replica
+from roles import make_roles, refused
+
+
+@pytest.fixture
+def app(database):
+    make_roles(database)
+    database.sql.execute("""
+        create schema app authorization alice; set role alice;
+        create table app.likes (post_id int not null, body json, who text default current_user, stars int check (stars < 6));
+        reset role; select tally.grant_server('server')""")
+    return database
+
+
+def create(database, actions, **more):
+    database.sql.execute("select tally.create_tally('likes', 'app.likes', 'post_id', actions => %s)", [json.dumps(actions)])
+
+
+GOOD = {"like": "insert into app.likes (post_id, body, stars) values ($1::int, $2, ($2 ->> 'stars')::int);",
+        "unlike": "-- takes them all\n delete from app.likes where post_id = $1::int",
+        "move": "update app.likes set post_id = post_id + 1 where post_id = $1::int returning *",
+        "look": "select count(*) from app.likes where post_id = $1::int", "with": "with gone as (delete from app.likes returning *) select * from gone"}
+
+
+def test_actions_run_as_the_owner(app):
+    create(app, GOOD)
+    replica = Replica(app, "likes", user="server")
+    act = "select tally.act('likes', %s, %s, %s, %s)"
+    server = replica.connection
+    server.execute(act, ["like", "5", '{"stars": 3}', "b1"])
+    server.execute(act, ["like", "5", None, None])
+    assert replica.check() == {"5": [2]} and "b1" in replica.barriers
+    assert app.sql.execute("select who, stars, body from app.likes").fetchall() == [("alice", 3, {"stars": 3}), ("alice", None, None)]
+    server.execute(act, ["move", "5", None, 'with "quotes" \\ and ü'])
+    assert replica.check() == {"6": [2]} and 'with "quotes" \\ and ü' in replica.barriers
+    server.execute(act, ["look", "6", None, None])
+    server.execute(act, ["unlike", "6", None, None])
+    assert replica.check() == {}
+    server.execute("begin; select tally.act('likes', 'like', '1', null, 'never'); rollback")
+    assert replica.check() == {} and "never" not in replica.barriers
+
+
+def test_what_the_data_breaks_is_reported(app):
+    create(app, GOOD)
+    server = app.connect("server")
+    act = "select tally.act('likes', %s, %s, %s, 'b')"
+    assert refused(server, act, ["like", "no number", None]).sqlstate == "22P02"
+    assert refused(server, act, ["like", "1", '{"stars": 9}']).sqlstate == "23514"
+    assert refused(server, act, ["like", None, None]).sqlstate == "23502"
+    assert refused(server, act, ["nope", "1", None]).sqlstate == "TL404"
+    assert refused(server, act, [None, "1", None]).sqlstate == "TL404"
+    assert refused(server, "select tally.act('nope', 'like', '1', null, null)").sqlstate == "TL404"
+
+
+def test_deferred_constraints_are_checked_with_the_owners_rights(app):
+    app.sql.execute("create table app.posts (id int primary key); alter table app.posts owner to alice; "
+                    "alter table app.likes add foreign key (post_id) references app.posts deferrable initially deferred")
+    create(app, GOOD)
+    assert refused(app.connect("server"), "begin; select tally.act('likes', 'like', '1', null, null); rollback").sqlstate == "23503"
+
+
+@pytest.mark.parametrize("statement, state", [
+    ("select 1; select 2", "42601"), ("insert into app.likes values (1); drop table app.likes", "42601"), ("drop table app.likes", "42601"),
+    ("truncate app.likes", "42601"), ("", "42601"), (";", "42601"), ("-- nothing", "42601"), ("explain select 1", "42601"),
+    ("/* x */ explain analyze delete from app.likes", "42601"), ("select 1 into x", "42601"), ("create table x as select 1", "42601"), ("begin", "42601"),
+    ("copy app.likes to stdout", "42601"), ("insert into app.likes values ($3)", "42P02"), ("select missing from app.likes", "42703"),
+    ("insert into nowhere values (1)", "42P01"), ("select 'unterminated", "42601"), ("selec 1", "42601"), ("select $do$ ; drop table app.likes", "42601"),
+    ("with x as (select 1) select * from x; delete from app.likes", "42601"), ("do 'begin end'", "42601"), ("call x()", "42601"), ("set role postgres", "42601")])
+def test_actions_that_are_refused(app, statement, state):
+    error = refused(app.sql, "select tally.create_tally('likes', 'app.likes', 'post_id', actions => %s)", [json.dumps({"ok": "select 1", "bad": statement})])
+    assert error.sqlstate == state and error.diag.message_primary.startswith('actions: "bad"') and error.diag.message_hint
+    assert app.sql.execute("select to_regclass('app.likes') is not null, count(*) from tally.definition").fetchone() == (True, 0)
+
+
+def test_actions_are_altered_and_removed(app):
+    create(app, {"like": "insert into app.likes values ($1::int)"})
+    app.sql.execute("""select tally.alter_tally('likes', actions => '{"boo": "select $do$ quotes ''and'' \\\\ $do$, $1"}')""")
+    assert app.sql.execute("select actions ->> 'like', actions is null from tally.tallies").fetchone() == (None, False)
+    app.sql.execute("select tally.act('likes', 'boo', 'x', null, null)")
+    app.sql.execute("select tally.alter_tally('likes', filter => 'stars > 1')")
+    app.sql.execute("select tally.act('likes', 'boo', 'x', null, null)")
+    app.sql.execute("select tally.alter_tally('likes', actions => '{}')")
+    assert refused(app.sql, "select tally.act('likes', 'boo', 'x', null, null)").sqlstate == "TL404"
+    assert app.sql.execute("select actions from tally.tallies").fetchone() == (None,)
+
+
+MATERIALIZE = "select tally.create_tally('likes', 'app.likes', 'post_id', '{\"n\": \"1\", \"stars\": \"stars\"}', materialize => %s)"
+
+
+def test_a_table_is_made(app):
+    app.sql.execute(MATERIALIZE, ["app.counters"])
+    columns = app.sql.execute("""select attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid)
+                                   from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
+                                  where attrelid = 'app.counters'::regclass and attnum > 0 order by attnum""").fetchall()
+    assert columns == [("key", "integer", True, None), ("n", "bigint", True, "0"), ("stars", "bigint", True, "0")]
+    assert app.sql.execute("select relowner::regrole::text from pg_class where oid = 'app.counters'::regclass").fetchone() == ("alice",)
+    assert app.sql.execute("select materialize from tally.tallies").fetchone() == ("app.counters",)
+    assert app.sql.execute("select bool_and(has_table_privilege('server', 'app.counters', p)) from unnest('{select,insert,update}'::text[]) p").fetchone()[0]
+    app.sql.execute(MATERIALIZE, ["app.counters"])  # the same again
+    app.sql.execute("select tally.alter_tally('likes', materialize => '')")
+    assert app.sql.execute("select materialize, to_regclass('app.counters') is not null from tally.tallies").fetchone() == (None, True)
+
+
+def test_a_table_that_is_there_is_checked(app):
+    app.sql.execute("set role alice")
+    for number, columns in enumerate(("post_id int unique, n bigint, stars bigint, extra text", "stars numeric, n bigint, post_id int, primary key (post_id)")):
+        app.sql.execute(f"create table app.ok{number} ({columns})")
+        app.sql.execute("reset role")
+        app.sql.execute(MATERIALIZE.replace("'likes'", f"'likes{number}'", 1), [f"app.ok{number}"])
+        app.sql.execute("set role alice")
+    app.sql.execute("""create table app.no_counter (post_id int primary key, n bigint); create table app.no_key (post_id int, n bigint, stars bigint);
+                       create table app.text_key (post_id text primary key, n bigint, stars bigint); create view app.v as select 1 as n;
+                       create table app.pair (post_id int, x int, n bigint, stars bigint, unique (post_id, x));
+                       create table app.partial (post_id int, n bigint, stars bigint); create unique index on app.partial (post_id) where n > 1;
+                       create table app.two (a int unique, b int unique, n bigint, stars bigint);
+                       create table app.narrow (post_id int primary key, n int, stars bigint); reset role;
+                       create table foreigner (post_id int primary key, n bigint, stars bigint)""")
+    for table, state in (("app.no_counter", "42703"), ("app.no_key", "42P10"), ("app.text_key", "42P10"), ("app.v", "42809"), ("app.pair", "42P10"),
+                         ("app.partial", "42P10"), ("app.two", "42P10"), ("app.narrow", "42703"), ("foreigner", "42501"), ("app.likes", "22023"),
+                         ("nowhere.x", "3F000"), ("a.b.c", "42602"), ("x y", "42602"), ("pg_class", "42809"), ("tally.definition", "42809")):
+        error = refused(app.sql, MATERIALIZE, [table])
+        assert error.sqlstate == state and error.diag.message_primary.startswith("materialize:") and error.diag.message_hint, table
+    error = refused(app.sql, MATERIALIZE, ["unqualified"])  # alice may not create in schema public
+    assert error.sqlstate == "42501" and "public.unqualified" in str(error) and "alice" in error.diag.message_hint

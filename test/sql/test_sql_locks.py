@@ -1,0 +1,152 @@
+"""Waiting for writers, and reading a load."""
+
+import threading
+
+import pytest
+from replica import Replica, truth
+from roles import make_roles, refused
+
+CREATE = "select tally.create_tally('t', 't', 'k')"
+
+
+@pytest.fixture
+def db(database):
+    database.sql.execute("create table t (k int); insert into t values (1), (1), (2)")
+    return database
+
+
+@pytest.mark.parametrize("call", [CREATE, "select tally.alter_tally('t', filter => 'k > 1')", "select tally.reload('t')", "select tally.drop_tally('t')"])
+def test_a_timeout_changes_nothing_and_names_the_holder(db, call):
+    if call != CREATE:
+        db.sql.execute(CREATE)
+    state = "select xmin::text, * from tally.definition"
+    before = db.sql.execute(state).fetchall()
+    make_roles(db)
+    db.sql.execute("grant all on t to bob")
+    holder = db.connect("bob", application_name="slow job")
+    holder.execute("begin; insert into t values (3)")
+    db.sql.execute("set lock_timeout = '50ms'")
+    error = refused(db.sql, call)
+    assert error.sqlstate == "55P03" and error.diag.message_hint
+    for word in (f"pid {holder.info.backend_pid}", "user bob", '"slow job"', "idle in transaction", "public.t"):
+        assert word in error.diag.message_primary
+    assert db.sql.execute(state).fetchall() == before
+    assert db.sql.execute("show lock_timeout").fetchone() == ("50ms",)
+    holder.execute("commit")
+    db.sql.execute(call)
+
+
+def test_a_prepared_transaction_is_named_too(db):
+    db.sql.execute("begin; insert into t values (3); prepare transaction 'p'; set lock_timeout = '50ms'")
+    assert "prepared transaction" in str(refused(db.sql, CREATE))
+    db.sql.execute("rollback prepared 'p'")
+
+
+def test_readers_do_not_stand_in_the_way_of_creating(db):
+    reader = db.connect()
+    reader.execute("begin; select * from t")
+    db.sql.execute("set lock_timeout = '50ms'")
+    db.sql.execute(CREATE)
+    db.sql.execute("select tally.reload('t')")
+
+
+def test_without_a_lock_timeout_it_still_ends(db):
+    """The session's own timeout is used if it is shorter, put back either way; 0 and longer ones become ten seconds."""
+    for setting, inside in (("0", "10s"), ("1h", "10s"), ("3s", "3s")):
+        db.sql.execute(f"set lock_timeout = '{setting}'")
+        holder, other = db.connect(), db.connect()
+        other.execute(f"set lock_timeout = '{setting}'")
+        holder.execute("begin; insert into t values (3)")
+        thread = threading.Thread(target=lambda: refused(other, CREATE))
+        pid = other.info.backend_pid
+        thread.start()
+        while not db.sql.execute("select 1 from pg_locks where pid = %s and not granted", [pid]).fetchone():
+            pass
+        db.sql.execute("select pg_cancel_backend(%s)", [pid])
+        thread.join()
+        holder.execute("rollback")
+        other.execute(CREATE)
+        assert other.execute("show lock_timeout").fetchone()[0] == setting
+        other.execute("select tally.drop_tally('t')")
+
+
+def test_a_load_reads_fence_and_truth_in_one_snapshot(db):
+    make_roles(db)
+    db.sql.execute(CREATE + "; select tally.grant_server('server')")
+    server = db.connect("server")
+    server.execute("begin isolation level read committed read only")
+    server.execute("select tally.lock_source('t')")
+    server.execute("""declare load no scroll cursor for
+                      select pg_current_snapshot()::text, null::bigint[] union all select key, counters from tally.truth('t')""")
+    writer = db.connect()
+    (fence, nothing), = server.execute("fetch 1 from load").fetchall()
+    assert nothing is None and fence.count(":") == 2
+    writer.execute("insert into t values (1), (9)")  # commits between the fetches
+    x = writer.execute("delete from t where k = 2 returning pg_current_xact_id()::text").fetchone()[0]
+    rows = dict(server.execute("fetch forward 10000 from load").fetchall())
+    assert rows == {"1": [2], "2": [1]}
+    assert not server.execute("select pg_visible_in_snapshot(%s::xid8, %s::pg_snapshot)", [x, fence]).fetchone()[0]
+    assert truth(server, "t") == {"1": [3], "9": [1]}  # read committed: another query, another snapshot
+    # a rewrite has to wait until the load ends
+    writer.execute("set lock_timeout = '50ms'")
+    assert refused(writer, "truncate t").sqlstate == "55P03"
+    server.execute("commit")
+    writer.execute("truncate t")
+
+
+def test_the_truth_of_an_old_snapshot(db):
+    db.sql.execute(CREATE)
+    reader = db.connect()
+    reader.execute("begin isolation level repeatable read; select 1")
+    db.sql.execute("insert into t values (7)")
+    assert truth(reader, "t") == {"1": [2], "2": [1]}
+
+
+def test_the_lock_covers_partitions(database):
+    database.sql.execute("""create table p (k int) partition by list (k); create table p1 partition of p for values in (1);
+                            create table p2 partition of p default; select tally.create_tally('p', 'p', 'k')""")
+    server = database.connect()
+    server.execute("begin; select tally.lock_source('p')")
+    database.sql.execute("set lock_timeout = '50ms'")
+    assert refused(database.sql, "truncate p2").sqlstate == "55P03"
+    database.sql.execute("insert into p values (2)")
+
+
+def test_creating_at_the_same_time(database):
+    """Many sessions make tallies of many tables at once: nobody meets "tuple concurrently updated"."""
+    errors = []
+    for number in range(6):
+        database.sql.execute(f"create table t{number} (k int)")
+
+    def work(number):
+        connection = database.connect()
+        try:
+            for _ in range(3):
+                connection.execute(f"select tally.create_tally('t{number}', 't{number}', 'k')")
+                connection.execute(f"select tally.create_tally('same{number % 2}', 't0', 'k')")
+                connection.execute(f"select tally.drop_tally('t{number}')")
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert {row[0] for row in database.sql.execute("select name from tally.tallies")} == {"same0", "same1"}
+
+
+def test_no_transaction_is_split_over_two_definitions(db):
+    """A writer that began before the tally and goes on after it would be half counted: create waits for it."""
+    writer, creator = db.connect(), db.connect()
+    writer.execute("begin; insert into t values (5)")
+    thread = threading.Thread(target=lambda: creator.execute(CREATE))
+    thread.start()
+    while not db.sql.execute("select 1 from pg_locks where pid = %s and not granted", [creator.info.backend_pid]).fetchone():
+        pass
+    writer.execute("insert into t values (5); commit")
+    thread.join()
+    replica = Replica(db, "t")
+    db.sql.execute("insert into t values (5)")
+    assert replica.check()["5"] == [3]
