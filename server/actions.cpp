@@ -71,7 +71,8 @@ asio::awaitable<std::optional<response>> actions::run(order what)
         }
     }
     auto const longest = std::chrono::milliseconds{bounds_.applied_timeout};
-    if (co_await applied->came_back(longest)) co_return std::nullopt;
+    bool const came_back = co_await applied->came_back(longest);
+    if (came_back) co_return std::nullopt;
     response late{.status = 202};
     late.body = R"({"committed":true,"applied":false})";
     co_return late;

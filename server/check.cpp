@@ -39,7 +39,8 @@ asio::awaitable<findings> find_all(db::config settings)
     try {
         co_await check_server(connection, out);
         co_await check_notifications(connection, std::move(settings), out);
-        if (co_await check_schema(connection, out)) {
+        bool const installed = co_await check_schema(connection, out);
+        if (installed) {
             co_await check_rights(connection, out);
             co_await check_tallies(connection, out);
         }

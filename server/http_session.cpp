@@ -120,7 +120,8 @@ asio::awaitable<void> http_session::run()
 {
     auto next = then::next;
     while (next == then::next) {
-        // Not `while (next == then::next && co_await …)`: g++ 12 awaits there though the left side is false.
+        // A condition that awaits, `while (… && co_await …)` or `if (co_await …) co_await …`, is not what g++ 12 makes of it:
+        // optimized, it awaits though the left side is false, or runs into a trap. So none does, anywhere here.
         bool const begins = co_await request_begins();
         if (!begins) co_return;
         next = co_await one_request();
@@ -148,8 +149,10 @@ asio::awaitable<bool> http_session::request_begins()
 asio::awaitable<http_session::then> http_session::one_request()
 {
     parser_type parser;
-    if (!co_await read_header(parser)) co_return then::close;
-    if (!co_await read_body(parser)) co_return then::close;
+    bool const has_header = co_await read_header(parser);
+    if (!has_header) co_return then::close;
+    bool const has_body = co_await read_body(parser);
+    if (!has_body) co_return then::close;
 
     auto const began = std::chrono::steady_clock::now();
     auto message = parser.release();
@@ -218,7 +221,8 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     auto const expect = parser.get()[http::field::expect];
     if (beast::iequals(expect, "100-continue")) {
         std::string const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        if (!co_await write(go_on, {})) co_return false;
+        bool const written = co_await write(go_on, {});
+        if (!written) co_return false;
     }
     stream_.expires_after(with_.bounds.body_timeout);
     auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
@@ -234,7 +238,8 @@ asio::awaitable<bool> http_session::refuse_request(response why)
 {
     with_.measured.request("none", why.status);
     head_options const how{.version = 11, .keep_alive = false};
-    if (co_await send(why, how, true)) co_await linger();
+    bool const sent = co_await send(why, how, true);
+    if (sent) co_await linger();
     co_return false;
 }
 
@@ -277,9 +282,10 @@ asio::awaitable<void> http_session::linger()
 
 asio::awaitable<void> http_session::refuse()
 {
-    if (co_await request_begins()) {
-        co_await refuse_request(problem(503, "too_many_clients", "the server has as many clients as it may have"));
-    }
+    bool const begins = co_await request_begins();
+    if (!begins) co_return;
+    auto why = problem(503, "too_many_clients", "the server has as many clients as it may have");
+    co_await refuse_request(std::move(why));
 }
 
 }  // namespace

@@ -97,7 +97,8 @@ void ws_session::close_with(websocket::close_code code, std::string_view why)
 
 asio::awaitable<void> ws_session::run(upgrade_request const& upgrade)
 {
-    if (!co_await accept(upgrade)) co_return;
+    bool const accepted = co_await accept(upgrade);
+    if (!accepted) co_return;
     with_.connected.add(*this);
     auto const on_end = [this](std::exception_ptr) {
         // Whatever ended it: without a writer there is nothing to read for.
@@ -178,7 +179,8 @@ asio::awaitable<void> ws_session::write()
         bool const was_full = talk_.full();
         if (talk_.next(message, now)) {
             if (was_full && !talk_.full()) room_.notify();
-            if (!co_await send(message)) break;
+            bool const sent = co_await send(message);
+            if (!sent) break;
             continue;
         }
         message = {};

@@ -1,97 +1,13 @@
 """A private PostgreSQL for the tests: one cluster a session, a fresh database a test.
 
 cluster    the server: dsn(), connect(), create_database(), start(), stop(), crash()
+template   the name of a database with schema tally, to copy
 database   a fresh database with schema tally: dsn, connect(), and a superuser's autocommit connection as `sql`
 """
 
-import pathlib
-import shutil
-import subprocess
-import tempfile
-
-import psycopg
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "schema" / "tally"
-
-
-def schema_files():
-    """The files that make an installation, in order: the numbered ones."""
-    return sorted(SCHEMA.glob("[0-9]*.sql"))
-
-
-def install(connection, files=None):
-    """Installs as the program does: all files in one transaction."""
-    with connection.transaction():
-        connection.execute("\n".join(path.read_text() for path in files or schema_files()))
-
-
-def uninstall(connection):
-    with connection.transaction():
-        connection.execute((SCHEMA / "uninstall.sql").read_text())
-
-
-class Cluster:
-    def __init__(self, *settings):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtally-", dir="/tmp"))
-        self.folder.chmod(0o755)
-        self.settings = settings
-        self.databases = 0
-        self.base = ""
-
-    def _tool(self, *arguments):
-        return subprocess.run([ROOT / "tools" / "cluster", *arguments], check=True, text=True, stdout=subprocess.PIPE,
-                              timeout=120).stdout.strip()
-
-    def start(self):
-        self.base = self._tool("start", self.folder, *self.settings).removesuffix(" dbname=postgres")
-
-    def stop(self):
-        self._tool("stop", self.folder, "fast")
-
-    def crash(self):
-        self._tool("stop", self.folder, "immediate")
-
-    def drop(self):
-        self._tool("drop", self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def dsn(self, database="postgres", user="postgres"):
-        return psycopg.conninfo.make_conninfo(self.base, dbname=database, user=user)
-
-    def connect(self, database="postgres", user="postgres", **arguments):
-        return psycopg.connect(self.dsn(database, user), autocommit=True, **arguments)
-
-    def create_database(self, options=""):
-        self.databases += 1
-        name = f"test_{self.databases}"
-        with self.connect() as connection:
-            connection.execute(f"create database {name} {options}")
-        return Database(self, name)
-
-
-class Database:
-    def __init__(self, cluster, name):
-        self.cluster, self.name = cluster, name
-        self.dsn = cluster.dsn(name)
-        self.connections = []
-        self.sql = self.connect()
-
-    def connect(self, user="postgres", **arguments):
-        """An autocommit connection that is closed with the test."""
-        connection = self.cluster.connect(self.name, user, **arguments)
-        self.connections.append(connection)
-        return connection
-
-    def close(self):
-        for connection in self.connections:
-            connection.close()
-
-    def drop(self):
-        self.close()
-        with self.cluster.connect() as connection:
-            connection.execute(f"drop database {self.name} with (force)")
+from postgres import Cluster, install
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +28,18 @@ def empty_database(cluster):
     database.drop()
 
 
+@pytest.fixture(scope="session")
+def template(cluster):
+    """A database with the schema, to copy from: copying is faster than installing."""
+    template = cluster.create_database()
+    install(template.sql)
+    template.close()
+    return template.name
+
+
 @pytest.fixture
-def database(empty_database):
-    install(empty_database.sql)
-    return empty_database
+def database(cluster, template):
+    """A fresh database with the schema installed."""
+    database = cluster.create_database(f"template {template}")
+    yield database
+    database.drop()

@@ -175,5 +175,6 @@ class Client:
             return closed.rcvd.code if closed.rcvd else None, closed.rcvd.reason if closed.rcvd else None
 
     def close(self):
-        self._do(self.socket.close())
-        self.loop.close()
+        if not self.loop.is_closed():
+            self._do(self.socket.close())
+            self.loop.close()

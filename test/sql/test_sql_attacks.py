@@ -118,6 +118,11 @@ def test_internal_helpers_give_nothing(bobs):
     for call in ("select tally.unregister('t')", "select tally.build(1, true)", "select tally.build(2, true)"):
         bob.execute("begin; select tally.open_stand_in('bob'::regrole)")
         assert refused(bob, call).sqlstate in ("42501", "P0002")
+    # nor may he take over a tally for a table of his own
+    takeover = """do $$ declare d tally.definition := tally.look_up('t'); begin
+                    perform tally.open_stand_in('bob'::regrole); d.source := 'bobs.t'; d.source_name := 'bobs.t';
+                    perform tally.register(d); end $$"""
+    assert refused(bob, takeover).sqlstate == "42501"
     # no way to create in schema tally
     assert refused(bob, "create function tally.truth(varchar) returns int language sql as 'select 1'").sqlstate == "42501"
     bob.execute("begin; select tally.create_tally('mine', 'bobs.t', 'k')")
@@ -140,7 +145,8 @@ def test_expressions_registered_past_the_checks_stay_the_owners(bobs):
 
 
 @pytest.mark.parametrize("smuggled", [
-    "1) from bobs.t; drop table bobs.victim; select (1", "1]) is null; drop table bobs.victim; --", "1); drop table bobs.victim; --",
+    "1) from bobs.t; drop table bobs.victim; select (1",
+    "1) from bobs.t limit 0) as s(x) right join (values (1)) as one on true; drop table bobs.victim; select * from (select (1", "1]) is null; drop table bobs.victim; --", "1); drop table bobs.victim; --",
     "1), (2", "k) desc, (k", "k), array[(k", "1; drop table bobs.victim", "k -- ); drop", "k /*", "k'", 'k"', "k $$", "", " ", "k)",
     "(k", "k]", "[k", "k,k", "k as x", "k from bobs.t"])
 def test_no_sql_is_smuggled_in_an_expression(bobs, smuggled):

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import install, schema_files, uninstall
+from postgres import SCHEMA, install, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
@@ -144,7 +144,7 @@ def test_uninstall_leaves_nothing(empty_database):
     sql.execute("select tally.create_tally('s', 's.t', 'k')")
     bob.execute("select tally.create_tally('b', 'bobs.t', 'k', actions => '{\"x\": \"select 1\"}')")
     assert everything(sql) != before
-    error = refused(bob, (__import__("conftest").SCHEMA / "uninstall.sql").read_text())
+    error = refused(bob, (SCHEMA / "uninstall.sql").read_text())
     assert error.sqlstate == "42501" and "belongs to postgres" in str(error)
     uninstall(sql)
     assert everything(sql) == before

@@ -1,7 +1,7 @@
 """Who may do what, and with whose rights it is done."""
 
 import pytest
-from conftest import install, schema_files
+from postgres import install, schema_files
 from replica import Replica, truth
 from roles import make_roles, refused
 

@@ -4,7 +4,7 @@ import json
 
 import psycopg
 import pytest
-from conftest import install, schema_files, uninstall
+from postgres import install, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
