@@ -98,7 +98,7 @@ void replica_set::impl::reconcile(catalog seen)
     }
     definitions_known = true;
     for (auto const& name : only) {
-        if (has(name)) continue;
+        if (find(name) != nullptr) continue;
         definitions_known = false;
         control_trouble = "tally " + name + " does not exist in this database: create it by tally.create_tally";
         log(db::level::warn, control_trouble);

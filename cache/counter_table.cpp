@@ -60,8 +60,7 @@ counter_table::~counter_table()
     free_all_keys();
 }
 
-counter_table::counter_table(counter_table&& other) noexcept
-    : counter_table{other.kind_, other.width_}
+counter_table::counter_table(counter_table&& other) noexcept : counter_table{other.kind_, other.width_}
 {
     *this = std::move(other);
 }
@@ -332,8 +331,8 @@ void counter_table::append_key(slot s, std::string& out) const
 std::size_t counter_table::memory_bytes() const noexcept
 {
     return sizeof *this + chunks_.size() * rows_per_chunk * (header_words + width_) * sizeof(word) +
-        chunks_.capacity() * sizeof(chunks_[0]) + index_.capacity() * sizeof(slot) + sums_.capacity() * sizeof(wide_sum) +
-        text_bytes_;
+           chunks_.capacity() * sizeof(chunks_[0]) + index_.capacity() * sizeof(slot) +
+           sums_.capacity() * sizeof(wide_sum) + text_bytes_;
 }
 
 }  // namespace pgtally::cache

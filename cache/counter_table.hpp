@@ -2,11 +2,11 @@
 
 // The counters of one tally, in memory.
 //
-// Model: rows of 64-bit words live in chunks that never move, so that a row's number, its slot, stays good until the row is
-// erased. A row is the key (eight bytes: the number itself, or a pointer to a text), the revision at which it last
-// changed, two links, and the counters. The links keep all rows in the order of their last change, so that "what changed
-// since revision R" costs as many steps as there are answers. An index of slots, open addressing with linear probing,
-// finds a row by its key.
+// Model: rows of 64-bit words live in chunks that never move, so that a row's number, its slot, stays good until the
+// row is erased. A row is the key (eight bytes: the number itself, or a pointer to a text), the revision at which it
+// last changed, two links, and the counters. The links keep all rows in the order of their last change, so that "what
+// changed since revision R" costs as many steps as there are answers. An index of slots, open addressing with linear
+// probing, finds a row by its key.
 //
 // Guarantees: with two counters and bigint keys a row takes at most 64 bytes, the index and the slack of both included.
 // Sums over all keys are kept with every change. Arithmetic wraps around, so that sums commute whatever comes between.

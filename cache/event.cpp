@@ -213,7 +213,8 @@ json::parse_options options() noexcept
 
 std::size_t event::memory_bytes() const noexcept
 {
-    return sizeof(event) + text.size() + tally.size() + deltas.size() * sizeof(delta) + values.size() * sizeof(std::int64_t);
+    return sizeof(event) + text.size() + tally.size() + deltas.size() * sizeof(delta) +
+           values.size() * sizeof(std::int64_t);
 }
 
 void event::clear() noexcept

@@ -2,11 +2,11 @@
 
 // Events: what a transaction of the source tells the replicas.
 //
-// Model: one payload, one event. Its JSON is decoded without a tree, into storage that the event owns and reuses, so that a
-// busy replica does not allocate per event.
+// Model: one payload, one event. Its JSON is decoded without a tree, into storage that the event owns and reuses, so
+// that a busy replica does not allocate per event.
 //
-// Guarantees: any text at all decodes to an event or to an `event_error`; nothing throws but std::bad_alloc. What an event
-// means for a tally (do the deltas fit its counters, is the key of its type) is the tally's to judge.
+// Guarantees: any text at all decodes to an event or to an `event_error`; nothing throws but std::bad_alloc. What an
+// event means for a tally (do the deltas fit its counters, is the key of its type) is the tally's to judge.
 //
 // Not promised: that an event is genuine. Any role can send one.
 
@@ -45,7 +45,10 @@ struct event {
     std::vector<delta> deltas;
     std::vector<std::int64_t> values;
 
-    std::string_view key(delta const& d) const noexcept { return std::string_view{text}.substr(d.key_begin, d.key_size); }
+    std::string_view key(delta const& d) const noexcept
+    {
+        return std::string_view{text}.substr(d.key_begin, d.key_size);
+    }
     std::span<std::int64_t const> counters(delta const& d) const noexcept
     {
         return std::span{values}.subspan(d.values_begin, d.values_size);

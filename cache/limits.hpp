@@ -12,14 +12,15 @@ struct limits {
     // Bytes of events kept from the beginning of a load until its fence is known. More abandons the load.
     std::size_t max_kept_bytes = 64U << 20;
 
-    // Keys in one message of a snapshot or change. More of a change becomes a snapshot, more of a snapshot comes in parts.
+    // Keys in one message of a snapshot or change. More of a change becomes a snapshot, more of a snapshot comes in
+    // parts.
     std::size_t max_keys_in_message = 10'000;
 
     // Keys that a subscription by name may track.
     std::size_t max_tracked_keys = 10'000;
 
-    // Keys that fell to 0 are remembered, for `since`, until there are more than this many and more than half as many as
-    // keys that are not 0; then the older half of them is forgotten.
+    // Keys that fell to 0 are remembered, for `since`, until there are more than this many and more than half as many
+    // as keys that are not 0; then the older half of them is forgotten.
     std::size_t min_remembered_zeros = 10'000;
 };
 

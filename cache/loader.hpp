@@ -2,10 +2,10 @@
 
 // One load of one tally: the five steps of tally.hpp, on a connection of its own.
 //
-// Model: one statement, under read committed, reads both the fence and the truth: a cursor's query, whose snapshot is taken
-// when it is declared, after the source was locked. (The lock is taken by a function, on behalf of a role that needs no
-// right on the source; under repeatable read that call itself would take the snapshot, before the lock.) The fence is
-// its first row, so that it is known before the truth is computed. Without the lock a TRUNCATE or a rewrite of
+// Model: one statement, under read committed, reads both the fence and the truth: a cursor's query, whose snapshot is
+// taken when it is declared, after the source was locked. (The lock is taken by a function, on behalf of a role that
+// needs no right on the source; under repeatable read that call itself would take the snapshot, before the lock.) The
+// fence is its first row, so that it is known before the truth is computed. Without the lock a TRUNCATE or a rewrite of
 // the table that commits between the snapshot and the first row would make the load read an empty table.
 
 #include <pgtally/cache/tally.hpp>

@@ -23,7 +23,8 @@ void replica_set::impl::want_load(std::string_view name, load_cause cause)
     auto const at = loads.find(name);
     if (at == loads.end()) return;
     auto& state = *at->second;
-    // A load under way that was given up is begun anew; one that goes on may serve, but not for what was asked after it.
+    // A load under way that was given up is begun anew; one that goes on may serve, but not for what was asked after
+    // it.
     state.wanted = true;
     state.cause = cause;
     if (cause != load_cause::retry) state.not_before = clock::time_point::min();
@@ -126,7 +127,8 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine, std::string 
 }
 
 // Step 5: everything that the fence saw has arrived when this comes back.
-asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state)
+asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string name,
+                                                       std::shared_ptr<load_state> state)
 {
     auto const number = state->number;
     auto const back = [this, name, state, number](std::string const& id) {
@@ -161,9 +163,10 @@ void replica_set::impl::load_done(std::string const& name, load_state& state, cl
     if (settings.on_load) settings.on_load(seconds);
     auto& count = counted.tallies[name];
     if (state.running_cause == load_cause::reset) count.drift_keys += report.differed;
-    log(db::level::info, "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
-                             std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
-                             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
+    log(db::level::info,
+        "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
+            std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
+            (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
 }
 
 void replica_set::impl::load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent)

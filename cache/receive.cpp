@@ -100,8 +100,8 @@ void replica_set::impl::report_drops()
     constexpr std::chrono::seconds at_most_every{10};
     if (drops_to_report == 0 || clock::now() - last_drop_report < at_most_every) return;
     log(db::level::warn, "dropped " + std::to_string(drops_to_report) +
-                             " notification(s) on channel tally that are no events of a tally here, the last one as " + last_drop +
-                             "; any role can send them");
+                             " notification(s) on channel tally that are no events of a tally here, the last one as " +
+                             last_drop + "; any role can send them");
     last_drop_report = clock::now();
     drops_to_report = 0;
 }

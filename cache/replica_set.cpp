@@ -59,11 +59,11 @@ replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::ba
 }
 
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
-    : executor{std::move(chosen_executor)},
-      settings{std::move(chosen)},
-      control_wake{executor},
-      watch_wake{executor},
-      ended{executor}
+    : executor{std::move(chosen_executor)}
+    , settings{std::move(chosen)}
+    , control_wake{executor}
+    , watch_wake{executor}
+    , ended{executor}
 {
     events = make_notify_transport(executor, settings.database);
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));

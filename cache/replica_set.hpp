@@ -8,11 +8,12 @@
 //   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
 //   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
 //     whenever one needs it: at start, after a reconnect, a `reload` event, a reset.
-//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, every tally is stale
+//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, every tally is
+//   stale
 //     and the transport is made anew.
 //
-// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of a
-// state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
+// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of
+// a state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
 //
 // Not promised: that a `tally*` outlives the turn in which it was found; subscriptions know when theirs is gone.
 //
@@ -50,14 +51,15 @@ public:
         cache::limits limits;
         // Called after each turn in which something was applied or a state changed, before subscribers are woken.
         std::function<void()> on_turn;
-        // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of a load.
+        // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of
+        // a load.
         std::function<void(double)> on_event_lag, on_heartbeat, on_load;
     };
 
     struct tally_counters {
-        std::uint64_t events = 0;               // applied
+        std::uint64_t events = 0;  // applied
         std::map<load_cause, std::uint64_t> loads;
-        std::uint64_t drift_keys = 0;           // keys that differed although the tally was live
+        std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
     };
 
     struct counters {
@@ -79,8 +81,8 @@ public:
     tallies const& all() const noexcept;
     cache::tally* find(std::string_view name) noexcept;
 
-    // Whether the definitions have been read since the start, and what is wrong with the database or its schema just now;
-    // empty if nothing is.
+    // Whether the definitions have been read since the start, and what is wrong with the database or its schema just
+    // now; empty if nothing is.
     bool knows_tallies() const noexcept;
     std::string const& trouble() const noexcept;
 
@@ -90,8 +92,8 @@ public:
     // Rebuilds a replica from the truth; it stays live meanwhile if it was.
     void reset(std::string_view name);
 
-    // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return: true
-    // if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
+    // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return:
+    // true if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
     class barrier_wait;
     std::unique_ptr<barrier_wait> expect_barrier();
 

@@ -37,7 +37,7 @@ struct replica_set::impl {
         bool wanted = false, running = false, gone = false;
         load_cause cause = load_cause::start;          // of the load that is wanted
         load_cause running_cause = load_cause::start;  // of the one under way
-        std::uint64_t number = 0;  // of the load under way: a barrier that comes late finds another
+        std::uint64_t number = 0;                      // of the load under way: a barrier that comes late finds another
         clock::time_point not_before = clock::time_point::min();
         std::optional<cache::load_report> report;
         db::backoff pauses;

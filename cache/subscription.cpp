@@ -9,12 +9,12 @@
 namespace pgtally::cache {
 
 subscription::subscription(tally& of, subscriber& owner, options chosen)
-    : tally_{&of},
-      owner_{&owner},
-      all_keys_{chosen.all_keys},
-      since_{std::move(chosen.since)},
-      interval_{chosen.interval},
-      index_{of.what().kind()}
+    : tally_{&of}
+    , owner_{&owner}
+    , all_keys_{chosen.all_keys}
+    , since_{std::move(chosen.since)}
+    , interval_{chosen.interval}
+    , index_{of.what().kind()}
 {
     tally_->subscribers().join(*this);
 }
@@ -38,8 +38,8 @@ void subscription::track(key const& k)
         index = free_.empty() ? static_cast<std::uint32_t>(keys_.size()) : free_.back();
         if (free_.empty()) keys_.emplace_back();
         else free_.pop_back();
-        keys_[index] = tracked_key{is_number(tally_->what().kind()) ? std::string{} : std::string{k.text}, k.number, 0, true,
-                                   false, false};
+        keys_[index] = tracked_key{
+            is_number(tally_->what().kind()) ? std::string{} : std::string{k.text}, k.number, 0, true, false, false};
         index_.find_or_add(k) = index;
         tally_->subscribers().watch(k, *this, index);
     }
@@ -142,12 +142,13 @@ void subscription::next_snapshot(update& out)
     else all_of_named(out);
 }
 
-// The client's own point, if what changed since then is remembered and fits one message; else false, and a whole snapshot.
+// The client's own point, if what changed since then is remembered and fits one message; else false, and a whole
+// snapshot.
 bool subscription::resume(update& out)
 {
     auto const point = *std::exchange(since_, std::nullopt);
     bool const known = point.epoch == tally_->epoch() && point.revision <= tally_->revision() &&
-        point.revision >= tally_->remembered_from();
+                       point.revision >= tally_->remembered_from();
     if (!known || !changed_since(point.revision, out)) {
         out.items.clear();
         return false;
@@ -176,8 +177,8 @@ bool subscription::changed_since(std::uint64_t revision, update& out) const
     return true;
 }
 
-// The next part of a snapshot of all keys. Values are those of now, the revision is that of the beginning: what changed in
-// between is sent again after the last part.
+// The next part of a snapshot of all keys. Values are those of now, the revision is that of the beginning: what changed
+// in between is sent again after the last part.
 void subscription::next_part(update& out)
 {
     auto const& table = tally_->table();
@@ -206,8 +207,8 @@ void subscription::all_of_named(update& out)
     out.revision = sent_ = tally_->revision();
 }
 
-// Keys tracked since the snapshot. Its revision is one up to which every tracked key was sent, so that `since` with it has
-// no hole: while changes of other keys wait, that is an older one.
+// Keys tracked since the snapshot. Its revision is one up to which every tracked key was sent, so that `since` with it
+// has no hole: while changes of other keys wait, that is an older one.
 void subscription::next_fresh(update& out)
 {
     out.what = update::kind::snapshot;

@@ -2,9 +2,9 @@
 
 // One client's interest in one tally, and the conflation of what it has not been sent.
 //
-// Model: `next` says what to send now, and takes it as sent: a snapshot (perhaps one part of it), a change with the newest
-// values, a state. It is called when the client can take a message, however long that was; what happened meanwhile
-// folds into one answer. It holds a set of changed keys (by name) or a revision (all keys), never a queue.
+// Model: `next` says what to send now, and takes it as sent: a snapshot (perhaps one part of it), a change with the
+// newest values, a state. It is called when the client can take a message, however long that was; what happened
+// meanwhile folds into one answer. It holds a set of changed keys (by name) or a revision (all keys), never a queue.
 //
 // Guarantees: a client that replaces on a snapshot and sets on a change has, when `next` has nothing more, exactly the
 // tally's values for its keys. Values never go back. The revision of a change, or of a snapshot's last part, is one
@@ -62,11 +62,11 @@ struct update {
     };
 
     kind what{};
-    bool partial = false;             // a snapshot of what changed since the client's point only
-    bool more = false;                // a part of a snapshot, others follow
-    bool of_all_keys = false;         // a change that is the same for each subscription to all keys from `from` on
-    std::uint64_t from = 0;           // changes after this revision (of_all_keys)
-    std::uint64_t revision = 0;       // up to this one
+    bool partial = false;        // a snapshot of what changed since the client's point only
+    bool more = false;           // a part of a snapshot, others follow
+    bool of_all_keys = false;    // a change that is the same for each subscription to all keys from `from` on
+    std::uint64_t from = 0;      // changes after this revision (of_all_keys)
+    std::uint64_t revision = 0;  // up to this one
     std::vector<item> items;
 };
 
@@ -85,8 +85,8 @@ public:
     subscription(subscription const&) = delete;
     subscription& operator=(subscription const&) = delete;
 
-    // Adds a key by name, or drops one. A key already tracked, or not tracked, is no error. A tracked key is in the next
-    // snapshot. Precondition: not `all_keys`, not `dropped`, fewer than `limits::max_tracked_keys`.
+    // Adds a key by name, or drops one. A key already tracked, or not tracked, is no error. A tracked key is in the
+    // next snapshot. Precondition: not `all_keys`, not `dropped`, fewer than `limits::max_tracked_keys`.
     void track(key const& k);
     void untrack(key const& k);
     std::size_t tracked() const noexcept { return index_.size(); }

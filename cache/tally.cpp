@@ -11,12 +11,12 @@
 namespace pgtally::cache {
 
 tally::tally(definition what, limits const& bounds)
-    : definition_{std::move(what)},
-      limits_{bounds},
-      epoch_{make_uuid()},
-      served_{definition_.kind(), definition_.counters.size()},
-      zeros_(definition_.counters.size(), 0),
-      feed_{definition_.kind()}
+    : definition_{std::move(what)}
+    , limits_{bounds}
+    , epoch_{make_uuid()}
+    , served_{definition_.kind(), definition_.counters.size()}
+    , zeros_(definition_.counters.size(), 0)
+    , feed_{definition_.kind()}
 {
 }
 
@@ -43,7 +43,8 @@ std::uint64_t tally::changed_at(key const& k) const noexcept
     return s == counter_table::none ? remembered_from_ : served_.revision(s);
 }
 
-// Events ----------------------------------------------------------------------------------------------------------------
+// Events
+// ----------------------------------------------------------------------------------------------------------------
 
 std::optional<outcome> tally::refuse(event const& e) const
 {
@@ -164,7 +165,8 @@ std::string tally::too_many_keys() const
     return "more than " + std::to_string(limits_.max_keys) + " keys; raise --max-keys";
 }
 
-// Loads -----------------------------------------------------------------------------------------------------------------
+// Loads
+// -----------------------------------------------------------------------------------------------------------------
 
 void tally::begin_load()
 {
@@ -254,7 +256,8 @@ std::uint64_t tally::take_differences(counter_table const& fresh)
     return differed;
 }
 
-// States ----------------------------------------------------------------------------------------------------------------
+// States
+// ----------------------------------------------------------------------------------------------------------------
 
 void tally::set_state(pgtally::cache::state value, std::string reason)
 {

@@ -6,26 +6,28 @@
 // can wait drives:
 //
 //   1. `begin_load`    The transport is open: from here on every event is kept for this load.
-//   2. `fence_known`   The load's snapshot: what was kept is dropped if the fence contains it, else applied to the fresh
+//   2. `fence_known`   The load's snapshot: what was kept is dropped if the fence contains it, else applied to the
+//   fresh
 //                      table; from here on events are so treated as they come.
 //   3. `loaded`        Each row of the truth.
 //   4. `await_barrier` The load's transaction has committed; a barrier with this id is on its way.
-//   5. `barrier_back`  It came back through the transport: everything that the fence saw has arrived. The fresh table is
+//   5. `barrier_back`  It came back through the transport: everything that the fence saw has arrived. The fresh table
+//   is
 //                      compared with the served one, and what differs becomes a change like any other.
 //
-// While live, events are applied to the served table too, if its own fence does not contain them. While not live they are
-// not: a hole in the events would make the numbers wrong.
+// While live, events are applied to the served table too, if its own fence does not contain them. While not live they
+// are not: a hole in the events would make the numbers wrong.
 //
-// Guarantees: a served value is the truth at a fence plus a prefix of the committed events. The revision grows with every
-// change and never goes back within an epoch. A table of counters is written by loads and events only.
+// Guarantees: a served value is the truth at a fence plus a prefix of the committed events. The revision grows with
+// every change and never goes back within an epoch. A table of counters is written by loads and events only.
 //
 // Not promised: freshness. `state` says what the numbers are worth.
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
 #include <pgtally/cache/event.hpp>
-#include <pgtally/cache/fence.hpp>
 #include <pgtally/cache/feed.hpp>
+#include <pgtally/cache/fence.hpp>
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/state.hpp>
 
@@ -40,19 +42,19 @@ namespace pgtally::cache {
 
 // What became of an event.
 enum class outcome {
-    applied,       // to the served table, the fresh one, or both; or kept for a load
-    contained,     // the fence has it already
-    ignored,       // the tally follows nothing now
-    wrong_width,   // not as many deltas as counters
-    wrong_key,     // no key of this tally
-    needs_load,    // the tally must be loaded again
+    applied,      // to the served table, the fresh one, or both; or kept for a load
+    contained,    // the fence has it already
+    ignored,      // the tally follows nothing now
+    wrong_width,  // not as many deltas as counters
+    wrong_key,    // no key of this tally
+    needs_load,   // the tally must be loaded again
 };
 
 // What a load found.
 struct load_report {
-    std::uint64_t keys = 0;     // that are not 0 in the truth
-    std::uint64_t differed = 0; // keys that were served with other counters
-    bool first = false;         // nothing was served before
+    std::uint64_t keys = 0;      // that are not 0 in the truth
+    std::uint64_t differed = 0;  // keys that were served with other counters
+    bool first = false;          // nothing was served before
 };
 
 class tally {
@@ -98,8 +100,8 @@ public:
     void lost(std::string reason);
     void fail(std::string reason);
 
-    // Another definition, under the same name and with keys of the same kind. If it counts something else the numbers start
-    // anew: a new epoch, state `loading`. Answers whether it does.
+    // Another definition, under the same name and with keys of the same kind. If it counts something else the numbers
+    // start anew: a new epoch, state `loading`. Answers whether it does.
     bool redefine(definition what);
 
     // Subscriptions ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 // How events travel from the source's transactions to a replica.
 //
-// Model: a transport is open or lost. While it is open it hands over every payload that was committed since it opened, in
-// commit order, in batches: all that has arrived. When it opens again after a loss, or says `opened` again without one,
-// payloads in between are missing.
+// Model: a transport is open or lost. While it is open it hands over every payload that was committed since it opened,
+// in commit order, in batches: all that has arrived. When it opens again after a loss, or says `opened` again without
+// one, payloads in between are missing.
 //
 // Guarantee to PostgreSQL: it reads always and at once. A slow consumer loses events, and is told by `opened`.
 

@@ -109,5 +109,4 @@ private:
 }  // namespace pgtally::db
 
 template <>
-struct boost::system::is_error_code_enum<pgtally::db::errc> : std::true_type {
-};
+struct boost::system::is_error_code_enum<pgtally::db::errc> : std::true_type {};

@@ -44,7 +44,8 @@ void report(std::exception_ptr failure)
 
 }  // namespace
 
-acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kind) : socket_{io}, address_{where}, kind_{kind}
+acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kind)
+    : socket_{io}, address_{where}, kind_{kind}
 {
     try {
         auto const at = resolve(io, where);

@@ -28,19 +28,21 @@ response after_error(db::error const& e, actions::order const& what)
         case verdict::refused: return problem(422, "refused", e.primary().empty() ? e.what() : e.primary());
         case verdict::not_done:
             log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
-            return problem(503, "not_done", "PostgreSQL did not run the action; the server's log says why. Nothing was changed.");
+            return problem(503, "not_done",
+                           "PostgreSQL did not run the action; the server's log says why. Nothing was changed.");
         case verdict::unknown: break;
     }
     log(log_level::warn, "action {} of tally {}, outcome unknown: {}", what.action, what.tally, e.what());
-    return problem(504, "outcome_unknown", "the connection to PostgreSQL broke before it answered: perhaps the action was done");
+    return problem(504, "outcome_unknown",
+                   "the connection to PostgreSQL broke before it answered: perhaps the action was done");
 }
 
 }  // namespace
 
 actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
-    : replicas_{replicas},
-      bounds_{bounds},
-      pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
+    : replicas_{replicas}
+    , bounds_{bounds}
+    , pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
                                                        .connections = bounds.action_connections,
                                                        .max_waiting = bounds.max_waiting_actions,
                                                        .queue_timeout = bounds.action_queue_timeout}}
@@ -62,8 +64,8 @@ asio::awaitable<std::optional<response>> actions::run(order what)
             }
             applied = replicas_.expect_barrier();
             sent = true;
-            co_await lease.connection().query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action, what.key,
-                                              what.body, applied->id());
+            co_await lease.connection().query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action,
+                                              what.key, what.body, applied->id());
         } catch (db::error const& e) {
             if (sent) co_return after_error(e, what);
             log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());

@@ -207,8 +207,10 @@ asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<
     auto answered = co_await from_.database.ask(name, counters.size(), keys);
     if (answered.refused) co_return std::move(*answered.refused);
     auto const* const now = from_.replicas.find(name);
-    if (now == nullptr || now->what().counters != counters) co_return problem(503, "loading", "the tally's definition changed");
-    co_return one ? database_key(*now, keys.front(), answered.counters.front()) : database_keys(*now, keys, answered.counters);
+    if (now == nullptr || now->what().counters != counters)
+        co_return problem(503, "loading", "the tally's definition changed");
+    co_return one ? database_key(*now, keys.front(), answered.counters.front())
+                  : database_keys(*now, keys, answered.counters);
 }
 
 asio::awaitable<response> api::act(request const& asked, route const& where)
@@ -227,7 +229,8 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
 
     auto const* const now = from_.replicas.find(name);
     // Done all the same, though nobody counts it any more.
-    if (now == nullptr || !now->has_counters()) co_return response{.status = 202, .body = R"({"committed":true,"applied":false})"};
+    if (now == nullptr || !now->has_counters())
+        co_return response{.status = 202, .body = R"({"committed":true,"applied":false})"};
     auto out = read_key(*now, key, {});
     out.status = 201;
     std::erase_if(out.fields, [](auto const& field) { return field.first == "ETag"; });
@@ -266,7 +269,8 @@ response api::readiness(target const& split) const
                                     : tally->has_counters() || tally->state() == cache::state::failed;
         if (good) continue;
         auto const state = std::string{to_string(tally->state())};
-        return problem(503, "not_ready", "tally " + name + " is " + state + (tally->reason().empty() ? "" : ": " + tally->reason()));
+        return problem(503, "not_ready",
+                       "tally " + name + " is " + state + (tally->reason().empty() ? "" : ": " + tally->reason()));
     }
     return {.body = R"({"ready":true})"};
 }

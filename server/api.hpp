@@ -2,8 +2,8 @@
 
 // What every request is answered with.
 //
-// Model: who asks (the origin rule), for what (the route), by which method; then the replicas answer by themselves, or the
-// database is asked by an action or `source=database`. Knows no sockets.
+// Model: who asks (the origin rule), for what (the route), by which method; then the replicas answer by themselves, or
+// the database is asked by an action or `source=database`. Knows no sockets.
 //
 // Guarantee: every request is answered, and by the contract's codes; an exception becomes 500 and a line in the log.
 

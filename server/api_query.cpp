@@ -48,7 +48,8 @@ bool is_json(std::string_view text)
     return !failure && taken == text.size() && parser.done();
 }
 
-// The key of a path's segment. Browsers and proxies fold away what is empty or dots, so a key that is goes by the query.
+// The key of a path's segment. Browsers and proxies fold away what is empty or dots, so a key that is goes by the
+// query.
 std::optional<std::string> key_of_segment(std::string_view segment)
 {
     auto key = percent_decoded(segment);
@@ -58,7 +59,8 @@ std::optional<std::string> key_of_segment(std::string_view segment)
 
 response bad_segment()
 {
-    return problem(400, "bad_key", "the key is one percent-encoded segment; the keys \"\", \".\" and \"..\" go by ?key= only");
+    return problem(400, "bad_key",
+                   "the key is one percent-encoded segment; the keys \"\", \".\" and \"..\" go by ?key= only");
 }
 
 }  // namespace
@@ -75,13 +77,16 @@ keys_wanted wanted_keys(cache::tally const& of, route const& where, target const
         for (auto const& [name, value] : split.query) {
             if (query_decoded(name) != "key") continue;
             if (out.keys.size() == most) {
-                return {.keys = {}, .refused = problem(400, "too_many_keys", "a request may name " + std::to_string(most) + " keys")};
+                return {
+                    .keys = {},
+                    .refused = problem(400, "too_many_keys", "a request may name " + std::to_string(most) + " keys")};
             }
             auto key = query_decoded(value);
             if (!key) return {.keys = {}, .refused = problem(400, "bad_key", "an escape in a key is none")};
             out.keys.push_back(std::move(*key));
         }
-        if (out.keys.empty()) return {.keys = {}, .refused = problem(400, "bad_request", "name at least one key: ?key=")};
+        if (out.keys.empty())
+            return {.keys = {}, .refused = problem(400, "bad_request", "name at least one key: ?key=")};
     }
     for (auto const& key : out.keys) {
         out.refused = unusable_key(of, key);

@@ -13,7 +13,8 @@
 
 namespace pgtally::server {
 
-// `?source=database`: the truth, asked of PostgreSQL itself, past the replica. Few at a time, for each is a scan of the source.
+// `?source=database`: the truth, asked of PostgreSQL itself, past the replica. Few at a time, for each is a scan of the
+// source.
 class bypass {
 public:
     bypass(asio::any_io_executor executor, db::config database, limits const& bounds);

@@ -14,7 +14,8 @@ namespace pgtally::server {
 
 // What a client says over its WebSocket.
 //
-// An id is kept as the JSON text that it is echoed as, `1` or `"1"`, so that the two differ and need no type of their own.
+// An id is kept as the JSON text that it is echoed as, `1` or `"1"`, so that the two differ and need no type of their
+// own.
 
 struct subscribe_message {
     std::string id;

@@ -22,7 +22,7 @@ struct context {
     metrics& measured;
     clients& connected;
     shared_changes& shared;
-    bool const& closing;  // no new clients any more
+    bool const& closing;                   // no new clients any more
     places open_places{}, admin_places{};  // of all public addresses together, of the admin address
 };
 

@@ -94,7 +94,8 @@ void conversation::drop(entry& which)
     entries_.erase(entries_.find(which.id));
 }
 
-// Subscriptions ---------------------------------------------------------------------------------------------------------
+// Subscriptions
+// ---------------------------------------------------------------------------------------------------------
 
 void conversation::follow(subscribe_message& m)
 {
@@ -126,7 +127,8 @@ bool conversation::track(cache::subscription& into, std::string const& id, std::
     for (auto const& text : keys) {
         auto const key = cache::parse_key(kind, text);
         if (!key) {
-            refuse({id, "bad_key", "no value of type " + into.of()->what().key_type + " prints like " + shortened(text)});
+            refuse(
+                {id, "bad_key", "no value of type " + into.of()->what().key_type + " prints like " + shortened(text)});
             return false;
         }
         added.push_back(*key);
@@ -160,7 +162,8 @@ void conversation::follow(untrack_message& m)
 {
     auto* const known = find(m.id);
     if (known == nullptr || known->what.dropped()) return;
-    if (known->what.all_keys()) return refuse({m.id, "bad_message", "this subscription has every key: unsubscribe instead"});
+    if (known->what.all_keys())
+        return refuse({m.id, "bad_message", "this subscription has every key: unsubscribe instead"});
     auto const kind = known->what.of()->what().kind();
     for (auto const& text : m.keys) {
         // What is no key is not tracked, which is what the client asks for.
@@ -181,7 +184,8 @@ void conversation::follow(ping_message&)
     reply(R"({"type":"pong"})");
 }
 
-// What to send ----------------------------------------------------------------------------------------------------------
+// What to send
+// ----------------------------------------------------------------------------------------------------------
 
 void conversation::wake(cache::subscription& which)
 {
@@ -229,7 +233,8 @@ bool conversation::next_of(entry& which, outgoing& out, clock::time_point now)
         case kind::state: out.head = state_text(which.id, *which.what.of()); break;
         case kind::change:
             out.head = opening("change", which.id) + ',';
-            out.tail = update_.of_all_keys ? around_.shared->text_of(update_, which.what) : encode_change(update_, which.what);
+            out.tail =
+                update_.of_all_keys ? around_.shared->text_of(update_, which.what) : encode_change(update_, which.what);
             out.changes = update_.items.size();
             out.conflated = which.what.conflated() - std::exchange(which.conflated, which.what.conflated());
             break;

@@ -2,10 +2,10 @@
 
 // What a WebSocket's two ends say to each other.
 //
-// Model: the client's messages go in (`receive`), the server's come out (`next`), one at a time, when the socket can take
-// one. There is no queue of changes: a subscription that has something to send stands in line, and is asked for its newest
-// values when its turn comes. Answers to the client's messages are a short queue; while it is full the client is
-// not read.
+// Model: the client's messages go in (`receive`), the server's come out (`next`), one at a time, when the socket can
+// take one. There is no queue of changes: a subscription that has something to send stands in line, and is asked for
+// its newest values when its turn comes. Answers to the client's messages are a short queue; while it is full the
+// client is not read.
 //
 // Guarantees: any text is answered, none ends the connection. Memory is bounded by what the client subscribed to and by
 // `limits`. A subscription that can send stands in line; it goes to the end after each message, so that none starves.

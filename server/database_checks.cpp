@@ -15,7 +15,8 @@ constexpr char const* grant_remedy = "run pgtally install --grant with this role
 
 void add(findings& out, std::string_view check, severity how_bad, std::string message, std::string remedy)
 {
-    out.push_back({.check = check, .how_bad = how_bad, .tally = {}, .message = std::move(message), .remedy = std::move(remedy)});
+    out.push_back(
+        {.check = check, .how_bad = how_bad, .tally = {}, .message = std::move(message), .remedy = std::move(remedy)});
 }
 
 int number(std::string_view text) noexcept
@@ -45,11 +46,14 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
         add(out, "standby", severity::error, "this server is a standby: it takes no NOTIFY and no barrier",
             "name the primary in the DSN, or several hosts with target_session_attrs=read-write");
     } else if (row.text(0, 4) == "on") {
-        add(out, "standby", severity::error, "transactions are read only by default", "alter role … reset default_transaction_read_only");
+        add(out, "standby", severity::error, "transactions are read only by default",
+            "alter role … reset default_transaction_read_only");
     }
     if (auto const percent = number(row.text(0, 3)); percent > 50) {
-        add(out, "notification_queue", severity::warning, "the notification queue is " + std::to_string(percent) + " % full",
-            "end the session that listens and stays in a transaction: see pg_stat_activity. When the queue is full, writers fail");
+        add(out, "notification_queue", severity::warning,
+            "the notification queue is " + std::to_string(percent) + " % full",
+            "end the session that listens and stays in a transaction: see pg_stat_activity. When the queue is full, "
+            "writers fail");
     }
 }
 
@@ -66,7 +70,8 @@ asio::awaitable<bool> check_schema(db::connection& connection, findings& out)
         co_return false;
     }
     auto const ours = co_await connection.query(
-        "select coalesce(has_function_privilege(f, 'execute'), false), f is not null from to_regprocedure('tally.version()') as f");
+        "select coalesce(has_function_privilege(f, 'execute'), false), f is not null from "
+        "to_regprocedure('tally.version()') as f");
     if (ours.text(0, 1) != "t") {
         add(out, "schema", severity::error, "there is a schema \"tally\", but it is not pgtally's",
             "rename that schema, or use another database");

@@ -25,7 +25,8 @@ struct database_pool::state {
         std::unique_ptr<slot> given;
     };
 
-    state(asio::any_io_executor chosen_executor, config chosen) : executor{std::move(chosen_executor)}, settings{std::move(chosen)}
+    state(asio::any_io_executor chosen_executor, config chosen)
+        : executor{std::move(chosen_executor)}, settings{std::move(chosen)}
     {
     }
 

@@ -2,9 +2,9 @@
 
 // A few connections to the database, taken in turns.
 //
-// Model: whoever wants one waits in line, for a bounded time and behind a bounded number of others. Connections are opened
-// when they are first wanted; one that has lain idle is tried before it is handed out, so that a server that restarted
-// meanwhile does not look like a statement that failed.
+// Model: whoever wants one waits in line, for a bounded time and behind a bounded number of others. Connections are
+// opened when they are first wanted; one that has lain idle is tried before it is handed out, so that a server that
+// restarted meanwhile does not look like a statement that failed.
 //
 // Threads: none; one executor.
 
@@ -45,7 +45,7 @@ public:
     public:
         lease() noexcept;
         lease(lease&&) noexcept;
-    lease& operator=(lease&&) = delete;
+        lease& operator=(lease&&) = delete;
         ~lease();
         db::connection& connection() noexcept;
         outcome result() const noexcept { return result_; }

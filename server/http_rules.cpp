@@ -12,19 +12,23 @@ response target_too_long(limits const& bounds)
 
 response header_too_long(limits const& bounds)
 {
-    return problem(431, "header_too_large", "the header's fields may have " + std::to_string(bounds.max_header_bytes) + " bytes");
+    return problem(431, "header_too_large",
+                   "the header's fields may have " + std::to_string(bounds.max_header_bytes) + " bytes");
 }
 
 }  // namespace
 
 response refuse_header(header_facts const& facts, limits const& bounds)
 {
-    if (facts.version != 10 && facts.version != 11) return problem(505, "bad_version", "this server speaks HTTP/1.1 and HTTP/1.0");
+    if (facts.version != 10 && facts.version != 11)
+        return problem(505, "bad_version", "this server speaks HTTP/1.1 and HTTP/1.0");
     if (facts.target_bytes > bounds.max_target_bytes) return target_too_long(bounds);
     if (facts.field_bytes > bounds.max_header_bytes) return header_too_long(bounds);
-    if (facts.hosts > 1 || (facts.hosts == 0 && facts.version == 11)) return problem(400, "bad_request", "name one Host");
+    if (facts.hosts > 1 || (facts.hosts == 0 && facts.version == 11))
+        return problem(400, "bad_request", "name one Host");
     // Two servers that disagree on where a request ends can be made to see different requests (RFC 9112, 11.2).
-    if (facts.transfer_encoding) return problem(411, "length_required", "send a Content-Length instead of a Transfer-Encoding");
+    if (facts.transfer_encoding)
+        return problem(411, "length_required", "send a Content-Length instead of a Transfer-Encoding");
     if (facts.content_lengths > 1) return problem(400, "bad_request", "name one Content-Length");
     return {};
 }

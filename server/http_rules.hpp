@@ -15,11 +15,12 @@ struct header_facts {
     bool transfer_encoding = false;
 };
 
-// Why the header is refused, status 200 if it is not. After a refusal the connection is closed: where the next request would
-// begin is not sure.
+// Why the header is refused, status 200 if it is not. After a refusal the connection is closed: where the next request
+// would begin is not sure.
 response refuse_header(header_facts const& facts, limits const& bounds);
 
-// The same for a header that is longer than any that is acceptable: because of its fields, if the target was read already.
+// The same for a header that is longer than any that is acceptable: because of its fields, if the target was read
+// already.
 response refuse_long_header(bool has_target, limits const& bounds);
 
 }  // namespace pgtally::server

@@ -70,10 +70,10 @@ request request_of(http::request<http::string_body> const& message, address_kind
 class http_session final : public client {
 public:
     http_session(tcp_socket socket, context& with, address_kind where)
-        : stream_{std::move(socket)},
-          with_{with},
-          where_{where},
-          buffer_{with.bounds.max_target_bytes + with.bounds.max_header_bytes + with.bounds.max_body_bytes + 4'096}
+        : stream_{std::move(socket)}
+        , with_{with}
+        , where_{where}
+        , buffer_{with.bounds.max_target_bytes + with.bounds.max_header_bytes + with.bounds.max_body_bytes + 4'096}
     {
         with_.connected.add(*this);
     }
@@ -120,8 +120,8 @@ asio::awaitable<void> http_session::run()
 {
     auto next = then::next;
     while (next == then::next) {
-        // A condition that awaits, `while (… && co_await …)` or `if (co_await …) co_await …`, is not what g++ 12 makes of it:
-        // optimized, it awaits though the left side is false, or runs into a trap. So none does, anywhere here.
+        // A condition that awaits, `while (… && co_await …)` or `if (co_await …) co_await …`, is not what g++ 12 makes
+        // of it: optimized, it awaits though the left side is false, or runs into a trap. So none does, anywhere here.
         bool const begins = co_await request_begins();
         if (!begins) co_return;
         next = co_await one_request();
@@ -165,7 +165,8 @@ asio::awaitable<http_session::then> http_session::one_request()
             upgrade_ = std::move(message);
             co_return then::upgrade;
         }
-        co_await send(refused, {.version = message.version(), .keep_alive = false}, true);
+        head_options const last{.version = message.version(), .keep_alive = false};
+        co_await send(refused, last, true);
         co_return then::close;
     }
 
@@ -179,7 +180,7 @@ asio::awaitable<http_session::then> http_session::one_request()
         auto const ms = std::chrono::duration<double, std::milli>{std::chrono::steady_clock::now() - began}.count();
         log(log_level::debug, "{} {} {} {:.3f} ms", view_of(message.method_string()), answer.route, answer.status, ms);
     }
-    co_return sent && again ? then::next : then::close;
+    co_return sent&& again ? then::next : then::close;
 }
 
 asio::awaitable<bool> http_session::read_header(parser_type& parser)
@@ -198,7 +199,8 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     if (failure == http::error::body_limit) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
         if (refused.status == 200) {
-            refused = problem(413, "body_too_large", "a body may have " + std::to_string(bounds.max_body_bytes) + " bytes");
+            refused =
+                problem(413, "body_too_large", "a body may have " + std::to_string(bounds.max_body_bytes) + " bytes");
         }
         co_return co_await refuse_request(std::move(refused));
     }
@@ -227,8 +229,8 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     stream_.expires_after(with_.bounds.body_timeout);
     auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
     if (failure == http::error::body_limit) {
-        co_return co_await refuse_request(
-            problem(413, "body_too_large", "a body may have " + std::to_string(with_.bounds.max_body_bytes) + " bytes"));
+        co_return co_await refuse_request(problem(
+            413, "body_too_large", "a body may have " + std::to_string(with_.bounds.max_body_bytes) + " bytes"));
     }
     co_return !failure;
 }

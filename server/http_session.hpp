@@ -8,8 +8,8 @@
 namespace pgtally::server {
 
 enum class address_kind {
-    open,    // a public address
-    admin,   // the operators' address
+    open,   // a public address
+    admin,  // the operators' address
 };
 
 // Serves a connection, request after request, until either end has enough; as a WebSocket from an upgrade on.

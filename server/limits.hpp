@@ -7,7 +7,8 @@ namespace pgtally::server {
 
 // Every bound of the server, in one place. Each has a test that meets it.
 struct limits {
-    // HTTP --------------------------------------------------------------------------------------------------------------
+    // HTTP
+    // --------------------------------------------------------------------------------------------------------------
 
     std::size_t max_target_bytes = 32U << 10;  // more: 414
     std::size_t max_header_bytes = 16U << 10;  // of all fields; more: 431
@@ -15,14 +16,15 @@ struct limits {
     std::size_t max_query_keys = 1'000;        // `key=` in one request; more: 400
     std::size_t max_clients = 10'000;          // connections of the public addresses; more: 503
     std::size_t max_admin_clients = 100;       // connections of the admin address; more: 503
-    std::size_t max_refusals = 100;            // connections that are being told so at a time; more are closed without a word
-    std::chrono::seconds keep_alive{60};       // a connection without a request
-    std::chrono::seconds header_timeout{10};   // from a request's first byte to its header's last
-    std::chrono::seconds body_timeout{10};     // for the body
-    std::chrono::seconds answer_timeout{30};   // for the client to take an answer
-    std::chrono::seconds retry_after{1};       // what 503 suggests
+    std::size_t max_refusals = 100;  // connections that are being told so at a time; more are closed without a word
+    std::chrono::seconds keep_alive{60};      // a connection without a request
+    std::chrono::seconds header_timeout{10};  // from a request's first byte to its header's last
+    std::chrono::seconds body_timeout{10};    // for the body
+    std::chrono::seconds answer_timeout{30};  // for the client to take an answer
+    std::chrono::seconds retry_after{1};      // what 503 suggests
 
-    // WebSocket ---------------------------------------------------------------------------------------------------------
+    // WebSocket
+    // ---------------------------------------------------------------------------------------------------------
 
     std::size_t max_message_bytes = 1U << 20;        // of a client's message; more: closed with 1009
     std::size_t max_subscriptions = 100;             // of a connection
@@ -36,7 +38,8 @@ struct limits {
     std::chrono::seconds close_timeout{5};   // for the client to answer a close
     std::chrono::seconds stall_check{1};     // how often that is looked at
 
-    // Actions -----------------------------------------------------------------------------------------------------------
+    // Actions
+    // -----------------------------------------------------------------------------------------------------------
 
     std::size_t action_connections = 4;            // to the database
     std::size_t max_waiting_actions = 256;         // for one of them; more: 429
@@ -44,20 +47,22 @@ struct limits {
     std::chrono::seconds action_timeout{10};       // of the statement
     std::chrono::seconds applied_timeout{5};       // for the replica to have applied it; then 202
 
-    // `source=database` -------------------------------------------------------------------------------------------------
+    // `source=database`
+    // -------------------------------------------------------------------------------------------------
 
     std::size_t bypass_connections = 2;            // to the database: so many at a time
     std::size_t max_waiting_bypass = 16;           // for one of them; more: 503
     std::chrono::seconds bypass_queue_timeout{2};  // so long for one of them; then 503
     std::chrono::seconds bypass_timeout{5};        // of the statement
 
-    // The rest ----------------------------------------------------------------------------------------------------------
+    // The rest
+    // ----------------------------------------------------------------------------------------------------------
 
-    std::size_t max_web_file_bytes = 16U << 20;   // of a file of --web; larger ones are not found
-    std::chrono::seconds connect_timeout{5};      // to the database, for actions and bypass
-    std::chrono::milliseconds accept_pause{200};  // when the process has no descriptor left
+    std::size_t max_web_file_bytes = 16U << 20;     // of a file of --web; larger ones are not found
+    std::chrono::seconds connect_timeout{5};        // to the database, for actions and bypass
+    std::chrono::milliseconds accept_pause{200};    // when the process has no descriptor left
     std::chrono::milliseconds drain_spread{1'000};  // over which WebSockets are closed
-    std::chrono::seconds drain_timeout{8};        // then what is left is cut
+    std::chrono::seconds drain_timeout{8};          // then what is left is cut
 };
 
 }  // namespace pgtally::server

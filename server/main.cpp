@@ -18,10 +18,22 @@ std::optional<std::string> variable(std::string const& name)
     return value;
 }
 
-int run(serve_options const& chosen) { return serve(chosen); }
-int run(install_options const& chosen) { return install(chosen); }
-int run(uninstall_options const& chosen) { return uninstall(chosen); }
-int run(check_options const& chosen) { return check(chosen); }
+int run(serve_options const& chosen)
+{
+    return serve(chosen);
+}
+int run(install_options const& chosen)
+{
+    return install(chosen);
+}
+int run(uninstall_options const& chosen)
+{
+    return uninstall(chosen);
+}
+int run(check_options const& chosen)
+{
+    return check(chosen);
+}
 
 int run(print_text const& answer)
 {

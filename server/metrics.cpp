@@ -53,9 +53,11 @@ void add_tallies(families& out, replica_set& replicas)
         }
     }
     begin(out, "pgtally_keys", "keys whose counters are not all 0", gauge);
-    for (auto const& [name, tally] : replicas.all()) add(out.back(), static_cast<double>(tally->table().nonzero()), {{"tally", name}});
+    for (auto const& [name, tally] : replicas.all())
+        add(out.back(), static_cast<double>(tally->table().nonzero()), {{"tally", name}});
     begin(out, "pgtally_revision", "the revision of a tally in its epoch", gauge);
-    for (auto const& [name, tally] : replicas.all()) add(out.back(), static_cast<double>(tally->revision()), {{"tally", name}});
+    for (auto const& [name, tally] : replicas.all())
+        add(out.back(), static_cast<double>(tally->revision()), {{"tally", name}});
 }
 
 void add_replication(families& out, replica_set::counters const& stats)
@@ -63,7 +65,8 @@ void add_replication(families& out, replica_set::counters const& stats)
     begin(out, "pgtally_events_total", "events applied", counter);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.events), {{"tally", name}});
     begin(out, "pgtally_events_dropped_total", "events that were not valid", counter);
-    for (auto const& [reason, count] : stats.events_dropped) add(out.back(), static_cast<double>(count), {{"reason", reason}});
+    for (auto const& [reason, count] : stats.events_dropped)
+        add(out.back(), static_cast<double>(count), {{"reason", reason}});
     begin(out, "pgtally_loads_total", "loads begun", counter);
     for (auto const& [name, of] : stats.tallies) {
         for (auto const& [cause, count] : of.loads) {
@@ -98,11 +101,15 @@ struct metrics::registry {
     prometheus::Registry all;
     prometheus::Family<prometheus::Counter>& requests =
         prometheus::BuildCounter().Name("pgtally_requests_total").Help("requests answered").Register(all);
-    prometheus::Histogram& event_lag = histogram("pgtally_event_lag_seconds", "from the statement to its application", short_times);
-    prometheus::Histogram& heartbeat = histogram("pgtally_heartbeat_roundtrip_seconds", "of a heartbeat through the database", short_times);
-    prometheus::Histogram& load = histogram("pgtally_load_seconds", "of a load, from its beginning to its barrier", long_times);
+    prometheus::Histogram& event_lag =
+        histogram("pgtally_event_lag_seconds", "from the statement to its application", short_times);
+    prometheus::Histogram& heartbeat =
+        histogram("pgtally_heartbeat_roundtrip_seconds", "of a heartbeat through the database", short_times);
+    prometheus::Histogram& load =
+        histogram("pgtally_load_seconds", "of a load, from its beginning to its barrier", long_times);
 
-    prometheus::Histogram& histogram(char const* name, char const* help, prometheus::Histogram::BucketBoundaries const& bounds)
+    prometheus::Histogram& histogram(char const* name, char const* help,
+                                     prometheus::Histogram::BucketBoundaries const& bounds)
     {
         return prometheus::BuildHistogram().Name(name).Help(help).Register(all).Add({}, bounds);
     }
@@ -139,7 +146,8 @@ std::string metrics::text(replica_set& replicas, clients const& connected) const
     begin(out, "pgtally_clients", "connections", gauge);
     add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
     add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});
-    add_one(out, "pgtally_changes_pushed_total", "values pushed to clients", counter, static_cast<double>(changes_pushed_));
+    add_one(out, "pgtally_changes_pushed_total", "values pushed to clients", counter,
+            static_cast<double>(changes_pushed_));
     add_one(out, "pgtally_changes_conflated_total", "changes replaced by a newer one before they were pushed", counter,
             static_cast<double>(changes_conflated_));
     add_one(out, "pgtally_sent_bytes_total", "bytes sent to clients, of bodies and messages", counter,

@@ -72,8 +72,9 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     if (heard && backends.size() == 1) co_return;
     auto& one = out.emplace_back();
     one.check = "pooler";
-    one.message = heard ? "each statement is run by another backend: a pooler is in between"
-                        : "a notification did not come back within 3 s: a pooler is in between, or LISTEN is not possible";
+    one.message =
+        heard ? "each statement is run by another backend: a pooler is in between"
+              : "a notification did not come back within 3 s: a pooler is in between, or LISTEN is not possible";
     one.remedy = "connect to PostgreSQL directly, or by a pooler in session mode";
 }
 

@@ -30,8 +30,10 @@ option_values::option_values(po::options_description const& known, std::vector<s
         po::positional_options_description const none;
         po::store(po::command_line_parser{arguments}.options(known).positional(none).style(style).run(), given_);
     } catch (po::too_many_positional_options_error const&) {
-        auto const stray = std::find_if(arguments.begin(), arguments.end(), [](auto const& a) { return !a.starts_with('-'); });
-        throw bad_option{"an argument that belongs to no option: " + (stray == arguments.end() ? std::string{} : *stray)};
+        auto const stray =
+            std::find_if(arguments.begin(), arguments.end(), [](auto const& a) { return !a.starts_with('-'); });
+        throw bad_option{"an argument that belongs to no option: " +
+                         (stray == arguments.end() ? std::string{} : *stray)};
     } catch (po::error const& e) {
         throw bad_option{e.what()};
     }
@@ -96,7 +98,8 @@ std::chrono::milliseconds option_values::time(std::string const& name, std::stri
     return *parsed;
 }
 
-std::size_t option_values::count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const
+std::size_t option_values::count(std::string const& name, std::size_t otherwise, std::size_t least,
+                                 std::size_t most) const
 {
     auto const value = text(name, std::to_string(otherwise));
     std::size_t out = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The options that were given, by name: from the command line, else from the environment. And their values as types; what
-// does not fit throws `bad_option` with the option's name and what is allowed.
+// The options that were given, by name: from the command line, else from the environment. And their values as types;
+// what does not fit throws `bad_option` with the option's name and what is allowed.
 
 #include <pgtally/server/options.hpp>
 
@@ -25,7 +25,8 @@ public:
     bool flag(std::string const& name) const;
     std::string text(std::string const& name, std::string const& otherwise) const;
     std::vector<std::string> list(std::string const& name) const;
-    std::chrono::milliseconds time(std::string const& name, std::string const& otherwise, std::chrono::milliseconds least) const;
+    std::chrono::milliseconds time(std::string const& name, std::string const& otherwise,
+                                   std::chrono::milliseconds least) const;
     std::size_t count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const;
     endpoint address(std::string const& name, std::string const& value) const;
 

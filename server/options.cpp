@@ -50,7 +50,8 @@ po::options_description install_description()
     auto out = common_options();
     out.add_options()("print", "print the SQL instead of running it")(
         "grant", po::value<texts>()->composing()->value_name("ROLE"), "give this role what serving needs; repeatable")(
-        "grant-create", po::value<texts>()->composing()->value_name("ROLE"), "let this role create tallies; repeatable");
+        "grant-create", po::value<texts>()->composing()->value_name("ROLE"),
+        "let this role create tallies; repeatable");
     return out;
 }
 
@@ -90,8 +91,9 @@ texts origins_of(option_values const& values)
     for (auto const& value : values.list("allow-origin")) {
         auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
         if (origin.empty()) {
-            throw bad_option{"--allow-origin: '" + value +
-                             "' is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+            throw bad_option{
+                "--allow-origin: '" + value +
+                "' is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
         }
         out.push_back(origin);
     }

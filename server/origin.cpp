@@ -18,13 +18,14 @@ std::string lower(std::string_view text)
 }
 
 struct authority {
-    std::string host;          // lower case, IPv6 with its brackets
-    std::uint16_t port = 0;    // 0: not written
+    std::string host;        // lower case, IPv6 with its brackets
+    std::uint16_t port = 0;  // 0: not written
 };
 
 bool is_host_character(char c) noexcept
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':' || c == '[' || c == ']';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':' ||
+           c == '[' || c == ']';
 }
 
 std::optional<authority> parse_authority(std::string_view text)

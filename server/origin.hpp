@@ -2,10 +2,10 @@
 
 // Whom a browser may let in.
 //
-// Model: a browser names the page that a request comes from in `Origin`; other programs send none. A page is let in if it is
-// from the host and port that the request's `Host` names (the page and the counters are one site), if both are this very
-// machine (a developer at work), or if an option lists it. Everything else is refused, whatever the method: a foreign
-// page must neither read the counters of an internal network nor run an action.
+// Model: a browser names the page that a request comes from in `Origin`; other programs send none. A page is let in if
+// it is from the host and port that the request's `Host` names (the page and the counters are one site), if both are
+// this very machine (a developer at work), or if an option lists it. Everything else is refused, whatever the method: a
+// foreign page must neither read the counters of an internal network nor run an action.
 
 #include <optional>
 #include <string>
@@ -14,8 +14,8 @@
 
 namespace pgtally::server {
 
-// An origin in one spelling, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing if it is
-// none: a path, a user, no scheme.
+// An origin in one spelling, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing if it
+// is none: a path, a user, no scheme.
 std::optional<std::string> canonical_origin(std::string_view text);
 
 // Whether `origin` may use the server that it calls `host`. `listed` are canonical origins, or `*`.

@@ -16,7 +16,8 @@ response problem(unsigned status, std::string_view code, std::string_view detail
     out.body += R"(,"detail":)";
     append_json(out.body, detail);
     out.body += '}';
-    if (status == 503 || status == 429) out.fields.emplace_back("Retry-After", std::to_string(limits{}.retry_after.count()));
+    if (status == 503 || status == 429)
+        out.fields.emplace_back("Retry-After", std::to_string(limits{}.retry_after.count()));
     return out;
 }
 

@@ -22,7 +22,8 @@ double resident_bytes()
     return in ? resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-// proc(5): the 22nd field of stat is the start in ticks after boot. The 2nd, the name, may hold blanks, but is in brackets.
+// proc(5): the 22nd field of stat is the start in ticks after boot. The 2nd, the name, may hold blanks, but is in
+// brackets.
 double start_time_seconds()
 {
     std::ifstream stat{"/proc/self/stat"};

@@ -61,7 +61,8 @@ cache::key parsed(cache::tally const& of, std::string_view key)
 
 // Each of the keys once: members of a JSON object should differ.
 template <class Counters>
-void append_keys_object(std::string& out, cache::tally const& of, std::vector<std::string> const& keys, Counters counters_of)
+void append_keys_object(std::string& out, cache::tally const& of, std::vector<std::string> const& keys,
+                        Counters counters_of)
 {
     std::set<std::string_view> seen;
     char separator = '{';

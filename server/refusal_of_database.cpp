@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, 20> not_of_the_data{"08", "0A", "25", "26
 verdict judge(db::error_code const& what, db::sqlstate const& state) noexcept
 {
     if (what == db::errc::bad_parameter) return verdict::refused;
-    // Only an ERROR that PostgreSQL sent says that the statement was rolled back. A FATAL (57P01) may come after the commit.
+    // Only an ERROR that PostgreSQL sent says that the statement was rolled back. A FATAL (57P01) may come after the
+    // commit.
     if (what != db::errc::server_error) return verdict::unknown;
     // Insufficient privilege is also what row level security says of a row.
     if (state.is("42501")) return verdict::refused;

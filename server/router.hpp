@@ -23,7 +23,7 @@ enum class route_id {
 
 struct route {
     route_id id = route_id::none;
-    std::string_view pattern{};  // for the metrics: bounded in number, whatever clients ask
+    std::string_view pattern{};                 // for the metrics: bounded in number, whatever clients ask
     std::string_view tally{}, key{}, action{};  // segments, not yet decoded
 };
 

@@ -68,13 +68,15 @@ std::string_view advice(db::error_code const& what, db::sqlstate const& state) n
     if (state.is("55P03") || state.is("40P01")) {
         return "a transaction holds a lock for long: see pg_stat_activity for whose, and try again when it has ended";
     }
-    if (state.is("42501")) return "run it as the schema's owner, or as a role that may create schemas here: grant create on database";
+    if (state.is("42501"))
+        return "run it as the schema's owner, or as a role that may create schemas here: grant create on database";
     if (state.is("3D000")) return "name a database that exists, by --dsn or PGDATABASE";
     if (state.is("42704")) return "create the role that --grant or --grant-create names first";
     if (state.in_class("28")) return "check user, password and pg_hba.conf";
     if (state.is("25006")) return "name the primary: this server is a standby, or read only";
     if (what == db::errc::bad_config) return "check --dsn, PGTALLY_DSN or DATABASE_URL";
-    if (what == db::errc::connect_failed || what == db::errc::timed_out) return "check host and port, and that PostgreSQL runs there";
+    if (what == db::errc::connect_failed || what == db::errc::timed_out)
+        return "check host and port, and that PostgreSQL runs there";
     return {};
 }
 

@@ -80,8 +80,10 @@ struct service::impl {
 
 service::impl::impl(serve_options chosen) : options{std::move(chosen)}
 {
-    for (auto const& where : options.listen) addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
-    if (options.admin_listen) addresses.push_back(std::make_unique<acceptor>(io, *options.admin_listen, address_kind::admin));
+    for (auto const& where : options.listen)
+        addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
+    if (options.admin_listen)
+        addresses.push_back(std::make_unique<acceptor>(io, *options.admin_listen, address_kind::admin));
 }
 
 void service::impl::start(asio::awaitable<void> task, char const* name)

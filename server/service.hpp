@@ -3,8 +3,8 @@
 // `pgtally serve`: the replicas, the addresses, and everything between, on one io_context and one thread.
 //
 // Model: it runs until a SIGTERM or SIGINT; then it drains: not ready at once, no new clients after the delay, requests
-// under way finished, WebSockets closed a few at a time (all at once would all come back at once, elsewhere), the replicas
-// stopped. A second signal ends it at once.
+// under way finished, WebSockets closed a few at a time (all at once would all come back at once, elsewhere), the
+// replicas stopped. A second signal ends it at once.
 
 #include <pgtally/server/options.hpp>
 

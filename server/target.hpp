@@ -10,7 +10,7 @@ namespace pgtally::server {
 
 // A request's target, cut but not yet decoded: an escaped slash is part of a segment.
 struct target {
-    std::vector<std::string_view> path;                             // "/v1/tallies" is {"v1", "tallies"}, "/" is {""}
+    std::vector<std::string_view> path;  // "/v1/tallies" is {"v1", "tallies"}, "/" is {""}
     std::vector<std::pair<std::string_view, std::string_view>> query;  // name and value of each `name=value`
 };
 

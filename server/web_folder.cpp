@@ -54,7 +54,8 @@ std::optional<std::string> web_folder::read(fs::path const& path) const
     std::error_code failure;
     // Where links lead: whatever is below the folder's own real path is inside of it.
     auto const real = fs::canonical(path, failure);
-    if (failure || std::mismatch(root_.begin(), root_.end(), real.begin(), real.end()).first != root_.end()) return std::nullopt;
+    if (failure || std::mismatch(root_.begin(), root_.end(), real.begin(), real.end()).first != root_.end())
+        return std::nullopt;
     if (!fs::is_regular_file(real, failure) || fs::file_size(real, failure) > max_file_bytes_) return std::nullopt;
 
     std::ifstream in{real, std::ios::binary};

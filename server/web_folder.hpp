@@ -20,8 +20,9 @@ public:
     // `folder` may be empty. Throws std::filesystem::filesystem_error if it is no folder.
     web_folder(std::string const& folder, std::size_t max_file_bytes);
 
-    // The file at a path's segments, decoded; a folder means its index.html. Nothing for dotfiles, for what is no regular file
-    // or too large, and for what a link leads to outside of the folder. "pgtally.js" is always the one built in.
+    // The file at a path's segments, decoded; a folder means its index.html. Nothing for dotfiles, for what is no
+    // regular file or too large, and for what a link leads to outside of the folder. "pgtally.js" is always the one
+    // built in.
     std::optional<response> find(std::vector<std::string> const& path) const;
 
 private:

@@ -68,17 +68,17 @@ private:
 };
 
 ws_session::ws_session(tcp_stream stream, context& with)
-    : socket_{std::move(stream)},
-      with_{with},
-      talk_{conversation::surroundings{.find = [&with](std::string_view name) { return with.replicas.find(name); },
+    : socket_{std::move(stream)}
+    , with_{with}
+    , talk_{conversation::surroundings{.find = [&with](std::string_view name) { return with.replicas.find(name); },
                                        .not_ready = [&with] { return with.requests.not_ready(); },
                                        .ready = [this] { wake(); },
                                        .shared = &with.shared,
-                                       .bounds = &with.bounds}},
-      in_{with.bounds.max_message_bytes + 1},
-      something_{socket_.get_executor()},
-      room_{socket_.get_executor()},
-      writer_ended_{socket_.get_executor()}
+                                       .bounds = &with.bounds}}
+    , in_{with.bounds.max_message_bytes + 1}
+    , something_{socket_.get_executor()}
+    , room_{socket_.get_executor()}
+    , writer_ended_{socket_.get_executor()}
 {
 }
 
@@ -134,7 +134,9 @@ asio::awaitable<bool> ws_session::accept(upgrade_request const& upgrade)
     auto const offered = offers_subprotocol(upgrade);
     websocket::stream_base::decorator decorate{[offered](websocket::response_type& answer) {
         answer.set(beast::http::field::server, "pgtally");
-        if (offered) answer.set(beast::http::field::sec_websocket_protocol, beast::string_view{subprotocol.data(), subprotocol.size()});
+        if (offered)
+            answer.set(beast::http::field::sec_websocket_protocol,
+                       beast::string_view{subprotocol.data(), subprotocol.size()});
     }};
     socket_.set_option(std::move(decorate));
     auto const [failure] = co_await socket_.async_accept(upgrade, as_values);
@@ -191,8 +193,8 @@ asio::awaitable<void> ws_session::write()
 
 asio::awaitable<bool> ws_session::send(outgoing const& message)
 {
-    std::array<asio::const_buffer, 2> const text{
-        asio::buffer(message.head), message.tail ? asio::buffer(*message.tail) : asio::const_buffer{}};
+    std::array<asio::const_buffer, 2> const text{asio::buffer(message.head),
+                                                 message.tail ? asio::buffer(*message.tail) : asio::const_buffer{}};
     writing_ = true;
     progress_at_ = clock::now();
     auto const [failure, size] = co_await socket_.async_write(text, as_values);

@@ -40,12 +40,14 @@ BOOST_AUTO_TEST_CASE(ids_differ_by_type)
 {
     BOOST_TEST(decoded<unsubscribe_message>(R"({"type":"unsubscribe","id":1})").id == "1");
     BOOST_TEST(decoded<unsubscribe_message>(R"({"type":"unsubscribe","id":"1"})").id == "\"1\"");
-    BOOST_TEST(decoded<unsubscribe_message>(R"({"type":"unsubscribe","id":-9223372036854775808})").id == "-9223372036854775808");
+    BOOST_TEST(decoded<unsubscribe_message>(R"({"type":"unsubscribe","id":-9223372036854775808})").id ==
+               "-9223372036854775808");
 }
 
 BOOST_AUTO_TEST_CASE(others)
 {
-    BOOST_TEST((decoded<track_message>(R"({"type":"track","id":1,"keys":["40"]})").keys == std::vector<std::string>{"40"}));
+    BOOST_TEST(
+        (decoded<track_message>(R"({"type":"track","id":1,"keys":["40"]})").keys == std::vector<std::string>{"40"}));
     BOOST_TEST(decoded<untrack_message>(R"({"type":"untrack","id":1,"keys":[]})").keys.empty());
     decoded<ping_message>(R"({"type":"ping"})");
 }
@@ -55,24 +57,32 @@ BOOST_AUTO_TEST_CASE(refusals)
     struct row {
         char const *text, *id, *code;
     };
-    for (auto const& [text, id, code] : {
-             row{"", "", "bad_message"}, row{"{", "", "bad_message"}, row{"[]", "", "bad_message"}, row{"{} x", "", "bad_message"},
-             row{"{}", "", "bad_message"}, row{R"({"id":5})", "5", "bad_message"}, row{R"({"type":7,"id":5})", "5", "bad_message"},
-             row{R"({"type":"x","id":5})", "5", "unknown_type"}, row{R"({"type":"x","id":5.0})", "", "unknown_type"},
-             row{R"({"type":"subscribe","tally":"t"})", "", "bad_message"},
-             row{R"({"type":"subscribe","id":true,"tally":"t"})", "", "bad_message"},
-             row{R"({"type":"subscribe","id":9223372036854775808,"tally":"t"})", "", "bad_message"},
-             row{R"({"type":"subscribe","id":5})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","top":{}})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","keys":null})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","keys":[{}]})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","keys":[1.0]})", "5", "bad_key"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","since":[]})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","since":{"epoch":"e","revision":"1"}})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","interval_ms":60001})", "5", "bad_message"},
-             row{R"({"type":"subscribe","id":5,"tally":"t","interval_ms":1.5})", "5", "bad_message"},
-             row{R"({"type":"track","id":5})", "5", "bad_message"}, row{R"({"type":"track","id":5,"keys":"x"})", "5", "bad_message"},
-             row{"{\"type\":\"ping\",\"x\":\"\xff\"}", "", "bad_message"}, row{R"({"type":"ping","x":"\ud800"})", "", "bad_message"}}) {
+    for (auto const& [text, id, code] :
+         {row{"", "", "bad_message"},
+          row{"{", "", "bad_message"},
+          row{"[]", "", "bad_message"},
+          row{"{} x", "", "bad_message"},
+          row{"{}", "", "bad_message"},
+          row{R"({"id":5})", "5", "bad_message"},
+          row{R"({"type":7,"id":5})", "5", "bad_message"},
+          row{R"({"type":"x","id":5})", "5", "unknown_type"},
+          row{R"({"type":"x","id":5.0})", "", "unknown_type"},
+          row{R"({"type":"subscribe","tally":"t"})", "", "bad_message"},
+          row{R"({"type":"subscribe","id":true,"tally":"t"})", "", "bad_message"},
+          row{R"({"type":"subscribe","id":9223372036854775808,"tally":"t"})", "", "bad_message"},
+          row{R"({"type":"subscribe","id":5})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","top":{}})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","keys":null})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","keys":[{}]})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","keys":[1.0]})", "5", "bad_key"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","since":[]})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","since":{"epoch":"e","revision":"1"}})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","interval_ms":60001})", "5", "bad_message"},
+          row{R"({"type":"subscribe","id":5,"tally":"t","interval_ms":1.5})", "5", "bad_message"},
+          row{R"({"type":"track","id":5})", "5", "bad_message"},
+          row{R"({"type":"track","id":5,"keys":"x"})", "5", "bad_message"},
+          row{"{\"type\":\"ping\",\"x\":\"\xff\"}", "", "bad_message"},
+          row{R"({"type":"ping","x":"\ud800"})", "", "bad_message"}}) {
         BOOST_TEST_CONTEXT(text)
         {
             auto const r = decoded<refusal>(text);

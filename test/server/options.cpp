@@ -48,10 +48,37 @@ BOOST_AUTO_TEST_CASE(serve_defaults)
 
 BOOST_AUTO_TEST_CASE(serve_everything)
 {
-    auto const o = serve({"--listen", "[::1]:8080", "--listen=0.0.0.0:0", "--admin-listen", "none", "--tally", "a", "--tally", "b",
-                          "--heartbeat", "250ms", "--writable", "--allow-bypass", "--allow-origin", "HTTPS://A.example:443",
-                          "--allow-origin", "*", "--max-clients", "7", "--max-keys", "9", "--drain-delay", "2m", "--web", "w",
-                          "--log-level", "debug", "--log-format", "json", "--dsn", "d"});
+    auto const o = serve({"--listen",
+                          "[::1]:8080",
+                          "--listen=0.0.0.0:0",
+                          "--admin-listen",
+                          "none",
+                          "--tally",
+                          "a",
+                          "--tally",
+                          "b",
+                          "--heartbeat",
+                          "250ms",
+                          "--writable",
+                          "--allow-bypass",
+                          "--allow-origin",
+                          "HTTPS://A.example:443",
+                          "--allow-origin",
+                          "*",
+                          "--max-clients",
+                          "7",
+                          "--max-keys",
+                          "9",
+                          "--drain-delay",
+                          "2m",
+                          "--web",
+                          "w",
+                          "--log-level",
+                          "debug",
+                          "--log-format",
+                          "json",
+                          "--dsn",
+                          "d"});
     BOOST_TEST(to_string(o.listen.at(0)) == "[::1]:8080");
     BOOST_TEST(o.listen.at(1).port == 0);
     BOOST_TEST(!o.admin_listen.has_value());
@@ -133,7 +160,8 @@ BOOST_AUTO_TEST_CASE(help_and_version_everywhere)
 
 BOOST_AUTO_TEST_CASE(install_and_check)
 {
-    auto const i = std::get<install_options>(parse({"install", "--print", "--grant", "a", "--grant", "b", "--grant-create", "c"}));
+    auto const i =
+        std::get<install_options>(parse({"install", "--print", "--grant", "a", "--grant", "b", "--grant-create", "c"}));
     BOOST_TEST(i.print);
     BOOST_TEST((i.grant == std::vector<std::string>{"a", "b"}));
     BOOST_TEST((i.grant_create == std::vector<std::string>{"c"}));

@@ -12,21 +12,20 @@ BOOST_AUTO_TEST_CASE(canonical_is_one_spelling)
     struct row {
         char const *text, *canonical;
     };
-    for (auto const& [text, canonical] : {row{"https://Example.ORG", "https://example.org"},
-                                          row{"HTTPS://example.org:443", "https://example.org"},
-                                          row{"http://example.org:80", "http://example.org"},
-                                          row{"http://example.org:443", "http://example.org:443"},
-                                          row{"http://[::1]:8080", "http://[::1]:8080"},
-                                          row{"app://local", "app://local"}}) {
+    for (auto const& [text, canonical] :
+         {row{"https://Example.ORG", "https://example.org"}, row{"HTTPS://example.org:443", "https://example.org"},
+          row{"http://example.org:80", "http://example.org"}, row{"http://example.org:443", "http://example.org:443"},
+          row{"http://[::1]:8080", "http://[::1]:8080"}, row{"app://local", "app://local"}}) {
         BOOST_TEST_CONTEXT(text) BOOST_TEST(canonical_origin(text).value_or("none") == canonical);
     }
 }
 
 BOOST_AUTO_TEST_CASE(canonical_refuses_what_is_no_origin)
 {
-    for (auto const* const text : {"", "null", "example.org", "://example.org", "https://", "https://example.org/", "https://a b",
-                                   "https://me@example.org", "https://example.org:", "https://example.org:0", "https://example.org:70000",
-                                   "https://[::1", "https://::1", "https://example.org?x"}) {
+    for (auto const* const text :
+         {"", "null", "example.org", "://example.org", "https://", "https://example.org/", "https://a b",
+          "https://me@example.org", "https://example.org:", "https://example.org:0", "https://example.org:70000",
+          "https://[::1", "https://::1", "https://example.org?x"}) {
         BOOST_TEST_CONTEXT(text) BOOST_TEST(!canonical_origin(text).has_value());
     }
 }

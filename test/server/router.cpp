@@ -26,16 +26,16 @@ BOOST_AUTO_TEST_CASE(routes)
         route_id open, admin;
     };
     using id = route_id;
-    for (auto const& [path, open, admin] : {
-             row{"/v1/tallies", id::tallies, id::tallies}, row{"/v1/tallies/", id::none, id::none},
-             row{"/v1/tallies/t", id::tally, id::tally}, row{"/v1/tallies/t/", id::none, id::none},
-             row{"/v1/tallies/t/keys", id::keys, id::keys}, row{"/v1/tallies/t/keys/", id::key, id::key},
-             row{"/v1/tallies/t/keys/a%2Fb", id::key, id::key}, row{"/v1/tallies/t/keys/1/fav", id::action, id::action},
-             row{"/v1/tallies/t/keys/1/", id::none, id::none}, row{"/v1/tallies/t/keys/1/2/3", id::none, id::none},
-             row{"/v1/tallies/t/reset", id::none, id::reset}, row{"/v1/tallies/t/nope", id::none, id::none},
-             row{"/v1/ws", id::socket, id::socket}, row{"/v1/nope", id::none, id::none}, row{"/livez", id::livez, id::livez},
-             row{"/readyz", id::readyz, id::readyz}, row{"/metrics", id::web, id::metrics}, row{"/", id::web, id::web},
-             row{"/a/b.json", id::web, id::web}}) {
+    for (auto const& [path, open, admin] :
+         {row{"/v1/tallies", id::tallies, id::tallies}, row{"/v1/tallies/", id::none, id::none},
+          row{"/v1/tallies/t", id::tally, id::tally}, row{"/v1/tallies/t/", id::none, id::none},
+          row{"/v1/tallies/t/keys", id::keys, id::keys}, row{"/v1/tallies/t/keys/", id::key, id::key},
+          row{"/v1/tallies/t/keys/a%2Fb", id::key, id::key}, row{"/v1/tallies/t/keys/1/fav", id::action, id::action},
+          row{"/v1/tallies/t/keys/1/", id::none, id::none}, row{"/v1/tallies/t/keys/1/2/3", id::none, id::none},
+          row{"/v1/tallies/t/reset", id::none, id::reset}, row{"/v1/tallies/t/nope", id::none, id::none},
+          row{"/v1/ws", id::socket, id::socket}, row{"/v1/nope", id::none, id::none},
+          row{"/livez", id::livez, id::livez}, row{"/readyz", id::readyz, id::readyz},
+          row{"/metrics", id::web, id::metrics}, row{"/", id::web, id::web}, row{"/a/b.json", id::web, id::web}}) {
         BOOST_TEST_CONTEXT(path)
         {
             auto const split = split_target(path).value();
@@ -58,7 +58,10 @@ BOOST_AUTO_TEST_CASE(route_names_its_segments)
 BOOST_AUTO_TEST_CASE(header_rules)
 {
     limits const bounds;
-    auto const good = [&] { return header_facts{.version = 11, .target_bytes = bounds.max_target_bytes, .field_bytes = bounds.max_header_bytes, .hosts = 1}; };
+    auto const good = [&] {
+        return header_facts{
+            .version = 11, .target_bytes = bounds.max_target_bytes, .field_bytes = bounds.max_header_bytes, .hosts = 1};
+    };
     auto const status = [&](header_facts const& facts) { return refuse_header(facts, bounds).status; };
     auto facts = good();
     BOOST_TEST(status(facts) == 200U);
@@ -90,7 +93,8 @@ BOOST_AUTO_TEST_CASE(what_an_error_of_the_database_says)
     for (auto const* const state : {"22P02", "23505", "23514", "P0001", "44000", "42501", "UE001", "TL001"}) {
         BOOST_TEST_CONTEXT(state) BOOST_TEST((says(errc::server_error, state) == verdict::refused));
     }
-    for (auto const* const state : {"40001", "40P01", "57014", "57P03", "53300", "55P03", "42P01", "25006", "XX000", "0A000"}) {
+    for (auto const* const state :
+         {"40001", "40P01", "57014", "57P03", "53300", "55P03", "42P01", "25006", "XX000", "0A000"}) {
         BOOST_TEST_CONTEXT(state) BOOST_TEST((says(errc::server_error, state) == verdict::not_done));
     }
     BOOST_TEST((says(errc::connection_lost, "57P01") == verdict::unknown));

@@ -37,7 +37,8 @@ BOOST_AUTO_TEST_CASE(durations)
     BOOST_TEST((parse_duration("2m") == 2min));
     BOOST_TEST((parse_duration("1h") == 1h));
     BOOST_TEST((parse_duration("1000h") == 1000h));
-    for (auto const* const text : {"", "5", "s", "-5s", "5 s", "5S", "1.5s", "5sec", "1001h", "99999999999999999999s", "1d"}) {
+    for (auto const* const text :
+         {"", "5", "s", "-5s", "5 s", "5S", "1.5s", "5sec", "1001h", "99999999999999999999s", "1d"}) {
         BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_duration(text).has_value());
     }
 }
@@ -70,7 +71,8 @@ BOOST_AUTO_TEST_CASE(etags)
 {
     auto const tag = make_etag("e-1", 17);
     BOOST_TEST(tag == "W/\"e-1-17\"");
-    for (auto const* const field : {"W/\"e-1-17\"", "\"e-1-17\"", "*", " * ", "\"a\", W/\"e-1-17\"", "\"a\",,W/\"e-1-17\" ,"}) {
+    for (auto const* const field :
+         {"W/\"e-1-17\"", "\"e-1-17\"", "*", " * ", "\"a\", W/\"e-1-17\"", "\"a\",,W/\"e-1-17\" ,"}) {
         BOOST_TEST_CONTEXT(field) BOOST_TEST(etag_matches(field, tag));
     }
     for (auto const* const field : {"", "e-1-17", "\"e-1-1\"", "W/\"e-1-170\"", ",", "\"*\""}) {
@@ -101,7 +103,8 @@ BOOST_AUTO_TEST_CASE(problems)
 {
     auto const p = problem(404, "unknown_tally", "no \"x\"");
     BOOST_TEST(p.content_type == "application/problem+json");
-    BOOST_TEST(p.body == R"({"type":"about:blank","title":"Not Found","status":404,"code":"unknown_tally","detail":"no \"x\""})");
+    BOOST_TEST(p.body ==
+               R"({"type":"about:blank","title":"Not Found","status":404,"code":"unknown_tally","detail":"no \"x\""})");
     BOOST_TEST(p.fields.empty());
     BOOST_TEST(problem(503, "loading", "x").fields.at(0).first == "Retry-After");
 }
@@ -110,8 +113,10 @@ BOOST_AUTO_TEST_CASE(heads)
 {
     response const r{.status = 200, .body = "{}"};
     auto const plain = encode_head(r, {});
-    BOOST_TEST(plain == "HTTP/1.1 200 OK\r\nServer: pgtally\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n");
-    BOOST_TEST(encode_head(r, {.version = 10, .keep_alive = true}).find("Connection: keep-alive\r\n") != std::string::npos);
+    BOOST_TEST(plain ==
+               "HTTP/1.1 200 OK\r\nServer: pgtally\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n");
+    BOOST_TEST(encode_head(r, {.version = 10, .keep_alive = true}).find("Connection: keep-alive\r\n") !=
+               std::string::npos);
     BOOST_TEST(encode_head(r, {.version = 11, .keep_alive = false}).find("Connection: close\r\n") != std::string::npos);
     for (unsigned const status : {204U, 304U}) {
         BOOST_TEST(encode_head({.status = status}, {}).find("Content-Length") == std::string::npos);

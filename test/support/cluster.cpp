@@ -122,8 +122,7 @@ std::string cluster::sql(std::string const& statement, std::string_view database
 {
     std::unique_ptr<PGconn, void (*)(PGconn*)> conn(PQconnectdb(dsn(database).c_str()), &PQfinish);
     if (PQstatus(conn.get()) != CONNECTION_OK) throw std::runtime_error(PQerrorMessage(conn.get()));
-    PQsetNoticeProcessor(
-        conn.get(), [](void*, char const*) {}, nullptr);
+    PQsetNoticeProcessor(conn.get(), [](void*, char const*) {}, nullptr);
     std::unique_ptr<PGresult, void (*)(PGresult*)> result(PQexec(conn.get(), statement.c_str()), &PQclear);
     auto const status = PQresultStatus(result.get());
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)

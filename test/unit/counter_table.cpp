@@ -99,7 +99,8 @@ BOOST_AUTO_TEST_CASE(equals_a_map_after_random_operations)
             auto const k = *parse_key(kind, text);
             auto const action = random() % 10;
             if (action < 6) {
-                two const delta{static_cast<std::int64_t>(random() % 5) - 2, static_cast<std::int64_t>(random() % 5) - 2};
+                two const delta{static_cast<std::int64_t>(random() % 5) - 2,
+                                static_cast<std::int64_t>(random() % 5) - 2};
                 table.add(table.find_or_add(k), delta);
                 auto& values = model[text];
                 values[0] += delta[0];

@@ -66,7 +66,8 @@ BOOST_AUTO_TEST_CASE(members_in_any_order_with_any_space)
 BOOST_AUTO_TEST_CASE(keys_with_escapes_and_every_plane)
 {
     event e;
-    BOOST_TEST((decode(R"({"t":"a","x":"7","n":1,"d":[["a\"\\\n\u00e4\ud83d\ude00☃",1],["",2]]})", e) == event_error::none));
+    BOOST_TEST(
+        (decode(R"({"t":"a","x":"7","n":1,"d":[["a\"\\\n\u00e4\ud83d\ude00☃",1],["",2]]})", e) == event_error::none));
     BOOST_TEST(e.key(e.deltas[0]) == "a\"\\\nä😀☃");
     BOOST_TEST(e.key(e.deltas[1]).empty());
     BOOST_TEST(e.counters(e.deltas[1])[0] == 2);
@@ -75,7 +76,8 @@ BOOST_AUTO_TEST_CASE(keys_with_escapes_and_every_plane)
 BOOST_AUTO_TEST_CASE(deltas_of_64_bit)
 {
     event e;
-    BOOST_TEST((decode(R"({"t":"a","x":"7","n":1,"d":[["k",9223372036854775807,-9223372036854775808]]})", e) == event_error::none));
+    BOOST_TEST((decode(R"({"t":"a","x":"7","n":1,"d":[["k",9223372036854775807,-9223372036854775808]]})", e) ==
+                event_error::none));
     BOOST_TEST(e.counters(e.deltas[0])[0] == std::numeric_limits<std::int64_t>::max());
     BOOST_TEST(e.counters(e.deltas[0])[1] == std::numeric_limits<std::int64_t>::min());
 }
@@ -93,31 +95,56 @@ BOOST_AUTO_TEST_CASE(an_event_is_reused_without_a_rest_of_the_last)
 
 BOOST_AUTO_TEST_CASE(malformed_payloads_are_error_values)
 {
-    for (auto const& payload : {""s, " "s, "x"s, "{"s, "{\"t\":\"a\""s, "{\"t\":\"a\",}"s, good + "x"s, good + "{}"s, "{'t':1}"s,
-                                "{\"t\":\"\xff\"}"s, "{\"t\":\"a\0b\"}"s, "\xef\xbb\xbf{}"s}) {
+    for (auto const& payload : {""s, " "s, "x"s, "{"s, "{\"t\":\"a\""s, "{\"t\":\"a\",}"s, good + "x"s, good + "{}"s,
+                                "{'t':1}"s, "{\"t\":\"\xff\"}"s, "{\"t\":\"a\0b\"}"s, "\xef\xbb\xbf{}"s}) {
         BOOST_TEST((refusal(payload) == event_error::not_json), payload);
     }
-    for (auto const* payload : {
-             "{}", "[]", "[1", "1", "null", "true", "\"a\"", R"({"t":"a"})", R"({"t":"a","x":"7","n":1})",
-             R"({"t":"a","x":"7","d":[["1",1]]})", R"({"t":"a","n":1,"d":[["1",1]]})", R"({"x":"7","n":1,"d":[["1",1]]})",
-             R"({"t":"a","x":"7","n":1,"d":[]})", R"({"t":"a","x":"7","n":1,"d":{}})", R"({"t":"a","x":"7","n":1,"d":[1]})",
-             R"({"t":"a","x":"7","n":1,"d":["1",1]})", R"({"t":"a","x":"7","n":1,"d":[[]]})", R"({"t":"a","x":"7","n":1,"d":[["1"]]})",
-             R"({"t":"a","x":"7","n":1,"d":[[1,1]]})", R"({"t":"a","x":"7","n":1,"d":[["1","1"]]})",
-             R"({"t":"a","x":"7","n":1,"d":[["1",[1]]]})", R"({"t":"a","x":"7","n":1,"d":[["1",null]]})",
-             R"({"t":"a","x":"7","n":1,"d":[["1",true]]})", R"({"t":1,"x":"7","n":1,"d":[["1",1]]})",
-             R"({"t":"","x":"7","n":1,"d":[["1",1]]})", R"({"t":"a","x":7,"n":1,"d":[["1",1]]})",
-             R"({"t":"a","x":"7","n":"1","d":[["1",1]]})", R"({"t":"a","x":"7","n":1,"d":[["1",1]],"truncate":true})",
-             R"({"t":"a","x":"7","n":1,"truncate":false})", R"({"t":"a","x":"7","n":1,"truncate":1})",
-             R"({"t":"a","x":"7","n":1,"truncate":true,"reload":true})", R"({"t":"a","t":"b","x":"7","n":1,"reload":true})",
-             R"({"t":"a","x":"7","n":1,"reload":true,"more":1})", R"({"barrier":"b","t":"a"})", R"({"barrier":1})", R"({"barrier":""})",
-             R"({"t":"a","x":"7","n":1,"d":[["1",1]],"barrier":"b"})", R"({"t":{"u":1},"x":"7","n":1,"reload":true})",
-             R"([{"t":"a","x":"7","n":1,"reload":true}])"}) {
+    for (auto const* payload : {"{}",
+                                "[]",
+                                "[1",
+                                "1",
+                                "null",
+                                "true",
+                                "\"a\"",
+                                R"({"t":"a"})",
+                                R"({"t":"a","x":"7","n":1})",
+                                R"({"t":"a","x":"7","d":[["1",1]]})",
+                                R"({"t":"a","n":1,"d":[["1",1]]})",
+                                R"({"x":"7","n":1,"d":[["1",1]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[]})",
+                                R"({"t":"a","x":"7","n":1,"d":{}})",
+                                R"({"t":"a","x":"7","n":1,"d":[1]})",
+                                R"({"t":"a","x":"7","n":1,"d":["1",1]})",
+                                R"({"t":"a","x":"7","n":1,"d":[[]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1"]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[[1,1]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1","1"]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1",[1]]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1",null]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1",true]]})",
+                                R"({"t":1,"x":"7","n":1,"d":[["1",1]]})",
+                                R"({"t":"","x":"7","n":1,"d":[["1",1]]})",
+                                R"({"t":"a","x":7,"n":1,"d":[["1",1]]})",
+                                R"({"t":"a","x":"7","n":"1","d":[["1",1]]})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1",1]],"truncate":true})",
+                                R"({"t":"a","x":"7","n":1,"truncate":false})",
+                                R"({"t":"a","x":"7","n":1,"truncate":1})",
+                                R"({"t":"a","x":"7","n":1,"truncate":true,"reload":true})",
+                                R"({"t":"a","t":"b","x":"7","n":1,"reload":true})",
+                                R"({"t":"a","x":"7","n":1,"reload":true,"more":1})",
+                                R"({"barrier":"b","t":"a"})",
+                                R"({"barrier":1})",
+                                R"({"barrier":""})",
+                                R"({"t":"a","x":"7","n":1,"d":[["1",1]],"barrier":"b"})",
+                                R"({"t":{"u":1},"x":"7","n":1,"reload":true})",
+                                R"([{"t":"a","x":"7","n":1,"reload":true}])"}) {
         BOOST_TEST((refusal(payload) == event_error::wrong_shape), payload);
     }
-    for (auto const* payload : {R"({"t":"a","x":"x","n":1,"reload":true})", R"({"t":"a","x":"0","n":1,"reload":true})",
-                                R"({"t":"a","x":"-7","n":1,"reload":true})", R"({"t":"a","x":"7","n":-1,"reload":true})",
-                                R"({"t":"a","x":"7","n":1.5,"reload":true})", R"({"t":"a","x":"7","n":1,"at":-1,"reload":true})",
-                                R"({"t":"a","x":"7","n":1,"d":[["1",1.5]]})", R"({"t":"a","x":"7","n":1,"d":[["1",9223372036854775808]]})"}) {
+    for (auto const* payload :
+         {R"({"t":"a","x":"x","n":1,"reload":true})", R"({"t":"a","x":"0","n":1,"reload":true})",
+          R"({"t":"a","x":"-7","n":1,"reload":true})", R"({"t":"a","x":"7","n":-1,"reload":true})",
+          R"({"t":"a","x":"7","n":1.5,"reload":true})", R"({"t":"a","x":"7","n":1,"at":-1,"reload":true})",
+          R"({"t":"a","x":"7","n":1,"d":[["1",1.5]]})", R"({"t":"a","x":"7","n":1,"d":[["1",9223372036854775808]]})"}) {
         BOOST_TEST((refusal(payload) == event_error::wrong_number), payload);
     }
 }
@@ -130,7 +157,9 @@ BOOST_AUTO_TEST_CASE(a_payload_that_postgresql_cannot_carry)
 
 BOOST_AUTO_TEST_CASE(a_key_longer_than_keys_are)
 {
-    auto const with_key = [](std::size_t size) { return R"({"t":"a","x":"7","n":1,"d":[[")" + std::string(size, 'k') + "\",1]]}"; };
+    auto const with_key = [](std::size_t size) {
+        return R"({"t":"a","x":"7","n":1,"d":[[")" + std::string(size, 'k') + "\",1]]}";
+    };
     BOOST_TEST((refusal(with_key(512)) == event_error::none));
     BOOST_TEST((refusal(with_key(513)) == event_error::wrong_shape));
 }

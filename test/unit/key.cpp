@@ -47,8 +47,9 @@ BOOST_AUTO_TEST_CASE(text_keys_are_utf8_without_nul)
         BOOST_TEST(parse_key(key_kind::text, text).has_value(), text);
     }
     using namespace std::string_literals;
-    for (auto const& text : {"\0"s, "a\0b"s, "\x80"s, "\xc3"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xed\xa0\x80"s,
-                             "\xf0\x80\x80\x80"s, "\xf4\x90\x80\x80"s, "\xf5\x80\x80\x80"s, "\xff"s, "a\xe2\x98"s}) {
+    for (auto const& text :
+         {"\0"s, "a\0b"s, "\x80"s, "\xc3"s, "\xc0\x80"s, "\xc1\xbf"s, "\xe0\x80\x80"s, "\xed\xa0\x80"s,
+          "\xf0\x80\x80\x80"s, "\xf4\x90\x80\x80"s, "\xf5\x80\x80\x80"s, "\xff"s, "a\xe2\x98"s}) {
         BOOST_TEST(!parse_key(key_kind::text, text).has_value());
     }
 }

@@ -45,7 +45,8 @@ struct client {
 
     void drain()
     {
-        while (receive() != told::none) {}
+        while (receive() != told::none) {
+        }
     }
 
     std::vector<std::int64_t> at(std::string const& key) const
@@ -346,15 +347,18 @@ BOOST_AUTO_TEST_CASE(a_dropped_tally_says_so_once)
 BOOST_AUTO_TEST_CASE(clients_converge_whatever_happens)
 {
     for (unsigned seed = 1; seed <= 20; ++seed) {
-        BOOST_TEST_CONTEXT("seed " << seed) {
+        BOOST_TEST_CONTEXT("seed " << seed)
+        {
             limits small;
             small.max_keys_in_message = 20;
             small.min_remembered_zeros = 10;
             auto t = loaded_tally("10:20:", small);
             std::mt19937 random{seed};
             std::vector<std::unique_ptr<client>> clients;
-            auto const connect = [&](std::optional<since_point> since, std::map<std::string, std::vector<std::int64_t>> had) {
-                auto c = std::make_unique<client>(*t, subscription::options{.all_keys = true, .since = std::move(since)});
+            auto const connect = [&](std::optional<since_point> since,
+                                     std::map<std::string, std::vector<std::int64_t>> had) {
+                auto c =
+                    std::make_unique<client>(*t, subscription::options{.all_keys = true, .since = std::move(since)});
                 c->values = std::move(had);
                 return c;
             };

@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(the_list_of_the_fence_is_good_for_ever)
 {
     auto t = loaded_tally("10:20:12");
     BOOST_TEST((t->apply(deltas(500, "33", 1, 0)) == outcome::applied));
-    BOOST_TEST((t->apply(deltas(12, "33", 1, 0)) == outcome::applied));    // an old transaction commits at last
+    BOOST_TEST((t->apply(deltas(12, "33", 1, 0)) == outcome::applied));  // an old transaction commits at last
     BOOST_TEST((t->apply(deltas(13, "33", 1, 0)) == outcome::contained));
     BOOST_TEST(shown(*t, "33") == row(2, 0));
 }
@@ -89,8 +89,8 @@ BOOST_AUTO_TEST_CASE(a_load_beside_the_served_table_changes_only_what_differs)
     t->begin_load();
     t->apply(deltas(30, "36", 7, 0));
     t->fence_known(snapshot("30:30:"));
-    t->loaded("33", row(1, 0));   // as served
-    t->loaded("34", row(2, 0));   // other; 35 is gone
+    t->loaded("33", row(1, 0));  // as served
+    t->loaded("34", row(2, 0));  // other; 35 is gone
     auto const report = finish(*t);
     BOOST_TEST(!report.first);
     BOOST_TEST(report.differed == 2U);
