@@ -236,7 +236,7 @@ export class CardList {
 /** A number that changed: its colour, and a small step up or down. */
 export function flash(number, up) {
   const from = { color: 'var(--hue)', background: 'color-mix(in srgb, var(--hue) 22%, transparent)' };
-  if (!stillness.matches) from.transform = `translateY(${up ? 5 : -5}px)`;
+  if (!stillness.matches) from.transform = `translateY(${up ? 3 : -3}px)`;
   const landed = { transform: 'none', color: 'var(--hue)', offset: .25 };
   number.animate([from, landed, {}], { duration: 900, easing: 'ease-out' });
 }

@@ -10,6 +10,7 @@ import { CardList, dress, element, format, icon } from './list.js';
 
 const wholeMax = 2_000; // keys up to which all of them are watched; the greatest ones beyond, unless they have texts
 const topLimit = 100;
+const spanS = 60; // of the pulse
 const $ = (id) => document.getElementById(id);
 
 const words = {
@@ -33,7 +34,7 @@ let tallies = [];
 let view = null; // of the tally shown: { tally, list, subscription, sums, numbers, by }
 let turn = 0; // counts the tallies shown
 let changes = 0;
-const history = new Array(60).fill(0);
+const history = []; // changes per second, of the last minute at most
 
 // ---- which tally
 
@@ -75,7 +76,7 @@ async function show(tally) {
   $('sums').replaceChildren();
   $('sorts').replaceChildren();
   $('facts').textContent = '';
-  history.fill(0);
+  history.length = 0;
   changes = 0;
   view = null;
   const mine = ++turn;
@@ -270,15 +271,15 @@ function tell(title, detail) {
 // ---- the pulse: changes per second, of the last minute
 
 setInterval(() => {
-  history.shift();
-  history.push(changes);
+  if (history.push(changes) > spanS) history.shift();
   $('rate').textContent = format.format(changes);
   changes = 0;
   if (document.hidden) return;
   const most = Math.max(8, ...history);
-  const points = history.map((value, at) => `${(at * 240) / 59},${(42 - (value / most) * 38).toFixed(1)}`).join('L');
+  const x = (at) => ((240 * (spanS - history.length + at)) / (spanS - 1)).toFixed(1); // the newest at the right
+  const points = history.map((value, at) => `${x(at)},${(42 - (value / most) * 38).toFixed(1)}`).join('L');
   $('spark').querySelector('.line').setAttribute('d', `M${points}`);
-  $('spark').querySelector('.area').setAttribute('d', `M0,44L${points}L240,44Z`);
+  $('spark').querySelector('.area').setAttribute('d', `M${x(0)},44L${points}L240,44Z`);
 }, 1_000);
 
 function decode(text) {

@@ -104,6 +104,7 @@ export class Stage {
     const requests = [];
     page.setDefaultTimeout(deadlineMs);
     page.on('pageerror', (error) => faults.push(String(error)));
+    page.on('console', (said) => { if (said.text().includes('Content Security Policy')) faults.push(said.text()); });
     page.on('request', (request) => requests.push(request.url()));
     await page.goto(this.address);
     await page.waitForSelector('.state[data-state="live"]');
