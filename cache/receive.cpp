@@ -29,7 +29,7 @@ void replica_set::impl::on(transport::opened const&)
     for (auto const& [name, tally] : replicas) {
         if (tally->state() == cache::state::live) tally->lost("events may have been missed; loading again");
         give_up_load(name);
-        want_load(name, load_cause::reconnect);
+        want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
     }
 }
 

@@ -57,8 +57,8 @@ void subscription::untrack(key const& k)
     std::uint32_t const index = *known;
     tally_->subscribers().unwatch(k, keys_[index].position);
     index_.erase(k);
-    std::erase(dirty_, index);
-    std::erase(fresh_, index);
+    if (keys_[index].dirty) std::erase(dirty_, index);
+    if (keys_[index].fresh) std::erase(fresh_, index);
     keys_[index] = tracked_key{};
     free_.push_back(index);
 }

@@ -182,7 +182,7 @@ function writeSums() {
 
 function enter({ state, reason }) {
   const [word, explanation] = words[state] ?? [state, ''];
-  const sentence = reason ? `${reason[0].toUpperCase()}${reason.slice(1).replace(/\.?$/, '.')}` : '';
+  const sentence = asSentence(reason);
   const text = [sentence, state === 'disconnected' && sentence ? '' : explanation].filter(Boolean).join(' ');
   $('state').dataset.state = state;
   if ($('state-word').textContent !== word) $('state-word').textContent = word;
@@ -232,7 +232,7 @@ async function act(pressed, key) {
       tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
     } else if (!response.ok) {
       const problem = await response.json().catch(() => ({}));
-      tell(problem.title ?? `The server answered ${response.status}`, problem.detail ?? '');
+      tell(problem.title ?? `The server answered ${response.status}`, asSentence(problem.detail));
     }
   } catch {
     tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
@@ -281,6 +281,10 @@ setInterval(() => {
   $('spark').querySelector('.line').setAttribute('d', `M${points}`);
   $('spark').querySelector('.area').setAttribute('d', `M${x(0)},44L${points}L240,44Z`);
 }, 1_000);
+
+function asSentence(text) {
+  return text ? `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}` : '';
+}
 
 function decode(text) {
   try {
