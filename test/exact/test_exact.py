@@ -242,11 +242,6 @@ def test_the_referee_notices_events_that_postgresql_folds(counted, service):
     for (definition,) in functions:
         counted.sql.execute(definition.replace("nextval(''tally.event_number'')", "1").replace("nextval('tally.event_number')", "1")
                             .replace("clock_timestamp()", "transaction_timestamp()"))
-    with counted.connect() as connection, connection.transaction():
-        for _ in range(3):
-            connection.execute("insert into reaction (post_id, kind, weight) values (7, 'like', 1)")
-    counted.sql.execute("insert into reaction (post_id, kind, weight) values (8, 'like', 1)")
-
     async def look():
         await service.ready()
         client = Client(service.url(), "posts")
