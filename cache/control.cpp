@@ -13,7 +13,7 @@ namespace {
 // How many heartbeats may stay away before the transport counts as broken.
 constexpr int missed_heartbeats = 3;
 
-using usage_row = std::tuple<double>;
+using heartbeat_row = std::tuple<double, bool>;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ asio::awaitable<void> replica_set::impl::control()
             if (!connection.is_open()) co_await connection.connect(connection_settings());
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
-            if (definitions_current()) wake_at = next_heartbeat;
+            if (definitions_current()) wake_at = std::min(next_heartbeat, next_write_barrier());
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
@@ -49,11 +49,12 @@ asio::awaitable<void> replica_set::impl::control()
 asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection, clock::time_point& next_heartbeat)
 {
     connection.set_timeout(settings.heartbeat * missed_heartbeats);
-    if (!definitions_current()) co_await refresh_definitions(connection);
     if (clock::now() >= next_heartbeat) {
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
     }
+    if (!definitions_current()) co_await refresh_definitions(connection);
+    if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
 }
 
 asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& connection)
@@ -99,7 +100,7 @@ void replica_set::impl::reconcile(catalog seen)
     definitions_known = true;
     for (auto const& name : only) {
         if (find(name) != nullptr) continue;
-        definitions_known = false;
+        control_trouble_permanent = true;
         control_trouble = "tally " + name + " does not exist in this database: create it by tally.create_tally";
         log(db::level::warn, control_trouble);
     }
@@ -134,6 +135,7 @@ void replica_set::impl::control_failed(db::error const& e)
     std::string reason = missing ? "schema tally is not installed in this database: run pgtally install" : e.what();
     if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
     control_trouble = std::move(reason);
+    control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
     for (auto const& [name, tally] : replicas) {
         tally->fail(control_trouble);
@@ -152,9 +154,13 @@ asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connecti
         heartbeats_sent.pop_front();
     }
     auto const payload = barriers::payload(id);
-    auto const usage = co_await connection.query_as<usage_row>(
-        "select pg_notification_queue_usage() from pg_notify('tally', $1)", payload);
-    counted.notification_queue_usage = std::get<0>(usage.one());
+    auto const answer = co_await connection.query_as<heartbeat_row>(
+        "select pg_notification_queue_usage(), to_regclass('tally.tallies') is not null from pg_notify('tally', $1)",
+        payload);
+    auto const [usage, installed] = answer.one();
+    counted.notification_queue_usage = usage;
+    // A schema that is dropped takes its triggers along and tells nobody.
+    if (!installed) want_definitions();
 }
 
 void replica_set::impl::heartbeat_back(clock::time_point sent)

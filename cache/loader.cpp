@@ -12,6 +12,9 @@ namespace {
 
 using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
 
+// How long the source's lock may be waited for: behind it, whoever wants to write waits too.
+constexpr std::chrono::milliseconds lock_timeout{10'000};
+
 constexpr char const* declare_load =
     "declare load no scroll cursor for "
     "select pg_current_snapshot()::text as key, null::bigint[] as counters "
@@ -20,7 +23,7 @@ constexpr char const* declare_load =
 cache::tally& wanted(load_target& target)
 {
     auto* const tally = target.wanted();
-    if (tally == nullptr) throw load_failure{"it was given up", false};
+    if (tally == nullptr) throw load_given_up{};
     return *tally;
 }
 
@@ -43,21 +46,29 @@ void take_rows(db::rows<truth_row> const& rows, load_target& target)
 
 }  // namespace
 
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_target& target)
+boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
+                                        load_target& target)
 {
     // A name is [a-z][a-z0-9_]*: it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
+    std::string const begin = "begin isolation level read committed read only; set local lock_timeout = " +
+                              std::to_string(lock_timeout.count());
     wanted(target).begin_load();
-    co_await connection.script("begin isolation level read committed read only; set local lock_timeout = '10s'");
+    connection.set_timeout(times.answer);
+    co_await connection.script(begin);
+    connection.set_timeout(times.answer + lock_timeout);
     co_await connection.query("select tally.lock_source($1)", name);
+    connection.set_timeout(times.answer);
     co_await connection.query(declaration);
     auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");
     take_fence(first, target);
+    connection.set_timeout(times.patience);
     for (;;) {
         auto const rows = co_await connection.query_as<truth_row>("fetch forward 10000 from load");
         if (rows.empty()) break;
         take_rows(rows, target);
     }
+    connection.set_timeout(times.answer);
     co_await connection.query("commit");
     wanted(target);
 }

@@ -13,6 +13,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -26,6 +27,9 @@ struct load_failure : std::runtime_error {
     bool permanent;  // loading again will not help, as far as we know
 };
 
+// Thrown where somebody decided that the load is of no use any more.
+struct load_given_up {};
+
 // A load's view of its tally, which may go away or give the load up at any time.
 class load_target {
 public:
@@ -35,7 +39,19 @@ public:
     virtual cache::tally* wanted() noexcept = 0;
 };
 
+// How long a load waits for the database.
+struct load_times {
+    std::chrono::milliseconds answer;    // for what takes no time: it tells a connection that hangs
+    std::chrono::milliseconds patience;  // for the truth
+
+    load_times(std::chrono::milliseconds for_answers, std::chrono::milliseconds for_the_truth)
+        : answer{for_answers}, patience{for_the_truth}
+    {
+    }
+};
+
 // Steps 1 to 3 and the commit of step 5: everything but the barrier. `name` is the tally's.
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_target& target);
+boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
+                                        load_target& target);
 
 }  // namespace pgtally

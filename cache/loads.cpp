@@ -31,11 +31,14 @@ void replica_set::impl::want_load(std::string_view name, load_cause cause)
     wake_loaders();
 }
 
-// Whoever waits for the load's barrier need not any more.
+// Nothing of it is of use any more, and its connection may hang as the transport's did.
 void replica_set::impl::give_up_load(std::string const& name)
 {
     if (auto* const tally = find(name)) tally->abandon_load();
-    if (auto const at = loads.find(name); at != loads.end()) at->second->done.notify();
+    auto const at = loads.find(name);
+    if (at == loads.end()) return;
+    at->second->done.notify();
+    if (at->second->loading_on != nullptr) at->second->loading_on->close();
 }
 
 void replica_set::impl::wake_loaders()
@@ -71,26 +74,32 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     auto const state = loads.find(name)->second;
     auto const began = clock::now();
     state->running = true;
+    state->loading_on = &mine.connection;
     state->wanted = false;
     state->running_cause = state->cause;
     ++state->number;
     ++counted.tallies[name].loads[state->running_cause];
     state->report.reset();
     std::optional<std::string> failure;
-    bool permanent = false;
+    bool permanent = false, given_up = false;
     try {
         co_await attempt_load(mine, name, state);
     } catch (db::error const& e) {
+        given_up = e.code() == db::errc::closed;
         failure = e.what();
         permanent = is_permanent(e);
     } catch (load_failure const& e) {
         failure = e.what();
         permanent = e.permanent;
+    } catch (load_given_up const&) {
+        given_up = true;
     }
     state->running = false;
+    state->loading_on = nullptr;
     if (mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
-    if (failure) load_failed(name, *state, *failure, permanent);
+    if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
+    else if (failure) load_failed(name, *state, *failure, permanent);
     else load_done(name, *state, began);
     end_turn();
     wake_loaders();
@@ -120,9 +129,9 @@ private:
 asio::awaitable<void> replica_set::impl::attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state)
 {
     if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
-    mine.connection.set_timeout(std::chrono::milliseconds{0});
+    load_times const times{settings.heartbeat * barrier_heartbeats, settings.load_patience};
     target into{[this, &name, &state] { return state->gone || stopping ? nullptr : find(name); }};
-    co_await load_truth(mine.connection, name, into);
+    co_await load_truth(mine.connection, name, times, into);
     co_await await_barrier(mine, name, state);
 }
 

@@ -31,12 +31,15 @@ void replica_set::impl::on(transport::opened const&)
         give_up_load(name);
         want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
     }
+    ask_writes_again();
+    if (!writes.empty()) control_wake.notify();
 }
 
 void replica_set::impl::on(transport::lost const& e)
 {
     transport_open = false;
     transport_trouble = e.reason;
+    transport_trouble_permanent = e.permanent;
     for (auto const& [name, tally] : replicas) {
         if (e.permanent) tally->fail(e.reason);
         else tally->lost(e.reason);

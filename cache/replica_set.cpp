@@ -115,6 +115,7 @@ void replica_set::impl::stop()
     for (auto* const connection : open_connections) connection->close();
     for (auto const& each : loaders) each->connection.close();
     for (auto const& [name, state] : loads) state->done.notify();
+    for (auto& [number, write] : writes) write.changed.notify();
     wake_loaders();
     control_wake.notify();
     watch_wake.notify();
@@ -127,6 +128,7 @@ void replica_set::impl::log(db::level level, std::string const& line) const
 
 void replica_set::impl::end_turn()
 {
+    look_at_writes();
     if (settings.on_turn) settings.on_turn();
     for (auto const& [name, tally] : replicas) tally->subscribers().flush();
 }
@@ -179,6 +181,12 @@ std::string const& replica_set::trouble() const noexcept
     return impl_->transport_trouble.empty() ? impl_->control_trouble : impl_->transport_trouble;
 }
 
+bool replica_set::trouble_is_permanent() const noexcept
+{
+    if (!impl_->transport_trouble.empty()) return impl_->transport_trouble_permanent;
+    return !impl_->control_trouble.empty() && impl_->control_trouble_permanent;
+}
+
 int replica_set::schema_version() const noexcept
 {
     return impl_->schema_version;
@@ -192,6 +200,12 @@ void replica_set::reset(std::string_view name)
 std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()
 {
     return impl_->expect_barrier();
+}
+
+asio::awaitable<bool> replica_set::applied(std::string name, cache::xid transaction,
+                                           std::chrono::steady_clock::time_point until)
+{
+    return impl_->applied(std::move(name), transaction, until);
 }
 
 replica_set::counters const& replica_set::stats() const noexcept

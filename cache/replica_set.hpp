@@ -48,6 +48,9 @@ public:
         std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
         std::chrono::milliseconds heartbeat{5'000};
         std::size_t concurrent_loads = 2;
+        // How long the database may compute a truth, or the next 10,000 rows of it, before its connection counts as
+        // hung.
+        std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
         cache::limits limits;
         // Called after each turn in which something was applied or a state changed, before subscribers are woken.
         std::function<void()> on_turn;
@@ -85,6 +88,7 @@ public:
     // now; empty if nothing is.
     bool knows_tallies() const noexcept;
     std::string const& trouble() const noexcept;
+    bool trouble_is_permanent() const noexcept;  // waiting does not cure it
 
     // The version of the installed schema, 0 if not known.
     int schema_version() const noexcept;
@@ -96,6 +100,12 @@ public:
     // true if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
     class barrier_wait;
     std::unique_ptr<barrier_wait> expect_barrier();
+
+    // Read your writes, of a transaction that somebody committed without a barrier of ours: waits until all that it did
+    // is in the tally's counters; false if it is not by `until`. Throws db::error (closed) when the set is stopped. The
+    // set must outlive the wait.
+    boost::asio::awaitable<bool> applied(std::string name, cache::xid transaction,
+                                         std::chrono::steady_clock::time_point until);
 
     counters const& stats() const noexcept;
 

@@ -42,9 +42,25 @@ struct replica_set::impl {
         std::optional<cache::load_report> report;
         db::backoff pauses;
         db::detail::signal done;
+        db::connection* loading_on = nullptr;  // while it runs
 
         load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
+
+    // A transaction that somebody wants to see applied.
+    struct awaited_write {
+        std::string name;  // of the tally
+        cache::xid transaction;
+        clock::time_point ask_at{};  // when to send a barrier for it; max(): one is under way
+        bool barrier_back = false, done = false;
+        db::detail::signal changed;
+
+        awaited_write(asio::any_io_executor executor, std::string of, cache::xid x)
+            : name{std::move(of)}, transaction{x}, changed{std::move(executor)}
+        {
+        }
+    };
+    struct write_barrier;
 
     // One connection that loads, and its turn to look for work.
     struct loader {
@@ -90,6 +106,15 @@ struct replica_set::impl {
     void control_failed(db::error const& e);
     void give_up_load(std::string const& name);
 
+    // applied.cpp: read your writes
+    asio::awaitable<bool> applied(std::string name, cache::xid transaction, clock::time_point until);
+    asio::awaitable<void> send_write_barrier(db::connection& connection);
+    void take_write_barrier(write_barrier const& sent);
+    void look_at(awaited_write& write);
+    void look_at_writes();
+    void ask_writes_again();
+    clock::time_point next_write_barrier() const noexcept;
+
     // loads.cpp
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine, std::string name);
@@ -109,12 +134,15 @@ struct replica_set::impl {
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads;
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
+    std::map<std::uint64_t, awaited_write> writes;  // by their number, in the order of the calls
+    std::uint64_t last_write = 0;
     counters counted;
 
     bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
     std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current, which loads wait for
     int schema_version = 0;
     std::string transport_trouble, control_trouble;
+    bool transport_trouble_permanent = false, control_trouble_permanent = false;
     std::deque<std::string> heartbeats_sent;  // that are not back
     clock::time_point last_heartbeat_back{};
     db::detail::signal control_wake, watch_wake, ended;

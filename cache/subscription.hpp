@@ -89,6 +89,10 @@ public:
     // next snapshot. Precondition: not `all_keys`, not `dropped`, fewer than `limits::max_tracked_keys`.
     void track(key const& k);
     void untrack(key const& k);
+
+    // Keys are tracked that the client did not have at its point: the first snapshot, if it is yet to come, is a whole
+    // one.
+    void forget_since() noexcept { since_.reset(); }
     std::size_t tracked() const noexcept { return index_.size(); }
     bool tracks(key const& k) const noexcept { return index_.find(k) != nullptr; }
 

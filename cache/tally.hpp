@@ -83,6 +83,9 @@ public:
     // The oldest revision from which `since` can resume.
     std::uint64_t remembered_from() const noexcept { return remembered_from_; }
 
+    // Whether the load that is served has this transaction, given that it committed.
+    bool load_contains(xid transaction) const noexcept { return fence_ && fence_->contains(transaction); }
+
     // What arrives ----------------------------------------------------------------------------------------------------
 
     outcome apply(event const& e);

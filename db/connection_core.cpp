@@ -39,7 +39,7 @@ asio::awaitable<result_set> connection_core::query(pointer self, std::string sql
 {
     operation op(*self, "query on", std::move(sql));
     self->check_alive();
-    auto const unsendable = self->why_not_sendable(values);
+    auto const unsendable = why_not_sendable(self->statement_, values);
     if (unsendable.empty()) {
         self->arm(self->timeout_);
         if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
@@ -56,7 +56,7 @@ asio::awaitable<void> connection_core::script(pointer self, std::string sql)
 {
     operation op(*self, "script on", std::move(sql));
     self->check_alive();
-    auto const unsendable = self->why_not_sendable(params());
+    auto const unsendable = why_not_sendable(self->statement_, params());
     if (unsendable.empty()) {
         self->arm(self->timeout_);
         auto const result = co_await self->run_script();
@@ -242,6 +242,7 @@ void connection_core::shut(errc why) noexcept
     if (shut_for_) return;
     shut_for_ = why;
     open_ = false;
+    ready_.reset();
     disarm();
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);
@@ -280,9 +281,9 @@ void connection_core::check(pq::result const& result)
     throw error(errc::server_error, std::move(text), std::move(said));
 }
 
-std::string connection_core::why_not_sendable(params const& values) const
+std::string connection_core::why_not_sendable(std::string_view sql, params const& values)
 {
-    if (statement_.find('\0') != std::string::npos) return "the statement holds a NUL character";
+    if (sql.find('\0') != std::string_view::npos) return "the statement holds a NUL character";
     if (values.first_with_nul() == 0) return std::string();
     return "parameter $" + std::to_string(values.first_with_nul()) + " holds a NUL character";
 }

@@ -23,6 +23,8 @@ public:
             case errc::bad_parameter: return "the statement or a parameter cannot be sent";
             case errc::closed: return "the connection is closed";
             case errc::busy: return "another operation is under way on this connection";
+            case errc::overloaded: return "too many callers wait already";
+            case errc::not_shareable: return "the statement is not for a shared connection";
         }
         return "unknown error " + std::to_string(value);
     }

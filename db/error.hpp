@@ -51,7 +51,7 @@ enum class errc {
     login_failed,
     /// The connection broke while it was used; whether a statement took effect is not known.
     connection_lost,
-    /// The deadline of the operation passed; the connection was closed for it.
+    /// The deadline of the operation passed; a connection was closed for it, a session lives on.
     timed_out,
     /// The server refused a statement; the connection is usable, a transaction may be aborted.
     server_error,
@@ -63,6 +63,11 @@ enum class errc {
     closed,
     /// Another operation is under way on this connection.
     busy,
+    /// Too many callers wait already; the statement was not sent.
+    overloaded,
+    /// The statement is not for a connection that others use, too: it leaves a transaction open, or
+    /// is a COPY.
+    not_shareable,
 };
 
 boost::system::error_category const& db_category() noexcept;

@@ -157,6 +157,8 @@ status result::state() const noexcept
         case PGRES_COPY_OUT:
         case PGRES_COPY_IN:
         case PGRES_COPY_BOTH: return status::copy;
+        case PGRES_PIPELINE_SYNC: return status::pipeline_sync;
+        case PGRES_PIPELINE_ABORTED: return status::pipeline_aborted;
         default: return status::failed;
     }
 }
@@ -207,6 +209,16 @@ std::string_view result::tag() const noexcept
 diagnostics result::said() const
 {
     return to_diagnostics(raw_.get());
+}
+
+std::string_view result::raised_by() const noexcept
+{
+    return view(PQresultErrorField(raw_.get(), PG_DIAG_SOURCE_FUNCTION));
+}
+
+bool result::has_context() const noexcept
+{
+    return !view(PQresultErrorField(raw_.get(), PG_DIAG_CONTEXT)).empty();
 }
 
 void notify::free::operator()(pgNotify* raw) const noexcept
@@ -303,6 +315,31 @@ flushed conn::flush() noexcept
         case 1: return flushed::some;
         default: return flushed::failed;
     }
+}
+
+bool conn::enter_pipeline() noexcept
+{
+    return PQenterPipelineMode(raw_.get()) == 1;
+}
+
+bool conn::send_prepare(std::string const& name, std::string const& sql) noexcept
+{
+    return PQsendPrepare(raw_.get(), name.c_str(), sql.c_str(), 0, nullptr) == 1;
+}
+
+bool conn::send_prepared(std::string const& name, std::vector<char const*> const& params, bool binary) noexcept
+{
+    return PQsendQueryPrepared(raw_.get(), name.c_str(), static_cast<int>(params.size()), params.data(), nullptr,
+                               nullptr, binary ? 1 : 0) == 1;
+}
+
+bool conn::send_sync() noexcept
+{
+#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
+    return PQsendPipelineSync(raw_.get()) == 1;
+#else
+    return PQpipelineSync(raw_.get()) == 1;  // which flushes, too: there is no other before libpq 17
+#endif
 }
 
 bool conn::consume_input() noexcept

@@ -41,7 +41,7 @@ std::string_view get(options const& from, std::string_view keyword) noexcept;
 /// @) is left out.
 std::string describe(std::string_view places, std::string_view database, std::string_view user);
 
-enum class status { empty, command_ok, tuples_ok, copy, failed };
+enum class status { empty, command_ok, tuples_ok, copy, failed, pipeline_sync, pipeline_aborted };
 
 class result {
 public:
@@ -61,6 +61,11 @@ public:
 
     /// What a failed result says. Without a server's answer, primary is libpq's own message.
     [[nodiscard]] diagnostics said() const;
+
+    /// The C function of the server that raised it; "" if it does not say.
+    [[nodiscard]] std::string_view raised_by() const noexcept;
+    /// It came up inside a function, not in the statement itself.
+    [[nodiscard]] bool has_context() const noexcept;
 
 private:
     struct clear {
@@ -116,6 +121,15 @@ public:
     [[nodiscard]] bool send_query(std::string const& sql) noexcept;
     [[nodiscard]] bool send_query(std::string const& sql, std::vector<char const*> const& params, bool binary) noexcept;
     [[nodiscard]] flushed flush() noexcept;
+
+    /// From here on only these four send, and results come per statement: result(s) and a null one;
+    /// per sync: pipeline_sync, without a null one. After a failed statement each up to the sync gives
+    /// pipeline_aborted.
+    [[nodiscard]] bool enter_pipeline() noexcept;
+    [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql) noexcept;
+    [[nodiscard]] bool send_prepared(std::string const& name, std::vector<char const*> const& params,
+                                     bool binary) noexcept;
+    [[nodiscard]] bool send_sync() noexcept;
 
     /// False: the connection is lost. Also takes what OpenSSL holds decrypted, which would make no
     /// descriptor readable.

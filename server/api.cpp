@@ -92,6 +92,9 @@ asio::awaitable<response> api::answer(request const& asked)
         out = problem(400, "bad_request", "the target is no path");
     } else if (where.id == route_id::none) {
         out = not_found();
+    } else if (where.id == route_id::web && asked.verb != method::get && asked.verb != method::head &&
+               web(*split).status != 200) {
+        out = not_found();
     } else if (asked.verb == method::options) {
         out = options_answer(asked, allowed_methods(where.id, writable));
     } else if (!takes(where.id, asked.verb, writable)) {
@@ -150,17 +153,19 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
     co_return not_found();
 }
 
-std::string api::not_ready() const
+// Why no tally is known; status 200 if they are.
+response api::not_ready() const
 {
     if (from_.replicas.knows_tallies()) return {};
     auto const& trouble = from_.replicas.trouble();
-    return trouble.empty() ? "the tallies' definitions are not read yet" : trouble;
+    if (trouble.empty()) return problem(503, "loading", "the tallies' definitions are not read yet");
+    return problem(503, from_.replicas.trouble_is_permanent() ? "failed" : "loading", trouble);
 }
 
 response api::list() const
 {
-    auto const why = not_ready();
-    if (!why.empty()) return problem(503, "loading", why);
+    auto why = not_ready();
+    if (why.status != 200) return why;
     return read_tallies(from_.replicas.all());
 }
 
@@ -170,8 +175,8 @@ response api::found(std::string_view segment, cache::tally*& out) const
     auto const name = percent_decoded(segment);
     out = name ? from_.replicas.find(*name) : nullptr;
     if (out != nullptr) return {};
-    auto const why = not_ready();
-    if (!why.empty()) return problem(503, "loading", why);
+    auto why = not_ready();
+    if (why.status != 200) return why;
     return problem(404, "unknown_tally", "there is no tally of this name");
 }
 
@@ -262,7 +267,7 @@ response api::web(target const& split) const
 response api::readiness(target const& split) const
 {
     if (from_.draining) return problem(503, "draining", "the server is shutting down");
-    if (auto const why = not_ready(); !why.empty()) return problem(503, "loading", why);
+    if (auto why = not_ready(); why.status != 200) return why;
     bool const live_only = has_query(split, "live");
     for (auto const& [name, tally] : from_.replicas.all()) {
         bool const good = live_only ? tally->state() == cache::state::live

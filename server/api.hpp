@@ -47,15 +47,13 @@ public:
     // Why this request may not become a WebSocket; status 101 if it may.
     response upgrade(request const& asked) const;
 
-    // Why no tally is known; empty if they are.
-    std::string not_ready() const;
-
 private:
     asio::awaitable<response> route_to(request const& asked, route const& where, target const& split);
     asio::awaitable<response> act(request const& asked, route const& where);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
     response reset(route const& where);
+    response not_ready() const;
     response list() const;
     response web(target const& split) const;
     response readiness(target const& split) const;

@@ -16,6 +16,19 @@ void clients::look(std::chrono::steady_clock::time_point now)
     for (auto* const which : all_) which->look(now);
 }
 
+void clients::waits(client& which, bool yes)
+{
+    if (yes && all_.contains(&which)) waiting_.insert(&which);
+    if (!yes) waiting_.erase(&which);
+}
+
+void clients::turn()
+{
+    // Those that have what they waited for leave meanwhile.
+    auto const now = waiting_;
+    for (auto* const which : now) which->turn();
+}
+
 std::vector<client*> clients::those_of(protocol of) const
 {
     std::vector<client*> out;

@@ -23,6 +23,9 @@ public:
     // Called every `limits::stall_check`: go if the other end does not answer or takes nothing.
     virtual void look(std::chrono::steady_clock::time_point now) = 0;
 
+    // Something happened to the replicas; for those that wait for that.
+    virtual void turn() {}
+
 protected:
     ~client() = default;
 };
@@ -31,7 +34,14 @@ protected:
 class clients {
 public:
     void add(client& which) { all_.insert(&which); }
-    void remove(client& which) noexcept { all_.erase(&which); }
+    void remove(client& which) noexcept
+    {
+        all_.erase(&which);
+        waiting_.erase(&which);
+    }
+
+    // Whether a client, one of those, waits for something to happen to the replicas.
+    void waits(client& which, bool yes);
 
     std::size_t size() const noexcept { return all_.size(); }
     std::size_t count(protocol of) const noexcept;
@@ -41,8 +51,11 @@ public:
     // Has each of them look after itself.
     void look(std::chrono::steady_clock::time_point now);
 
+    // Tells those that wait for it that something happened to the replicas.
+    void turn();
+
 private:
-    std::set<client*> all_;
+    std::set<client*> all_, waiting_;
 };
 
 }  // namespace pgtally::server

@@ -1,8 +1,10 @@
+#include <pgtally/cache/limits.hpp>
 #include <pgtally/server/conversation.hpp>
 #include <pgtally/server/counters_json.hpp>
 #include <pgtally/server/json_text.hpp>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace pgtally::server {
@@ -99,15 +101,16 @@ void conversation::drop(entry& which)
 
 void conversation::follow(subscribe_message& m)
 {
-    if (entries_.contains(m.id)) return refuse({m.id, "duplicate_id", "a subscription with this id exists"});
-    if (entries_.size() >= around_.bounds->max_subscriptions) {
+    if (entries_.contains(m.id) || pending_.contains(m.id))
+        return refuse({m.id, "duplicate_id", "a subscription with this id exists"});
+    if (subscriptions() >= around_.bounds->max_subscriptions) {
         auto const most = std::to_string(around_.bounds->max_subscriptions);
         return refuse({m.id, "too_many_subscriptions", "a connection may have " + most + " subscriptions"});
     }
     auto* const tally = around_.find(m.tally);
     if (tally == nullptr) {
-        auto const why = around_.not_ready();
-        return refuse({m.id, "unknown_tally", why.empty() ? "there is no tally of this name" : why});
+        if (!around_.knows_tallies()) return keep(m);
+        return refuse({m.id, "unknown_tally", "there is no tally of this name"});
     }
     cache::subscription::options chosen{.all_keys = !m.keys, .since = std::move(m.since), .interval = m.interval};
     cache::subscriber& owner = *this;
@@ -117,22 +120,30 @@ void conversation::follow(subscribe_message& m)
     line_up(added);
 }
 
+// All of the keys, or a refusal and nothing. They are views into `texts`.
+std::optional<std::vector<cache::key>> conversation::keys_of(cache::tally const& of, std::string const& id,
+                                                             std::vector<std::string> const& texts)
+{
+    std::vector<cache::key> out;
+    out.reserve(texts.size());
+    for (auto const& text : texts) {
+        auto const key = cache::parse_key(of.what().kind(), text);
+        if (!key) {
+            refuse({id, "bad_key", "no value of type " + of.what().key_type + " prints like " + shortened(text)});
+            return std::nullopt;
+        }
+        out.push_back(*key);
+    }
+    return out;
+}
+
 // All of the keys or none: a client should not have to find out which.
 bool conversation::track(cache::subscription& into, std::string const& id, std::vector<std::string> const& keys)
 {
-    auto const kind = into.of()->what().kind();
     auto const most = into.of()->bounds().max_tracked_keys;
-    std::vector<cache::key> added;
-    added.reserve(keys.size());
-    for (auto const& text : keys) {
-        auto const key = cache::parse_key(kind, text);
-        if (!key) {
-            refuse(
-                {id, "bad_key", "no value of type " + into.of()->what().key_type + " prints like " + shortened(text)});
-            return false;
-        }
-        added.push_back(*key);
-    }
+    auto const parsed = keys_of(*into.of(), id, keys);
+    if (!parsed) return false;
+    auto const& added = *parsed;
     std::size_t fresh = 0;
     auto const by_value = [](cache::key const& a, cache::key const& b) {
         return std::pair{a.number, a.text} < std::pair{b.number, b.text};
@@ -152,36 +163,126 @@ bool conversation::track(cache::subscription& into, std::string const& id, std::
 
 void conversation::follow(track_message& m)
 {
+    if (auto const at = pending_.find(m.id); at != pending_.end()) {
+        auto& known = at->second;
+        if (!known.what.keys) return refuse({m.id, "bad_message", "this subscription has every key already"});
+        if (keep_keys(known, m.keys, known.tracks + 1)) ++known.tracks;
+        return;
+    }
     auto* const known = find(m.id);
     if (known == nullptr || known->what.dropped()) return;
     if (known->what.all_keys()) return refuse({m.id, "bad_message", "this subscription has every key already"});
-    if (track(known->what, m.id, m.keys)) line_up(*known);
+    if (!track(known->what, m.id, m.keys)) return;
+    known->what.forget_since();
+    known->none_tracked |= m.keys.empty();
+    line_up(*known);
 }
 
 void conversation::follow(untrack_message& m)
 {
+    if (auto const at = pending_.find(m.id); at != pending_.end()) {
+        if (!at->second.what.keys)
+            return refuse({m.id, "bad_message", "this subscription has every key: unsubscribe instead"});
+        for (auto const& text : m.keys) at->second.keys.erase(text);
+        return;
+    }
     auto* const known = find(m.id);
     if (known == nullptr || known->what.dropped()) return;
     if (known->what.all_keys())
         return refuse({m.id, "bad_message", "this subscription has every key: unsubscribe instead"});
-    auto const kind = known->what.of()->what().kind();
-    for (auto const& text : m.keys) {
-        // What is no key is not tracked, which is what the client asks for.
-        if (auto const key = cache::parse_key(kind, text)) known->what.untrack(*key);
-    }
+    auto const keys = keys_of(*known->what.of(), m.id, m.keys);
+    if (!keys) return;
+    for (auto const& key : *keys) known->what.untrack(key);
 }
 
 void conversation::follow(unsubscribe_message& m)
 {
-    auto* const known = find(m.id);
-    if (known == nullptr) return;
-    drop(*known);
+    if (pending_.erase(m.id) == 0) {
+        auto* const known = find(m.id);
+        if (known == nullptr) return;
+        drop(*known);
+    }
     reply(opening("unsubscribed", m.id) + '}');
 }
 
 void conversation::follow(ping_message&)
 {
     reply(R"({"type":"pong"})");
+}
+
+// Subscriptions whose tally is not known yet
+// ----------------------------------------------------------------------------
+
+void conversation::keep(subscribe_message& m)
+{
+    auto const id = m.id;
+    kept one{.what = std::move(m)};
+    if (one.what.keys) {
+        auto const keys = std::exchange(*one.what.keys, {});
+        if (!keep_keys(one, keys, 0)) return;
+    }
+    pending_.emplace(id, std::move(one));
+    around_.ready();
+}
+
+// What can be said of keys without the tally is said now, the rest when it is known. All of them or none.
+bool conversation::keep_keys(kept& in, std::vector<std::string> const& keys, std::uint64_t message)
+{
+    std::set<std::string_view> fresh;
+    for (auto const& key : keys) {
+        if (!cache::is_text(key)) {
+            refuse({in.what.id, "bad_key", "a key is UTF-8 without a NUL"});
+            return false;
+        }
+        if (!in.keys.contains(key)) fresh.insert(key);
+    }
+    auto const most = cache::limits{}.max_tracked_keys;
+    if (in.keys.size() + fresh.size() > most) {
+        refuse({in.what.id, "too_many_keys", "a subscription may name " + std::to_string(most) + " keys"});
+        return false;
+    }
+    for (auto const key : fresh) in.keys.emplace(key, message);
+    return true;
+}
+
+void conversation::turn()
+{
+    if (pending_.empty()) return;
+    if (!around_.knows_tallies()) return around_.ready();
+    auto all = std::exchange(pending_, {});
+    for (auto& [id, which] : all) begin(which);
+}
+
+// Follows the subscribe, and then each track of it, as if they came now.
+void conversation::begin(kept& which)
+{
+    std::map<std::uint64_t, track_message> tracks;
+    for (auto const& [key, message] : which.keys) {
+        if (message == 0) which.what.keys->push_back(key);
+        else tracks.try_emplace(message, track_message{which.what.id, {}}).first->second.keys.push_back(key);
+    }
+    // The client's point says nothing of keys that it asked for only since.
+    if (!tracks.empty()) which.what.since.reset();
+    auto const id = which.what.id;
+    follow(which.what);
+    if (!entries_.contains(id)) return;
+    for (auto& [number, message] : tracks) follow(message);
+}
+
+bool conversation::next_of_kept(outgoing& out)
+{
+    if (pending_.empty()) return false;
+    auto const failure = around_.failure();
+    for (auto& [id, which] : pending_) {
+        if (which.told == failure) continue;
+        which.told = failure;
+        out.head = opening("state", id);
+        out.head += failure.empty() ? R"(,"state":"loading")" : R"(,"state":"failed","reason":)";
+        if (!failure.empty()) append_json(out.head, failure);
+        out.head += '}';
+        return true;
+    }
+    return false;
 }
 
 // What to send
@@ -214,6 +315,7 @@ bool conversation::next(outgoing& out, clock::time_point now)
         replies_.pop_front();
         return true;
     }
+    if (next_of_kept(out)) return true;
     while (!line_.empty()) {
         auto& first = *line_.front();
         line_.pop_front();
@@ -228,10 +330,18 @@ bool conversation::next_of(entry& which, outgoing& out, clock::time_point now)
     using kind = cache::update::kind;
     which.what.next(update_, now);
     switch (update_.what) {
-        case kind::none: return false;
-        case kind::snapshot: out.head = snapshot_text(which.id, update_, which.what); break;
+        case kind::none:
+            if (!which.what.of()->has_counters() || !std::exchange(which.none_tracked, false)) return false;
+            update_.revision = which.revision;
+            out.head = snapshot_text(which.id, update_, which.what);
+            break;
+        case kind::snapshot:
+            which.revision = update_.revision;
+            out.head = snapshot_text(which.id, update_, which.what);
+            break;
         case kind::state: out.head = state_text(which.id, *which.what.of()); break;
         case kind::change:
+            which.revision = update_.revision;
             out.head = opening("change", which.id) + ',';
             out.tail =
                 update_.of_all_keys ? around_.shared->text_of(update_, which.what) : encode_change(update_, which.what);

@@ -10,6 +10,9 @@
 // Guarantees: any text is answered, none ends the connection. Memory is bounded by what the client subscribed to and by
 // `limits`. A subscription that can send stands in line; it goes to the end after each message, so that none starves.
 //
+// While the definitions are not known yet, a subscribe is kept as it is, and answered by a state; `turn` follows it
+// when they are.
+//
 // Not promised: that anything is sent. It knows no socket and no clock.
 
 #include <pgtally/cache/subscription.hpp>
@@ -22,8 +25,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgtally::server {
 
@@ -44,8 +49,9 @@ public:
     // What it needs of the server.
     struct surroundings {
         std::function<cache::tally*(std::string_view name)> find;
-        std::function<std::string()> not_ready;  // why no tally is known yet; empty if they are
-        std::function<void()> ready;             // `next` has something now; called often, also when it had already
+        std::function<bool()> knows_tallies;   // whether their definitions were read
+        std::function<std::string()> failure;  // why they cannot be, if waiting does not cure it; else empty
+        std::function<void()> ready;           // `next` has something now; called often, also when it had already
         shared_changes* shared = nullptr;
         limits const* bounds = nullptr;
     };
@@ -66,7 +72,13 @@ public:
     // Puts those in line whose time has come.
     void time_is(clock::time_point now);
 
-    std::size_t subscriptions() const noexcept { return entries_.size(); }
+    // Something happened to the replicas: to be called while there are `pending` subscriptions.
+    void turn();
+
+    // Subscriptions that wait until the definitions are known.
+    std::size_t pending() const noexcept { return pending_.size(); }
+
+    std::size_t subscriptions() const noexcept { return entries_.size() + pending_.size(); }
 
 private:
     struct entry {
@@ -78,6 +90,16 @@ private:
         cache::subscription what;
         bool in_line = false;
         std::uint64_t conflated = 0;  // of `what`, already told
+        std::uint64_t revision = 0;   // up to which all that it wants was sent
+        bool none_tracked = false;    // a track without keys is to be answered
+    };
+
+    struct kept {
+        subscribe_message what;  // its keys are below
+        // Each with the message that named it: 0 the subscribe, n the n-th track.
+        std::map<std::string, std::uint64_t, std::less<>> keys{};
+        std::uint64_t tracks = 0;
+        std::optional<std::string> told{};  // the failure last told; empty: loading
     };
 
     void wake(cache::subscription& which) override;
@@ -94,11 +116,19 @@ private:
     void follow(ping_message&);
     void follow(refusal& r) { refuse(r); }
 
+    void keep(subscribe_message& m);
+    bool keep_keys(kept& in, std::vector<std::string> const& keys, std::uint64_t message);
+    void begin(kept& which);
+    bool next_of_kept(outgoing& out);
+
+    std::optional<std::vector<cache::key>> keys_of(cache::tally const& of, std::string const& id,
+                                                   std::vector<std::string> const& texts);
     bool track(cache::subscription& into, std::string const& id, std::vector<std::string> const& keys);
     bool next_of(entry& which, outgoing& out, clock::time_point now);
 
     surroundings around_;
     std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
+    std::map<std::string, kept, std::less<>> pending_;
     std::deque<entry*> line_;
     std::deque<std::string> replies_;
     cache::update update_;

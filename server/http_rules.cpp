@@ -26,6 +26,7 @@ response refuse_header(header_facts const& facts, limits const& bounds)
     if (facts.field_bytes > bounds.max_header_bytes) return header_too_long(bounds);
     if (facts.hosts > 1 || (facts.hosts == 0 && facts.version == 11))
         return problem(400, "bad_request", "name one Host");
+    if (facts.origins > 1) return problem(400, "bad_request", "name one Origin");
     // Two servers that disagree on where a request ends can be made to see different requests (RFC 9112, 11.2).
     if (facts.transfer_encoding)
         return problem(411, "length_required", "send a Content-Length instead of a Transfer-Encoding");

@@ -11,7 +11,7 @@ namespace pgtally::server {
 struct header_facts {
     unsigned version = 11;
     std::size_t target_bytes = 0, field_bytes = 0;
-    std::size_t hosts = 0, content_lengths = 0;  // how many of these fields there are
+    std::size_t hosts = 0, origins = 0, content_lengths = 0;  // how many of these fields there are
     bool transfer_encoding = false;
 };
 

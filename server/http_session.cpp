@@ -47,8 +47,20 @@ header_facts facts_of(header_type const& header)
     for (auto const& field : header) {
         out.field_bytes += field.name_string().size() + field.value().size() + 4;
         if (field.name() == http::field::host) ++out.hosts;
+        if (field.name() == http::field::origin) ++out.origins;
         if (field.name() == http::field::content_length) ++out.content_lengths;
         if (field.name() == http::field::transfer_encoding) out.transfer_encoding = true;
+    }
+    return out;
+}
+
+std::string joined(header_type const& header, http::field name)
+{
+    std::string out;
+    auto const [first, last] = header.equal_range(name);
+    for (auto at = first; at != last; ++at) {
+        if (at != first) out += ',';
+        out += view_of(at->value());
     }
     return out;
 }
@@ -59,7 +71,7 @@ request request_of(http::request<http::string_body> const& message, address_kind
                 .target = view_of(message.target()),
                 .host = view_of(message[http::field::host]),
                 .origin = {},
-                .if_none_match = view_of(message[http::field::if_none_match]),
+                .if_none_match = joined(message, http::field::if_none_match),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
                 .admin = where == address_kind::admin};

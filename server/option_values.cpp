@@ -6,10 +6,58 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string_view>
 
 namespace pgtally::server {
 
 namespace po = boost::program_options;
+
+namespace {
+
+// Whether a text could not be a connection string, nor hold one.
+bool harmless(std::string_view text)
+{
+    std::string lower;
+    for (char const c : text) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    for (std::string_view const suspect : {"://", "=", "@", "password"}) {
+        if (lower.find(suspect) != std::string::npos) return false;
+    }
+    return true;
+}
+
+// The name in `--name=value` or `-nvalue`.
+std::string name_of(std::string const& token)
+{
+    if (!token.starts_with("--")) return token.substr(0, 2);
+    auto name = token.substr(0, token.find('='));
+    auto const in_name = [](char c) {
+        return c == '-' || c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    };
+    return std::all_of(name.begin(), name.end(), in_name) ? name : "an option";
+}
+
+// The first argument that belongs to no option.
+void refuse_stray(std::vector<po::option> const& parsed, std::vector<std::string> const& arguments)
+{
+    std::size_t before = 0;
+    for (auto const& one : parsed) {
+        if (!one.string_key.empty()) {
+            before += one.original_tokens.size();
+            continue;
+        }
+        if (before < arguments.size() && arguments[before] == "--") ++before;
+        auto const value = one.value.empty() ? std::string{} : one.value.front();
+        throw bad_option{"an argument that belongs to no option: " +
+                         (harmless(value) ? shown(value) : "number " + std::to_string(before + 1))};
+    }
+}
+
+}  // namespace
+
+std::string shown(std::string const& value)
+{
+    return harmless(value) ? "'" + value + "'" : "what was given";
+}
 
 std::string variable_of(std::string const& option)
 {
@@ -27,22 +75,25 @@ option_values::option_values(po::options_description const& known, std::vector<s
     try {
         // Abbreviated options would change their meaning with the next option that is added.
         auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-        po::positional_options_description const none;
-        po::store(po::command_line_parser{arguments}.options(known).positional(none).style(style).run(), given_);
-    } catch (po::too_many_positional_options_error const&) {
-        auto const stray =
-            std::find_if(arguments.begin(), arguments.end(), [](auto const& a) { return !a.starts_with('-'); });
-        throw bad_option{"an argument that belongs to no option: " +
-                         (stray == arguments.end() ? std::string{} : *stray)};
+        auto const parsed = po::command_line_parser{arguments}.options(known).style(style).run();
+        refuse_stray(parsed.options, arguments);
+        po::store(parsed, given_);
+    } catch (po::unknown_option const& e) {
+        // Not what(): that quotes the whole argument.
+        throw bad_option{"unrecognised option '" + name_of(e.get_option_name()) + "'"};
+    } catch (po::error_with_option_name const& e) {
+        std::string const text = e.what();
+        throw bad_option{harmless(text) ? text
+                                        : "what was given for " + name_of(e.get_option_name()) + " is not valid"};
     } catch (po::error const& e) {
-        throw bad_option{e.what()};
+        throw bad_option{harmless(e.what()) ? e.what() : "the arguments are not valid"};
     }
 }
 
 void option_values::refuse(std::string const& name, std::string const& value, std::string const& allowed) const
 {
     auto const where = given_.count(name) != 0 ? "--" + name : variable_of(name);
-    throw bad_option{where + ": '" + value + "' is not valid; allowed is " + allowed};
+    throw bad_option{where + ": " + shown(value) + " is not valid; allowed is " + allowed};
 }
 
 std::string option_values::variable(std::string const& name) const

@@ -17,6 +17,9 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+// A value as an error may show it, `'5'`; "what was given" if it could be a connection string, with a password in it.
+std::string shown(std::string const& value);
+
 class option_values {
 public:
     option_values(boost::program_options::options_description const& known, std::vector<std::string> const& arguments,
@@ -30,11 +33,13 @@ public:
     std::size_t count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const;
     endpoint address(std::string const& name, std::string const& value) const;
 
+    // Throws: the option, where it was given, and what is allowed.
+    [[noreturn]] void refuse(std::string const& name, std::string const& value, std::string const& allowed) const;
+
     // The value of a variable that is set and not empty.
     std::string variable(std::string const& name) const;
 
 private:
-    [[noreturn]] void refuse(std::string const& name, std::string const& value, std::string const& allowed) const;
     std::string from_environment(std::string const& name) const;
 
     boost::program_options::variables_map given_;

@@ -2,6 +2,7 @@
 #include <pgtally/server/origin.hpp>
 #include <pgtally/server/version.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 namespace pgtally::server {
@@ -75,14 +76,14 @@ log_level level_of(std::string const& text)
     if (text == "warn") return log_level::warn;
     if (text == "error") return log_level::error;
     if (text == "off") return log_level::off;
-    throw bad_option{"--log-level: '" + text + "' is not valid; allowed is debug, info, warn, error or off"};
+    throw bad_option{"--log-level: " + shown(text) + " is not valid; allowed is debug, info, warn, error or off"};
 }
 
 log_format format_of(std::string const& text)
 {
     if (text == "text") return log_format::text;
     if (text == "json") return log_format::json;
-    throw bad_option{"--log-format: '" + text + "' is not valid; allowed is text or json"};
+    throw bad_option{"--log-format: " + shown(text) + " is not valid; allowed is text or json"};
 }
 
 texts origins_of(option_values const& values)
@@ -92,12 +93,20 @@ texts origins_of(option_values const& values)
         auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
         if (origin.empty()) {
             throw bad_option{
-                "--allow-origin: '" + value +
-                "' is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+                "--allow-origin: " + shown(value) +
+                " is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
         }
         out.push_back(origin);
     }
     return out;
+}
+
+// A tally's name, as tally.create_tally takes it.
+bool is_name(std::string_view text)
+{
+    auto const letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    auto const good = [&](char c) { return letter(c) || c == '_' || (c >= '0' && c <= '9'); };
+    return !text.empty() && text.size() <= 63 && letter(text.front()) && std::all_of(text.begin(), text.end(), good);
 }
 
 command parse_serve(option_values const& values)
@@ -110,6 +119,9 @@ command parse_serve(option_values const& values)
     auto const admin = values.text("admin-listen", "127.0.0.1:8081");
     if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
     out.tallies = values.list("tally");
+    for (auto const& name : out.tallies) {
+        if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
+    }
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
@@ -118,6 +130,8 @@ command parse_serve(option_values const& values)
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
     out.drain_delay = values.time("drain-delay", "0s", 0ms);
     out.web = values.text("web", "");
+    // Whatever opens it would say its name.
+    if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
     out.level = level_of(values.text("log-level", "info"));
     out.format = format_of(values.text("log-format", "text"));
     return out;
@@ -125,6 +139,11 @@ command parse_serve(option_values const& values)
 
 command parse_install(option_values const& values)
 {
+    for (std::string const name : {"grant", "grant-create"}) {
+        for (auto const& role : values.list(name)) {
+            if (role.find("://") != std::string::npos) values.refuse(name, role, "a role's name");
+        }
+    }
     return install_options{.dsn = dsn_of(values),
                            .print = values.flag("print"),
                            .grant = values.list("grant"),
@@ -202,7 +221,7 @@ command parse_command_line(texts const& arguments, environment const& getenv)
             return wrong_usage{"pgtally " + name + ": " + e.what() + "\nTry pgtally " + name + " --help.\n"};
         }
     }
-    return wrong_usage{"pgtally: '" + name + "' is no command; allowed is serve, install, uninstall or check\n\n" +
+    return wrong_usage{"pgtally: " + shown(name) + " is no command; allowed is serve, install, uninstall or check\n\n" +
                        std::string{usage}};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace pgtally::server {
@@ -13,8 +14,8 @@ struct request {
     std::string_view target;
     std::string_view host;
     std::optional<std::string_view> origin;
-    std::string_view if_none_match;
-    bool preflight = false;  // it carries Access-Control-Request-Method
+    std::string if_none_match;  // all fields of this name, joined by commas
+    bool preflight = false;     // it carries Access-Control-Request-Method
     std::string_view body;
     bool admin = false;  // it came by the admin address
 };

@@ -21,13 +21,14 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-replica_set::config replica_config(serve_options const& options, metrics& measured)
+replica_set::config replica_config(serve_options const& options, metrics& measured, clients& connected)
 {
     replica_set::config out;
     out.database = database_config(options.dsn);
     out.only = options.tallies;
     out.heartbeat = options.heartbeat;
     out.limits.max_keys = options.max_keys;
+    out.on_turn = [&connected] { connected.turn(); };
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
@@ -70,7 +71,7 @@ struct service::impl {
     clients connected;
     shared_changes shared{options.bounds.max_shared_changes};
     web_folder web{options.web, options.bounds.max_web_file_bytes};
-    replica_set replicas{io.get_executor(), replica_config(options, measured)};
+    replica_set replicas{io.get_executor(), replica_config(options, measured, connected)};
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     api requests{api::sources{options, replicas, acts, database, web, measured, connected, draining, closing}};

@@ -31,6 +31,12 @@ bool offers_subprotocol(upgrade_request const& upgrade)
     return beast::http::token_list{offered}.exists(beast::string_view{subprotocol.data(), subprotocol.size()});
 }
 
+// Why the definitions cannot be read, if waiting does not cure it.
+std::string failure_of(replica_set const& replicas)
+{
+    return replicas.trouble_is_permanent() ? replicas.trouble() : std::string{};
+}
+
 // One WebSocket: a coroutine that reads, and one that writes. Only the second one writes anything, pings and the close
 // included, so there is never more than one message on its way.
 class ws_session final : public client {
@@ -46,6 +52,7 @@ public:
     void drain() override { close_with(websocket::close_code::going_away, "server is shutting down"); }
     void cut() noexcept override { beast::get_lowest_layer(socket_).close(); }
     void look(clock::time_point now) override;
+    void turn() override;
 
 private:
     asio::awaitable<bool> accept(upgrade_request const& upgrade);
@@ -62,7 +69,7 @@ private:
     db::detail::signal something_, room_, writer_ended_;
     std::optional<websocket::close_reason> close_;
     clock::time_point closing_since_ = clock::time_point::max();
-    clock::time_point progress_at_{};  // when the client last took a byte of the message on its way
+    clock::time_point progress_at_ = clock::now();  // when the client last took a byte, or had none to take
     std::uint64_t taken_ = 0;
     bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, pinged_ = false, writer_gone_ = false;
 };
@@ -71,7 +78,8 @@ ws_session::ws_session(tcp_stream stream, context& with)
     : socket_{std::move(stream)}
     , with_{with}
     , talk_{conversation::surroundings{.find = [&with](std::string_view name) { return with.replicas.find(name); },
-                                       .not_ready = [&with] { return with.requests.not_ready(); },
+                                       .knows_tallies = [&with] { return with.replicas.knows_tallies(); },
+                                       .failure = [&with] { return failure_of(with.replicas); },
                                        .ready = [this] { wake(); },
                                        .shared = &with.shared,
                                        .bounds = &with.bounds}}
@@ -155,6 +163,7 @@ asio::awaitable<void> ws_session::read()
         }
         auto const data = in_.cdata();
         talk_.receive({static_cast<char const*>(data.data()), data.size()});
+        with_.connected.waits(*this, talk_.pending() > 0);
         in_.consume(in_.size());
         if (in_.capacity() > 65'536) in_.shrink_to_fit();
     }
@@ -196,7 +205,6 @@ asio::awaitable<bool> ws_session::send(outgoing const& message)
     std::array<asio::const_buffer, 2> const text{asio::buffer(message.head),
                                                  message.tail ? asio::buffer(*message.tail) : asio::const_buffer{}};
     writing_ = true;
-    progress_at_ = clock::now();
     auto const [failure, size] = co_await socket_.async_write(text, as_values);
     writing_ = false;
     if (failure) co_return false;
@@ -206,18 +214,31 @@ asio::awaitable<bool> ws_session::send(outgoing const& message)
     co_return true;
 }
 
+void ws_session::turn()
+{
+    talk_.turn();
+    with_.connected.waits(*this, talk_.pending() > 0);
+}
+
 void ws_session::look(clock::time_point now)
 {
     auto const& bounds = with_.bounds;
     if (now > closing_since_ && now - closing_since_ > bounds.close_timeout) return cut();
     auto const end = progress_of(beast::get_lowest_layer(socket_).socket().native_handle());
     if (!end) return;
-    if (end->bytes_taken != std::exchange(taken_, end->bytes_taken)) progress_at_ = now;
-    if (writing_) {
-        if (now - progress_at_ <= bounds.stall_timeout) return;
-        log(log_level::info, "a client took no byte for {} s: cut", bounds.stall_timeout.count());
-        return cut();
+    bool const taken = end->bytes_taken != std::exchange(taken_, end->bytes_taken);
+    if (taken || !(writing_ || end->outstanding)) progress_at_ = now;
+    if (now - progress_at_ > bounds.stall_timeout) {
+        auto const seconds = bounds.stall_timeout.count();
+        if (writing_) {
+            log(log_level::info, "a client took no byte for {} s: cut", seconds);
+            return cut();
+        }
+        // All of it is in the kernel's buffer, where there may be room for the reason too.
+        if (!close_) log(log_level::info, "a client took no byte for {} s: closed", seconds);
+        return close_with(websocket::close_code::try_again_later, "no byte was taken for too long");
     }
+    if (writing_) return;
     if (end->silent < bounds.ping_after) {
         pinged_ = false;
     } else if (end->silent >= 2 * bounds.ping_after && pinged_) {

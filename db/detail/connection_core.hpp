@@ -52,9 +52,26 @@ public:
     static asio::awaitable<bool> receive(pointer self);
     void interrupt() noexcept;
 
+    /// For a session, once connected: from here on it sends and reads by pipeline(), and waits by
+    /// turn(). Throws error (connection_lost).
+    void start_pipeline();
+    [[nodiscard]] pq::conn& pipeline() noexcept { return conn_; }
+
+    /// Waits until something arrives and reads it, or nudge() was called since the last turn, or, where
+    /// something is still `unsent`, more can be sent. False: the peer is gone; what it had sent may
+    /// still be read.
+    static asio::awaitable<bool> turn(pointer self, bool unsent);
+    void nudge() noexcept;
+
+    /// Ends the connection as lost, for the reason in `failed` if the server gave one, and throws that.
+    [[noreturn]] void lose_pipeline(pq::result const& failed);
+
     /// Called for every notification in every operation; must neither throw nor close. Empty:
     /// dropped.
     void set_sink(notify_sink sink) { sink_ = std::move(sink); }
+
+    /// What PostgreSQL could not take; "" if it can.
+    [[nodiscard]] static std::string why_not_sendable(std::string_view sql, params const& values);
 
     void shut(errc why) noexcept;
     void set_timeout(std::chrono::milliseconds timeout) noexcept { timeout_ = timeout; }
@@ -66,6 +83,7 @@ public:
 
 private:
     class operation;
+    struct readiness;
 
     // connect.cpp
     asio::awaitable<std::vector<target>> resolve(std::vector<target> from);
@@ -82,6 +100,7 @@ private:
     asio::awaitable<void> flush();
     asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type what);
     asio::awaitable<void> wait_either();
+    asio::awaitable<void> wait_turn(bool unsent);
     void wrap();
     void unwrap() noexcept;
     bool consume();
@@ -91,7 +110,6 @@ private:
     void arm(std::chrono::milliseconds timeout);
     void disarm() noexcept;
     void check(pq::result const& result);
-    [[nodiscard]] std::string why_not_sendable(params const& values) const;
     void log(level at, std::string_view line) const noexcept;
     [[nodiscard]] std::string line(std::string_view why, sqlstate const& state) const;
     void check_alive() const;
@@ -114,9 +132,10 @@ private:
     bool busy_ = false;
     bool receiving_ = false;
     bool interrupted_ = false;
-    char const* action_ = "";   // of the operation under way
-    std::string statement_{};   // likewise
-    diagnostics last_words_{};  // with which the server ended the connection
+    std::shared_ptr<readiness> ready_{};  // while in pipeline mode: shared with the waits under way
+    char const* action_ = "";             // of the operation under way
+    std::string statement_{};             // likewise
+    diagnostics last_words_{};            // with which the server ended the connection
 };
 
 /// The one operation under way. Throws busy if there is one already.
@@ -133,6 +152,14 @@ public:
 private:
     connection_core& core_;
     bool finished_ = false;
+};
+
+/// The waits of a pipeline, which last over turns: a nudge does not end them.
+struct connection_core::readiness {
+    bool awaits_read = false;
+    bool readable = false;
+    bool awaits_write = false;
+    bool writable = false;
 };
 
 }  // namespace pgtally::db::detail

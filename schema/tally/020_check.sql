@@ -20,7 +20,9 @@ declare
 begin
   if json_typeof(value) is distinct from 'object' then
     raise exception '%: a JSON object is needed, not %', what, coalesce(json_typeof(value), 'null')
-      using errcode = '22023', hint = 'For example {"likes": "1", "stars": "case when stars > 3 then 1 end"}.';
+      using errcode = '22023', hint = case what
+                       when 'actions' then 'For example {"like": "insert into likes values ($1::bigint)"}; {} is none.'
+                       else 'For example {"likes": "1", "stars": "case when stars > 3 then 1 end"}.' end;
   end if;
   for m in select j.key, min(json_typeof(j.value)) as type, count(*) as times from json_each(value) as j group by j.key
   loop

@@ -58,7 +58,8 @@ declare
 begin
   select * into rel from pg_class where oid = source;
   if not found then
-    raise exception 'source: the table with oid % is gone', source::oid using errcode = '42P01';
+    raise exception 'source: the table with oid % is gone', source::oid
+      using errcode = '42P01', hint = 'It was dropped meanwhile: call again with a table that is there.';
   end if;
   if rel.relkind in ('v', 'm') then
     problem := case rel.relkind when 'v' then 'a view' else 'a materialized view' end;
@@ -103,13 +104,13 @@ begin
     select c.oid::regclass, c.relowner from tally.parts(source) as p join pg_class c on c.oid = p order by c.oid <> source
   loop
     if not pg_has_role(current_user, part_owner, 'member') then
-      raise exception 'tally "%": role % does not own %', name, current_user, part
+      raise exception 'source: role % does not own % (tally "%")', current_user, part, name
         using errcode = '42501',
               hint = format('Only the owner of the source makes, alters, reloads or drops its tallies: ask %s.',
                             pg_get_userbyid(part_owner));
     elsif not pg_has_role(owner, part_owner, 'usage') then
-      raise exception 'tally "%": the partition % belongs to %, not to %', name, part,
-                      pg_get_userbyid(part_owner), pg_get_userbyid(owner)
+      raise exception 'source: the partition % belongs to %, not to % (tally "%")', part,
+                      pg_get_userbyid(part_owner), pg_get_userbyid(owner), name
         using errcode = '42501', hint = format('alter table %s owner to %I', part, pg_get_userbyid(owner));
     end if;
   end loop;

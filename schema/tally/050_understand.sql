@@ -51,7 +51,35 @@ begin
 end
 $$;
 
--- Understands one expression. Answers {"sql", "type" (oid), "plain"}; what: for messages, such as "counters: "rts"".
+-- What to do about an expression that PostgreSQL refuses without a good hint of its own.
+create or replace function tally.remedy(owner oid, probe text, path text, state text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  columns text;
+begin
+  case
+    when state = '42703' then
+      select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+        from pg_attribute where attrelid = probe::regclass and attnum > 0 and not attisdropped;
+      return 'The columns are ' || case when length(columns) > 500 then left(columns, 500) || '...' else columns end || '.';
+    when state = '42601' then
+      return 'Write one complete SQL expression over one row, such as post_id or case when stars > 3 then 1 end; '
+             'names that are no plain words need double quotes.';
+    when state in ('42803', '42P20', '0A000', '42809') then
+      return 'Write an expression over one row''s columns, without aggregate, window or set-returning function and without '
+             'subquery; the tally does the summing.';
+    when state in ('42704', '42883', '42P01', '3F000') then
+      return format('Names were looked for in %s: write the schema before a name that is elsewhere.', path);
+    when state = '42501' then
+      return format('It runs with the rights of the source''s owner: give role %s what is missing.', pg_get_userbyid(owner));
+    else
+      return 'Write an expression over one row''s columns that could be a stored generated column of the table.';
+  end case;
+end
+$$;
+
+-- Understands one expression. Answers {"sql", "type" (oid), "plain", "columns" (those it reads: name and type)}; what: for
+-- messages, such as "counters: "rts"".
 create or replace function tally.understand(owner oid, probe text, what text, expression text, path text) returns json
 language plpgsql
 set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
@@ -60,6 +88,7 @@ set transform_null_equals = off set quote_all_identifiers = off set xmloption = 
 declare
   type_found oid;
   answer json;
+  columns json;
   tree text;
   state text;
   message text;
@@ -86,7 +115,11 @@ begin
     raise exception 'system columns cannot be counted'
       using errcode = '0A000', hint = 'Use the columns of the table itself.';
   end if;
-  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in message) = 0);
+  select coalesce(json_agg(json_build_object('name', attname, 'type', format_type(atttypid, null)) order by attnum), '[]') into columns
+    from pg_attribute
+   where attrelid = probe::regclass and attnum in (select m[1]::smallint from regexp_matches(tree, ':varattno ([0-9]+)', 'g') as m);
+  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in message) = 0,
+                              'columns', columns);
   perform tally.as_owner(owner, format('alter table %s drop column pgtally_expression', probe));
   return answer;
 exception
@@ -104,8 +137,17 @@ exception
         else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
              '(datetime at time zone ''UTC'')::date.' end;
     end if;
+    -- PostgreSQL speaks of the statement around the expression.
+    message := regexp_replace(message, ' in (WHERE|column generation expressions?)$', ' in an expression over one row');
+    if position(E'\n]' in message) > 0 then  -- what never ends: a comment
+      message := left(message, position(E'\n]' in message) - 1) || '"';
+    elsif position(']' in expression) = 0 then
+      message := replace(message, 'at or near "]"', 'at the end');
+    end if;
     raise exception '%: %', what, message
-      using errcode = state, detail = format('The expression: %s', expression), hint = coalesce(remedy, '');
+      using errcode = state, detail = format('The expression: %s', expression),
+            -- of an unknown column PostgreSQL guesses another, with the probe's name
+            hint = coalesce(case when state <> '42703' then nullif(remedy, '') end, tally.remedy(owner, probe, path, state));
 end
 $$;
 
@@ -158,7 +200,15 @@ begin
               and (key_code ->> 'type')::oid = base,
     'counters', to_json(counter_codes),
     'filter', filter_code ->> 'sql',
-    'plain', plain);
+    'plain', plain,
+    -- What must be there for the expressions to fit the table, see tally.problems().
+    'reads', (select json_agg(json_build_object('argument', argument, 'name', name, 'type', type))
+                from (select 'key' as argument, r.* from json_to_recordset(key_code -> 'columns') as r (name text, type text)
+                      union
+                      select 'counters', r.* from unnest(counter_codes) as c, json_to_recordset(c -> 'columns') as r (name text, type text)
+                      union
+                      select 'filter', r.* from json_to_recordset(filter_code -> 'columns') as r (name text, type text)
+                      order by 1, 2) as s));
 
   -- What was understood must be understood again.
   perform tally.as_owner(owner, format('select from (select (%s)::text, %s from %s where %s) as s',

@@ -90,7 +90,8 @@ begin
   end if;
   perform tally.check_form(d);
   if position('pg_temp' in d.path) = 0 or d.source_name is null or d.code is null or d.key_type is null then
-    raise exception 'the definition of tally "%" is incomplete', d.name using errcode = '22004';
+    raise exception 'the definition of tally "%" is incomplete', d.name
+      using errcode = '22004', hint = 'Call create_tally, alter_tally or reload.';
   end if;
 
   lock table tally.definition in share row exclusive mode;
@@ -98,7 +99,7 @@ begin
   select * into known from tally.definition t where t.name = d.name;
   if d.id is null then
     if known.id is not null then
-      raise exception 'there is a tally "%" already, and it is defined otherwise', d.name
+      raise exception 'name: there is a tally "%" already, and it is defined otherwise', d.name
         using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
     end if;
     insert into tally.definition (name, source, source_name, key, counters, filter, transport, materialize, actions, path,
@@ -108,7 +109,7 @@ begin
     returning id into d.id;
   else
     if known.id is distinct from d.id then
-      raise exception 'tally "%" was dropped meanwhile', d.name using errcode = '42704';
+      raise exception 'tally "%" was dropped meanwhile', d.name using errcode = '42704', hint = 'Make it with create_tally.';
     elsif owner not in (select tally.owners(known)) then
       raise exception 'tally "%" belongs to %', d.name, known.source_name
         using errcode = '42501', hint = 'Its owner has to drop it first.';
@@ -143,7 +144,7 @@ begin
   lock table tally.definition in share row exclusive mode;
   select * into known from tally.definition t where t.name = $1;
   if not found then
-    raise exception 'there is no tally "%"', $1 using errcode = '42704';
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
   elsif not exists (select from tally.owners(known) as o where tally.stands_in(o)) then
     raise exception 'this session has not shown that it may act as the owner of %', known.source_name
       using errcode = '42501', hint = 'Call drop_tally.';

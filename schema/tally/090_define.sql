@@ -1,9 +1,12 @@
 -- create_tally, alter_tally, drop_tally and reload, with the rights of whoever calls them.
 
+-- Null is the same as {}. What is no object is the same as nothing: tally.check_form() refuses it.
 create or replace function tally.same(a json, b json) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(a, '{}')))::text
-       = (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(b, '{}')))::text
+  select case when json_typeof(coalesce(a, '{}')) = 'object' and json_typeof(coalesce(b, '{}')) = 'object' then
+    (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(a, '{}')))::text
+    = (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(b, '{}')))::text
+    else false end
 $$;
 
 create or replace function tally.same_table(known text, wanted text, path text) returns boolean
@@ -38,7 +41,7 @@ begin
         and tally.same_table(known.materialize, wanted.materialize, wanted.path) and tally.same(known.actions, wanted.actions) then
     return true;
   end if;
-  raise exception 'there is a tally "%" already, and it is defined otherwise', wanted.name
+  raise exception 'name: there is a tally "%" already, and it is defined otherwise', wanted.name
     using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
 end
 $$;
@@ -160,7 +163,7 @@ begin
   end if;
   select o into owner from tally.owners(known) as o where pg_has_role(current_user, o, 'member') limit 1;
   if owner is null then
-    raise exception 'tally "%": role % does not own %', $1, current_user, known.source_name
+    raise exception 'name: role % does not own %, the source of tally "%"', current_user, known.source_name, $1
       using errcode = '42501', hint = 'Only the owner of the source makes, alters, reloads or drops its tallies.';
   end if;
   -- Triggers can be dropped under this lock only; a weaker one first would ask for a deadlock.

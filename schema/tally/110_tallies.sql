@@ -11,6 +11,10 @@ declare
   kind text;
   part regclass;
   enabled "char";
+  argument text;
+  read_name text;
+  type_then text;
+  type_now text;
 begin
   select * into d from tally.definition t where t.name = $1;
   if not found then
@@ -47,6 +51,24 @@ begin
 
   for part in select t from tally.left_behind(d.id, d.source) as t loop
     problems := problems || format('%s is no part of the source any more, but its changes are counted; remedy: %s', part, reload);
+  end loop;
+
+  -- Names, not numbers of columns: those differ after a dump and restore. Of the owner's code nothing is run.
+  for argument, read_name, type_then in
+    select r ->> 'argument', r ->> 'name', r ->> 'type'
+      from json_array_elements(case when json_typeof(d.code -> 'reads') = 'array' then d.code -> 'reads' else '[]' end) as r
+     where r ->> 'argument' is not null and r ->> 'name' is not null and r ->> 'type' is not null
+  loop
+    select format_type(atttypid, null) into type_now
+      from pg_attribute where attrelid = d.source and attname = read_name and attnum > 0 and not attisdropped;
+    if not found then
+      problems := problems || format('its %s reads column %I, which %s does not have any more, so that writing fails; remedy: '
+                                     'select tally.alter_tally(%L, %s => ...) with the new name or without it',
+                                     argument, read_name, d.source, $1, argument);
+    elsif type_now <> type_then then
+      problems := problems || format('its %s reads column %I, which is of type %s now, not %s; remedy: %s',
+                                     argument, read_name, type_now, type_then, reload);
+    end if;
   end loop;
 
   if d.generator < tally.generator() then

@@ -9,6 +9,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   state text;
   message text;
+  remedy text;
   first_word text := lower(substring(statement from E'^(?:[[:space:]]|[(]|--[^\n]*(?:\n|$)|/[*].*?[*]/)*([A-Za-z]+)'));
 begin
   if coalesce(first_word, '') not in ('select', 'insert', 'update', 'delete', 'merge', 'with') then
@@ -28,7 +29,7 @@ begin
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
 exception
   when others then
-    get stacked diagnostics state = returned_sqlstate, message = message_text;
+    get stacked diagnostics state = returned_sqlstate, message = message_text, remedy = pg_exception_hint;
     if state = '42P11' then
       if message ~ '(INSERT|UPDATE|DELETE|MERGE)' then
         return;
@@ -40,7 +41,13 @@ exception
     end if;
     raise exception 'actions: "%": %', name, message
       using errcode = state, detail = format('The statement: %s', statement),
-            hint = '$1 is the key as text, $2 the request''s body as json or null: cast them, as in $1::bigint.';
+            hint = case
+              when coalesce(remedy, '') <> '' and state <> '42883' and state <> '42804' then remedy
+              when state = '42601' then 'Write exactly one complete SELECT, INSERT, UPDATE, DELETE, MERGE or WITH; '
+                                         '$1 is the key, $2 the body.'
+              when state in ('42P01', '42703', '42704', '3F000')
+                then format('Names were looked for in %s: write the schema before a name that is elsewhere.', path)
+              else '$1 is the key as text, $2 the request''s body as json or null: cast them, as in $1::bigint.' end;
 end
 $$;
 

@@ -1,5 +1,6 @@
--- Removes schema tally: the definitions, all functions, and with them the triggers on every source. Tables in which
--- counters were kept stay. Waits for the sources' readers and writers, for a trigger cannot be dropped beside them.
+-- Removes schema tally: the definitions, all functions, and with them the triggers on every source; tells the servers as
+-- drop_tally does. Tables in which counters were kept stay. Waits for the sources' readers and writers, for a trigger
+-- cannot be dropped beside them.
 
 do $$
 declare
@@ -17,6 +18,9 @@ begin
     raise exception 'role % may not uninstall: schema tally belongs to %', current_user, pg_catalog.pg_get_userbyid(owner)
       using errcode = '42501', hint = 'Uninstall as that role, a member of it, or a superuser.';
   end if;
+  perform pg_catalog.pg_notify('tally', pg_catalog.format('{"t":"%s","x":"%s","n":%s,"definition":true}', d.name,
+                               pg_catalog.pg_current_xact_id(), pg_catalog.nextval('tally.event_number')))
+     from tally.definition d;
   perform pg_catalog.set_config('client_min_messages', 'warning', true);
   drop schema tally cascade;
 end

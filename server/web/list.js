@@ -237,6 +237,7 @@ export class CardList {
 export function flash(number, up) {
   const from = { color: 'var(--hue)', background: 'color-mix(in srgb, var(--hue) 22%, transparent)' };
   if (!stillness.matches) from.transform = `translateY(${up ? 3 : -3}px)`;
+  for (const old of number.getAnimations()) old.cancel();
   const landed = { transform: 'none', color: 'var(--hue)', offset: .25 };
   number.animate([from, landed, {}], { duration: 900, easing: 'ease-out' });
 }

@@ -8,8 +8,7 @@
 import { connect, parse } from './pgtally.js';
 import { CardList, dress, element, format, icon } from './list.js';
 
-const wholeMax = 2_000; // keys up to which all of them are watched; the greatest ones beyond, unless they have texts
-const topLimit = 100;
+const wholeMax = 20_000; // keys up to which all of them are watched; beyond, those that are asked for, unless they have texts
 const spanS = 60; // of the pulse
 const $ = (id) => document.getElementById(id);
 
@@ -41,7 +40,12 @@ const history = []; // changes per second, of the last minute at most
 async function refresh() {
   let answer;
   try {
-    answer = parse(await (await fetch('v1/tallies')).text());
+    const response = await fetch('v1/tallies');
+    answer = parse(await response.text());
+    if (!response.ok) {
+      enter({ state: 'failed', reason: answer.detail });
+      return;
+    }
   } catch {
     return; // the state line says that the server is away
   }
@@ -106,17 +110,18 @@ async function load(url) {
 }
 
 function subscribe() {
-  const { tally, list, whole, by } = view;
+  const { tally, list, whole } = view;
   view.subscription?.close();
   const onState = enter;
   view.subscription = whole
     ? client.subscribe({ tally: tally.name }, { onState, onSnapshot: () => { calm = true; }, onChange: take })
-    : client.subscribe({ tally: tally.name, top: { by: by ?? tally.counters[0], limit: topLimit }, intervalMs: 200 }, {
+    : client.subscribe({ tally: tally.name, keys: [] }, {
       onState,
-      onTop: (top) => {
-        changes += 1;
-        list.only(top.map(({ key, counters }) => [key, counters]));
+      onChange: (changed) => {
+        changes += changed.size;
+        for (const [key, counters] of changed) list.set(key, counters);
       },
+      onError: ({ message }) => tell('There is no such key', asSentence(message)),
     });
 }
 
@@ -176,7 +181,7 @@ function writeSums() {
   const many = whole ? list.size : tally.size;
   const what = labels ? 'messages' : many === 1 ? 'key' : 'keys';
   const facts = `${format.format(many)} ${what}, counted over ${tally.source}`
-    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : `\nThe first ${topLimit} are shown.`);
+    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : '\nToo many to list: type a key and Enter to follow it.');
   if ($('facts').textContent !== facts) $('facts').textContent = facts;
 }
 
@@ -203,7 +208,6 @@ function drawSorts() {
     made.addEventListener('click', () => {
       view.by = by;
       for (const other of $('sorts').children) other.ariaPressed = String(other === made);
-      if (!view.whole) subscribe();
       view.list.order(by, $('find').value);
     });
     $('sorts').append(made);
@@ -211,6 +215,14 @@ function drawSorts() {
 }
 
 $('find').addEventListener('input', () => view?.list.order(view.by, $('find').value));
+// Of a tally too great to be watched whole, the keys that somebody asks for.
+$('find').addEventListener('change', () => {
+  const key = $('find').value.trim();
+  if (!view || view.whole || key === '') return;
+  view.subscription.track([key]);
+  $('find').value = '';
+  view.list.order(view.by, '');
+});
 $('retry').addEventListener('click', () => client.retry());
 $('tally').addEventListener('change', () => { location.hash = encodeURIComponent($('tally').value); });
 addEventListener('hashchange', refresh);

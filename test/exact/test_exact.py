@@ -8,23 +8,19 @@ PGTALLY_TRANSACTIONS (a writer's in a round) make it longer or shorter.
 
 import asyncio
 import contextlib
-import json
 import os
 import pathlib
 import random
-import socket
-import subprocess
 import sys
-import urllib.request
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from clients import Client  # noqa: E402
+from service import Service, eventually  # noqa: E402
 from writers import SCHEMA, Hammer, Rewriter, Writer  # noqa: E402
 
-PROGRAM = os.environ.get("PGTALLY_PROGRAM", str(pathlib.Path(__file__).parents[2] / "build/release/pgtally"))
 SEED = int(os.environ.get("PGTALLY_SEED", "20180601"))
 ROUNDS = int(os.environ.get("PGTALLY_ROUNDS", "4"))
 TRANSACTIONS = int(os.environ.get("PGTALLY_TRANSACTIONS", "30"))
@@ -34,59 +30,6 @@ TALLIES = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["vote
 # PGTALLY_BREAK=lock takes away what a load does before its snapshot: the referee must then find differences.
 BREAKS = {"lock": "create or replace function tally.lock_source(name text) returns void language sql as ''", "": "select"}
 BREAK = os.environ.get("PGTALLY_BREAK", "")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-async def eventually(condition, seconds=60):
-    """Asks until it is so; a deadline makes a hang a failure."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-class Service:
-    def __init__(self, dsn, log):
-        self.port, self.admin = free_port(), free_port()
-        self.log = open(log, "w")  # noqa: SIM115: as long as the process
-        self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--dsn", dsn, "--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin}", "--heartbeat", "1s"],
-            stderr=self.log, stdout=self.log)
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-            return json.load(answer)
-
-    def live(self):
-        return all(tally["state"] == "live" for tally in self.get("/v1/tallies")["tallies"])
-
-    def reconnects(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith("pgtally_reconnects_total"))
-
-    def url(self):
-        return f"ws://127.0.0.1:{self.port}/v1/ws"
-
-    async def ready(self):
-        def answers():
-            assert self.process.poll() is None, "the service ended"
-            with contextlib.suppress(OSError):
-                return self.get("/readyz")
-
-        await eventually(answers)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            assert self.process.wait(15) == 0
-        finally:
-            self.process.kill()
-            self.log.close()
 
 
 def truth(database):
@@ -242,6 +185,7 @@ def test_the_referee_notices_events_that_postgresql_folds(counted, service):
     for (definition,) in functions:
         counted.sql.execute(definition.replace("nextval(''tally.event_number'')", "1").replace("nextval('tally.event_number')", "1")
                             .replace("clock_timestamp()", "transaction_timestamp()"))
+
     async def look():
         await service.ready()
         client = Client(service.url(), "posts")

@@ -149,6 +149,45 @@ BOOST_AUTO_TEST_CASE(wrong_usage_names_the_option)
     }
 }
 
+BOOST_AUTO_TEST_CASE(no_error_shows_a_password)
+{
+    std::string const uri = "postgresql://u:hunter2@h/db";
+    using arguments = std::vector<std::string>;
+    std::pair<arguments, std::string> const rows[] = {
+        {{uri}, "command"},
+        {{"check", uri}, "number 1"},
+        {{"serve", "--dsn", uri, uri}, "number 3"},
+        {{"serve", "--dsn", uri, "extra"}, "extra"},
+        {{"serve", "--writable", "--", uri}, "number 3"},
+        {{"serve", "host=h password=hunter2"}, "number 1"},
+        {{"serve", "--dns=" + uri}, "--dns"},
+        {{"serve", "--writable=" + uri}, "--writable"},
+        {{"serve", "-d" + uri}, "-d"},
+        {{"serve", "--" + uri}, "option"},
+        {{"serve", "--heartbeat", uri}, "--heartbeat"},
+        {{"serve", "--listen", "u:hunter2@h:1"}, "--listen"},
+        {{"serve", "--max-keys", "password hunter2"}, "--max-keys"},
+        {{"serve", "--allow-origin", uri}, "--allow-origin"},
+        {{"serve", "--log-level", uri}, "--log-level"},
+        {{"serve", "--log-format", uri}, "--log-format"},
+        {{"serve", "--tally", uri}, "--tally"},
+        {{"serve", "--web", uri}, "--web"},
+        {{"install", "--grant", uri}, "--grant"},
+    };
+    for (auto const& [given, named] : rows) {
+        BOOST_TEST_CONTEXT(given.back())
+        {
+            auto const parsed = parse(given);
+            auto const* const wrong = std::get_if<wrong_usage>(&parsed);
+            BOOST_TEST_REQUIRE((wrong != nullptr));
+            BOOST_TEST(wrong->message.find("hunter2") == std::string::npos);
+            BOOST_TEST(wrong->message.find(named) != std::string::npos);
+        }
+    }
+    auto const parsed = parse({"serve"}, {{"PGTALLY_HEARTBEAT", uri}});
+    BOOST_TEST(std::get<wrong_usage>(parsed).message.find("hunter2") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(help_and_version_everywhere)
 {
     for (std::string const name : {"serve", "install", "uninstall", "check"}) {

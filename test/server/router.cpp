@@ -75,6 +75,8 @@ BOOST_AUTO_TEST_CASE(header_rules)
     BOOST_TEST(status(facts) == 200U);
     (facts = good()).hosts = 2;
     BOOST_TEST(status(facts) == 400U);
+    (facts = good()).origins = 2;
+    BOOST_TEST(status(facts) == 400U);
     (facts = good()).transfer_encoding = true;
     BOOST_TEST(status(facts) == 411U);
     (facts = good()).content_lengths = 2;

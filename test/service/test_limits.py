@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import resource
 import socket
+import time
 
 import pytest
 import requests
@@ -85,6 +86,29 @@ def test_clients(serve, tweets):
     first.close()
     eventually(lambda: server.get("/livez").status_code == 200)
     second.close()
+
+
+def test_a_client_that_takes_nothing_is_closed(server, tweets):
+    tweets.sql.execute("insert into tweet.activity (messageid, action) select i, 'fav' from generate_series(1000, 3999) i")
+    eventually(lambda: server.get("/v1/tallies/tweets").json()["size"] == 3003)
+    host, port = server.host.split(":")
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(30)
+        slow.connect((host, int(port)))
+        message = b'{"type":"subscribe","id":1,"tally":"tweets"}'
+        slow.sendall(f"GET /v1/ws HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode())
+        assert slow.recv(1024).startswith(b"HTTP/1.1 101 ")
+        slow.sendall(b"\x81" + bytes([0x80 | len(message)]) + b"\0\0\0\0" + message)
+        time.sleep(20)
+        assert "took no byte" not in server.log()
+        eventually(lambda: "took no byte for 30 s: closed" in server.log())
+        rest = b""
+        while b"\x03\xf5" not in rest:
+            part = slow.recv(65536)
+            assert part, rest[-100:]
+            rest += part
 
 
 def test_out_of_descriptors(serve, tweets):

@@ -60,6 +60,13 @@ def test_all(serve, tweets):
     assert requests.get(server.admin + "/v1/tallies", headers={"Origin": "https://any.example"}, timeout=10).status_code == 403
 
 
+def test_two_origins(server):
+    origin = f"Origin: {server.url}\r\n"
+    for twice in origin * 2, origin + "Origin: https://evil.example\r\n":
+        answer = server.raw(f"GET /v1/tallies HTTP/1.1\r\nHost: {server.host}\r\n{twice}Connection: close\r\n\r\n")
+        assert answer.startswith("HTTP/1.1 400 ")
+
+
 def test_preflight(serve, tweets):
     server = serve(tweets.dsn, "--writable", "--allow-origin", "https://one.example")
     answer = ask(server, "https://one.example", None, "OPTIONS", "/v1/tallies/tweets/keys/33/fav",

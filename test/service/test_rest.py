@@ -137,6 +137,13 @@ def test_etag_stays_while_the_asked_keys_do(server, tweets):
     assert server.get("/v1/tallies/tweets", headers={"If-None-Match": whole}).status_code == 200
 
 
+def test_many_if_none_match_fields_are_one_list(server):
+    etag = server.get(KEYS + "/33").headers["ETag"]
+    for first, second in (etag, '"x"'), ('"x"', etag):
+        answer = server.raw(f"GET {KEYS}/33 HTTP/1.1\r\nHost: x\r\nIf-None-Match: {first}\r\nIf-None-Match: {second}\r\nConnection: close\r\n\r\n")
+        assert answer.startswith("HTTP/1.1 304 ")
+
+
 def test_no_etag_while_not_live(server, tweets, cluster):
     etag = server.get(KEYS + "/33").headers["ETag"]
     with cluster.connect() as other:
@@ -181,6 +188,12 @@ def test_wrong_method(server, method, path, allowed):
                                   "/v1/tallies/tweets/keys/1/2/3", "/metrics", "/v1/tallies/tweets/reset", "//", "/livez/"])
 def test_unknown_route(server, path):
     problem(server.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("method, path", [("POST", "/metrics"), ("DELETE", "/nope"), ("POST", "/v1/nope"), ("OPTIONS", "/nope"),
+                                          ("POST", "/v1/tallies/tweets/reset")])
+def test_unknown_route_by_any_method(server, method, path):
+    problem(requests.request(method, server.url + path, timeout=10), 404, "not_found")
 
 
 def test_keep_alive_and_versions(server):
@@ -324,6 +337,18 @@ def test_database_away_at_start(serve):
     problem(server.get("/readyz"), 503, "loading")
     assert server.get("/livez").status_code == 200
     assert "hush" not in server.log()
+
+
+def test_definitions_that_cannot_be_read_are_failed(serve, empty_database):
+    for dsn in empty_database.dsn, empty_database.dsn.replace(f"dbname={empty_database.name}", "dbname=nope"):
+        server = serve(dsn, "--heartbeat", "100ms")
+        eventually(lambda: server.get("/v1/tallies").json()["code"] == "failed")
+        for path in "/v1/tallies", "/v1/tallies/tweets", "/readyz":
+            problem(server.get(path), 503, "failed")
+        client = server.connect()
+        state = client.ask(type="subscribe", id=1, tally="tweets")
+        assert state["type"] == "state" and state["state"] == "failed" and state["reason"]
+        client.close()
 
 
 def test_only_some_tallies(serve, tweets):

@@ -69,10 +69,27 @@ def test_no_keys_then_track_and_untrack(client, tweets):
     assert got["type"] == "snapshot" and got["id"] == 1 and got["keys"] == {"34": {"rts": 0, "favs": 1}, "40": {"rts": 0, "favs": 0}}
     insert(tweets, 34, 40, 41)
     assert client.receive()["keys"] == {"34": {"rts": 0, "favs": 2}, "40": {"rts": 0, "favs": 1}}
-    client.send(type="untrack", id=1, keys=["34", "abc", "1000"])
+    client.send(type="untrack", id=1, keys=["34", "1000"])
     client.nothing_waits()
     insert(tweets, 34, 40)
     assert client.receive()["keys"] == {"40": {"rts": 0, "favs": 2}}
+
+
+def test_track_of_nothing_is_answered(client, tweets):
+    first = subscribe(client, keys=["33"])
+    assert client.ask(type="track", id=1, keys=[]) == {**first, "keys": {}}
+    insert(tweets, 33)
+    change = client.receive()
+    assert change["type"] == "change"
+    assert client.ask(type="track", id=1, keys=[]) == {**first, "revision": change["revision"], "keys": {}}
+    client.nothing_waits()
+
+
+def test_untrack_of_what_is_no_key(client, tweets):
+    subscribe(client, keys=["33"])
+    error(client.ask(type="untrack", id=1, keys=["33", "abc"]), "bad_key", 1)
+    insert(tweets, 33)
+    assert client.receive()["keys"] == {"33": {"rts": 2, "favs": 2}}
 
 
 def test_ids_are_the_clients_own(client, tweets):
@@ -110,6 +127,64 @@ def test_counters_beyond_2_to_the_53(client, server, tweets):
     eventually(lambda: server.get("/v1/tallies/big/keys/a").json().get("counters") == {"n": 9223372036854775807})
     got = client.ask(type="subscribe", id=9, tally="big", keys=["a"])
     assert got["keys"] == {"a": {"n": 9223372036854775807}}
+
+
+def allow(cluster, database, yes):
+    with cluster.connect() as other:
+        other.execute(f"alter database {database.name} allow_connections {yes}")
+
+
+def test_a_subscribe_waits_for_the_definitions(serve, tweets, cluster):
+    allow(cluster, tweets, False)
+    server = serve(tweets.dsn, "--heartbeat", "200ms")
+    client, many = server.connect(), server.connect()
+    try:
+        def begin(id, **more):
+            got = client.ask(**{"type": "subscribe", "id": id, "tally": "tweets", **more})
+            assert got["type"] == "state" and got["id"] == id and got["state"] in ("loading", "failed"), got
+
+        begin("all", interval_ms=100)
+        begin("named", keys=["33", 34], since={"epoch": "x", "revision": 1})
+        begin("none", keys=[])
+        begin("gone")
+        begin("nope", tally="nope")
+        begin("bad", keys=["abc"])
+        begin("tracked", keys=["33"])
+        error(subscribe(client, "all"), "duplicate_id", "all")
+        error(subscribe(client, "nul", keys=["a\0"]), "bad_key", "nul")
+        error(client.ask(type="track", id="all", keys=["1"]), "bad_message", "all")
+        error(client.ask(type="untrack", id="all", keys=["1"]), "bad_message", "all")
+        error(client.ask(type="track", id="none", keys=list(range(10001))), "too_many_keys", "none")
+        client.send(type="track", id="none", keys=["34", "99"])
+        client.send(type="untrack", id="none", keys=["99"])
+        client.send(type="track", id="tracked", keys=["-7", "33"])
+        client.send(type="track", id="tracked", keys=["x", "34"])
+        assert client.ask(type="unsubscribe", id="gone") == {"type": "unsubscribed", "id": "gone"}
+        error(client.ask(type="unsubscribe", id="gone"), "unknown_id", "gone")
+        client.nothing_waits()
+        for id in range(100):
+            many.ask(type="subscribe", id=id, tally="tweets", keys=[])
+        error(subscribe(many, 100), "too_many_subscriptions", 100)
+    finally:
+        allow(cluster, tweets, True)
+    found, errors = {}, {}
+    while len(found) < 4 or len(errors) < 3:
+        message = client.receive()
+        if message["type"] == "snapshot":
+            assert message["id"] not in found and "partial" not in message
+            found[message["id"]] = message["keys"]
+        elif message["type"] == "error":
+            errors[message["id"]] = message["code"]
+        else:
+            assert message["type"] == "state"
+    assert found == {"all": TWEETS, "named": {k: TWEETS[k] for k in ("33", "34")}, "none": {"34": TWEETS["34"]},
+                     "tracked": {k: TWEETS[k] for k in ("33", "-7")}}
+    assert errors == {"nope": "unknown_tally", "bad": "bad_key", "tracked": "bad_key"}
+    insert(tweets, 34)
+    assert {client.receive()["id"] for _ in range(3)} == {"all", "named", "none"}
+    assert len([m for m in many.until(lambda m: m["type"] == "snapshot" and m["id"] == 99) if m["type"] == "snapshot"]) == 100
+    client.close()
+    many.close()
 
 
 def test_loading_and_stale_are_told(serve, tweets, cluster):

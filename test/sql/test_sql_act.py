@@ -127,3 +127,11 @@ def test_a_table_that_is_there_is_checked(app):
         assert error.sqlstate == state and error.diag.message_primary.startswith("materialize:") and error.diag.message_hint, table
     error = refused(app.sql, MATERIALIZE, ["unqualified"])  # alice may not create in schema public
     assert error.sqlstate == "42501" and "public.unqualified" in str(error) and "alice" in error.diag.message_hint
+
+
+@pytest.mark.parametrize("statement, hint", [
+    ("selec 1", "exactly one"), ("select from where", "exactly one"), ("select * from nowhere", "Names were looked for in"),
+    ("insert into app.likes values ($1)", "$1::bigint")])
+def test_the_hint_of_a_refused_action_fits_the_error(app, statement, hint):
+    error = refused(app.sql, "select tally.create_tally('likes', 'app.likes', 'post_id', actions => %s)", [json.dumps({"bad": statement})])
+    assert hint in error.diag.message_hint, error

@@ -181,3 +181,36 @@ def test_altering_in_another_search_path_keeps_the_meaning(database):
     database.sql.execute("""select tally.alter_tally('t', counters => '{"n": "g(k)"}'); select tally.alter_tally('t', filter => 'k > 0')""")
     database.sql.execute("insert into public.t values (1)")
     assert truth(database.sql, "t") == {"2": [5]}
+
+
+@pytest.mark.parametrize("argument", ["actions", "counters"])
+@pytest.mark.parametrize("value, kind", [("[]", "array"), ("null", "null"), ("3", "number"), ('"x"', "string"), ("true", "boolean")])
+def test_actions_and_counters_that_are_no_object(db, argument, value, kind):
+    db.sql.execute(CREATE, GOOD)
+    for call in (f"select tally.create_tally('z', 'likes', 'post_id', {argument} => %s)",
+                 f"select tally.create_tally('t', 'likes', 'post_id', {argument} => %s)", f"select tally.alter_tally('t', {argument} => %s)"):
+        error = refused(db.sql, call, [value])
+        assert error.sqlstate == "22023" and error.diag.message_primary == f"{argument}: a JSON object is needed, not {kind}"
+        assert "For example" in error.diag.message_hint
+
+
+@pytest.mark.parametrize("expression, message, hint", [
+    ("nope", 'column "nope" does not exist', "post_id, stars, note"), ("post_id post_id", "syntax error", "expression over one row"),
+    ("stars +", "syntax error at the end", "expression over one row"), ("(select 1)", "subquery in an expression over one row", "without"),
+    ("sum(stars)", "aggregate functions are not allowed in an expression over one row", "without aggregate"),
+    ("row_number()", "row_number", "without aggregate, window"), ("row_number() over ()", "allowed in an expression over one row", "without aggregate, window"),
+    ("generate_series(1, 2)", "allowed in an expression over one row", "set-returning"), ("nofunction(stars)", "nofunction", "o function"),
+    ("s.f(stars)", "schema", "Names were looked for in public"), ("stars::notype", "notype", "Names were looked for in public"),
+    ("stars /*", 'unterminated /* comment at or near "/*"', "expression over one row"), ("$1", "$1", "expression over one row"),
+    ("'x'::int", "invalid input syntax", "expression over one row")])
+@pytest.mark.parametrize("argument", ["key", "counters", "filter"])
+def test_every_refused_expression_has_a_hint(db, argument, expression, message, hint):
+    error = refused(db.sql, CREATE, GOOD | {argument: json.dumps({"n": expression}) if argument == "counters" else expression})
+    assert error.diag.message_primary.startswith(argument + ":") and message in error.diag.message_primary, error
+    assert hint in (error.diag.message_hint or ""), error
+    assert "is null" not in str(error) and "WHERE" not in str(error) and "pgtally_" not in str(error)
+
+
+def test_another_tally_by_the_name_names_the_argument(db):
+    db.sql.execute(CREATE, GOOD)
+    assert refused(db.sql, CREATE, GOOD | {"key": "stars"}).diag.message_primary.startswith('name: there is a tally "t" already')

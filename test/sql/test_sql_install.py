@@ -171,3 +171,22 @@ def test_a_dump_is_restored_with_its_tallies(cluster, database):
         copy.sql.execute("select tally.alter_tally('t', filter => 'k > 1'); select tally.drop_tally('d'); select tally.create_tally('e', 't', 'k')")
     finally:
         copy.drop()
+
+
+def test_uninstalling_tells_the_servers(database):
+    """The definition event of every tally, as drop_tally sends it, and only if the uninstallation commits."""
+    import json
+    got = []
+    listener = database.connect()
+    listener.add_notify_handler(lambda n: got.append(json.loads(n.payload)))
+    database.sql.execute("create table t (k int); select tally.create_tally(n, 't', 'k') from unnest(array['a', 'b', 'gone']) as n")
+    listener.execute("listen tally")
+    database.sql.execute("select tally.drop_tally('gone')")
+    database.sql.execute("begin; " + (SCHEMA / "uninstall.sql").read_text() + "; rollback")
+    with database.sql.transaction():
+        x = database.sql.execute("select pg_current_xact_id()::text").fetchone()[0]
+        database.sql.execute((SCHEMA / "uninstall.sql").read_text())
+    listener.execute("select 1")
+    assert [event["t"] for event in got[:1]] == ["gone"] and sorted(event["t"] for event in got[1:]) == ["a", "b"]
+    assert all(set(event) == set(got[0]) and event["definition"] is True and isinstance(event["n"], int) for event in got)
+    assert {event["x"] for event in got[1:]} == {x} and len({event["n"] for event in got[1:]}) == 2

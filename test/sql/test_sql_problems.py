@@ -92,3 +92,51 @@ def test_reload_beside_deferred_checks(db):
     replica.load()
     assert replica.check() == {"5": [1]}
     assert db.sql.execute("select oid, xmin::text from pg_trigger where tgname like 'tally_%' order by 1").fetchall() == triggers
+
+
+@pytest.mark.parametrize("harm, argument, column", [
+    ("alter table r rename a to z", "key", "a"), ("alter table r drop b", "counters", "b"), ('alter table r rename "C c" to z', "filter", '"C c"')])
+def test_a_definition_that_no_longer_fits_its_table(database, harm, argument, column):
+    sql = database.sql
+    sql.execute("""create table r (dropped int, a int, b int, "C c" int, d int); alter table r drop dropped;
+        select tally.create_tally('r', 'r', 'a + 1', '{"n": "b", "one": "1"}', '"C c" > 0 or "C c" is null')""")
+    sql.execute("alter table r rename d to e; alter table r add f int")  # nothing that it reads
+    assert problems(database) == []
+    sql.execute(harm)
+    (problem,) = problems(database)
+    assert problem.startswith(f"its {argument} reads column {column}, which r does not have any more".replace(" r ", " public.r ")), problem
+    assert f"remedy: select tally.alter_tally('r', {argument} => ...)" in problem
+    assert refused(sql, "insert into r (e) values (1)").sqlstate == "42703"
+    sql.execute(f"select tally.alter_tally('r', {argument} => %s)", [{"key": "e", "counters": '{"n": "e"}', "filter": "e > 0"}[argument]])
+    assert problems(database) == []
+    sql.execute("insert into r (e) values (1)")
+
+
+def test_a_column_of_another_type(db):
+    db.sql.execute("alter table t alter k type bigint")
+    (problem,) = problems(db)
+    assert "its key reads column k, which is of type bigint now, not integer; remedy: select tally.reload('t')" in problem
+    db.sql.execute("select tally.reload('t')")
+    assert problems(db) == []
+    assert db.sql.execute("select key_type from tally.tallies").fetchone() == ("bigint",)
+
+
+@pytest.mark.parametrize("reads", ["5", '"x"', "null", "[1, null, []]", '[{"name": 5}]', "{}"])
+def test_what_is_recorded_of_columns_cannot_break_the_list(db, reads):
+    """An owner may hand tally.register() what he likes; others still see the list."""
+    db.sql.execute("update tally.definition set code = (code::jsonb || jsonb_build_object('reads', %s::jsonb))::json", [reads])
+    assert isinstance(problems(db), list)
+
+
+def test_a_definition_that_no_text_can_hold_is_refused(db):
+    error = refused(db.sql, r"""
+        do $$
+        declare
+          d tally.definition := tally.look_up('t');
+        begin
+          perform tally.open_stand_in((select relowner from pg_class where oid = 't'::regclass));
+          d.code := '{"reads": [{"argument": "key", "name": "\u0000", "type": "x"}]}';
+          perform tally.register(d);
+        end $$""")
+    assert error.sqlstate == "22P05"
+    assert problems(db) == []

@@ -71,7 +71,7 @@ def test_nobody_counts_another_owners_table(app):
     app.sql.execute("grant usage on schema app to bob; grant all on app.likes to bob")
     bob, alice = app.connect("bob"), app.connect("alice")
     error = refused(bob, CREATE)
-    assert error.sqlstate == "42501" and "does not own app.likes" in str(error) and "ask alice" in error.diag.message_hint
+    assert error.sqlstate == "42501" and error.diag.message_primary.startswith("source: role ") and "does not own app.likes" in str(error) and "ask alice" in error.diag.message_hint
     alice.execute(CREATE)
     for statement in ("select tally.drop_tally('likes')", "select tally.reload('likes')", CREATE,
                       "select tally.alter_tally('likes', key => 'stars')"):
@@ -191,3 +191,11 @@ def test_creating_needs_temporary_objects(app):
     assert error.sqlstate == "42501" and error.diag.message_hint == f"grant temporary on database {name} to alice"
     app.sql.execute(error.diag.message_hint)
     alice.execute(CREATE)
+
+
+def test_dropping_another_owners_tally_names_the_argument(app):
+    app.sql.execute("select tally.grant_create('bob'); create schema if not exists carols; create table carols.t (k int); "
+                    "select tally.create_tally('carols', 'carols.t', 'k')")
+    error = refused(app.connect("bob"), "select tally.drop_tally('carols')")
+    assert error.sqlstate == "42501" and error.diag.message_hint
+    assert error.diag.message_primary == 'name: role bob does not own carols.t, the source of tally "carols"'

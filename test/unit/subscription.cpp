@@ -293,6 +293,18 @@ BOOST_AUTO_TEST_CASE(since_brings_only_what_changed_after)
     BOOST_TEST((named.receive() == told::none));
 }
 
+BOOST_AUTO_TEST_CASE(since_does_not_speak_for_keys_tracked_later)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 1, 0));
+    client c{*t, {.since = since_point{t->epoch(), t->revision()}}};
+    c.sub.track(number(33));
+    c.sub.forget_since();
+    BOOST_TEST((c.receive() == told::snapshot));
+    BOOST_TEST(!c.last.partial);
+    BOOST_TEST(c.at("33") == row(1, 0));
+}
+
 BOOST_AUTO_TEST_CASE(since_of_an_unknown_point_brings_everything)
 {
     limits few;

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <pgtally/db/backoff.hpp>
+#include <pgtally/db/detail/connection_core.hpp>
+#include <pgtally/db/detail/request_queue.hpp>
+#include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/detail/statement_cache.hpp>
+#include <pgtally/db/session.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+
+namespace pgtally::db::detail {
+
+/// A call of a session: what is sent, and what has come back so far.
+struct request : queued {
+    request(asio::any_io_executor executor, std::string text, params given, bool as_binary);
+
+    std::string sql;
+    params values;
+    bool binary;
+    std::optional<statement_cache::id> statement{};  // as which it was sent
+    bool fresh = false;                              // and prepared along with it
+    bool healed = false;                             // it is sent for the second time
+    pq::result last{};
+    pq::result failed{};  // the first that did
+    std::optional<error> failure{};
+    signal done;
+};
+
+/// What a session is made of: the queue of calls, and run(), which alone touches the connection.
+/// Callers push, nudge, and wait for their request's signal.
+class session_core : public std::enable_shared_from_this<session_core> {
+public:
+    using pointer = std::shared_ptr<session_core>;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    session_core(asio::any_io_executor executor, session_config settings);
+
+    static asio::awaitable<void> run(pointer self);
+    static asio::awaitable<result_set> call(pointer self, std::string sql, params values, bool binary,
+                                            std::optional<time_point> until);
+    void stop() noexcept;
+
+    [[nodiscard]] connection_core const& core() const noexcept { return *core_; }
+    [[nodiscard]] request_queue<request> const& queue() const noexcept { return queue_; }
+    [[nodiscard]] session_counters const& counters() const noexcept { return counters_; }
+
+private:
+    using request_ptr = std::shared_ptr<request>;
+    class caller;
+
+    // session_core.cpp
+    asio::awaitable<error> connect_and_drive();
+    asio::awaitable<void> drive();
+    asio::awaitable<void> pause();
+    void report(error const& why);
+    void give_up_in_flight(error const& why);
+    void give_up_all() noexcept;
+    [[nodiscard]] time_point deadline(std::optional<time_point> until) const;
+    [[nodiscard]] std::string line(std::string_view why, sqlstate const& state) const;
+    [[nodiscard]] error failure(errc code, std::string_view why, std::string const& sql) const;
+    [[nodiscard]] error failure(error_code code, std::string_view why, std::string const& sql) const;
+    void log(level at, std::string const& text) const noexcept;
+
+    // session_wire.cpp
+    void write_waiting();
+    void write_next(request_ptr const& next);
+    void deallocate(statement_cache::id statement);
+    bool read_answers();
+    void take(pq::result result);
+    void finish_front();
+    [[nodiscard]] bool is_stale(request const& of) const;
+    [[noreturn]] void refuse_front(std::string_view why);
+    void fulfil(request& of);
+
+    asio::any_io_executor executor_;
+    session_config settings_;
+    std::shared_ptr<connection_core> core_;
+    request_queue<request> queue_;
+    statement_cache statements_;
+    signal hurry_;  // a pause waits for it
+    std::minstd_rand random_;
+    backoff retry_;
+    session_counters counters_{};
+    std::optional<time_point> connected_since_{};
+    std::string reported_reason_{};
+    time_point reported_at_{};
+    bool running_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace pgtally::db::detail

@@ -1,0 +1,150 @@
+"""Somebody else's programs: built against the installed libraries, and with them as a part of the project; and run."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+# Builds stay here, so that only what changed is built again.
+BUILDS = pathlib.Path(os.environ.get("PGTALLY_EMBED", ROOT / "build" / "embed"))
+SANITIZE = os.environ.get("PGTALLY_SANITIZE", "")
+LONG = 30  # seconds after which something that should happen is taken not to
+
+# A library under a sanitizer is used by a program under it, and agrees with it on coroutine frames.
+FLAGS = "-Wall -Wextra -Werror" + (
+    f" -fsanitize={SANITIZE} -DBOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING" if SANITIZE else "")
+
+TWEETS = """
+create table activity (id bigint generated always as identity primary key, messageid bigint, action text);
+select tally.create_tally(
+  name => 'tweets', source => 'activity', key => 'messageid',
+  counters => $${"rts":  "case action when 'rt'  then 1 when 'de-rt'  then -1 end",
+                 "favs": "case action when 'fav' then 1 when 'de-fav' then -1 end"}$$);
+insert into activity (messageid, action) values (33, 'rt'), (33, 'rt'), (33, 'fav'), (34, 'fav'), (-7, 'rt');
+"""
+TRUTH = """
+select messageid, count(*) filter (where action = 'rt'), count(*) filter (where action = 'fav') from activity
+group by messageid order by messageid
+"""
+
+
+def run(*words, **more):
+    done = subprocess.run([str(word) for word in words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def build(name, source, *options):
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    run("cmake", "-S", source, "-B", BUILDS / name, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+        "-DCMAKE_CXX_FLAGS_DEBUG=", *launcher, *options)
+    run("cmake", "--build", BUILDS / name)
+    return BUILDS / name
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The libraries, installed and then moved: they must be found wherever they lie."""
+    built = build("package", ROOT, "-DPGTALLY_INSTALL=ON", "-DPGTALLY_SERVER=OFF", "-DPGTALLY_TOOLS=OFF",
+                  "-DPGTALLY_TESTS=OFF", f"-DPGTALLY_SANITIZE={SANITIZE}")
+    first = tmp_path_factory.mktemp("first")
+    run("cmake", "--install", built, "--prefix", first / "prefix")
+    shutil.rmtree(BUILDS / "installed", ignore_errors=True)
+    return shutil.move(first / "prefix", BUILDS / "installed")
+
+
+@pytest.fixture(scope="session")
+def found(installed):
+    return build("found", HERE, f"-DCMAKE_PREFIX_PATH={installed}", f"-DCMAKE_CXX_FLAGS={FLAGS}")
+
+
+@pytest.fixture(scope="session")
+def by_pkg_config(tmp_path_factory, installed):
+    folder = tmp_path_factory.mktemp("by_pkg_config")
+    [package] = pathlib.Path(installed).glob("**/pgtally.pc")
+    words = shlex.split(run("pkg-config", "--cflags", "--libs", "pgtally",
+                            env={**os.environ, "PKG_CONFIG_PATH": str(package.parent)}))
+    compiler = os.environ.get("CXX", "c++")
+    run(compiler, "-std=c++20", "-g", *shlex.split(FLAGS), HERE / "watch.cpp", "-o", folder / "watch", *words)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def as_a_part():
+    return build("part", HERE, f"-DPGTALLY_FOLDER={ROOT}")
+
+
+@pytest.fixture
+def tweets(database):
+    database.sql.execute(TWEETS)
+    return database
+
+
+def truth(database):
+    return [tuple(row) for row in database.sql.execute(TRUTH).fetchall()]
+
+
+class Watcher:
+    def __init__(self, program, dsn):
+        self.process = subprocess.Popen([program], env={**os.environ, "PGTALLY_DSN": dsn}, stdout=subprocess.PIPE, text=True)
+        self.printed, self.calls = {}, 0
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            key, rts, rts_count, favs, favs_count = line.split()
+            assert (rts, favs) == ("rts", "favs")
+            self.printed[int(key)] = (int(rts_count), int(favs_count))
+
+    def counters(self):
+        return sorted((key, *counters) for key, counters in self.printed.copy().items() if counters != (0, 0))
+
+    def until_equal(self, database):
+        until = time.monotonic() + LONG
+        while self.counters() != truth(database):
+            assert self.process.poll() is None
+            assert time.monotonic() < until, f"printed {self.counters()}, the truth is {truth(database)}"
+            time.sleep(0.01)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        status = self.process.wait(LONG)
+        self.reader.join(LONG)
+        return status
+
+
+@pytest.mark.parametrize("how, program", [("found", "watch"), ("found", "watch_own_asio"), ("by_pkg_config", "watch"),
+                                          ("as_a_part", "watch")])
+def test_each_change_is_printed(request, tweets, how, program):
+    watcher = Watcher(request.getfixturevalue(how) / program, tweets.dsn)
+    try:
+        watcher.until_equal(tweets)
+        tweets.sql.execute("insert into activity (messageid, action) select i % 9, 'rt' from generate_series(1, 100) i")
+        watcher.until_equal(tweets)
+        tweets.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtally'")
+        tweets.sql.execute("update activity set action = 'fav' where messageid = 33 or id % 3 = 0")
+        watcher.until_equal(tweets)
+        tweets.sql.execute("delete from activity where messageid = 34")
+        watcher.until_equal(tweets)
+    finally:
+        status = watcher.stop()
+    assert status == 0
+
+
+@pytest.mark.parametrize("how", ["found", "as_a_part"])
+def test_query_prints_rows(request, tweets, how):
+    program = request.getfixturevalue(how) / "query"
+    environment = {**os.environ, "PGTALLY_DSN": tweets.dsn}
+    assert run(program, "select 1 as a, 'two' as b union select 3, 'four' order by a", env=environment) == "1|two\n3|four\n"
+    failed = subprocess.run([program, "select 1 / 0"], env=environment, text=True, capture_output=True)
+    assert failed.returncode == 1
+    assert "division by zero" in failed.stderr
