@@ -5,7 +5,7 @@
 // Model: who asks (the origin rule), for what (the route), by which method; then the replicas answer by themselves, or
 // the database is asked by an action or `source=database`. Knows no sockets.
 //
-// Guarantee: every request is answered, and by the contract's codes; an exception becomes 500 and a line in the log.
+// Guarantee: every request is answered, and by the documented codes; an exception becomes 500 and a line in the log.
 
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/server/actions.hpp>

@@ -97,7 +97,7 @@ function reconnect() {
 
 // ---- the beginning
 
-test('subscribes once the socket is open, by the protocol, with the fields of the contract', () => {
+test('subscribes once the socket is open, by the protocol, with the documented fields', () => {
   const client = connect({ url: 'https://server.example/v1/ws', WebSocket: FakeSocket });
   client.subscribe({ tally: 'tweets', keys: [33, '34', 33], intervalMs: 250 });
   assert.equal(last().address, url.replace('ws:', 'wss:'));
