@@ -10,9 +10,6 @@ namespace pgtally {
 
 namespace {
 
-// How many heartbeats may stay away before the transport counts as broken.
-constexpr int missed_heartbeats = 3;
-
 using heartbeat_row = std::tuple<double, bool>;
 
 }  // namespace
@@ -48,7 +45,7 @@ asio::awaitable<void> replica_set::impl::control()
 
 asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection, clock::time_point& next_heartbeat)
 {
-    connection.set_timeout(settings.heartbeat * missed_heartbeats);
+    connection.set_timeout(answer_time());
     if (clock::now() >= next_heartbeat) {
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
@@ -137,10 +134,7 @@ void replica_set::impl::control_failed(db::error const& e)
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
-    for (auto const& [name, tally] : replicas) {
-        tally->fail(control_trouble);
-        give_up_load(name);
-    }
+    for (auto const& [name, tally] : replicas) stop_following(name, *tally, control_trouble, true);
     end_turn();
 }
 
@@ -172,7 +166,7 @@ void replica_set::impl::heartbeat_back(clock::time_point sent)
 asio::awaitable<void> replica_set::impl::watch_heartbeats()
 {
     while (!stopping) {
-        auto const deadline = last_heartbeat_back + settings.heartbeat * missed_heartbeats;
+        auto const deadline = last_heartbeat_back + answer_time();
         if (transport_open && clock::now() >= deadline) {
             transport_open = false;
             events->restart("no heartbeat came back through the database for three intervals");

@@ -8,8 +8,6 @@ namespace pgtally {
 
 namespace {
 
-constexpr int barrier_heartbeats = 3;  // how long a load's barrier may take, in heartbeats
-
 // What waiting does not cure, as far as can be told: rights, the definition's own expressions, a schema that is gone.
 bool is_permanent(db::error const& e) noexcept
 {
@@ -39,6 +37,14 @@ void replica_set::impl::give_up_load(std::string const& name)
     if (at == loads.end()) return;
     at->second->done.notify();
     if (at->second->loading_on != nullptr) at->second->loading_on->close();
+}
+
+void replica_set::impl::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
+                                       bool permanent)
+{
+    if (permanent) tally.fail(reason);
+    else tally.lost(reason);
+    give_up_load(name);
 }
 
 void replica_set::impl::wake_loaders()
@@ -129,7 +135,7 @@ private:
 asio::awaitable<void> replica_set::impl::attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state)
 {
     if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
-    load_times const times{settings.heartbeat * barrier_heartbeats, settings.load_patience};
+    load_times const times{answer_time(), settings.load_patience};
     target into{[this, &name, &state] { return state->gone || stopping ? nullptr : find(name); }};
     co_await load_truth(mine.connection, name, times, into);
     co_await await_barrier(mine, name, state);
@@ -149,12 +155,12 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     *id = expected.expect([back, id] { back(*id); });
     find(name)->await_barrier(*id);
     state->done.clear();
-    mine.connection.set_timeout(settings.heartbeat * barrier_heartbeats);
+    mine.connection.set_timeout(answer_time());
     auto const payload = barriers::payload(*id);
     std::exception_ptr failure;
     try {
         co_await mine.connection.query("select pg_notify('tally', $1)", payload);
-        auto const deadline = clock::now() + settings.heartbeat * barrier_heartbeats;
+        auto const deadline = clock::now() + answer_time();
         if (!state->report) co_await state->done.wait_until(deadline);
     } catch (...) {
         failure = std::current_exception();

@@ -40,11 +40,7 @@ void replica_set::impl::on(transport::lost const& e)
     transport_open = false;
     transport_trouble = e.reason;
     transport_trouble_permanent = e.permanent;
-    for (auto const& [name, tally] : replicas) {
-        if (e.permanent) tally->fail(e.reason);
-        else tally->lost(e.reason);
-        give_up_load(name);
-    }
+    for (auto const& [name, tally] : replicas) stop_following(name, *tally, e.reason, e.permanent);
 }
 
 void replica_set::impl::on(transport::payload const& e)
@@ -81,8 +77,7 @@ void replica_set::impl::on_event(cache::event const& e)
 void replica_set::impl::on_definition(cache::event const& e)
 {
     if (auto* const tally = find(e.tally)) {
-        tally->lost("its definition changed; loading again");
-        give_up_load(e.tally);
+        stop_following(e.tally, *tally, "its definition changed; loading again", false);
         want_load(e.tally, load_cause::definition);
     }
     want_definitions();

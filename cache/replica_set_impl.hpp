@@ -32,6 +32,9 @@ inline std::function<double()> chance()
 struct replica_set::impl {
     using clock = std::chrono::steady_clock;
 
+    // How many heartbeats may stay away before the transport counts as broken.
+    static constexpr int missed_heartbeats = 3;
+
     // What concerns the loads of one tally. It outlives the tally while a load of it is under way.
     struct load_state {
         bool wanted = false, running = false, gone = false;
@@ -80,6 +83,8 @@ struct replica_set::impl {
     void end_turn();
     std::unique_ptr<barrier_wait> expect_barrier();
     db::config connection_settings() const;
+    // How long what takes no time may take: a heartbeat or barrier to come back, an answer that needs no work.
+    std::chrono::milliseconds answer_time() const noexcept { return settings.heartbeat * missed_heartbeats; }
     cache::tally* find(std::string_view name) noexcept;
 
     // receive.cpp: what the transport brings
@@ -105,6 +110,7 @@ struct replica_set::impl {
     void want_definitions();
     void control_failed(db::error const& e);
     void give_up_load(std::string const& name);
+    void stop_following(std::string const& name, cache::tally& tally, std::string const& reason, bool permanent);
 
     // applied.cpp: read your writes
     asio::awaitable<bool> applied(std::string name, cache::xid transaction, clock::time_point until);
