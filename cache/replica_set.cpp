@@ -73,6 +73,7 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
 db::config replica_set::impl::connection_settings() const
 {
     auto result = settings.database;
+    result.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost, and made anew
     result.on_connect.emplace_back("set synchronous_commit = local");
     return result;
 }

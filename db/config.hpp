@@ -40,6 +40,12 @@ struct config {
     /// For each operation; connection::set_timeout changes it. 0: none.
     std::chrono::milliseconds query_timeout{0};
 
+    /// How long a connection may take to become usable again after an operation was left in the
+    /// middle: its deadline passed, its coroutine was cancelled, a stream was not read to the end.
+    /// The server is asked to stop, what it still sends is dropped; what does not end in time is
+    /// closed. 0: it is closed at once. A listener and a session do not use it.
+    std::chrono::milliseconds recovery_timeout{5'000};
+
     backoff_limits retry{};
 
     /// Receives one line at a time, without a line end; called on the executor. It may close the

@@ -48,8 +48,10 @@ bool try_next(error const& failure)
 
 asio::awaitable<void> connection_core::connect(pointer self, config settings)
 {
-    operation op(*self, "connect to", std::string());
+    operation op(self, "connect to", std::string());
+    op.started();
     self->shut(errc::closed);
+    while (self->recovering_) co_await self->recovered_.wait();  // it ends, for it is shut
     self->settings_ = std::move(settings);
     self->timeout_ = self->settings_.query_timeout;
     self->description_ = "a server";
@@ -169,6 +171,7 @@ asio::awaitable<void> connection_core::attempt(pq::options wanted)
         throw failure;
     }
     disarm();
+    address_ = std::move(wanted);
     wrap();  // anew, for the connect left write interest behind
     deliver_notices();
     check_alive();
@@ -219,7 +222,7 @@ error connection_core::timed_out_at(pq::options const& wanted) const
 void connection_core::revive() noexcept
 {
     shut_for_.reset();
-    interrupted_ = false;
+    interrupted_ = expired_ = false;
     last_words_ = diagnostics();
 }
 

@@ -40,6 +40,27 @@ asio::awaitable<void> connection::script(std::string sql)
     return connection_core::script(core_, std::move(sql));
 }
 
+asio::awaitable<db::copy_in> connection::run_copy_in(core_ptr core, std::string sql)
+{
+    auto opened = co_await detail::open_copy_in(std::move(core), std::move(sql));
+    co_return db::copy_in(std::move(opened));
+}
+
+asio::awaitable<db::copy_out> connection::run_copy_out(core_ptr core, std::string sql)
+{
+    auto opened = co_await detail::open_copy_out(std::move(core), std::move(sql));
+    co_return db::copy_out(std::move(opened));
+}
+
+void connection::cancel() noexcept
+{
+    core_->cancel();
+}
+void connection::leave_transaction() noexcept
+{
+    core_->leave_transaction();
+}
+
 void connection::set_timeout(std::chrono::milliseconds timeout) noexcept
 {
     core_->set_timeout(timeout);
@@ -53,6 +74,10 @@ void connection::close() noexcept
 bool connection::is_open() const noexcept
 {
     return core_->is_open();
+}
+bool connection::is_idle() const noexcept
+{
+    return core_->is_idle();
 }
 int connection::server_version() const noexcept
 {

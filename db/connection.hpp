@@ -1,10 +1,12 @@
 #pragma once
 
 #include <pgtally/db/config.hpp>
+#include <pgtally/db/copy.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/event.hpp>
 #include <pgtally/db/params.hpp>
 #include <pgtally/db/result.hpp>
+#include <pgtally/db/row_stream.hpp>
 #include <pgtally/db/rows.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -30,17 +32,24 @@ class connection_core;
 ///  1. connect() resolves the names of the hosts by Asio's resolver and tries each address in
 ///     order, every step of libpq's PQconnectPoll when the socket is ready for it.
 ///  2. query(), query_as() and script() each send, then read until the server is ready for the
-///     next. One operation at a time: a second one fails at once with errc::busy.
+///     next. One operation at a time: a second one fails at once with errc::busy. Streams (row_stream,
+///     copy_in, copy_out) are operations that last until their end.
 ///  3. A server's error is thrown when everything that belongs to the statement has been read, so
-///     that the connection is usable right after. Every other failure ends the connection:
-///     is_open() is false, connect() makes a new one.
-///  4. close() is synchronous. What waits then throws errc::closed, at the next turn of the loop.
+///     that the connection is usable right after.
+///  4. A deadline, and Asio's cancellation of the waiting coroutine, end the operation at once, and
+///     the connection lives: in the background the server is asked to stop, over a connection of
+///     its own, and what it still sends is dropped. The next operation waits for that. What does not
+///     come to rest within config::recovery_timeout is closed.
+///  5. Every other failure ends the connection: is_open() is false, connect() makes a new one.
+///  6. close() is synchronous. What waits then throws errc::closed, at the next turn of the loop.
 ///
 /// Guarantees
 ///  - Nothing blocks but what libpq reads by itself: password, service and certificate files,
 ///    Kerberos caches.
 ///  - SQL and parameters are copied before the first wait.
-///  - An operation that fails by connection_lost, timed_out or closed may have taken effect or not.
+///  - An operation that fails by connection_lost, timed_out, closed or operation_aborted may have taken
+///    effect or not. (In a transaction that stays open, one that timed out has aborted it.)
+///  - A cancellation never hits another statement than the one it was meant for.
 ///  - Destroying the object is close(); an operation that still waits ends by itself and needs
 ///    nothing of this object.
 ///  - Neither errors nor log lines hold the connection string, a password or a parameter (but a
@@ -48,10 +57,10 @@ class connection_core;
 ///
 /// Not promised
 ///  - No queue: whoever shares a connection takes turns. No reconnect: only a listener does.
-///  - COPY is refused (bad_result, and the connection is closed).
+///  - COPY by query() is refused (bad_result).
 ///  - Notifications that arrive here are dropped: a listener has a connection of its own.
-///  - A deadline, or Asio's cancellation of the waiting coroutine, closes the connection: the
-///    protocol has no way to leave a statement halfway.
+///  - That a statement which was given up is undone: the server may have been faster.
+///  - Cancelling through a pooler that hands out one server's connection to many.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.
 class connection {
@@ -88,6 +97,32 @@ public:
     /// otherwise. The first error ends it and is thrown; results are dropped.
     asio::awaitable<void> script(std::string sql);
 
+    /// Runs one statement and gives its rows one by one, as they come (see row_stream). Throws as
+    /// query() does.
+    template <class Row, class... P>
+    asio::awaitable<row_stream<Row>> stream_as(std::string sql, P const&... values)
+    {
+        return run_stream<Row>(core_, std::move(sql), params(std::in_place, values...));
+    }
+
+    /// `copy ... from stdin` (see copy_in). Throws as query() does, and bad_result for any other
+    /// statement (which has run).
+    asio::awaitable<db::copy_in> copy_in(std::string sql) { return run_copy_in(core_, std::move(sql)); }
+
+    /// `copy ... to stdout` (see copy_out). Throws likewise.
+    asio::awaitable<db::copy_out> copy_out(std::string sql) { return run_copy_out(core_, std::move(sql)); }
+
+    /// Asks the server to cancel the statement under way, if there is one: it fails with server_error
+    /// 57014, unless it was faster. Does not wait. The server is asked over a connection of its own
+    /// (one more of max_connections, for a moment); a failure to do so is logged. With
+    /// config::recovery_timeout 0 the connection is closed instead.
+    void cancel() noexcept;
+
+    /// Rolls back the transaction that is open, if one is, in the background: the next operation waits
+    /// for it. For destructors, which cannot await. With config::recovery_timeout 0 the connection is
+    /// closed instead.
+    void leave_transaction() noexcept;
+
     /// The longest an operation may take from now on; 0: as long as it likes. connect() sets it to
     /// config::query_timeout.
     void set_timeout(std::chrono::milliseconds timeout) noexcept;
@@ -98,6 +133,9 @@ public:
     /// False before connect, after close, and after a failure. True says only that nobody noticed
     /// yet.
     [[nodiscard]] bool is_open() const noexcept;
+
+    /// Open, with no operation, no recovery and no transaction under way.
+    [[nodiscard]] bool is_idle() const noexcept;
 
     [[nodiscard]] int server_version() const noexcept;              ///< 150020 is 15.20; 0: not connected
     [[nodiscard]] db::backend_pid backend_pid() const noexcept;     ///< 0: not connected
@@ -117,6 +155,16 @@ private:
         auto result = co_await run(std::move(core), std::move(sql), std::move(values), true);
         co_return rows<Row>(std::move(result));
     }
+
+    template <class Row>
+    static asio::awaitable<row_stream<Row>> run_stream(core_ptr core, std::string sql, params values)
+    {
+        auto opened = co_await detail::open_rows(std::move(core), std::move(sql), std::move(values));
+        co_return row_stream<Row>(std::move(opened));
+    }
+
+    static asio::awaitable<db::copy_in> run_copy_in(core_ptr core, std::string sql);
+    static asio::awaitable<db::copy_out> run_copy_out(core_ptr core, std::string sql);
 
     core_ptr core_;
 };

@@ -11,67 +11,67 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
-connection_core::operation::operation(connection_core& core, char const* action, std::string statement) : core_(core)
+connection_core::operation::operation(pointer core, char const* action, std::string statement) : core_(std::move(core))
 {
-    if (core.busy_) {
+    if (core_->busy_) {
         throw error(errc::busy,
-                    std::string(action) + " " + core.description_ + " refused: another operation is under way");
+                    std::string(action) + " " + core_->description_ + " refused: another operation is under way");
     }
-    core.busy_ = true;
-    core.action_ = action;
-    core.statement_ = std::move(statement);
+    core_->busy_ = true;
+    core_->expired_ = false;
+    core_->action_ = action;
+    core_->statement_ = std::move(statement);
 }
 
-connection_core::operation::~operation()
+void connection_core::operation::release() noexcept
 {
-    core_.disarm();
-    core_.busy_ = false;
-    core_.receiving_ = false;
-    if (!finished_) core_.shut(errc::closed);
+    if (std::exchange(released_, true)) return;
+    core_->disarm();
+    core_->busy_ = false;
+    core_->receiving_ = false;
+    if (state_ == state::started) core_->leave();
+    else if (core_->cancel_ || core_->rollback_) core_->begin_recovery();
 }
 
 connection_core::connection_core(asio::any_io_executor executor)
-    : executor_(executor), wake_(std::make_shared<signal>(executor)), deadline_(std::move(executor))
+    : executor_(executor)
+    , wake_(std::make_shared<signal>(executor))
+    , deadline_(executor)
+    , recovered_(std::move(executor))
 {
 }
 
 asio::awaitable<result_set> connection_core::query(pointer self, std::string sql, params values, bool binary)
 {
-    operation op(*self, "query on", std::move(sql));
-    self->check_alive();
-    auto const unsendable = why_not_sendable(self->statement_, values);
-    if (unsendable.empty()) {
-        self->arm(self->timeout_);
-        if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
-        auto result = co_await self->exchange();
-        op.finish();
-        self->check(result);
-        co_return result_set(std::move(result));
-    }
+    operation op(self, "query on", std::move(sql));
+    self->check_sendable(values);
+    self->arm(self->timeout_);
+    co_await self->ready();
+    op.started();
+    if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
+    auto result = co_await self->exchange();
     op.finish();
-    throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
+    self->check(result);
+    co_return result_set(std::move(result));
 }
 
 asio::awaitable<void> connection_core::script(pointer self, std::string sql)
 {
-    operation op(*self, "script on", std::move(sql));
-    self->check_alive();
-    auto const unsendable = why_not_sendable(self->statement_, params());
-    if (unsendable.empty()) {
-        self->arm(self->timeout_);
-        auto const result = co_await self->run_script();
-        op.finish();
-        self->check(result);
-        co_return;
-    }
+    operation op(self, "script on", std::move(sql));
+    self->check_sendable(params());
+    self->arm(self->timeout_);
+    co_await self->ready();
+    op.started();
+    auto const result = co_await self->run_script();
     op.finish();
-    throw error(errc::bad_parameter, self->line(unsendable, sqlstate()));
+    self->check(result);
 }
 
 asio::awaitable<bool> connection_core::receive(pointer self)
 {
-    operation op(*self, "receive from", std::string());
+    operation op(self, "receive from", std::string());
     self->check_alive();
+    op.started();
     if (!self->interrupted_) {
         self->receiving_ = true;
         co_await self->wait(wait_type::wait_read);
@@ -113,10 +113,7 @@ asio::awaitable<pq::result> connection_core::exchange()
         auto result = conn_.get_result();
         deliver_notifies();  // one may have come between two results, with no byte after it
         if (!result) break;
-        if (result.state() == pq::status::copy) {
-            shut(errc::closed);
-            throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
-        }
+        if (pq::is_copy(result.state())) throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
         if (result.state() != pq::status::failed) last = std::move(result);
         else if (!failed) failed = std::move(result);
     }
@@ -145,7 +142,7 @@ asio::awaitable<void> connection_core::wait(wait_type what)
     if (conn_.socket() < 0) lose();  // libpq closes it by itself when the peer is gone
     error_code ec;
     co_await socket_->async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
-    check_alive();
+    check_going();
     if (ec == asio::error::operation_aborted && !(receiving_ && interrupted_)) cancelled();
 }
 
@@ -167,10 +164,11 @@ asio::awaitable<void> connection_core::wait_either()
     }
     *done = true;  // the other wait may be on its way, too late to be called off
     check_alive();
-    if (stopped) cancelled();
     // Ends the other wait, and the write interest that epoll would keep waking us for.
     unwrap();
     wrap();
+    check_going();
+    if (stopped) cancelled();
 }
 
 void connection_core::wrap()
@@ -247,16 +245,18 @@ void connection_core::shut(errc why) noexcept
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);
     wake_->notify();
+    recovered_.notify();
 }
 
 void connection_core::arm(std::chrono::milliseconds timeout)
 {
     disarm();
+    armed_number_ = deadline_number_;
     if (timeout.count() <= 0) return;
     deadline_.expires_after(timeout);
     auto handler = [weak = weak_from_this(), number = deadline_number_](error_code ec) {
         auto const self = weak.lock();
-        if (!ec && self && self->deadline_number_ == number) self->shut(errc::timed_out);
+        if (!ec && self && self->deadline_number_ == number) self->expire();
     };
     deadline_.async_wait(std::move(handler));
 }
@@ -279,6 +279,13 @@ void connection_core::check(pq::result const& result)
     said.statement = std::move(statement_);
     auto text = line(said.primary, said.state);
     throw error(errc::server_error, std::move(text), std::move(said));
+}
+
+void connection_core::check_sendable(params const& values) const
+{
+    check_alive();
+    auto const unsendable = why_not_sendable(statement_, values);
+    if (!unsendable.empty()) throw error(errc::bad_parameter, line(unsendable, sqlstate()));
 }
 
 std::string connection_core::why_not_sendable(std::string_view sql, params const& values)
@@ -313,11 +320,17 @@ void connection_core::check_alive() const
     if (shut_for_) throw gone();
 }
 
+void connection_core::check_going() const
+{
+    check_alive();
+    if (expired_ && !recovering_) throw gone();
+}
+
 error connection_core::gone() const
 {
     diagnostics said;
     said.statement = statement_;
-    auto const why = shut_for_.value_or(errc::closed);
+    auto const why = shut_for_.value_or(errc::timed_out);
     return error(why, line(make_error_code(why).message(), sqlstate()), std::move(said));
 }
 
@@ -337,7 +350,6 @@ void connection_core::lose()
 
 void connection_core::cancelled()
 {
-    shut(errc::closed);
     throw error(asio::error::operation_aborted, line("cancelled", sqlstate()));
 }
 

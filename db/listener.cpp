@@ -104,6 +104,7 @@ listener::impl::impl(asio::any_io_executor executor, config settings, std::vecto
     , retry_(settings_.retry, [this] { return std::generate_canonical<double, 32>(random_); })
 {
     settings_.query_timeout = limits_.keepalive_timeout;
+    settings_.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost
     core_->set_sink([this](pq::notify const& arrived) { take(arrived); });
 }
 

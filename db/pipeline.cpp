@@ -19,8 +19,9 @@ void connection_core::start_pipeline()
 
 asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
 {
-    operation op(*self, "session on", std::string());
+    operation op(self, "session on", std::string());
     self->check_alive();
+    op.started();
     self->deliver_notices();  // what came between the results
     self->check_alive();      // the log hook may have closed
     co_await self->wait_turn(unsent);

@@ -1,3 +1,4 @@
+#include <pgtally/db/detail/pq_text.hpp>
 #include <pgtally/db/pq.hpp>
 
 #include <libpq-fe.h>
@@ -10,79 +11,6 @@ namespace {
 
 // Notices that nobody has fetched yet: a statement may raise millions before it ends.
 constexpr std::size_t max_notices = 100;
-
-std::string_view view(char const* text) noexcept
-{
-    return text == nullptr ? std::string_view() : std::string_view(text);
-}
-
-// libpq's messages end their lines with a newline and may have several; what verbosity adds about
-// the server's source code is for nobody here.
-std::string one_line(std::string_view text)
-{
-    std::string line;
-    while (!text.empty()) {
-        auto const end = text.find('\n');
-        auto part = text.substr(0, end);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-        while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
-        if (part.empty() || part.starts_with("LOCATION:")) continue;
-        if (!line.empty()) line += "; ";
-        line += part;
-    }
-    return line;
-}
-
-// libpq quotes the piece that it could not parse, which may be a piece of a password: what stands
-// between the first and the last quote goes.
-std::string without_quoted(std::string const& text)
-{
-    auto const first = text.find('"');
-    auto const last = text.rfind('"');
-    if (first == std::string::npos || first == last) return text.substr(0, first);
-    return text.substr(0, first + 1) + "..." + text.substr(last);
-}
-
-struct free_options {
-    void operator()(PQconninfoOption* raw) const noexcept { PQconninfoFree(raw); }
-};
-using option_list = std::unique_ptr<PQconninfoOption, free_options>;
-
-// Secrets (dispchar "*") only where they are to be passed on.
-options to_options(option_list const& list, bool secrets)
-{
-    options result;
-    for (auto const* option = list.get(); option != nullptr && option->keyword != nullptr; ++option) {
-        if (option->val == nullptr || option->val[0] == '\0') continue;
-        if (!secrets && option->dispchar[0] == '*') continue;
-        result.emplace(option->keyword, option->val);
-    }
-    return result;
-}
-
-PGconn* start(options const& wanted)
-{
-    std::vector<char const*> keywords;
-    std::vector<char const*> values;
-    for (auto const& [keyword, value] : wanted) {
-        keywords.push_back(keyword.c_str());
-        values.push_back(value.c_str());
-    }
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
-    return PQconnectStartParams(keywords.data(), values.data(), 0);
-}
-
-diagnostics to_diagnostics(PGresult const* raw)
-{
-    diagnostics said;
-    said.state = sqlstate(view(PQresultErrorField(raw, PG_DIAG_SQLSTATE)));
-    said.primary = view(PQresultErrorField(raw, PG_DIAG_MESSAGE_PRIMARY));
-    said.detail = view(PQresultErrorField(raw, PG_DIAG_MESSAGE_DETAIL));
-    said.hint = view(PQresultErrorField(raw, PG_DIAG_MESSAGE_HINT));
-    if (said.primary.empty()) said.primary = one_line(view(PQresultErrorMessage(raw)));
-    return said;
-}
 
 // Called inside libpq: copies, and does nothing else.
 extern "C" void pgtally_db_take_notice(void* context, PGresult const* raw)
@@ -97,146 +25,7 @@ extern "C" void pgtally_db_take_notice(void* context, PGresult const* raw)
     }
 }
 
-std::string shown(std::string_view text)
-{
-    return text.find('@') == std::string_view::npos ? std::string(text) : std::string("...");
-}
-
 }  // namespace
-
-options parse(std::string const& conninfo)
-{
-    char* raw_message = nullptr;
-    option_list const list(PQconninfoParse(conninfo.c_str(), &raw_message));
-    std::string message = without_quoted(one_line(view(raw_message)));
-    PQfreemem(raw_message);
-    if (!list) throw error(errc::bad_config, "the connection string is not valid: " + message);
-    return to_options(list, true);
-}
-
-options effective(options const& named)
-{
-    // Only a PGconn knows what the service file says. One that is refused for an impossible
-    // gssencmode has looked at everything, and has neither resolved a name nor opened a socket.
-    auto impossible = named;
-    impossible.insert_or_assign("gssencmode", "?");
-    std::unique_ptr<PGconn, decltype(&PQfinish)> const refused(start(impossible), &PQfinish);
-    if (!refused) throw std::bad_alloc();
-    option_list const list(PQconninfo(refused.get()));
-    auto result = to_options(list, false);
-    result.erase("gssencmode");
-    return result;
-}
-
-std::string_view get(options const& from, std::string_view keyword) noexcept
-{
-    auto const found = from.find(keyword);
-    return found == from.end() ? std::string_view() : std::string_view(found->second);
-}
-
-std::string describe(std::string_view places, std::string_view database, std::string_view user)
-{
-    std::string text(places);
-    text += "/" + shown(database.empty() ? user : database);
-    if (!user.empty()) text += " as " + shown(user);
-    return text;
-}
-
-void result::clear::operator()(pg_result* raw) const noexcept
-{
-    PQclear(raw);
-}
-
-status result::state() const noexcept
-{
-    switch (PQresultStatus(raw_.get())) {
-        case PGRES_EMPTY_QUERY: return status::empty;
-        case PGRES_COMMAND_OK: return status::command_ok;
-        case PGRES_TUPLES_OK:
-        case PGRES_SINGLE_TUPLE: return status::tuples_ok;
-        case PGRES_COPY_OUT:
-        case PGRES_COPY_IN:
-        case PGRES_COPY_BOTH: return status::copy;
-        case PGRES_PIPELINE_SYNC: return status::pipeline_sync;
-        case PGRES_PIPELINE_ABORTED: return status::pipeline_aborted;
-        default: return status::failed;
-    }
-}
-
-std::size_t result::rows() const noexcept
-{
-    return static_cast<std::size_t>(PQntuples(raw_.get()));
-}
-
-std::size_t result::columns() const noexcept
-{
-    return static_cast<std::size_t>(PQnfields(raw_.get()));
-}
-
-std::string_view result::name(std::size_t column) const noexcept
-{
-    return view(PQfname(raw_.get(), static_cast<int>(column)));
-}
-
-std::uint32_t result::type_oid(std::size_t column) const noexcept
-{
-    return PQftype(raw_.get(), static_cast<int>(column));
-}
-
-bool result::is_null(std::size_t row, std::size_t column) const noexcept
-{
-    return PQgetisnull(raw_.get(), static_cast<int>(row), static_cast<int>(column)) != 0;
-}
-
-std::string_view result::value(std::size_t row, std::size_t column) const noexcept
-{
-    auto const r = static_cast<int>(row);
-    auto const c = static_cast<int>(column);
-    auto const length = static_cast<std::size_t>(PQgetlength(raw_.get(), r, c));
-    return {PQgetvalue(raw_.get(), r, c), length};
-}
-
-std::string_view result::affected() const noexcept
-{
-    return raw_ == nullptr ? std::string_view() : view(PQcmdTuples(raw_.get()));
-}
-
-std::string_view result::tag() const noexcept
-{
-    return raw_ == nullptr ? std::string_view() : view(PQcmdStatus(raw_.get()));
-}
-
-diagnostics result::said() const
-{
-    return to_diagnostics(raw_.get());
-}
-
-std::string_view result::raised_by() const noexcept
-{
-    return view(PQresultErrorField(raw_.get(), PG_DIAG_SOURCE_FUNCTION));
-}
-
-bool result::has_context() const noexcept
-{
-    return !view(PQresultErrorField(raw_.get(), PG_DIAG_CONTEXT)).empty();
-}
-
-void notify::free::operator()(pgNotify* raw) const noexcept
-{
-    PQfreemem(raw);
-}
-std::string_view notify::channel() const noexcept
-{
-    return view(raw_->relname);
-}
-std::string_view notify::payload() const noexcept
-{
-    return view(raw_->extra);
-}
-std::int32_t notify::sender() const noexcept
-{
-    return raw_->be_pid;
-}
 
 void conn::finish::operator()(pg_conn* raw) const noexcept
 {
@@ -315,6 +104,33 @@ flushed conn::flush() noexcept
         case 1: return flushed::some;
         default: return flushed::failed;
     }
+}
+
+bool conn::single_rows() noexcept
+{
+    return PQsetSingleRowMode(raw_.get()) == 1;
+}
+
+copied conn::get_copy(std::string& into)
+{
+    constexpr int without_waiting = 1;
+    char* raw = nullptr;
+    auto const length = PQgetCopyData(raw_.get(), &raw, without_waiting);
+    std::unique_ptr<char, decltype(&PQfreemem)> const row(raw, &PQfreemem);
+    if (length == 0) return copied::wait;
+    if (length < 0) return copied::end;
+    into.append(row.get(), static_cast<std::size_t>(length));
+    return copied::row;
+}
+
+bool conn::put_copy(std::string_view data) noexcept
+{
+    return PQputCopyData(raw_.get(), data.data(), static_cast<int>(data.size())) == 1;
+}
+
+bool conn::end_copy(char const* reason) noexcept
+{
+    return PQputCopyEnd(raw_.get(), reason) == 1;
 }
 
 bool conn::enter_pipeline() noexcept
@@ -399,6 +215,11 @@ bool conn::in_transaction() const noexcept
 {
     auto const state = PQtransactionStatus(raw_.get());
     return state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+}
+
+bool conn::is_active() const noexcept
+{
+    return PQtransactionStatus(raw_.get()) == PQTRANS_ACTIVE;
 }
 
 }  // namespace pgtally::db::pq

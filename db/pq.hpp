@@ -41,7 +41,23 @@ std::string_view get(options const& from, std::string_view keyword) noexcept;
 /// @) is left out.
 std::string describe(std::string_view places, std::string_view database, std::string_view user);
 
-enum class status { empty, command_ok, tuples_ok, copy, failed, pipeline_sync, pipeline_aborted };
+enum class status {
+    empty,
+    command_ok,
+    tuples_ok,
+    single_tuple,  ///< one row, and more to come
+    copy_in,
+    copy_out,
+    copy_both,
+    failed,
+    pipeline_sync,
+    pipeline_aborted
+};
+
+constexpr bool is_copy(status of) noexcept
+{
+    return of == status::copy_in || of == status::copy_out || of == status::copy_both;
+}
 
 class result {
 public:
@@ -97,6 +113,11 @@ struct notice {
 
 enum class poll { reading, writing, ok, failed };
 enum class flushed { all, some, failed };
+enum class copied {
+    row,   ///< one message of the server's, a row in text format
+    wait,  ///< none is there yet
+    end,   ///< get_result() says how it ended
+};
 
 class conn {
 public:
@@ -122,6 +143,16 @@ public:
     [[nodiscard]] bool send_query(std::string const& sql, std::vector<char const*> const& params, bool binary) noexcept;
     [[nodiscard]] flushed flush() noexcept;
 
+    /// For the statement that was just sent: a result per row, and an empty one at the end.
+    [[nodiscard]] bool single_rows() noexcept;
+
+    /// Appends what the server sent of a copy_out; throws std::bad_alloc.
+    [[nodiscard]] copied get_copy(std::string& into);
+    /// Keeps what flush() then sends.
+    [[nodiscard]] bool put_copy(std::string_view data) noexcept;
+    /// With a reason (not null) the server throws away what it got.
+    [[nodiscard]] bool end_copy(char const* reason) noexcept;
+
     /// From here on only these four send, and results come per statement: result(s) and a null one;
     /// per sync: pipeline_sync, without a null one. After a failed statement each up to the sync gives
     /// pipeline_aborted.
@@ -146,6 +177,7 @@ public:
     [[nodiscard]] int server_version() const noexcept;
     [[nodiscard]] std::int32_t backend_pid() const noexcept;
     [[nodiscard]] bool in_transaction() const noexcept;
+    [[nodiscard]] bool is_active() const noexcept;  ///< a statement was sent and has not ended
 
 private:
     struct finish {

@@ -106,13 +106,16 @@ void session_core::take(pq::result result)
     switch (result.state()) {
         case pq::status::pipeline_sync: finish_front(); return;
         case pq::status::pipeline_aborted: return;  // by what was kept as failed
-        case pq::status::copy: refuse_front("COPY is not for a shared connection");
+        case pq::status::copy_in:
+        case pq::status::copy_out:
+        case pq::status::copy_both: refuse_front("COPY is not for a shared connection");
         case pq::status::failed:
             if (!front.failed) front.failed = std::move(result);
             return;
         case pq::status::empty:
         case pq::status::command_ok:
-        case pq::status::tuples_ok: break;
+        case pq::status::tuples_ok:
+        case pq::status::single_tuple: break;
     }
     if (opens_transaction(result.tag())) refuse_front("a transaction is not for a shared connection");
     if (!front.failed) front.last = std::move(result);

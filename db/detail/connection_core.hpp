@@ -32,13 +32,15 @@ namespace pgtally::db::detail {
 ///     them. What they call are coroutines of `this`, awaited at once.
 ///  2. All that waits, waits for the descriptor or for wake_. shut() lets go of the one, notifies
 ///     the other, and notes why; whoever wakes looks (alive()) before it touches anything.
-///  3. An operation that leaves without finish(), by whatever way, leaves the protocol at an
-///     unknown point: its guard shuts the connection.
+///  3. An operation that leaves without finish(), by whatever way, leaves the protocol in the middle
+///     of a statement: recover() then brings it to rest, in a coroutine of its own, and the next
+///     operation waits for that. Where it cannot, the guard shuts the connection.
 ///  4. The descriptor is libpq's: Asio watches it between unwrap() and unwrap(), and never closes
 ///     it.
 class connection_core : public std::enable_shared_from_this<connection_core> {
 public:
     using pointer = std::shared_ptr<connection_core>;
+    class operation;
     using notify_sink = std::function<void(pq::notify const&)>;
 
     explicit connection_core(asio::any_io_executor executor);
@@ -46,6 +48,29 @@ public:
     static asio::awaitable<void> connect(pointer self, config settings);
     static asio::awaitable<result_set> query(pointer self, std::string sql, params values, bool binary);
     static asio::awaitable<void> script(pointer self, std::string sql);
+
+    // What streams are made of, stream.cpp: each takes an operation that lives as long as the stream.
+
+    /// Sends the statement, and has its rows come one by one.
+    static asio::awaitable<void> begin_rows(operation& op, params values);
+    /// One row; at the end a result without one, and null after that.
+    static asio::awaitable<pq::result> next_row(operation& op);
+    /// Sends the statement, and waits until the server copies.
+    static asio::awaitable<void> begin_copy(operation& op, pq::status wanted);
+    /// Appends what is there, at least one message; at the end nothing, and gives the result of the whole.
+    static asio::awaitable<pq::result> read_copy(operation& op, std::string& into);
+    static asio::awaitable<void> write_copy(operation& op, std::string_view data);
+    /// The result of the whole; with a reason the server's refusal is what is expected.
+    static asio::awaitable<pq::result> end_copy(operation& op, char const* reason);
+
+    /// Asks the server, over a connection of its own, to cancel the statement under way.
+    void cancel() noexcept;
+
+    /// Rolls back the transaction that is open, if one is; the next operation waits for it.
+    void leave_transaction() noexcept;
+
+    /// Open, with nothing under way and no transaction.
+    [[nodiscard]] bool is_idle() const noexcept;
 
     /// Waits until something arrives, reads it, and gives all notifications to the sink. False:
     /// interrupt() came first.
@@ -82,8 +107,8 @@ public:
     [[nodiscard]] asio::any_io_executor executor() const noexcept { return executor_; }
 
 private:
-    class operation;
     struct readiness;
+    struct cancel_request;
 
     // connect.cpp
     asio::awaitable<std::vector<target>> resolve(std::vector<target> from);
@@ -94,6 +119,26 @@ private:
     [[nodiscard]] error connect_error() const;
     [[nodiscard]] error timed_out_at(pq::options const& wanted) const;
     void revive() noexcept;
+
+    // recovery.cpp
+    asio::awaitable<void> ready();
+    void leave() noexcept;
+    void begin_recovery() noexcept;
+    static asio::awaitable<void> recover(pointer self);
+    asio::awaitable<void> come_to_rest();
+    asio::awaitable<void> drain();
+    asio::awaitable<void> skip_copy();
+    asio::awaitable<void> absorb_cancel();
+    static asio::awaitable<void> request_cancel(asio::any_io_executor executor,
+                                                std::shared_ptr<cancel_request> request);
+    void expire() noexcept;
+
+    // stream.cpp
+    void arm_step();
+    asio::awaitable<void> read_more();
+    asio::awaitable<pq::result> wait_result();
+    asio::awaitable<void> finish_stream(operation& op);
+    [[nodiscard]] bool has_ended(operation const& op) const;
 
     // connection_core.cpp
     asio::awaitable<pq::result> exchange();
@@ -110,9 +155,11 @@ private:
     void arm(std::chrono::milliseconds timeout);
     void disarm() noexcept;
     void check(pq::result const& result);
+    void check_sendable(params const& values) const;
     void log(level at, std::string_view line) const noexcept;
     [[nodiscard]] std::string line(std::string_view why, sqlstate const& state) const;
     void check_alive() const;
+    void check_going() const;
     [[nodiscard]] error gone() const;
     [[noreturn]] void lose();
     [[noreturn]] void cancelled();
@@ -125,6 +172,7 @@ private:
     std::shared_ptr<signal> wake_;  // shared with the resolver's handler
     asio::steady_timer deadline_;
     std::uint64_t deadline_number_ = 0;  // tells a deadline that fired from one that was disarmed
+    std::uint64_t armed_number_ = 0;     // of the deadline that is set
     std::chrono::milliseconds timeout_{0};
     notify_sink sink_{};
     std::optional<errc> shut_for_{errc::closed};  // nothing: alive
@@ -132,26 +180,59 @@ private:
     bool busy_ = false;
     bool receiving_ = false;
     bool interrupted_ = false;
-    std::shared_ptr<readiness> ready_{};  // while in pipeline mode: shared with the waits under way
-    char const* action_ = "";             // of the operation under way
-    std::string statement_{};             // likewise
-    diagnostics last_words_{};            // with which the server ended the connection
+    std::size_t unflushed_ = 0;   // of a copy
+    bool expired_ = false;        // the deadline of the operation under way has passed
+    bool recovering_ = false;     // recover() has the connection
+    bool in_the_middle_ = false;  // of a statement, when the operation was left
+    bool rollback_ = false;       // recover() is to end the transaction, too
+    signal recovered_;
+    std::shared_ptr<cancel_request> cancel_{};  // since the last one was absorbed
+    pq::options address_{};                     // of the server, to reach it once more
+    std::shared_ptr<readiness> ready_{};        // while in pipeline mode: shared with the waits under way
+    char const* action_ = "";                   // of the operation under way
+    std::string statement_{};                   // likewise
+    diagnostics last_words_{};                  // with which the server ended the connection
 };
 
 /// The one operation under way. Throws busy if there is one already.
 class connection_core::operation {
 public:
-    operation(connection_core& core, char const* action, std::string statement);
-    ~operation();
+    operation(pointer core, char const* action, std::string statement);
+    ~operation() { release(); }
     operation(operation const&) = delete;
     operation& operator=(operation const&) = delete;
 
+    /// Something is about to be sent.
+    void started() noexcept { state_ = state::started; }
     /// The protocol is at rest: the connection may be used further.
-    void finish() noexcept { finished_ = true; }
+    void finish() noexcept { state_ = state::finished; }
+    [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
+
+    /// Gives the connection to others; one in the middle of a statement has to recover first.
+    void release() noexcept;
+    /// Nothing is waited for at present: no deadline.
+    void pause() noexcept
+    {
+        if (!released_) core_->disarm();
+    }
+    [[nodiscard]] bool is_released() const noexcept { return released_; }
+
+    [[nodiscard]] connection_core& core() const noexcept { return *core_; }
 
 private:
-    connection_core& core_;
-    bool finished_ = false;
+    enum class state { fresh, started, finished };
+    pointer core_;
+    state state_ = state::fresh;
+    bool released_ = false;
+};
+
+/// A server's statement that is being cancelled.
+struct connection_core::cancel_request {
+    pq::options address{};
+    std::chrono::milliseconds timeout{0};
+    std::int32_t backend = 0;
+    std::weak_ptr<connection_core> of{};
+    bool answered = false;
 };
 
 /// The waits of a pipeline, which last over turns: a nudge does not end them.

@@ -177,25 +177,6 @@ BOOST_AUTO_TEST_CASE(half_closed_socket_is_a_lost_connection)
     BOOST_TEST((lost.failure.value().code() == db::errc::connection_lost));
 }
 
-BOOST_AUTO_TEST_CASE(deadline_closes_the_connection)
-{
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        auto hasty = settings();
-        hasty.query_timeout = 100ms;
-        co_await conn.connect(hasty);
-        auto const late = co_await failure_of(conn.query("select pg_sleep(1000)"));
-        BOOST_TEST((late.code() == db::errc::timed_out));
-        BOOST_TEST(!conn.is_open());
-        co_await conn.connect(hasty);
-        conn.set_timeout(0ms);
-        co_await conn.query("select pg_sleep(0.3)");
-        conn.set_timeout(100ms);
-        auto const script = co_await failure_of(conn.script("select pg_sleep(1000)"));
-        BOOST_TEST((script.code() == db::errc::timed_out));
-    });
-}
-
 BOOST_AUTO_TEST_CASE(deadline_ends_with_its_operation)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -225,26 +206,7 @@ BOOST_AUTO_TEST_CASE(deadline_hits_while_sending_too)
     });
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_coroutine_closes_the_connection)
-{
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        db::connection watch(executor);
-        co_await conn.connect(settings());
-        co_await watch.connect(settings());
-        outcome result;
-        asio::cancellation_signal cancel;
-        auto ended = asio::bind_cancellation_slot(cancel.slot(), [](std::exception_ptr) {});
-        asio::co_spawn(executor, follow(conn.query("select pg_sleep(1000)"), result), std::move(ended));
-        co_await until_busy(watch, conn.backend_pid());
-        cancel.emit(asio::cancellation_type::terminal);
-        co_await until_ended(watch, result);
-        BOOST_TEST((result.failure.value().code() == asio::error::operation_aborted));
-        BOOST_TEST(!conn.is_open());
-    });
-}
-
-BOOST_AUTO_TEST_CASE(cancelled_while_sending_closes_the_connection)
+BOOST_AUTO_TEST_CASE(cancelled_while_sending)
 {
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

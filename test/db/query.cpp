@@ -357,17 +357,4 @@ BOOST_AUTO_TEST_CASE(log_hook_that_throws_or_closes_is_survived)
     });
 }
 
-BOOST_AUTO_TEST_CASE(copy_is_refused_and_ends_the_connection)
-{
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        for (std::string const sql : {"copy (select 1) to stdout", "copy pg_class from stdin"}) {
-            co_await conn.connect(settings());
-            auto const refused = co_await failure_of(conn.query(sql));
-            BOOST_TEST((refused.code() == db::errc::bad_result || refused.state().is("42501")), sql);
-        }
-        BOOST_TEST(!conn.is_open());
-    });
-}
-
 BOOST_AUTO_TEST_SUITE_END()

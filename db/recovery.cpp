@@ -1,0 +1,220 @@
+// How a connection comes to rest after an operation that was left in the middle.
+//
+// The server is asked to stop (which takes a connection of its own before libpq 17), what it still sends is dropped,
+// and a round trip proves that a cancellation which arrives late has hit nothing else: pg_cancel_backend() has
+// signalled when it answers, so that the signal is taken before the empty statement that is sent after that.
+
+#include <pgtally/db/detail/connection_core.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace pgtally::db::detail {
+
+using wait_type = asio::posix::stream_descriptor::wait_type;
+
+// Before an operation sends anything.
+asio::awaitable<void> connection_core::ready()
+{
+    while (recovering_) {
+        bool stopped = false;
+        try {
+            co_await recovered_.wait();
+        } catch (error const&) {
+            stopped = true;
+        }
+        check_alive();
+        if (expired_) throw gone();
+        if (stopped) cancelled();
+    }
+    check_alive();
+}
+
+// An operation ended in the middle.
+void connection_core::leave() noexcept
+{
+    if (shut_for_) return;
+    auto const late = std::exchange(expired_, false);
+    auto const curable = open_ && !ready_ && !conn_.bad() && settings_.recovery_timeout.count() > 0;
+    if (!curable) return shut(late ? errc::timed_out : errc::closed);
+    in_the_middle_ = true;
+    begin_recovery();
+}
+
+void connection_core::begin_recovery() noexcept
+{
+    if (recovering_ || shut_for_) return;
+    recovering_ = true;
+    try {
+        auto ignore = [](std::exception_ptr) {};  // recover() has dealt with it
+        asio::co_spawn(executor_, recover(shared_from_this()), std::move(ignore));
+    } catch (...) {
+        recovering_ = false;
+        shut(errc::closed);
+    }
+}
+
+asio::awaitable<void> connection_core::recover(pointer self)
+{
+    struct end {
+        connection_core& of;
+        ~end()
+        {
+            of.recovering_ = false;
+            of.recovered_.notify();
+        }
+    } const at_end{*self};
+    auto const alive = std::make_shared<bool>(true);
+    asio::steady_timer limit(self->executor_, self->settings_.recovery_timeout);
+    limit.async_wait([core = self.get(), weak = std::weak_ptr<bool>(alive)](error_code ec) {
+        if (!ec && !weak.expired()) core->shut(errc::timed_out);
+    });
+    std::string failure;
+    try {
+        co_await self->come_to_rest();
+    } catch (std::exception const& thrown) {
+        failure = thrown.what();
+    }
+    if (failure.empty()) co_return;
+    if (self->shut_for_ != errc::closed) self->log(level::warn, self->description_ + ": closed: " + failure);
+    self->shut(errc::connection_lost);
+}
+
+asio::awaitable<void> connection_core::come_to_rest()
+{
+    check_alive();
+    while (in_the_middle_ || cancel_ || rollback_) {
+        if (std::exchange(in_the_middle_, false)) co_await drain();
+        if (cancel_) co_await absorb_cancel();
+        auto const open_transaction = std::exchange(rollback_, false) && conn_.in_transaction();
+        if (!open_transaction) continue;
+        if (!conn_.send_query("rollback")) lose();
+        co_await exchange();
+    }
+}
+
+// Reads, and drops, all that belongs to the statement. The server is asked to stop when there is
+// something to wait for.
+asio::awaitable<void> connection_core::drain()
+{
+    co_await flush();
+    for (;;) {
+        while (conn_.is_busy()) {
+            cancel();
+            co_await read_more();
+        }
+        auto const result = conn_.get_result();
+        deliver_notifies();
+        if (!result) break;
+        if (result.state() == pq::status::copy_out) co_await skip_copy();
+        if (result.state() != pq::status::copy_in) continue;
+        if (!conn_.end_copy("given up by the client")) lose();
+        co_await flush();
+    }
+    deliver_notices();
+    check_alive();
+}
+
+asio::awaitable<void> connection_core::skip_copy()
+{
+    std::string dropped;
+    for (;;) {
+        auto const got = conn_.get_copy(dropped);
+        dropped.clear();
+        if (got == pq::copied::end) co_return;
+        if (got == pq::copied::row) continue;
+        cancel();
+        co_await read_more();
+    }
+}
+
+asio::awaitable<void> connection_core::absorb_cancel()
+{
+    while (!cancel_->answered) {
+        co_await wake_->wait();
+        check_alive();
+    }
+    if (!conn_.send_query("")) lose();
+    co_await exchange();  // which fails if the cancellation came late
+    cancel_.reset();
+}
+
+asio::awaitable<void> connection_core::read_more()
+{
+    co_await wait(wait_type::wait_read);
+    if (consume()) co_return;
+    hear_last_words(pq::result());
+    lose();
+}
+
+void connection_core::cancel() noexcept
+{
+    if (!open_ || ready_ || cancel_ || !conn_.is_active()) return;
+    if (settings_.recovery_timeout.count() <= 0) return shut(errc::closed);
+    try {
+        cancel_ = std::make_shared<cancel_request>();
+        cancel_->address = address_;
+        cancel_->timeout = settings_.recovery_timeout;
+        cancel_->backend = conn_.backend_pid();
+        cancel_->of = weak_from_this();
+        auto ignore = [](std::exception_ptr) {};  // request_cancel() has dealt with it
+        asio::co_spawn(executor_, request_cancel(executor_, cancel_), std::move(ignore));
+    } catch (...) {
+        cancel_.reset();
+    }
+}
+
+asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor executor,
+                                                      std::shared_ptr<cancel_request> request)
+{
+    auto const other = std::make_shared<connection_core>(std::move(executor));
+    other->settings_.connect_timeout = request->timeout;
+    other->timeout_ = request->timeout;
+    other->description_ = "the server to cancel a statement";
+    other->action_ = "connect to";
+    std::string failure;
+    try {
+        co_await other->attempt(request->address);
+        auto backend = params(std::in_place, request->backend);
+        co_await query(other, std::string("select pg_cancel_backend($1)"), std::move(backend), false);
+    } catch (std::exception const& thrown) {
+        failure = thrown.what();
+    }
+    other->shut(errc::closed);
+    request->answered = true;
+    auto const of = request->of.lock();
+    if (!of) co_return;
+    of->wake_->notify();
+    if (!failure.empty()) of->log(level::warn, of->description_ + ": cannot cancel a statement: " + failure);
+}
+
+void connection_core::leave_transaction() noexcept
+{
+    if (!open_ || shut_for_ || ready_) return;
+    auto const idle = !busy_ && !recovering_;
+    if (idle && !conn_.in_transaction()) return;
+    if (settings_.recovery_timeout.count() <= 0) return shut(errc::closed);
+    rollback_ = true;
+    if (idle) begin_recovery();
+}
+
+// The deadline of the operation under way.
+void connection_core::expire() noexcept
+{
+    auto const curable = open_ && !ready_ && settings_.recovery_timeout.count() > 0;
+    if (!curable) return shut(errc::timed_out);
+    expired_ = true;
+    if (recovering_) return recovered_.notify();
+    error_code ec;
+    if (socket_) socket_->cancel(ec);
+    wake_->notify();
+}
+
+bool connection_core::is_idle() const noexcept
+{
+    return is_open() && !busy_ && !recovering_ && !conn_.in_transaction();
+}
+
+}  // namespace pgtally::db::detail
