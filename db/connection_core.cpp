@@ -113,7 +113,10 @@ asio::awaitable<pq::result> connection_core::exchange()
         auto result = conn_.get_result();
         deliver_notifies();  // one may have come between two results, with no byte after it
         if (!result) break;
-        if (pq::is_copy(result.state())) throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+        if (pq::is_copy(result.state())) {
+            if (cancel_) shut(errc::closed);  // see drain()
+            throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+        }
         if (result.state() != pq::status::failed) last = std::move(result);
         else if (!failed) failed = std::move(result);
     }

@@ -96,13 +96,16 @@ asio::awaitable<void> connection_core::come_to_rest()
 }
 
 // Reads, and drops, all that belongs to the statement. The server is asked to stop when there is
-// something to wait for.
+// something to wait for, but not when it has been told that its input has failed: a COPY that was sent as
+// an extended query and is cancelled before it has read the first Sync answers that, too, which libpq
+// would take for the end of the next statement.
 asio::awaitable<void> connection_core::drain()
 {
     co_await flush();
+    bool told = false;
     for (;;) {
         while (conn_.is_busy()) {
-            cancel();
+            if (!told) cancel();
             co_await read_more();
         }
         auto const result = conn_.get_result();
@@ -110,6 +113,7 @@ asio::awaitable<void> connection_core::drain()
         if (!result) break;
         if (result.state() == pq::status::copy_out) co_await skip_copy();
         if (result.state() != pq::status::copy_in) continue;
+        told = true;
         if (!conn_.end_copy("given up by the client")) lose();
         co_await flush();
     }

@@ -160,9 +160,8 @@ asio::awaitable<void> connection_core::begin_copy(operation& op, pq::status want
     core.arm(core.timeout_);
     co_await core.ready();
     op.started();
-    // As an extended query it is one statement: what follows a COPY in a simple one would be lost.
-    auto const none = std::vector<char const*>();
-    if (!core.conn_.send_query(core.statement_, none, false)) core.lose();
+    // Not an extended query, whose Sync a COPY may answer twice when it is cancelled.
+    if (!core.conn_.send_query(core.statement_)) core.lose();
     co_await core.flush();
     auto const result = co_await core.wait_result();
     if (result.state() == wanted) co_return;
