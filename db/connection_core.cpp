@@ -42,7 +42,7 @@ asio::awaitable<result_set> connection_core::query(pointer self, std::string sql
     auto const unsendable = why_not_sendable(self->statement_, values);
     if (unsendable.empty()) {
         self->arm(self->timeout_);
-        if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
+        if (!self->conn_.send_query(self->statement_, values, binary)) self->lose();
         auto result = co_await self->exchange();
         op.finish();
         self->check(result);
@@ -284,8 +284,7 @@ void connection_core::check(pq::result const& result)
 std::string connection_core::why_not_sendable(std::string_view sql, params const& values)
 {
     if (sql.find('\0') != std::string_view::npos) return "the statement holds a NUL character";
-    if (values.first_with_nul() == 0) return std::string();
-    return "parameter $" + std::to_string(values.first_with_nul()) + " holds a NUL character";
+    return values.problem();
 }
 
 void connection_core::log(level at, std::string_view text) const noexcept
