@@ -9,12 +9,16 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pgtally::db {
 
 /// A JSON text, unparsed: for columns and parameters of json and jsonb. See also json.hpp.
 struct json {
+    json() = default;
+    explicit json(std::string value) : text(std::move(value)) {}
+
     std::string text{};
     friend bool operator==(json const&, json const&) = default;
 };
@@ -60,7 +64,7 @@ struct codec<json> {
     static bool takes(std::uint32_t from) noexcept { return from == oids::json || from == oids::jsonb; }
     static json decode(std::uint32_t from, std::string_view bytes)
     {
-        return json{std::string(detail::read_text(from, bytes))};
+        return json(std::string(detail::read_text(from, bytes)));
     }
 };
 

@@ -15,7 +15,7 @@
 /// digits matter. Deeper than 32 levels is bad_result, as Boost's parser has it.
 template <>
 struct pgtally::db::codec<boost::json::value> : pgtally::db::codec_as<boost::json::value, pgtally::db::json> {
-    static json to_base(boost::json::value const& value) { return json{boost::json::serialize(value)}; }
+    static json to_base(boost::json::value const& value) { return json(boost::json::serialize(value)); }
 
     static boost::json::value from_base(json const& text)
     {
