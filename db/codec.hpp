@@ -1,116 +1,91 @@
 #pragma once
 
+#include <pgtally/db/oid.hpp>
+
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <type_traits>
 
-/// From PostgreSQL's binary format to C++: which column types a C++ type takes, and how. Used by
-/// rows.
-namespace pgtally::db::codec {
+namespace pgtally::db {
 
-/// How PostgreSQL calls a built-in type, "type 12345" for others.
-std::string type_name(std::uint32_t oid);
-
-/// A column<T> has: nullable, takes(oid), wanted (for messages) and decode(oid, bytes). decode
-/// throws error (bad_result) for bytes that are not what the type promises.
+/// How a C++ type travels. types.hpp lists those that are known, and shows how to add one.
+///
+///   static constexpr std::uint32_t type   its type in PostgreSQL; 0: it has no counterpart
+///   static constexpr bool typed           parameters: binary, of that type; otherwise text of
+///                                         unspecified type
+///   static std::string name()             for messages
+///   print(std::string& to, T)             parameters that are not typed: appends the text
+///   encode(std::string& to, T)            typed parameters, COPY: appends PostgreSQL's binary format
+///   takes(type) -> bool                   columns: those that it can be read from
+///   decode(type, bytes) -> T              columns, COPY: from the binary format
+///
+/// encode throws error (bad_parameter) for a value that PostgreSQL cannot hold; decode throws error
+/// (bad_result) for bytes that are not what the type promises, or a value that T cannot hold.
 template <class T>
-struct column;
-
-std::int64_t decode_integer(std::string_view bytes);
-double decode_float(std::string_view bytes);
-bool decode_bool(std::string_view bytes);
-std::string_view decode_text(std::uint32_t oid, std::string_view bytes);
-std::vector<std::int64_t> decode_integers(std::string_view bytes);
-std::vector<std::string> decode_texts(std::string_view bytes);
-
-bool is_text(std::uint32_t oid) noexcept;
-bool is_integers(std::uint32_t oid) noexcept;
-bool is_texts(std::uint32_t oid) noexcept;
-
-/// The size in bytes of smallint, integer, bigint and xid8 (which reaches no 2^63); 0 for all
-/// others.
-unsigned integer_size(std::uint32_t oid) noexcept;
-bool is_float(std::uint32_t oid) noexcept;
-bool is_bool(std::uint32_t oid) noexcept;
-
-template <class T>
-struct integer_column {
-    static constexpr bool nullable = false;
-    static bool takes(std::uint32_t oid) noexcept
-    {
-        auto const size = integer_size(oid);
-        return size > 0 && size <= sizeof(T);
-    }
-    static T decode(std::uint32_t, std::string_view bytes) { return static_cast<T>(decode_integer(bytes)); }
-};
-
-template <>
-struct column<std::int16_t> : integer_column<std::int16_t> {
-    static constexpr std::string_view wanted = "smallint";
-};
-template <>
-struct column<std::int32_t> : integer_column<std::int32_t> {
-    static constexpr std::string_view wanted = "integer";
-};
-template <>
-struct column<std::int64_t> : integer_column<std::int64_t> {
-    static constexpr std::string_view wanted = "bigint";
-};
-
-template <>
-struct column<bool> {
-    static constexpr bool nullable = false;
-    static constexpr std::string_view wanted = "boolean";
-    static bool takes(std::uint32_t oid) noexcept { return is_bool(oid); }
-    static bool decode(std::uint32_t, std::string_view bytes) { return decode_bool(bytes); }
-};
-
-template <>
-struct column<double> {
-    static constexpr bool nullable = false;
-    static constexpr std::string_view wanted = "double precision";
-    static bool takes(std::uint32_t oid) noexcept { return is_float(oid); }
-    static double decode(std::uint32_t, std::string_view bytes) { return decode_float(bytes); }
-};
-
-/// A view into the rows<> it came from.
-template <>
-struct column<std::string_view> {
-    static constexpr bool nullable = false;
-    static constexpr std::string_view wanted = "text";
-    static bool takes(std::uint32_t oid) noexcept { return is_text(oid); }
-    static std::string_view decode(std::uint32_t oid, std::string_view bytes) { return decode_text(oid, bytes); }
-};
-
-template <>
-struct column<std::string> : column<std::string_view> {
-    static std::string decode(std::uint32_t oid, std::string_view bytes)
-    {
-        return std::string(decode_text(oid, bytes));
-    }
-};
-
-template <>
-struct column<std::vector<std::int64_t>> {
-    static constexpr bool nullable = false;
-    static constexpr std::string_view wanted = "bigint[]";
-    static bool takes(std::uint32_t oid) noexcept { return is_integers(oid); }
-    static std::vector<std::int64_t> decode(std::uint32_t, std::string_view bytes) { return decode_integers(bytes); }
-};
-
-template <>
-struct column<std::vector<std::string>> {
-    static constexpr bool nullable = false;
-    static constexpr std::string_view wanted = "text[]";
-    static bool takes(std::uint32_t oid) noexcept { return is_texts(oid); }
-    static std::vector<std::string> decode(std::uint32_t, std::string_view bytes) { return decode_texts(bytes); }
+struct codec {
+    using unknown_type = void;
 };
 
 template <class T>
-struct column<std::optional<T>> : column<T> {
-    static constexpr bool nullable = true;
+concept has_codec = !requires { typename codec<T>::unknown_type; };
+
+/// A type that can be a column of a result.
+template <class T>
+concept column_type = has_codec<T> && requires(std::string_view bytes) {
+    { codec<T>::decode(oids::text, bytes) } -> std::convertible_to<T>;
 };
 
-}  // namespace pgtally::db::codec
+/// A type that can be a column of a binary COPY.
+template <class T>
+concept copy_type = column_type<T> && codec<T>::type != oids::unspecified &&
+                    requires(std::string& to, T const& value) { codec<T>::encode(to, value); };
+
+namespace detail {
+
+template <class T>
+struct nullable {
+    using type = T;
+    static constexpr bool value = false;
+};
+template <class T>
+struct nullable<std::optional<T>> {
+    using type = T;
+    static constexpr bool value = true;
+};
+
+/// T of std::optional<T> and of T.
+template <class T>
+using value_of = typename nullable<T>::type;
+template <class T>
+inline constexpr bool is_nullable = nullable<T>::value;
+
+[[noreturn]] void throw_malformed(std::string_view what);
+[[noreturn]] void throw_bad_result(std::string const& what);
+[[noreturn]] void throw_bad_parameter(std::string const& what);
+
+/// Network order. `size` is 2, 4 or 8.
+void append_integer(std::string& to, std::uint64_t value, std::size_t size);
+std::uint64_t read_unsigned(std::string_view bytes) noexcept;
+
+/// Sign-extended; malformed unless bytes are as many as `size`: 2, 4 or 8.
+std::int64_t read_integer(std::string_view bytes, std::size_t size);
+
+/// Takes numbers and bytes off the front; what is cut is malformed.
+class reader {
+public:
+    explicit reader(std::string_view bytes) : left_(bytes) {}
+
+    std::string_view take(std::size_t count);
+    std::int32_t take_int32() { return static_cast<std::int32_t>(read_integer(take(4), 4)); }
+    [[nodiscard]] std::size_t left() const noexcept { return left_.size(); }
+
+private:
+    std::string_view left_;
+};
+
+}  // namespace detail
+}  // namespace pgtally::db

@@ -48,7 +48,7 @@ asio::awaitable<result_set> connection_core::query(pointer self, std::string sql
     self->arm(self->timeout_);
     co_await self->ready();
     op.started();
-    if (!self->conn_.send_query(self->statement_, values.pointers(), binary)) self->lose();
+    if (!self->conn_.send_query(self->statement_, values, binary)) self->lose();
     auto result = co_await self->exchange();
     op.finish();
     self->check(result);
@@ -244,6 +244,8 @@ void connection_core::shut(errc why) noexcept
     shut_for_ = why;
     open_ = false;
     ready_.reset();
+    in_the_middle_ = rollback_ = false;
+    if (cancel_) std::exchange(cancel_, nullptr)->end();
     disarm();
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);
@@ -294,8 +296,7 @@ void connection_core::check_sendable(params const& values) const
 std::string connection_core::why_not_sendable(std::string_view sql, params const& values)
 {
     if (sql.find('\0') != std::string_view::npos) return "the statement holds a NUL character";
-    if (values.first_with_nul() == 0) return std::string();
-    return "parameter $" + std::to_string(values.first_with_nul()) + " holds a NUL character";
+    return values.problem();
 }
 
 void connection_core::log(level at, std::string_view text) const noexcept

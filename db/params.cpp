@@ -1,36 +1,78 @@
 #include <pgtally/db/params.hpp>
 
+#include <algorithm>
+
 namespace pgtally::db {
 
-std::vector<char const*> params::pointers() const
+params::list<char const*> params::pointers() const
 {
-    std::vector<char const*> result;
-    result.reserve(slots_.size());
-    for (auto const slot : slots_) result.push_back(slot == null_slot ? nullptr : text_.data() + slot);
+    list<char const*> result;
+    result.reserve(begins_.size());
+    for (auto const begin : begins_) result.push_back(begin == null_value ? nullptr : values_.data() + begin);
     return result;
+}
+
+std::string params::type_key() const
+{
+    std::string key;
+    auto const untyped = [](std::uint32_t type) { return type == oids::unspecified; };
+    if (std::all_of(types_.begin(), types_.end(), untyped)) return key;
+    key.reserve(4 * types_.size());
+    for (auto const type : types_) detail::append_integer(key, type, 4);
+    return key;
+}
+
+void params::reserve(std::size_t count)
+{
+    begins_.reserve(count);
+    types_.reserve(count);
+    lengths_.reserve(count);
+    formats_.reserve(count);
+}
+
+void params::add_null(std::uint32_t type)
+{
+    add_slot(null_value, 0, type);
 }
 
 void params::add_text(std::string_view value)
 {
-    slots_.push_back(text_.size());
-    if (first_with_nul_ == 0 && value.find('\0') != std::string_view::npos) first_with_nul_ = slots_.size();
-    text_.append(value);
-    text_ += '\0';
+    auto const begun = values_.size();
+    // One that is too long is not even copied.
+    if (value.size() > max_value_bytes) refuse("is longer than PostgreSQL takes");
+    else values_ += value;
+    end_value(begun, oids::unspecified, false);
 }
 
-std::string params::array_literal(std::vector<std::string> const& values)
+void params::end_value(std::size_t begun, std::uint32_t type, bool is_number)
 {
-    std::string literal{"{"};
-    for (auto const& value : values) {
-        if (literal.size() > 1) literal += ',';
-        literal += '"';
-        for (char const c : value) {
-            if (c == '"' || c == '\\') literal += '\\';
-            literal += c;
-        }
-        literal += '"';
+    auto const length = values_.size() - begun;
+    if (length > max_value_bytes) {
+        values_.resize(begun);
+        refuse("is longer than PostgreSQL takes");
+        return add_slot(begun, 0, type);
     }
-    return literal += '}';
+    if (type == oids::unspecified) {
+        if (!is_number && values_.find('\0', begun) != std::string::npos) refuse("holds a NUL character");
+        values_ += '\0';
+    }
+    add_slot(begun, length, type);
+}
+
+void params::add_slot(std::size_t begun, std::size_t length, std::uint32_t type)
+{
+    begins_.push_back(begun);
+    lengths_.push_back(static_cast<int>(length));
+    types_.push_back(type);
+    formats_.push_back(type == oids::unspecified ? 0 : 1);
+}
+
+// The first problem counts. Called before the slot is added.
+void params::refuse(std::string_view why)
+{
+    if (!problem_.empty()) return;
+    problem_ = "parameter $" + std::to_string(size() + 1) + " ";
+    problem_ += why;
 }
 
 }  // namespace pgtally::db

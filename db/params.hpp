@@ -1,99 +1,122 @@
 #pragma once
 
-#include <array>
-#include <charconv>
+#include <pgtally/db/error.hpp>
+#include <pgtally/db/types.hpp>
+
+#include <boost/container/small_vector.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <type_traits>
+#include <utility>
 
 namespace pgtally::db {
 
 /// The parameters of one statement, copied out of the caller's values, so that a statement may wait
-/// as long as it likes.
-///
-/// Every value travels as text of unspecified type: PostgreSQL reads it as it reads a quoted
-/// literal in that place, as an integer beside an integer column, as json behind `::json`. Where
-/// the place says nothing ("select $1", "unnest($1)") write the cast: `$1::bigint`.
+/// as long as it likes. types.hpp has the types that they may have, and how each travels.
 class params {
 public:
+    /// Statements with no more have their parameters without an allocation but for the values.
+    static constexpr std::size_t inline_count = 8;
+    /// The longest that a value of PostgreSQL can be, in bytes.
+    static constexpr std::size_t max_value_bytes = 0x3fff'ffff;
+
+    template <class T>
+    using list = boost::container::small_vector<T, inline_count>;
+
     params() = default;
 
-    /// Takes integers, bool, double, strings, std::vector of strings or integers (an array),
-    /// std::optional of these, nullptr and std::nullopt (NULL). A char is refused: is it a number?
+    /// Throws nothing but what a codec of yours throws, and std::bad_alloc: see problem().
     template <class... P>
     explicit params(std::in_place_t, P const&... values)
     {
         static_assert(sizeof...(P) <= 65'535, "PostgreSQL takes at most 65535 parameters");
-        slots_.reserve(sizeof...(P));
+        reserve(sizeof...(P));
         (add(values), ...);
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
-    [[nodiscard]] std::size_t bytes() const noexcept { return text_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return types_.size(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return values_.size(); }
 
-    /// The 1-based number of the first parameter that holds a NUL character, which no text of
-    /// PostgreSQL can; 0: none does.
-    [[nodiscard]] std::size_t first_with_nul() const noexcept { return first_with_nul_; }
+    /// Why they cannot be sent: the first of them that holds a NUL character, which no text of
+    /// PostgreSQL can, or a value that PostgreSQL cannot hold. "parameter $2 holds ..."; empty: they can.
+    [[nodiscard]] std::string const& problem() const noexcept { return problem_; }
 
-    /// A pointer per parameter to its NUL-terminated text, null for NULL; valid until this changes.
-    [[nodiscard]] std::vector<char const*> pointers() const;
+    /// Per parameter: the OID of its type (0: unspecified), its length, whether it is binary (1) or
+    /// text (0), and where it is: null for NULL, NUL-terminated if text. Valid until this changes.
+    [[nodiscard]] std::uint32_t const* types() const noexcept { return types_.data(); }
+    [[nodiscard]] int const* lengths() const noexcept { return lengths_.data(); }
+    [[nodiscard]] int const* formats() const noexcept { return formats_.data(); }
+    [[nodiscard]] list<char const*> pointers() const;
+
+    /// What a statement is prepared by besides its text: empty if all types are unspecified.
+    [[nodiscard]] std::string type_key() const;
 
 private:
-    static constexpr std::size_t null_slot = static_cast<std::size_t>(-1);
+    static constexpr std::size_t null_value = static_cast<std::size_t>(-1);
 
-    void add(std::nullptr_t) { slots_.push_back(null_slot); }
-    void add(std::nullopt_t) { slots_.push_back(null_slot); }
-    void add(bool value) { add_text(value ? "t" : "f"); }
-    void add(double value) { add_number(value); }
-    void add(float value) { add_number(value); }
-    void add(std::string_view value) { add_text(value); }
-    void add(std::string const& value) { add_text(value); }
-    void add(char const* value) { value == nullptr ? add(nullptr) : add_text(value); }
-    void add(std::vector<std::string> const& values) { add_text(array_literal(values)); }
-
-    template <std::integral T>
-    void add(T value)
+    template <class T>
+    void add(T const& value)
     {
-        static_assert(!std::same_as<T, char> && !std::same_as<T, wchar_t>,
-                      "a character: pass a string, or cast it to an integer");
-        add_number(value);
-    }
-
-    template <std::integral T>
-    void add(std::vector<T> const& values)
-    {
-        std::string literal{"{"};
-        for (auto const value : values) {
-            if (literal.size() > 1) literal += ',';
-            literal += std::to_string(value);
+        static_assert(!detail::character<T>, "a character: pass a string, or cast it to an integer");
+        if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>) {
+            add_null(oids::unspecified);
+        } else if constexpr (detail::is_nullable<T>) {
+            if (value) add(*value);
+            else add_null(type_of<detail::value_of<T>>());
+        } else if constexpr (std::is_convertible_v<T const&, char const*>) {
+            char const* const text = value;
+            if (text != nullptr) add_text(text);
+            else add_null(oids::unspecified);
+        } else if constexpr (std::is_convertible_v<T const&, std::string_view>) {
+            add_text(value);
+        } else if constexpr (!has_codec<T> && std::is_convertible_v<T const&, std::span<std::byte const>>) {
+            add(std::span<std::byte const>(value));
+        } else {
+            static_assert(has_codec<T>, "not a type of parameters: see types.hpp, which also shows how to add one");
+            if constexpr (has_codec<T>) add_by_codec(value);
         }
-        add_text(literal += '}');
     }
 
     template <class T>
-    void add(std::optional<T> const& value)
+    void add_by_codec(T const& value)
     {
-        value ? add(*value) : add(nullptr);
+        auto const begun = values_.size();
+        try {
+            if constexpr (codec<T>::typed) codec<T>::encode(values_, value);
+            else codec<T>::print(values_, value);
+        } catch (error const& refusal) {
+            refuse(refusal.what());
+        }
+        end_value(begun, type_of<T>(), std::is_arithmetic_v<T>);
     }
 
+    // The same for a NULL as for a value: a statement is prepared once for both.
     template <class T>
-    void add_number(T value)
+    static constexpr std::uint32_t type_of() noexcept
     {
-        std::array<char, 40> digits;  // a double's shortest form has at most 24
-        auto const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-        add_text({digits.data(), static_cast<std::size_t>(end - digits.data())});
+        if constexpr (has_codec<T>) return codec<T>::typed ? codec<T>::type : oids::unspecified;
+        return oids::unspecified;
     }
 
+    void reserve(std::size_t count);
+    void add_null(std::uint32_t type);
     void add_text(std::string_view value);
-    [[nodiscard]] static std::string array_literal(std::vector<std::string> const& values);
+    void end_value(std::size_t begun, std::uint32_t type, bool is_number);
+    void add_slot(std::size_t begun, std::size_t length, std::uint32_t type);
+    void refuse(std::string_view why);
 
-    std::string text_;                // each value and a NUL
-    std::vector<std::size_t> slots_;  // where each begins
-    std::size_t first_with_nul_ = 0;
+    std::string values_{};  // one behind the other, a NUL after each text
+    list<std::size_t> begins_{};
+    list<std::uint32_t> types_{};
+    list<int> lengths_{};
+    list<int> formats_{};
+    std::string problem_{};
 };
 
 }  // namespace pgtally::db

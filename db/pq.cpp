@@ -1,4 +1,5 @@
 #include <pgtally/db/detail/pq_text.hpp>
+#include <pgtally/db/params.hpp>
 #include <pgtally/db/pq.hpp>
 
 #include <libpq-fe.h>
@@ -91,10 +92,11 @@ bool conn::send_query(std::string const& sql) noexcept
     return PQsendQuery(raw_.get(), sql.c_str()) == 1;
 }
 
-bool conn::send_query(std::string const& sql, std::vector<char const*> const& params, bool binary) noexcept
+bool conn::send_query(std::string const& sql, params const& values, bool binary)
 {
-    return PQsendQueryParams(raw_.get(), sql.c_str(), static_cast<int>(params.size()), nullptr, params.data(), nullptr,
-                             nullptr, binary ? 1 : 0) == 1;
+    auto const pointers = values.pointers();
+    return PQsendQueryParams(raw_.get(), sql.c_str(), static_cast<int>(values.size()), values.types(), pointers.data(),
+                             values.lengths(), values.formats(), binary ? 1 : 0) == 1;
 }
 
 flushed conn::flush() noexcept
@@ -138,15 +140,16 @@ bool conn::enter_pipeline() noexcept
     return PQenterPipelineMode(raw_.get()) == 1;
 }
 
-bool conn::send_prepare(std::string const& name, std::string const& sql) noexcept
+bool conn::send_prepare(std::string const& name, std::string const& sql, params const& values) noexcept
 {
-    return PQsendPrepare(raw_.get(), name.c_str(), sql.c_str(), 0, nullptr) == 1;
+    return PQsendPrepare(raw_.get(), name.c_str(), sql.c_str(), static_cast<int>(values.size()), values.types()) == 1;
 }
 
-bool conn::send_prepared(std::string const& name, std::vector<char const*> const& params, bool binary) noexcept
+bool conn::send_prepared(std::string const& name, params const& values, bool binary)
 {
-    return PQsendQueryPrepared(raw_.get(), name.c_str(), static_cast<int>(params.size()), params.data(), nullptr,
-                               nullptr, binary ? 1 : 0) == 1;
+    auto const pointers = values.pointers();
+    return PQsendQueryPrepared(raw_.get(), name.c_str(), static_cast<int>(values.size()), pointers.data(),
+                               values.lengths(), values.formats(), binary ? 1 : 0) == 1;
 }
 
 bool conn::send_sync() noexcept

@@ -18,6 +18,10 @@ struct pg_conn;
 struct pg_result;
 struct pgNotify;
 
+namespace pgtally::db {
+class params;
+}
+
 /// libpq behind a thin wall: the one pair of files that calls it. Nothing here waits and nothing
 /// knows Asio; each call is the libpq call of nearly the same name, its result and its oddities
 /// made types. For the files of db/ alone, and no promise to others.
@@ -140,7 +144,7 @@ public:
     [[nodiscard]] bool finish_connect() noexcept;
 
     [[nodiscard]] bool send_query(std::string const& sql) noexcept;
-    [[nodiscard]] bool send_query(std::string const& sql, std::vector<char const*> const& params, bool binary) noexcept;
+    [[nodiscard]] bool send_query(std::string const& sql, params const& values, bool binary);
     [[nodiscard]] flushed flush() noexcept;
 
     /// For the statement that was just sent: a result per row, and an empty one at the end.
@@ -157,9 +161,8 @@ public:
     /// per sync: pipeline_sync, without a null one. After a failed statement each up to the sync gives
     /// pipeline_aborted.
     [[nodiscard]] bool enter_pipeline() noexcept;
-    [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql) noexcept;
-    [[nodiscard]] bool send_prepared(std::string const& name, std::vector<char const*> const& params,
-                                     bool binary) noexcept;
+    [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql, params const& values) noexcept;
+    [[nodiscard]] bool send_prepared(std::string const& name, params const& values, bool binary);
     [[nodiscard]] bool send_sync() noexcept;
 
     /// False: the connection is lost. Also takes what OpenSSL holds decrypted, which would make no

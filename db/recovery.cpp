@@ -136,7 +136,9 @@ asio::awaitable<void> connection_core::skip_copy()
 
 asio::awaitable<void> connection_core::absorb_cancel()
 {
-    while (!cancel_->answered) {
+    auto const request = cancel_;
+    request->end();
+    while (!request->answered) {
         co_await wake_->wait();
         check_alive();
     }
@@ -158,7 +160,7 @@ void connection_core::cancel() noexcept
     if (!open_ || ready_ || cancel_ || !conn_.is_active()) return;
     if (settings_.recovery_timeout.count() <= 0) return shut(errc::closed);
     try {
-        cancel_ = std::make_shared<cancel_request>();
+        cancel_ = std::make_shared<cancel_request>(executor_);
         cancel_->address = address_;
         cancel_->timeout = settings_.recovery_timeout;
         cancel_->backend = conn_.backend_pid();
@@ -181,8 +183,7 @@ asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor exec
     std::string failure;
     try {
         co_await other->attempt(request->address);
-        auto backend = params(std::in_place, request->backend);
-        co_await query(other, std::string("select pg_cancel_backend($1)"), std::move(backend), false);
+        co_await cancel_until_over(other, request);
     } catch (std::exception const& thrown) {
         failure = thrown.what();
     }
@@ -192,6 +193,18 @@ asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor exec
     if (!of) co_return;
     of->wake_->notify();
     if (!failure.empty()) of->log(level::warn, of->description_ + ": cannot cancel a statement: " + failure);
+}
+
+// A server that has not begun with the statement ignores a cancellation, so that one may not be enough.
+asio::awaitable<void> connection_core::cancel_until_over(pointer other, std::shared_ptr<cancel_request> request)
+{
+    using clock = std::chrono::steady_clock;
+    auto const until = clock::now() + request->timeout;
+    for (std::chrono::milliseconds pause{10}; !request->over && clock::now() < until; pause *= 2) {
+        auto backend = params(std::in_place, request->backend);
+        co_await query(other, std::string("select pg_cancel_backend($1)"), std::move(backend), false);
+        if (!request->over) co_await request->wake.wait_until(clock::now() + pause);
+    }
 }
 
 void connection_core::leave_transaction() noexcept

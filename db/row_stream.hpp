@@ -1,7 +1,7 @@
 #pragma once
 
 #include <pgtally/db/detail/stream.hpp>
-#include <pgtally/db/rows.hpp>
+#include <pgtally/db/row.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -40,17 +40,24 @@ public:
     asio::awaitable<std::optional<Row>> next() { return take(of_, row_); }
 
 private:
-    static asio::awaitable<std::optional<Row>> take(detail::stream_ptr of, std::shared_ptr<rows<Row>> into)
+    // What row views look into, shared with the call under way: the stream may end before it.
+    struct current {
+        std::optional<row_decoder<Row>> decode{};
+        result_set result{};
+    };
+
+    static asio::awaitable<std::optional<Row>> take(detail::stream_ptr of, std::shared_ptr<current> into)
     {
         auto result = co_await detail::next_row(std::move(of));
         if (!result) co_return std::nullopt;
-        *into = rows<Row>(std::move(*result));
-        if (into->empty()) co_return std::nullopt;
-        co_return (*into)[0];
+        into->result = std::move(*result);
+        if (!into->decode) into->decode.emplace(into->result);
+        if (into->result.empty()) co_return std::nullopt;
+        co_return (*into->decode)(into->result, 0);
     }
 
     detail::stream_ptr of_{};
-    std::shared_ptr<rows<Row>> row_ = std::make_shared<rows<Row>>();
+    std::shared_ptr<current> row_ = std::make_shared<current>();
 };
 
 }  // namespace pgtally::db

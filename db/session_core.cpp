@@ -33,7 +33,9 @@ request_limits limits_of(session_config const& settings)
 request::request(asio::any_io_executor executor, std::string text, params given, bool as_binary)
     : sql(std::move(text)), values(std::move(given)), binary(as_binary), done(std::move(executor))
 {
-    bytes = sql.size() + values.bytes() + request_overhead;
+    // No text holds a NUL: no two keys are the same by chance.
+    if (auto const types = values.type_key(); !types.empty()) typed_key = sql + '\0' + types;
+    bytes = sql.size() + typed_key.size() + values.bytes() + request_overhead;
 }
 
 /// The caller of a request, who may leave at any time and by any way.

@@ -36,9 +36,9 @@ void session_core::write_next(request_ptr const& next)
     next->statement.reset();
     next->fresh = false;
     // What is sent a second time must not depend on what another call prepares.
-    auto const preparable = settings_.statement_cache > 0 && next->sql.size() <= settings_.max_prepared_bytes;
+    auto const preparable = settings_.statement_cache > 0 && next->key().size() <= settings_.max_prepared_bytes;
     if (preparable && !next->healed) {
-        auto const use = statements_.take(next->sql);
+        auto const use = statements_.take(next->key());
         if (use.displaced) {
             ++counters_.displaced;
             deallocate(*use.displaced);
@@ -49,15 +49,14 @@ void session_core::write_next(request_ptr const& next)
     queue_.wrote();  // from here on the server may have got it
     ++counters_.sent;
     auto& conn = core_->pipeline();
-    auto const pointers = next->values.pointers();
     bool sent = false;
     if (next->statement) {
         auto const name = statement_cache::name(*next->statement);
-        sent = !next->fresh || conn.send_prepare(name, next->sql);
-        sent = sent && conn.send_prepared(name, pointers, next->binary);
+        sent = !next->fresh || conn.send_prepare(name, next->sql, next->values);
+        sent = sent && conn.send_prepared(name, next->values, next->binary);
         if (next->fresh) ++counters_.prepared;
     } else {
-        sent = conn.send_query(next->sql, pointers, next->binary);
+        sent = conn.send_query(next->sql, next->values, next->binary);
     }
     if (!sent || !conn.send_sync()) core_->lose_pipeline(pq::result());
 }
@@ -69,8 +68,7 @@ void session_core::deallocate(statement_cache::id statement)
     auto const unasked = std::make_shared<request>(executor_, std::move(sql), params(), false);
     queue_.wrote_unasked(unasked);
     auto& conn = core_->pipeline();
-    auto const none = std::vector<char const*>();
-    if (!conn.send_query(unasked->sql, none, false) || !conn.send_sync()) core_->lose_pipeline(pq::result());
+    if (!conn.send_query(unasked->sql, unasked->values, false) || !conn.send_sync()) core_->lose_pipeline(pq::result());
 }
 
 // All that has come. True: some call has ended, and others may be sent in its place.
@@ -127,7 +125,7 @@ void session_core::finish_front()
     if (is_stale(*front)) {
         auto const stale = *front->statement;
         auto const exists = !front->failed.said().state.is("26000");
-        auto const forgotten = statements_.forget(front->sql, stale);
+        auto const forgotten = statements_.forget(front->key(), stale);
         front->failed = pq::result();
         front->healed = true;
         ++counters_.healed;
@@ -137,7 +135,7 @@ void session_core::finish_front()
     }
     // The first to succeed is the PREPARE: none did, so it failed.
     auto const unprepared = front->fresh && front->failed && !front->last;
-    if (unprepared) statements_.forget(front->sql, *front->statement);
+    if (unprepared) statements_.forget(front->key(), *front->statement);
     if (queue_.answered()) fulfil(*front);
     else ++counters_.dropped;
 }

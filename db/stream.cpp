@@ -137,7 +137,7 @@ asio::awaitable<void> connection_core::begin_rows(operation& op, params values)
     core.arm(core.timeout_);
     co_await core.ready();
     op.started();
-    auto const sent = core.conn_.send_query(core.statement_, values.pointers(), true) && core.conn_.single_rows();
+    auto const sent = core.conn_.send_query(core.statement_, values, true) && core.conn_.single_rows();
     if (!sent) core.lose();
     co_await core.flush();
 }

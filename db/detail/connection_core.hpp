@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pgtally::db::detail {
@@ -131,6 +132,7 @@ private:
     asio::awaitable<void> absorb_cancel();
     static asio::awaitable<void> request_cancel(asio::any_io_executor executor,
                                                 std::shared_ptr<cancel_request> request);
+    static asio::awaitable<void> cancel_until_over(pointer other, std::shared_ptr<cancel_request> request);
     void expire() noexcept;
 
     // stream.cpp
@@ -228,11 +230,21 @@ private:
 
 /// A server's statement that is being cancelled.
 struct connection_core::cancel_request {
+    explicit cancel_request(asio::any_io_executor executor) : wake(std::move(executor)) {}
+
+    void end() noexcept
+    {
+        over = true;
+        wake.notify();
+    }
+
     pq::options address{};
     std::chrono::milliseconds timeout{0};
     std::int32_t backend = 0;
     std::weak_ptr<connection_core> of{};
-    bool answered = false;
+    bool over = false;      // the statement has ended
+    bool answered = false;  // nothing is on its way to the server any more
+    signal wake;
 };
 
 /// The waits of a pipeline, which last over turns: a nudge does not end them.

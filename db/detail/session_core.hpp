@@ -23,9 +23,13 @@ struct request : queued {
     std::string sql;
     params values;
     bool binary;
+    std::string typed_key{};                         // what the statement is kept by, if it is not the text alone
     std::optional<statement_cache::id> statement{};  // as which it was sent
     bool fresh = false;                              // and prepared along with it
     bool healed = false;                             // it is sent for the second time
+
+    [[nodiscard]] std::string_view key() const noexcept { return typed_key.empty() ? sql : typed_key; }
+
     pq::result last{};
     pq::result failed{};  // the first that did
     std::optional<error> failure{};

@@ -10,9 +10,9 @@
 
 namespace pgtally::db::detail {
 
-/// Which statements are prepared on a connection, by their text; the one used least recently makes
-/// room. It is told what is sent, not what the server did: who hears of a failure says forget().
-/// Pure.
+/// Which statements are prepared on a connection, by their text (and the types of their parameters,
+/// where the text does not settle them); the one used least recently makes room. It is told what is sent, not what the
+/// server did: who hears of a failure says forget(). Pure.
 class statement_cache {
 public:
     /// Never the same twice, so that a late error about one cannot be mistaken for another.

@@ -1,6 +1,6 @@
 // What travels over an open connection: parameters, results, errors of statements.
 
-#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/with_connection.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -10,21 +10,6 @@
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
-
-namespace {
-
-// Runs a test with an open connection.
-template <class Body>
-void with_connection(db::config settings, Body body)
-{
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        co_await conn.connect(settings);
-        co_await body(conn);
-    });
-}
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(test_query, db_fixture)
 

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <pgtally/db/types.hpp>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <string>
+
+/// Lets a boost::json::value be a parameter and a column of json and jsonb. The one header that
+/// needs Boost.JSON: link Boost::json, or include <boost/json/src.hpp> once.
+///
+/// Numbers that fit neither std::int64_t nor std::uint64_t become double: take a db::json where
+/// digits matter. Deeper than 32 levels is bad_result, as Boost's parser has it.
+template <>
+struct pgtally::db::codec<boost::json::value> : pgtally::db::codec_as<boost::json::value, pgtally::db::json> {
+    static json to_base(boost::json::value const& value) { return json(boost::json::serialize(value)); }
+
+    static boost::json::value from_base(json const& text)
+    {
+        boost::json::error_code ec;
+        auto value = boost::json::parse(text.text, ec);
+        if (ec) detail::throw_bad_result("the JSON is not taken: " + ec.message());
+        return value;
+    }
+};
