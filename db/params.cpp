@@ -4,30 +4,30 @@
 
 namespace pgtally::db {
 
-params::list<char const*> params::pointers() const
+params::wire params::to_wire() const
 {
-    list<char const*> result;
-    result.reserve(begins_.size());
-    for (auto const begin : begins_) result.push_back(begin == null_value ? nullptr : values_.data() + begin);
+    wire result;
+    result.types.reserve(size());
+    result.values.reserve(size());
+    result.lengths.reserve(size());
+    result.formats.reserve(size());
+    for (auto const& each : slots_) {
+        result.types.push_back(each.type);
+        result.values.push_back(each.begin == null_value ? nullptr : values_.data() + each.begin);
+        result.lengths.push_back(each.length);
+        result.formats.push_back(each.type == oids::unspecified ? 0 : 1);
+    }
     return result;
 }
 
 std::string params::type_key() const
 {
     std::string key;
-    auto const untyped = [](std::uint32_t type) { return type == oids::unspecified; };
-    if (std::all_of(types_.begin(), types_.end(), untyped)) return key;
-    key.reserve(4 * types_.size());
-    for (auto const type : types_) detail::append_integer(key, type, 4);
+    auto const untyped = [](slot const& each) { return each.type == oids::unspecified; };
+    if (std::all_of(slots_.begin(), slots_.end(), untyped)) return key;
+    key.reserve(4 * size());
+    for (auto const& each : slots_) detail::append_integer(key, each.type, 4);
     return key;
-}
-
-void params::reserve(std::size_t count)
-{
-    begins_.reserve(count);
-    types_.reserve(count);
-    lengths_.reserve(count);
-    formats_.reserve(count);
 }
 
 void params::add_null(std::uint32_t type)
@@ -61,10 +61,7 @@ void params::end_value(std::size_t begun, std::uint32_t type, bool is_number)
 
 void params::add_slot(std::size_t begun, std::size_t length, std::uint32_t type)
 {
-    begins_.push_back(begun);
-    lengths_.push_back(static_cast<int>(length));
-    types_.push_back(type);
-    formats_.push_back(type == oids::unspecified ? 0 : 1);
+    slots_.push_back(slot{begun, static_cast<int>(length), type});
 }
 
 // The first problem counts. Called before the slot is added.

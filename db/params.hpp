@@ -29,6 +29,15 @@ public:
     template <class T>
     using list = boost::container::small_vector<T, inline_count>;
 
+    /// Per parameter: the OID of its type (0: unspecified), where it is (null for NULL, NUL-terminated
+    /// if text), its length, and 1 if it is binary.
+    struct wire {
+        list<std::uint32_t> types;
+        list<char const*> values;
+        list<int> lengths;
+        list<int> formats;
+    };
+
     params() = default;
 
     /// Throws nothing but what a codec of yours throws, and std::bad_alloc: see problem().
@@ -36,29 +45,44 @@ public:
     explicit params(std::in_place_t, P const&... values)
     {
         static_assert(sizeof...(P) <= 65'535, "PostgreSQL takes at most 65535 parameters");
-        reserve(sizeof...(P));
+        slots_.reserve(sizeof...(P));
+        values_.reserve((room_for(values) + ... + std::size_t{0}));
         (add(values), ...);
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return types_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return values_.size(); }
 
     /// Why they cannot be sent: the first of them that holds a NUL character, which no text of
     /// PostgreSQL can, or a value that PostgreSQL cannot hold. "parameter $2 holds ..."; empty: they can.
     [[nodiscard]] std::string const& problem() const noexcept { return problem_; }
 
-    /// Per parameter: the OID of its type (0: unspecified), its length, whether it is binary (1) or
-    /// text (0), and where it is: null for NULL, NUL-terminated if text. Valid until this changes.
-    [[nodiscard]] std::uint32_t const* types() const noexcept { return types_.data(); }
-    [[nodiscard]] int const* lengths() const noexcept { return lengths_.data(); }
-    [[nodiscard]] int const* formats() const noexcept { return formats_.data(); }
-    [[nodiscard]] list<char const*> pointers() const;
+    /// As libpq takes them; valid until these change.
+    [[nodiscard]] wire to_wire() const;
 
     /// What a statement is prepared by besides its text: empty if all types are unspecified.
     [[nodiscard]] std::string type_key() const;
 
 private:
     static constexpr std::size_t null_value = static_cast<std::size_t>(-1);
+    static constexpr std::size_t usual_room = 24;
+
+    struct slot {
+        std::size_t begin;  // null_value: NULL
+        int length;
+        std::uint32_t type;
+    };
+
+    // A guess, but for texts: one allocation for most.
+    template <class T>
+    static std::size_t room_for(T const& value) noexcept
+    {
+        if constexpr (requires {
+                          { value.size() } -> std::convertible_to<std::size_t>;
+                      })
+            return value.size() <= max_value_bytes ? value.size() + usual_room : usual_room;
+        return usual_room;
+    }
 
     template <class T>
     void add(T const& value)
@@ -104,7 +128,6 @@ private:
         return oids::unspecified;
     }
 
-    void reserve(std::size_t count);
     void add_null(std::uint32_t type);
     void add_text(std::string_view value);
     void end_value(std::size_t begun, std::uint32_t type, bool is_number);
@@ -112,10 +135,7 @@ private:
     void refuse(std::string_view why);
 
     std::string values_{};  // one behind the other, a NUL after each text
-    list<std::size_t> begins_{};
-    list<std::uint32_t> types_{};
-    list<int> lengths_{};
-    list<int> formats_{};
+    list<slot> slots_{};
     std::string problem_{};
 };
 

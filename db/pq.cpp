@@ -94,9 +94,9 @@ bool conn::send_query(std::string const& sql) noexcept
 
 bool conn::send_query(std::string const& sql, params const& values, bool binary)
 {
-    auto const pointers = values.pointers();
-    return PQsendQueryParams(raw_.get(), sql.c_str(), static_cast<int>(values.size()), values.types(), pointers.data(),
-                             values.lengths(), values.formats(), binary ? 1 : 0) == 1;
+    auto const sent = values.to_wire();
+    return PQsendQueryParams(raw_.get(), sql.c_str(), static_cast<int>(values.size()), sent.types.data(),
+                             sent.values.data(), sent.lengths.data(), sent.formats.data(), binary ? 1 : 0) == 1;
 }
 
 flushed conn::flush() noexcept
@@ -140,16 +140,17 @@ bool conn::enter_pipeline() noexcept
     return PQenterPipelineMode(raw_.get()) == 1;
 }
 
-bool conn::send_prepare(std::string const& name, std::string const& sql, params const& values) noexcept
+bool conn::send_prepare(std::string const& name, std::string const& sql, params const& values)
 {
-    return PQsendPrepare(raw_.get(), name.c_str(), sql.c_str(), static_cast<int>(values.size()), values.types()) == 1;
+    auto const types = values.to_wire().types;
+    return PQsendPrepare(raw_.get(), name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data()) == 1;
 }
 
 bool conn::send_prepared(std::string const& name, params const& values, bool binary)
 {
-    auto const pointers = values.pointers();
-    return PQsendQueryPrepared(raw_.get(), name.c_str(), static_cast<int>(values.size()), pointers.data(),
-                               values.lengths(), values.formats(), binary ? 1 : 0) == 1;
+    auto const sent = values.to_wire();
+    return PQsendQueryPrepared(raw_.get(), name.c_str(), static_cast<int>(values.size()), sent.values.data(),
+                               sent.lengths.data(), sent.formats.data(), binary ? 1 : 0) == 1;
 }
 
 bool conn::send_sync() noexcept

@@ -161,7 +161,7 @@ public:
     /// per sync: pipeline_sync, without a null one. After a failed statement each up to the sync gives
     /// pipeline_aborted.
     [[nodiscard]] bool enter_pipeline() noexcept;
-    [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql, params const& values) noexcept;
+    [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql, params const& values);
     [[nodiscard]] bool send_prepared(std::string const& name, params const& values, bool binary);
     [[nodiscard]] bool send_sync() noexcept;
 

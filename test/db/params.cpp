@@ -25,7 +25,7 @@ db::params made(P const&... values)
 
 std::string text_of(db::params const& values, std::size_t index)
 {
-    return values.pointers()[index];
+    return values.to_wire().values[index];
 }
 
 // More bytes than PostgreSQL takes, without any memory.
@@ -58,10 +58,11 @@ BOOST_AUTO_TEST_CASE(numbers_texts_and_their_arrays_are_text_of_unspecified_type
                                             "view",     "buffer", "{1,-2}", "{t,f}",   "{\"a\\\"\\\\\",\"\"}",
                                             "{1,NULL}", "{}",     "{}"};
     BOOST_REQUIRE(values.size() == expected.size());
+    auto const sent = values.to_wire();
     for (std::size_t i = 0; i < expected.size(); ++i) {
         BOOST_TEST(text_of(values, i) == expected[i]);
-        BOOST_TEST(values.types()[i] == 0u);
-        BOOST_TEST(values.formats()[i] == 0);
+        BOOST_TEST(sent.types[i] == 0u);
+        BOOST_TEST(sent.formats[i] == 0);
     }
     BOOST_TEST(values.type_key().empty());
     BOOST_TEST(values.problem() == "");
@@ -72,18 +73,18 @@ BOOST_AUTO_TEST_CASE(typed_parameters_are_binary_null_or_not)
     std::array<std::byte, 2> const raw{std::byte{0}, std::byte{1}};
     auto const day = std::chrono::sys_days(std::chrono::days(10'958));
     auto const values = made(day, std::optional<std::chrono::sys_days>(), raw, std::vector<std::byte>(), 1);
-    BOOST_TEST(values.types()[0] == 1082u);
-    BOOST_TEST(values.types()[1] == 1082u);
-    BOOST_TEST(values.types()[2] == 17u);
-    BOOST_TEST(values.types()[4] == 0u);
-    auto const pointers = values.pointers();
-    BOOST_TEST(std::memcmp(pointers[0], "\0\0\0\1", 4) == 0);
-    BOOST_TEST(pointers[1] == nullptr);
-    BOOST_TEST(values.lengths()[2] == 2);
-    BOOST_TEST(values.lengths()[3] == 0);
-    BOOST_TEST((pointers[3] != nullptr));
-    BOOST_TEST(values.formats()[3] == 1);
-    BOOST_TEST(values.formats()[4] == 0);
+    auto const sent = values.to_wire();
+    BOOST_TEST(sent.types[0] == 1082u);
+    BOOST_TEST(sent.types[1] == 1082u);
+    BOOST_TEST(sent.types[2] == 17u);
+    BOOST_TEST(sent.types[4] == 0u);
+    BOOST_TEST(std::memcmp(sent.values[0], "\0\0\0\1", 4) == 0);
+    BOOST_TEST(sent.values[1] == nullptr);
+    BOOST_TEST(sent.lengths[2] == 2);
+    BOOST_TEST(sent.lengths[3] == 0);
+    BOOST_TEST((sent.values[3] != nullptr));
+    BOOST_TEST(sent.formats[3] == 1);
+    BOOST_TEST(sent.formats[4] == 0);
     BOOST_TEST(values.type_key().size() == 20u);
     BOOST_TEST((values.type_key() != made(raw, day, 1, 1, 1).type_key()));
 }
@@ -92,7 +93,8 @@ BOOST_AUTO_TEST_CASE(all_nulls_are_null)
 {
     auto const values = made(nullptr, std::nullopt, std::optional<int>(), static_cast<char const*>(nullptr),
                              std::optional<char const*>());
-    for (auto const* const pointer : values.pointers()) BOOST_TEST(pointer == nullptr);
+    auto const sent = values.to_wire();
+    for (auto const* const pointer : sent.values) BOOST_TEST(pointer == nullptr);
     BOOST_TEST(values.size() == 5u);
     BOOST_TEST(values.type_key().empty());
 }
