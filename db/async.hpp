@@ -8,7 +8,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -98,7 +98,8 @@ private:
 
 /// Runs an operation on an executor, then calls a handler: co_spawn, but for cancellation. Before
 /// Boost 1.83 that leaves a signal to the executor which may be gone when it comes to it; here it is
-/// shared, and what is left in the handler's slot afterwards does nothing.
+/// shared, and what is left in the handler's slot afterwards does nothing. And it is posted: a
+/// coroutine of co_spawn that is cancelled before its first suspension loses its handler.
 struct spawn_operation {
     template <class Handler, class T>
     void operator()(Handler handler, asio::any_io_executor executor, asio::awaitable<T> operation) const
@@ -108,7 +109,7 @@ struct spawn_operation {
         if (slot.is_connected()) {
             slot.assign([weak = std::weak_ptr(own)](asio::cancellation_type type) {
                 auto const self = weak.lock();
-                if (self) asio::dispatch(self->executor, [self, type] { self->signal.emit(type); });
+                if (self) asio::post(self->executor, [self, type] { self->signal.emit(type); });
             });
         }
         asio::co_spawn(executor, std::move(operation), completion_handler<Handler>(std::move(handler), own));

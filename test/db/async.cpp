@@ -392,6 +392,42 @@ BOOST_FIXTURE_TEST_CASE(cancellation_comes_from_another_strand_at_any_time, thre
     pool.join();
 }
 
+BOOST_FIXTURE_TEST_CASE(operation_cancelled_before_it_began_calls_its_handler, threads)
+{
+    auto conn = std::make_unique<db::connection>(strand);
+    conn->async_connect(settings(), asio::use_future).get();
+    asio::cancellation_signal cancel;
+    std::promise<void> occupied;
+    std::promise<void> initiated;
+    std::promise<db::error_code> ended;
+    asio::post(strand, [&] {
+        occupied.set_value();
+        initiated.get_future().wait();
+        cancel.emit(terminal);
+    });
+    occupied.get_future().wait();
+    auto handler = [&](std::exception_ptr failure, db::result_set const&) { ended.set_value(db::code_of(failure)); };
+    conn->async_query("select pg_sleep(1000)", asio::bind_cancellation_slot(cancel.slot(), std::move(handler)));
+    initiated.set_value();
+    BOOST_TEST((ended.get_future().get() == aborted));
+    on_strand([&] { conn.reset(); });
+}
+
+BOOST_FIXTURE_TEST_CASE(signal_may_outlive_the_context, db_fixture)
+{
+    asio::cancellation_signal cancel;
+    {
+        asio::io_context context;
+        db::connection conn(asio::make_strand(context));
+        called connecting;
+        conn.async_connect(settings(), asio::bind_cancellation_slot(cancel.slot(), connecting.handler()));
+        context.run();
+        BOOST_TEST(connecting.times == 1);
+        BOOST_TEST(!connecting.code);
+    }
+    cancel.emit(terminal);
+}
+
 BOOST_FIXTURE_TEST_CASE(destroyed_objects_call_every_handler, callbacks)
 {
     auto conn = std::make_unique<db::connection>(context.get_executor());
