@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/copy.hpp>
 #include <pgtally/db/error.hpp>
@@ -26,7 +27,8 @@ namespace detail {
 class connection_core;
 }
 
-/// One connection to PostgreSQL, for coroutines.
+/// One connection to PostgreSQL, for coroutines and, by the async_ members, for any completion
+/// token (see async.hpp).
 ///
 /// Model
 ///  1. connect() resolves the names of the hosts by Asio's resolver and tries each address in
@@ -122,6 +124,47 @@ public:
     /// for it. For destructors, which cannot await. With config::recovery_timeout 0 the connection is
     /// closed instead.
     void leave_transaction() noexcept;
+
+    /// The same, each with a completion token as its last argument: void(std::exception_ptr, T) or
+    /// void(std::exception_ptr). To be started by any thread.
+    template <detail::token_for<void> Token>
+    auto async_connect(config settings, Token&& token)
+    {
+        return detail::start(executor(), connect(std::move(settings)), std::forward<Token>(token));
+    }
+    template <class... Args>
+    auto async_query(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Row, class... Args>
+    auto async_query_as(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <detail::token_for<void> Token>
+    auto async_script(std::string sql, Token&& token)
+    {
+        return detail::start(executor(), script(std::move(sql)), std::forward<Token>(token));
+    }
+    template <class Row, class... Args>
+    auto async_stream_as(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return stream_as<Row>(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <detail::token_for<db::copy_in> Token>
+    auto async_copy_in(std::string sql, Token&& token)
+    {
+        return detail::start(executor(), copy_in(std::move(sql)), std::forward<Token>(token));
+    }
+    template <detail::token_for<db::copy_out> Token>
+    auto async_copy_out(std::string sql, Token&& token)
+    {
+        return detail::start(executor(), copy_out(std::move(sql)), std::forward<Token>(token));
+    }
 
     /// The longest an operation may take from now on; 0: as long as it likes. connect() sets it to
     /// config::query_timeout.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/detail/stream.hpp>
 #include <pgtally/db/error.hpp>
 
@@ -43,6 +44,23 @@ public:
     /// Takes it back: none of its rows stays, the server logs the reason.
     asio::awaitable<void> abandon(std::string reason) { return detail::abandon_copy(to_, std::move(reason)); }
 
+    /// The same with a completion token (see async.hpp).
+    template <detail::token_for<void> Token>
+    auto async_write(std::string_view data, Token&& token)
+    {
+        return detail::start(detail::executor_of(*to_), write(data), std::forward<Token>(token));
+    }
+    template <detail::token_for<std::uint64_t> Token>
+    auto async_finish(Token&& token)
+    {
+        return detail::start(detail::executor_of(*to_), finish(), std::forward<Token>(token));
+    }
+    template <detail::token_for<void> Token>
+    auto async_abandon(std::string reason, Token&& token)
+    {
+        return detail::start(detail::executor_of(*to_), abandon(std::move(reason)), std::forward<Token>(token));
+    }
+
 private:
     detail::stream_ptr to_{};
 };
@@ -56,6 +74,13 @@ public:
     /// What has come, whole messages of the server's (in the text format: lines), some 64 KiB at most
     /// but for a longer one; valid until the next call. Empty: the end.
     asio::awaitable<std::string_view> read() { return detail::read_copy(from_); }
+
+    /// The same with a completion token (see async.hpp).
+    template <detail::token_for<std::string_view> Token>
+    auto async_read(Token&& token)
+    {
+        return detail::start(detail::executor_of(*from_), read(), std::forward<Token>(token));
+    }
 
     /// How many there were; 0 before the end.
     [[nodiscard]] std::uint64_t rows() const noexcept { return from_ ? detail::copied_rows(*from_) : 0; }

@@ -54,6 +54,8 @@ error_code make_error_code(errc code) noexcept
     return {static_cast<int>(code), db_category()};
 }
 
+error::error() : error(error_code(), "no error") {}
+
 error::error(error_code code, std::string line, diagnostics said)
     : system_error(code), body_(std::make_shared<body const>(body{std::move(line), std::move(said)}))
 {

@@ -90,6 +90,8 @@ struct diagnostics {
 /// never throws.
 class error : public boost::system::system_error {
 public:
+    /// No error, code() is 0: what an outcome that succeeded has for error().
+    error();
     error(error_code code, std::string line, diagnostics said = diagnostics());
 
     [[nodiscard]] char const* what() const noexcept override { return body_->line.c_str(); }

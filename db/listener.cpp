@@ -320,5 +320,9 @@ std::string const& listener::description() const noexcept
 {
     return impl_->core().description();
 }
+asio::any_io_executor listener::executor() const noexcept
+{
+    return impl_->core().executor();
+}
 
 }  // namespace pgtally::db

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/event.hpp>
@@ -93,6 +94,18 @@ public:
     /// is valid until the next call of next() or the destruction of the listener.
     asio::awaitable<std::span<event const>> next();
 
+    /// The same, each with a completion token as its last argument (see async.hpp).
+    template <detail::token_for<void> Token>
+    auto async_run(Token&& token)
+    {
+        return detail::start(executor(), run(), std::forward<Token>(token));
+    }
+    template <detail::token_for<std::span<event const>> Token>
+    auto async_next(Token&& token)
+    {
+        return detail::start(executor(), next(), std::forward<Token>(token));
+    }
+
     /// Drops the present connection, if any, and makes it anew at once: an attempt that waits for its
     /// turn is made now. `reason` is that of `lost`.
     void reconnect(std::string reason);
@@ -104,6 +117,7 @@ public:
     [[nodiscard]] db::backend_pid backend_pid() const noexcept;  ///< at present; 0: not connected
     [[nodiscard]] listener_counters const& counters() const noexcept;
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
+    [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
     class impl;

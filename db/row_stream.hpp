@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/detail/stream.hpp>
 #include <pgtally/db/row.hpp>
 
@@ -38,6 +39,13 @@ public:
     /// columns do not fit Row, or a value does not), connection_lost, timed_out, closed, busy (one
     /// call at a time).
     asio::awaitable<std::optional<Row>> next() { return take(of_, row_); }
+
+    /// The same with a completion token (see async.hpp).
+    template <detail::token_for<std::optional<Row>> Token>
+    auto async_next(Token&& token)
+    {
+        return detail::start(detail::executor_of(*of_), next(), std::forward<Token>(token));
+    }
 
 private:
     // What row views look into, shared with the call under way: the stream may end before it.

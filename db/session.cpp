@@ -55,5 +55,9 @@ std::string const& session::description() const noexcept
 {
     return core_->core().description();
 }
+asio::any_io_executor session::executor() const noexcept
+{
+    return core_->core().executor();
+}
 
 }  // namespace pgtally::db

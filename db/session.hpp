@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/event.hpp>
@@ -141,12 +142,44 @@ public:
         return call_as<Row>(core_, std::move(sql), params(std::in_place, values...), until);
     }
 
+    /// The same, each with a completion token as its last argument (see async.hpp).
+    template <detail::token_for<void> Token>
+    auto async_run(Token&& token)
+    {
+        return detail::start(executor(), run(), std::forward<Token>(token));
+    }
+    template <class... Args>
+    auto async_query(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class... Args>
+    auto async_query(time_point until, std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query(until, std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Row, class... Args>
+    auto async_query_as(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Row, class... Args>
+    auto async_query_as(time_point until, std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query_as<Row>(until, std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+
     [[nodiscard]] bool is_open() const noexcept;
     [[nodiscard]] db::backend_pid backend_pid() const noexcept;  ///< at present; 0: not connected
     [[nodiscard]] std::size_t in_flight() const noexcept;        ///< sent, and their answers are due
     [[nodiscard]] std::size_t queued() const noexcept;           ///< not sent
     [[nodiscard]] session_counters const& stats() const noexcept;
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
+    [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
     using core_ptr = std::shared_ptr<detail::session_core>;

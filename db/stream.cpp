@@ -56,6 +56,11 @@ private:
 
 }  // namespace
 
+asio::any_io_executor executor_of(stream const& of) noexcept
+{
+    return of.op.core().executor();
+}
+
 asio::awaitable<stream_ptr> open_rows(connection_core::pointer core, std::string sql, params values)
 {
     auto const made = std::make_shared<stream>(std::move(core), "query on", std::move(sql));

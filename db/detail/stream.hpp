@@ -3,6 +3,7 @@
 #include <pgtally/db/params.hpp>
 #include <pgtally/db/result.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
@@ -22,6 +23,8 @@ class connection_core;
 /// throws busy; each has the connection's timeout for itself.
 class stream;
 using stream_ptr = std::shared_ptr<stream>;
+
+asio::any_io_executor executor_of(stream const& of) noexcept;
 
 asio::awaitable<stream_ptr> open_rows(std::shared_ptr<connection_core> core, std::string sql, params values);
 /// A result of one row; at the end one without, and none after that.

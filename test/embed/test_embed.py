@@ -148,3 +148,7 @@ def test_query_prints_rows(request, tweets, how):
     failed = subprocess.run([program, "select 1 / 0"], env=environment, text=True, capture_output=True)
     assert failed.returncode == 1
     assert "division by zero" in failed.stderr
+    nowhere = {**environment, "PGTALLY_DSN": tweets.dsn + " user=nobody_of_that_name"}
+    failed = subprocess.run([program, "select 1"], env=nowhere, text=True, capture_output=True)
+    assert failed.returncode == 1
+    assert "nobody_of_that_name" in failed.stderr

@@ -1,6 +1,8 @@
 // Somebody's Asio program that embeds a replica: prints each change of the tally "tweets" until it is interrupted.
 
+//[ watch
 #include <pgtally/cache/replica.hpp>
+//]
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -10,6 +12,7 @@
 #include <exception>
 #include <iostream>
 
+//[ watch
 int main()
 {
     boost::asio::io_context ctx;
@@ -24,3 +27,4 @@ int main()
     boost::asio::co_spawn(ctx, replica.run(), [&](std::exception_ptr) { interrupted.cancel(); });
     ctx.run();
 }
+//]
