@@ -25,11 +25,11 @@ asio::awaitable<void> connection_core::ready()
         } catch (error const&) {
             stopped = true;
         }
-        check_alive();
+        check_open();
         if (expired_) throw gone();
         if (stopped) cancelled();
     }
-    check_alive();
+    check_open();
 }
 
 // An operation ended in the middle.
