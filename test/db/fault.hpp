@@ -6,6 +6,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -89,6 +91,17 @@ struct fault_options {
 /// was seen. Fails the test when one hangs, when no fault was ever noticed, and for what a trial
 /// checks. There is a table `ledger (token text)`.
 void for_each_fault(scenario const& of, fault_options const& options = fault_options());
+
+/// Looks every millisecond, so that many trials can wait beside each other.
+template <class Condition>
+asio::awaitable<void> until(asio::any_io_executor executor, Condition condition)
+{
+    asio::steady_timer again(executor);
+    while (!condition()) {
+        again.expires_after(std::chrono::milliseconds{1});
+        co_await again.async_wait(asio::use_awaitable);
+    }
+}
 
 /// A connection that failed, or did not, is usable after connect().
 asio::awaitable<void> check_connects_again(trial& it, db::connection& conn);
