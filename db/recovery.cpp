@@ -25,11 +25,11 @@ asio::awaitable<void> connection_core::ready()
         } catch (error const&) {
             stopped = true;
         }
-        check_open();
+        check_alive();
         if (expired_) throw gone();
         if (stopped) cancelled();
     }
-    check_open();
+    check_alive();
 }
 
 // An operation ended in the middle.
