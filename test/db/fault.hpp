@@ -15,6 +15,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -87,10 +88,33 @@ struct fault_options {
     std::size_t at_once = 8;
 };
 
+inline fault_options after_login()
+{
+    fault_options options;
+    options.of = fault_options::part::after_login;
+    return options;
+}
+
 /// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that
 /// was seen. Fails the test when one hangs, when no fault was ever noticed, and for what a trial
-/// checks. There is a table `ledger (token text)`.
+/// checks. There is a table `ledger (token text not null, filler text)`.
 void for_each_fault(scenario const& of, fault_options const& options = fault_options());
+
+/// The result of an operation, or none if it failed. An error must be one of those that a broken
+/// connection may give, and must leave it closed; a deadline may leave it open.
+template <class T>
+asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation)
+{
+    std::optional<T> result;
+    try {
+        result = co_await std::move(operation);
+    } catch (db::error const& failure) {
+        it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out});
+        auto const late = failure.code() == db::errc::timed_out;
+        it.check(late || !conn.is_open(), "open after it was lost");
+    }
+    co_return result;
+}
 
 /// Looks every millisecond, so that many trials can wait beside each other.
 template <class Condition>

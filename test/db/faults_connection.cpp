@@ -12,22 +12,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-// The result of an operation, or none if it failed. An error must be one of those that a broken
-// connection may give, and must leave it closed; a deadline may leave it open.
-template <class T>
-asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation)
-{
-    std::optional<T> result;
-    try {
-        result = co_await std::move(operation);
-    } catch (db::error const& failure) {
-        it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out});
-        auto const late = failure.code() == db::errc::timed_out;
-        it.check(late || !conn.is_open(), "open after it was lost");
-    }
-    co_return result;
-}
-
 asio::awaitable<bool> succeeded(trial& it, db::connection& conn, std::string script)
 {
     bool result = false;
@@ -38,13 +22,6 @@ asio::awaitable<bool> succeeded(trial& it, db::connection& conn, std::string scr
         it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out});
     }
     co_return result;
-}
-
-fault_options after_login()
-{
-    fault_options options;
-    options.of = fault_options::part::after_login;
-    return options;
 }
 
 }  // namespace

@@ -137,7 +137,7 @@ std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, fault_o
 
 void prepare_ledger()
 {
-    cluster::shared().sql("create table if not exists ledger (token text not null)");
+    cluster::shared().sql("create table if not exists ledger (token text not null, filler text)");
     cluster::shared().sql("truncate ledger");
 }
 
