@@ -76,11 +76,12 @@ public:
 
     /// Closes what is open, then connects and runs on_connect. Throws error: bad_config,
     /// connect_failed, login_failed, timed_out (no address answered in time), server_error
-    /// (on_connect), closed.
+    /// or connection_lost (on_connect), closed.
     asio::awaitable<void> connect(config settings);
 
     /// Runs one statement, with $1, $2, ... from `values` (see params), and gives the result as text.
-    /// Throws error: server_error, connection_lost, timed_out, closed, busy, bad_parameter.
+    /// Throws error: server_error, connection_lost, timed_out, closed, busy, bad_parameter. After busy,
+    /// bad_parameter, and closed where nobody called close(), nothing was sent.
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {

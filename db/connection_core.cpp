@@ -288,7 +288,7 @@ void connection_core::check(pq::result const& result)
 
 void connection_core::check_sendable(params const& values) const
 {
-    check_alive();
+    check_open();
     auto const unsendable = why_not_sendable(statement_, values);
     if (!unsendable.empty()) throw error(errc::bad_parameter, line(unsendable, sqlstate()));
 }
@@ -322,6 +322,15 @@ std::string connection_core::line(std::string_view why, sqlstate const& state) c
 void connection_core::check_alive() const
 {
     if (shut_for_) throw gone();
+}
+
+// Before anything is sent: whatever ended the connection, it was not this operation that it met.
+void connection_core::check_open() const
+{
+    if (!shut_for_) return;
+    diagnostics said;
+    said.statement = statement_;
+    throw error(errc::closed, line(make_error_code(errc::closed).message(), sqlstate()), std::move(said));
 }
 
 void connection_core::check_going() const

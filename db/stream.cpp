@@ -227,9 +227,11 @@ asio::awaitable<pq::result> connection_core::end_copy(operation& op, char const*
     co_return result;
 }
 
-// All that follows the last result, which is a null one.
+// All that follows the last result, which is a null one. That result may have been there without a wait,
+// and this be the first one of the step.
 asio::awaitable<void> connection_core::finish_stream(operation& op)
 {
+    arm_step();
     co_await exchange();
     op.finish();
     op.release();

@@ -161,6 +161,7 @@ private:
     void log(level at, std::string_view line) const noexcept;
     [[nodiscard]] std::string line(std::string_view why, sqlstate const& state) const;
     void check_alive() const;
+    void check_open() const;
     void check_going() const;
     [[nodiscard]] error gone() const;
     [[noreturn]] void lose();

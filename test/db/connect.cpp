@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <tuple>
 
 using namespace pgtally;
@@ -49,21 +48,6 @@ asio::awaitable<std::string> one_text(db::connection& conn, std::string sql)
 std::string port()
 {
     return std::to_string(cluster::shared().port());
-}
-
-// A role that has to give a password: the one thing that an all-trusting cluster cannot show.
-void require_password_of(std::string const& role)
-{
-    auto& server = cluster::shared();
-    auto const path = server.folder() + "/data/pg_hba.conf";
-    std::string rules;
-    {
-        std::ifstream in(path);
-        rules.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    std::ofstream(path) << "host all " << role << " 127.0.0.1/32 scram-sha-256\n" << rules;
-    server.stop();
-    server.start();
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +56,21 @@ asio::awaitable<db::error> failure_of(asio::awaitable<T> operation)
     }
     BOOST_REQUIRE_MESSAGE(thrown, "it did not fail");
     co_return *thrown;
+}
+
+/// A role that has to give a password: the one thing that an all-trusting cluster cannot show.
+inline void require_password_of(std::string const& role)
+{
+    auto& server = cluster::shared();
+    auto const path = server.folder() + "/data/pg_hba.conf";
+    std::string rules;
+    {
+        std::ifstream in(path);
+        rules.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    std::ofstream(path) << "host all " << role << " 127.0.0.1/32 scram-sha-256\n" << rules;
+    server.stop();
+    server.start();
 }
 
 inline bool mentions(std::string_view text, std::string_view part)

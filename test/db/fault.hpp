@@ -1,0 +1,133 @@
+#pragma once
+
+#include <pgtally/db/connection.hpp>
+#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/support/step_proxy.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pgtally::test {
+
+/// How often rows of a token may be in the table `ledger` when all is over; checked for all trials
+/// together, when no backend of theirs is left.
+using ledger_claims = std::map<std::string, std::set<int>>;
+
+/// One run of a scenario, through a proxy of its own, with one fault.
+class trial {
+public:
+    trial(asio::any_io_executor on, fault_plan plan, int number, std::shared_ptr<ledger_claims> claims);
+
+    /// Connects through the proxy. Where the fault is a stall the deadlines are short, for it is they
+    /// that end it; elsewhere they are so long that waiting for one counts as hanging.
+    [[nodiscard]] db::config settings() const;
+    [[nodiscard]] db::config settings(std::string conninfo) const;
+    /// The same with long deadlines.
+    [[nodiscard]] db::config patient_settings() const;
+    [[nodiscard]] std::string port() const { return std::to_string(proxy.port()); }
+
+    /// Nothing may be noticed of the fault.
+    [[nodiscard]] bool harmless() const;
+    [[nodiscard]] bool stalls() const { return plan.what == fault::stall; }
+
+    /// Fails the test, saying which fault it was, where.
+    void check(bool ok, std::string_view what) const;
+    /// Checks that an operation may fail so, through this fault: not at all if it is harmless, by a
+    /// deadline only if it stalls, never permanently.
+    void check_failure(db::error const& failure, std::initializer_list<db::errc> allowed);
+
+    /// A text that no other trial has.
+    [[nodiscard]] std::string token(int which = 0) const;
+    void claim(std::string const& of, std::set<int> counts) { (*claims)[of] = std::move(counts); }
+
+    /// "cut before S:D (step 17: C:startup S:R S:S x13 ...)"
+    [[nodiscard]] std::string described() const;
+
+    asio::any_io_executor executor;
+    fault_plan plan;
+    int number;
+    std::shared_ptr<ledger_claims> claims;
+    mutable step_proxy proxy;
+    std::size_t failures = 0;  ///< errors seen
+};
+
+/// A scenario does something through the proxy, and checks it: the answer is right, or the error is
+/// one that is documented; then the object is usable again.
+using scenario = std::function<asio::awaitable<void>(trial&)>;
+
+struct fault_options {
+    std::vector<fault> faults{
+        fault::cut,   fault::cut_in_the_middle, fault::half_close_client, fault::half_close_server,
+        fault::stall, fault::stall_then_pass};
+    enum class part {
+        all,
+        login,        ///< up to the first ReadyForQuery
+        after_login,  ///< what follows it
+    };
+    part of = part::all;
+    /// If there are more steps, so many of them, evenly spread.
+    std::size_t most_steps = 60;
+    /// The steps are not the same in each run: a fault may find no step to happen at.
+    bool steps_vary = false;
+    std::size_t connection = 1;
+    std::size_t at_once = 8;
+};
+
+inline fault_options after_login()
+{
+    fault_options options;
+    options.of = fault_options::part::after_login;
+    return options;
+}
+
+/// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that
+/// was seen. Fails the test when one hangs, when no fault was ever noticed, and for what a trial
+/// checks. There is a table `ledger (token text not null, filler text)`.
+void for_each_fault(scenario const& of, fault_options const& options = fault_options());
+
+/// The result of an operation, or none if it failed. An error must be one of those that a broken
+/// connection may give, and must leave it closed; a deadline may leave it open.
+template <class T>
+asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation)
+{
+    std::optional<T> result;
+    try {
+        result = co_await std::move(operation);
+    } catch (db::error const& failure) {
+        it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out});
+        auto const late = failure.code() == db::errc::timed_out;
+        it.check(late || !conn.is_open(), "open after it was lost");
+    }
+    co_return result;
+}
+
+/// Looks every millisecond, so that many trials can wait beside each other.
+template <class Condition>
+asio::awaitable<void> until(asio::any_io_executor executor, Condition condition)
+{
+    asio::steady_timer again(executor);
+    while (!condition()) {
+        again.expires_after(std::chrono::milliseconds{1});
+        co_await again.async_wait(asio::use_awaitable);
+    }
+}
+
+/// A connection that failed, or did not, is usable after connect().
+asio::awaitable<void> check_connects_again(trial& it, db::connection& conn);
+
+}  // namespace pgtally::test

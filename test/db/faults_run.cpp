@@ -1,0 +1,266 @@
+// Runs scenarios with faults: one after the other in each of some workers, on one thread.
+
+#include <pgtally/test/db/fault.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <iterator>
+#include <optional>
+#include <tuple>
+
+namespace pgtally::test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto long_deadline = 60s;
+constexpr auto short_deadline = 200ms;
+// Well below the long deadline: a fault that is only noticed by that one counts as a hang.
+constexpr auto trial_cap = 20s;
+constexpr auto all_cap = 5min;
+
+constexpr char const* application = "faults";
+
+// "C:P S:S x13": what follows itself is written once.
+std::string shortened(std::vector<std::string> const& steps)
+{
+    std::string result;
+    for (auto at = steps.begin(); at != steps.end();) {
+        auto const end = std::find_if(at, steps.end(), [&](auto const& each) { return each != *at; });
+        if (!result.empty()) result += ' ';
+        result += *at;
+        if (end - at > 1) result += " x" + std::to_string(end - at);
+        at = end;
+    }
+    return result;
+}
+
+// All workers of a scenario take from it.
+struct work {
+    work(scenario const& does, fault_options const& with) : of(does), options(with) {}
+
+    scenario const& of;
+    fault_options const& options;
+    std::vector<fault_plan> plans{};
+    std::size_t next = 0;
+    std::size_t ended = 0;
+    std::size_t struck = 0;
+    std::size_t failures = 0;
+    std::string hung{};
+    std::shared_ptr<ledger_claims> claims = std::make_shared<ledger_claims>();
+    std::vector<std::string> steps{};  // of the last trial
+};
+
+int next_number()
+{
+    static int number = 0;
+    return ++number;
+}
+
+asio::awaitable<void> run_trial(std::shared_ptr<trial> it, scenario const& of)
+{
+    try {
+        auto body = of(*it);
+        co_await std::move(body);
+    } catch (std::exception const& thrown) {
+        it->check(false, thrown.what());
+    }
+}
+
+asio::awaitable<void> run_worker(asio::io_context& context, work& all)
+{
+    while (all.next < all.plans.size()) {
+        auto const plan = all.plans[all.next++];
+        auto const it = std::make_shared<trial>(context.get_executor(), plan, next_number(), all.claims);
+        asio::steady_timer cap(context, trial_cap);
+        cap.async_wait([&, it](db::error_code ec) {
+            if (ec) return;
+            all.hung = it->described();
+            context.stop();
+        });
+        co_await run_trial(it, all.of);
+        cap.cancel();
+        ++all.ended;
+        all.failures += it->failures;
+        all.steps = it->proxy.steps(plan.connection);
+        if (plan.what == fault::none) continue;
+        auto const struck = it->proxy.struck();
+        if (struck) ++all.struck;
+        else if (!all.options.steps_vary) it->check(false, "the fault found no such step");
+    }
+}
+
+void run_all(work& all, std::size_t workers)
+{
+    asio::io_context context{1};
+    std::exception_ptr failure;
+    for (std::size_t i = 0; i < workers; ++i) {
+        asio::co_spawn(context, run_worker(context, all), [&](std::exception_ptr thrown) {
+            if (!thrown) return;
+            failure = thrown;
+            context.stop();
+        });
+    }
+    context.run_for(all_cap);
+    if (failure) std::rethrow_exception(failure);
+    BOOST_REQUIRE_MESSAGE(all.hung.empty(), "hangs: " << all.hung);
+    BOOST_REQUIRE_MESSAGE(context.stopped(), "something is still under way when all trials have ended");
+}
+
+// The steps that are to be tried, of those that a clean run had.
+std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_options const& options)
+{
+    using part = fault_options::part;
+    auto const ready = std::find(steps.begin(), steps.end(), "S:Z");
+    auto const login = static_cast<std::size_t>(ready - steps.begin()) + 1;
+    auto const first = options.of == part::after_login ? login + 1 : 1;
+    auto const end = options.of == part::login ? login + 1 : steps.size() + 1;
+    BOOST_REQUIRE(first < end);
+    std::vector<std::size_t> result;
+    auto const count = end - first;
+    auto const taken = std::min(count, options.most_steps);
+    for (std::size_t i = 0; i < taken; ++i) result.push_back(first + i * count / taken);
+    return result;
+}
+
+std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, fault_options const& options)
+{
+    std::vector<fault_plan> result;
+    result.push_back({fault::trickle, 1, options.connection});
+    for (auto const each : options.faults)
+        for (auto const step : chosen(steps, options)) result.push_back({each, step, options.connection});
+    return result;
+}
+
+void prepare_ledger()
+{
+    cluster::shared().sql("create table if not exists ledger (token text not null, filler text)");
+    cluster::shared().sql("truncate ledger");
+}
+
+// What the backends of the trials may still do must be done.
+void check_ledger(ledger_claims const& claims)
+{
+    auto const left =
+        std::string("select count(*) from pg_stat_activity where application_name = '") + application + "'";
+    constexpr int tries = 500;
+    for (int i = 0; i < tries && cluster::shared().sql(left) != "0"; ++i)
+        cluster::shared().sql("select pg_sleep(0.02)");
+    BOOST_TEST(cluster::shared().sql(left) == "0");
+
+    db_fixture fixture;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::connection conn(executor);
+        auto settings = fixture.settings();
+        co_await conn.connect(settings);
+        std::map<std::string, int> found;
+        using row = std::tuple<std::string, std::int64_t>;
+        auto const rows = co_await conn.query_as<row>("select token, count(*) from ledger group by token");
+        for (auto const& [token, count] : rows) found[token] = static_cast<int>(count);
+        for (auto const& [token, allowed] : claims)
+            BOOST_CHECK_MESSAGE(allowed.contains(found[token]), token << " is there " << found[token] << " times");
+        for (auto const& [token, count] : found)
+            BOOST_CHECK_MESSAGE(claims.contains(token), "nobody claimed " << token);
+    });
+}
+
+}  // namespace
+
+trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_ptr<ledger_claims> into)
+    : executor(std::move(on)), plan(with), number(which), claims(std::move(into)), proxy(cluster::shared().port(), with)
+{
+}
+
+db::config trial::settings() const
+{
+    return settings("host=127.0.0.1 user=postgres dbname=postgres port=" + port());
+}
+
+db::config trial::settings(std::string conninfo) const
+{
+    db::config result;
+    result.conninfo = std::move(conninfo);
+    result.application_name = application;
+    result.connect_timeout = stalls() ? short_deadline : long_deadline;
+    result.query_timeout = result.connect_timeout;
+    result.retry.first = 1ms;
+    result.retry.cap = 20ms;
+    return result;
+}
+
+db::config trial::patient_settings() const
+{
+    auto result = settings();
+    result.query_timeout = result.connect_timeout = long_deadline;
+    return result;
+}
+
+bool trial::harmless() const
+{
+    return plan.what == fault::none || plan.what == fault::trickle || plan.what == fault::stall_then_pass;
+}
+
+void trial::check(bool ok, std::string_view what) const
+{
+    if (!ok) BOOST_ERROR(described() << ": " << what);
+}
+
+void trial::check_failure(db::error const& failure, std::initializer_list<db::errc> allowed)
+{
+    ++failures;
+    auto const is = [&](db::errc code) { return failure.code() == code; };
+    auto ok = !harmless() && !failure.permanent() && std::any_of(allowed.begin(), allowed.end(), is);
+    if (is(db::errc::timed_out) && !stalls()) ok = false;
+    if (!ok) check(false, std::string("must not fail so: ") + failure.what() + " [" + failure.code().message() + "]");
+}
+
+std::string trial::token(int which) const
+{
+    return std::to_string(number) + "/" + std::to_string(which);
+}
+
+std::string trial::described() const
+{
+    auto const steps = proxy.steps(plan.connection);
+    auto result = std::string(name_of(plan.what));
+    if (plan.what != fault::none) {
+        auto const known = plan.step <= steps.size() ? steps[plan.step - 1] : std::string("a step that did not come");
+        result += " at " + known + " (step " + std::to_string(plan.step) + ")";
+    }
+    return result + " of connection " + std::to_string(plan.connection) + ": " + shortened(steps);
+}
+
+void for_each_fault(scenario const& of, fault_options const& options)
+{
+    prepare_ledger();
+    work all(of, options);
+    all.plans = {fault_plan()};
+    all.plans.front().connection = options.connection;
+    run_all(all, 1);
+    auto steps = all.steps;
+    // Whether the goodbye has passed when a trial is over, nobody knows.
+    if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
+    BOOST_REQUIRE(!steps.empty());
+    BOOST_TEST_MESSAGE("clean run: " << shortened(steps));
+    all.plans = plans_for(steps, options);
+    all.next = all.ended = 0;
+    run_all(all, options.at_once);
+    BOOST_TEST(all.ended == all.plans.size());
+    BOOST_TEST(all.struck > all.plans.size() / 2);
+    BOOST_TEST(all.failures > 0u);
+    check_ledger(*all.claims);
+    BOOST_TEST_MESSAGE(all.ended << " trials, " << all.struck << " faults, " << all.failures << " errors");
+}
+
+asio::awaitable<void> check_connects_again(trial& it, db::connection& conn)
+{
+    auto settings = it.patient_settings();
+    co_await conn.connect(std::move(settings));
+    auto const rows = co_await conn.query_as<std::tuple<std::int64_t>>("select $1::bigint + 1", it.number);
+    it.check(std::get<0>(rows.one()) == it.number + 1, "the connection made anew gives a wrong answer");
+}
+
+}  // namespace pgtally::test
