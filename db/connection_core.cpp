@@ -243,9 +243,9 @@ void connection_core::shut(errc why) noexcept
     if (shut_for_) return;
     shut_for_ = why;
     open_ = false;
-    ready_.reset();
     in_the_middle_ = rollback_ = false;
     if (cancel_) std::exchange(cancel_, nullptr)->end();
+    if (auto const ready = std::move(ready_)) ready->turn.soon();
     disarm();
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);

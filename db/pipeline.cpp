@@ -8,6 +8,28 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
+/// Called when something can be read. Destroyed instead, along with its io_context, it takes with it
+/// the coroutine that waits, which nothing else would.
+struct connection_core::read_ready {
+    explicit read_ready(std::shared_ptr<readiness> given) noexcept : of(std::move(given)) {}
+    read_ready(read_ready&&) noexcept = default;
+    read_ready& operator=(read_ready&&) = delete;
+    ~read_ready()
+    {
+        if (of) of->turn.drop();
+    }
+
+    void operator()(error_code ec)
+    {
+        auto const ready = std::move(of);
+        ready->awaits_read = false;
+        ready->readable = true;  // whatever it is, reading will say
+        if (ec != asio::error::operation_aborted) ready->turn.now();
+    }
+
+    std::shared_ptr<readiness> of;
+};
+
 void connection_core::start_pipeline()
 {
     check_alive();
@@ -22,13 +44,11 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     operation op(self, "session on", std::string());
     self->check_alive();
     op.started();
-    self->deliver_notices();  // what came between the results
-    self->check_alive();      // the log hook may have closed
-    co_await self->wait_turn(unsent);
-    auto& ready = *self->ready_;
+    auto const ready = self->ready_;
+    co_await self->wait_turn(ready, unsent);
     auto alive = true;
-    if (std::exchange(ready.readable, false)) alive = self->consume();
-    if (ready.writable) {
+    if (std::exchange(ready->readable, false)) alive = self->consume();
+    if (ready->writable) {
         // Ends the write interest that epoll would keep waking us for.
         self->unwrap();
         self->wrap();
@@ -40,41 +60,40 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     co_return alive;
 }
 
-asio::awaitable<void> connection_core::wait_turn(bool unsent)
+asio::awaitable<void> connection_core::wait_turn(std::shared_ptr<readiness> ready, bool unsent)
 {
     if (conn_.socket() < 0) lose_pipeline(pq::result());
-    auto& ready = *ready_;
-    if (!ready.awaits_read && !ready.readable) {
-        ready.awaits_read = true;
-        auto handler = [shared = ready_, wake = wake_](error_code ec) {
-            shared->awaits_read = false;
-            shared->readable = true;  // whatever it is, reading will say
-            if (ec != asio::error::operation_aborted) wake->notify();
-        };
-        socket_->async_wait(wait_type::wait_read, std::move(handler));
+    if (!ready->awaits_read && !ready->readable) {
+        ready->awaits_read = true;
+        socket_->async_wait(wait_type::wait_read, read_ready(ready));
     }
-    if (unsent && !ready.awaits_write) {
-        ready.awaits_write = true;
-        auto handler = [shared = ready_, wake = wake_](error_code ec) {
-            shared->awaits_write = false;
-            shared->writable = true;
-            if (ec != asio::error::operation_aborted) wake->notify();
+    if (unsent && !ready->awaits_write) {
+        ready->awaits_write = true;
+        auto handler = [ready](error_code ec) {
+            ready->awaits_write = false;
+            ready->writable = true;
+            if (ec != asio::error::operation_aborted) ready->turn.now();
         };
         socket_->async_wait(wait_type::wait_write, std::move(handler));
     }
-    bool stopped = false;
-    try {
-        co_await wake_->wait();
-    } catch (error const&) {
-        stopped = true;
-    }
+    auto const due = ready->readable || ready->writable || ready->nudged;
+    if (!due) co_await ready->turn.wait();
+    ready->nudged = false;
     check_alive();
-    if (stopped) cancelled();
+    if (!due && ready->turn.cancelled()) cancelled();
+}
+
+void connection_core::log_notices()
+{
+    deliver_notices();
+    check_alive();  // the log hook may have closed
 }
 
 void connection_core::nudge() noexcept
 {
-    if (ready_) wake_->notify();
+    if (!ready_) return;
+    ready_->nudged = true;
+    ready_->turn.soon();
 }
 
 // In a pipeline the first failed result may be some statement's own: only 57P01 and its like (an

@@ -3,7 +3,7 @@
 #include <pgtally/db/detail/session_core.hpp>
 
 #include <boost/asio/error.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -17,8 +17,6 @@ using clock = std::chrono::steady_clock;
 // A reason that stays the same is logged again after so long.
 constexpr std::chrono::minutes log_again_after{1};
 
-constexpr std::chrono::hours far_off{24 * 365};
-
 // What a request takes besides its texts, roughly.
 constexpr std::size_t request_overhead = 512;
 
@@ -30,13 +28,33 @@ request_limits limits_of(session_config const& settings)
 
 }  // namespace
 
-request::request(asio::any_io_executor executor, std::string text, params given, bool as_binary)
-    : sql(std::move(text)), values(std::move(given)), binary(as_binary), done(std::move(executor))
+request::request(std::string text, params given, bool as_binary)
+    : sql(std::move(text)), values(std::move(given)), binary(as_binary)
 {
     // No text holds a NUL: no two keys are the same by chance.
     if (auto const types = values.type_key(); !types.empty()) typed_key = sql + '\0' + types;
     bytes = sql.size() + typed_key.size() + values.bytes() + request_overhead;
 }
+
+/// What the timer calls. It is set as long as anybody waits: destroyed along with its io_context, it
+/// ends the calls, whose frames nothing else would destroy.
+struct session_core::alarm {
+    explicit alarm(std::weak_ptr<session_core> given) noexcept : of(std::move(given)) {}
+    alarm(alarm&&) noexcept = default;
+    alarm& operator=(alarm&&) = delete;
+    ~alarm()
+    {
+        if (auto const self = of.lock()) self->stop();
+    }
+
+    void operator()(error_code ec)
+    {
+        auto const self = std::exchange(of, std::weak_ptr<session_core>()).lock();
+        if (!ec && self) self->ring();
+    }
+
+    std::weak_ptr<session_core> of;
+};
 
 /// The caller of a request, who may leave at any time and by any way.
 class session_core::caller {
@@ -47,6 +65,9 @@ public:
     ~caller()
     {
         if (core_.queue_.abandon(request_)) ++core_.counters_.withdrawn;
+        deadlines::remove(*request_);
+        // A timer that is set keeps an io_context running, as run() does.
+        if (core_.deadlines_.empty() && !core_.running_) core_.silence();
     }
 
 private:
@@ -60,6 +81,7 @@ session_core::session_core(asio::any_io_executor executor, session_config settin
     , core_(std::make_shared<connection_core>(executor))
     , queue_(limits_of(settings_))
     , statements_(settings_.statement_cache)
+    , alarm_(executor)
     , hurry_(executor)
     , random_(std::random_device()())
     , retry_(settings_.connection.retry, [this] { return std::generate_canonical<double, 32>(random_); })
@@ -72,25 +94,22 @@ asio::awaitable<result_set> session_core::call(pointer self, std::string sql, pa
     if (self->stopped_) throw self->failure(errc::closed, "the session is stopped", sql);
     auto const unsendable = connection_core::why_not_sendable(sql, values);
     if (!unsendable.empty()) throw self->failure(errc::bad_parameter, unsendable, sql);
-    auto const when = self->deadline(until);
-    auto const mine = std::make_shared<request>(self->executor_, std::move(sql), std::move(values), binary);
+    auto const mine = std::make_shared<request>(std::move(sql), std::move(values), binary);
+    mine->deadline = self->deadline(until);
     if (!self->queue_.push(mine)) {
         ++self->counters_.overloaded;
         throw self->failure(errc::overloaded, "too many callers wait already", mine->sql);
     }
     self->counters_.queued_max = std::max(self->counters_.queued_max, self->queue_.waiting());
-    self->core_->nudge();
-
     caller const leaving(*self, mine);
-    bool in_time = false;
-    bool cancelled = false;
-    try {
-        in_time = co_await mine->done.wait_until(when);
-    } catch (error const&) {
-        cancelled = true;
+    self->watch(*mine);
+    if (!self->resuming_) self->core_->nudge();
+
+    co_await mine->caller.wait();
+    if (mine->state != request_state::done) {
+        if (mine->timed_out) throw self->failure(errc::timed_out, "no answer in time", mine->sql);
+        throw self->failure(asio::error::operation_aborted, "cancelled", mine->sql);
     }
-    if (cancelled) throw self->failure(asio::error::operation_aborted, "cancelled", mine->sql);
-    if (!in_time) throw self->failure(errc::timed_out, "no answer in time", mine->sql);
     if (mine->failure) throw *mine->failure;
     if (mine->failed) {
         auto said = mine->failed.said();
@@ -136,6 +155,7 @@ asio::awaitable<error> session_core::connect_and_drive()
     core_->shut(errc::closed);
     statements_.clear();
     give_up_in_flight(*why);
+    resume_answered();  // what had come before the end
     co_return *why;
 }
 
@@ -147,11 +167,9 @@ asio::awaitable<void> session_core::drive()
     connected_since_ = clock::now();
     reported_reason_.clear();
     log(level::info, core_->description() + ": session open");
-    // Asio sets the system's timer whenever another one becomes the next to fire. With this one in
-    // front waits without an end never do, which spares two system calls for a call.
-    asio::steady_timer first(executor_, far_off);
-    first.async_wait([](error_code) {});
     for (;;) {
+        core_->log_notices();  // before a caller acts upon its answer
+        resume_answered();
         write_waiting();
         auto const unsent = core_->pipeline().flush() == pq::flushed::some;
         if (read_answers()) continue;
@@ -159,6 +177,58 @@ asio::awaitable<void> session_core::drive()
         if (alive) continue;
         read_answers();  // what had come before the end
         core_->lose_pipeline(queue_.in_flight() == 0 ? pq::result() : std::move(queue_.front()->failed));
+    }
+}
+
+// Here and now, at the price of a function call: whatever they do, nothing but run() is under way.
+void session_core::resume_answered()
+{
+    resuming_ = true;
+    for (std::size_t i = 0; i < answered_.size(); ++i) {  // one of them may stop the session, which empties it
+        auto const each = std::move(answered_[i]);
+        try {
+            each->caller.now();
+        } catch (...) {
+            // Of the caller's program, which gets it from its event loop, as it would without us.
+            asio::post(executor_, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
+        }
+    }
+    answered_.clear();
+    resuming_ = false;
+}
+
+// One timer for all, which looks when it fires: deadlines mostly pass in the order of arrival, and
+// are hardly ever reached.
+void session_core::watch(request& of)
+{
+    deadlines_.add(of);
+    if (alarm_at_ && *alarm_at_ <= of.deadline) return;
+    alarm_at_ = of.deadline;
+    alarm_.expires_at(of.deadline);
+    alarm_.async_wait(alarm(weak_from_this()));
+}
+
+void session_core::ring()
+{
+    while (auto* const due = deadlines_.take_due(clock::now())) {
+        auto& late = static_cast<request&>(*due);
+        late.timed_out = true;
+        late.caller.soon();
+    }
+    alarm_at_.reset();
+    if (deadlines_.empty()) return;
+    alarm_at_ = deadlines_.next();
+    alarm_.expires_at(*alarm_at_);
+    alarm_.async_wait(alarm(weak_from_this()));
+}
+
+void session_core::silence() noexcept
+{
+    alarm_at_.reset();
+    try {
+        alarm_.cancel();
+    } catch (...) {
+        // Cancelling a steady_timer cannot fail; its signature does not say so.
     }
 }
 
@@ -175,6 +245,7 @@ void session_core::stop() noexcept
     core_->shut(errc::closed);
     hurry_.notify();
     give_up_all();
+    silence();
 }
 
 void session_core::report(error const& why)
@@ -204,16 +275,19 @@ void session_core::give_up_in_flight(error const& why)
         said.statement = each->sql;
         auto text = line(why.primary().empty() ? std::string_view(why.what()) : why.primary(), why.state());
         each->failure.emplace(errc::connection_lost, std::move(text), std::move(said));
-        each->done.notify();
+        each->caller.soon();
     }
 }
 
 void session_core::give_up_all() noexcept
 {
+    for (auto const& each : std::exchange(answered_, std::vector<request_ptr>())) {
+        if (each) each->caller.soon();
+    }
     for (auto const& requests : {queue_.take_in_flight(), queue_.take_waiting()}) {
         for (auto const& each : requests) {
             each->failure = failure(errc::closed, "the session is stopped", each->sql);
-            each->done.notify();
+            each->caller.soon();
         }
     }
 }

@@ -65,7 +65,7 @@ void session_core::write_next(request_ptr const& next)
 void session_core::deallocate(statement_cache::id statement)
 {
     auto sql = "deallocate " + statement_cache::name(statement);
-    auto const unasked = std::make_shared<request>(executor_, std::move(sql), params(), false);
+    auto const unasked = std::make_shared<request>(std::move(sql), params(), false);
     queue_.wrote_unasked(unasked);
     auto& conn = core_->pipeline();
     if (!conn.send_query(unasked->sql, unasked->values, false) || !conn.send_sync()) core_->lose_pipeline(pq::result());
@@ -136,7 +136,7 @@ void session_core::finish_front()
     // The first to succeed is the PREPARE: none did, so it failed.
     auto const unprepared = front->fresh && front->failed && !front->last;
     if (unprepared) statements_.forget(front->key(), *front->statement);
-    if (queue_.answered()) fulfil(*front);
+    if (queue_.answered()) fulfil(front);
     else ++counters_.dropped;
 }
 
@@ -158,16 +158,16 @@ void session_core::refuse_front(std::string_view why)
     auto refusal = failure(errc::not_shareable, why, front->sql);
     if (queue_.answered()) {
         front->failure = refusal;
-        front->done.notify();
+        front->caller.soon();
     }
     throw refusal;
 }
 
-void session_core::fulfil(request& of)
+void session_core::fulfil(request_ptr const& of)
 {
     ++counters_.answered;
-    if (of.failed) ++counters_.failed;
-    of.done.notify();
+    if (of->failed) ++counters_.failed;
+    answered_.push_back(of);
 }
 
 }  // namespace pgtally::db::detail

@@ -2,6 +2,7 @@
 
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/detail/waiter.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/params.hpp>
 #include <pgtally/db/pq.hpp>
@@ -89,6 +90,10 @@ public:
     static asio::awaitable<bool> turn(pointer self, bool unsent);
     void nudge() noexcept;
 
+    /// Those that came with the answers read since the last turn. Throws error when the log hook has
+    /// closed the connection.
+    void log_notices();
+
     /// Ends the connection as lost, for the reason in `failed` if the server gave one, and throws that.
     [[noreturn]] void lose_pipeline(pq::result const& failed);
 
@@ -110,6 +115,7 @@ public:
 private:
     struct readiness;
     struct cancel_request;
+    struct read_ready;
 
     // connect.cpp
     asio::awaitable<std::vector<target>> resolve(std::vector<target> from);
@@ -147,7 +153,7 @@ private:
     asio::awaitable<void> flush();
     asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type what);
     asio::awaitable<void> wait_either();
-    asio::awaitable<void> wait_turn(bool unsent);
+    asio::awaitable<void> wait_turn(std::shared_ptr<readiness> ready, bool unsent);
     void wrap();
     void unwrap() noexcept;
     bool consume();
@@ -254,6 +260,8 @@ struct connection_core::readiness {
     bool readable = false;
     bool awaits_write = false;
     bool writable = false;
+    bool nudged = false;
+    waiter turn{};  // resumed by any of them
 };
 
 }  // namespace pgtally::db::detail

@@ -2,10 +2,14 @@
 
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/detail/connection_core.hpp>
+#include <pgtally/db/detail/deadlines.hpp>
 #include <pgtally/db/detail/request_queue.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/detail/statement_cache.hpp>
+#include <pgtally/db/detail/waiter.hpp>
 #include <pgtally/db/session.hpp>
+
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <memory>
@@ -13,12 +17,13 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgtally::db::detail {
 
 /// A call of a session: what is sent, and what has come back so far.
-struct request : queued {
-    request(asio::any_io_executor executor, std::string text, params given, bool as_binary);
+struct request : queued, with_deadline {
+    request(std::string text, params given, bool as_binary);
 
     std::string sql;
     params values;
@@ -33,11 +38,12 @@ struct request : queued {
     pq::result last{};
     pq::result failed{};  // the first that did
     std::optional<error> failure{};
-    signal done;
+    bool timed_out = false;
+    waiter caller{};
 };
 
 /// What a session is made of: the queue of calls, and run(), which alone touches the connection.
-/// Callers push, nudge, and wait for their request's signal.
+/// Callers push, nudge, and wait in their request, all of them watched by one timer.
 class session_core : public std::enable_shared_from_this<session_core> {
 public:
     using pointer = std::shared_ptr<session_core>;
@@ -57,11 +63,16 @@ public:
 private:
     using request_ptr = std::shared_ptr<request>;
     class caller;
+    struct alarm;
 
     // session_core.cpp
     asio::awaitable<error> connect_and_drive();
     asio::awaitable<void> drive();
     asio::awaitable<void> pause();
+    void resume_answered();
+    void watch(request& of);
+    void ring();
+    void silence() noexcept;
     void report(error const& why);
     void give_up_in_flight(error const& why);
     void give_up_all() noexcept;
@@ -80,14 +91,19 @@ private:
     void finish_front();
     [[nodiscard]] bool is_stale(request const& of) const;
     [[noreturn]] void refuse_front(std::string_view why);
-    void fulfil(request& of);
+    void fulfil(request_ptr const& of);
 
     asio::any_io_executor executor_;
     session_config settings_;
     std::shared_ptr<connection_core> core_;
     request_queue<request> queue_;
     statement_cache statements_;
-    signal hurry_;  // a pause waits for it
+    std::vector<request_ptr> answered_{};  // their callers are resumed when all that came is read
+    bool resuming_ = false;
+    deadlines deadlines_{};  // of all callers that wait
+    asio::steady_timer alarm_;
+    std::optional<time_point> alarm_at_{};  // while it is set
+    signal hurry_;                          // a pause waits for it
     std::minstd_rand random_;
     backoff retry_;
     session_counters counters_{};

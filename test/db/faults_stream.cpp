@@ -124,10 +124,11 @@ BOOST_AUTO_TEST_CASE(copy_in_that_fails_at_once_does_not_shift_the_answers)
         db::connection conn(executor);
         auto settings = fixture.settings();
         co_await conn.connect(settings);
-        co_await conn.script("create temp table ledger (token text, filler text);"
-                             "create function pg_temp.refuse() returns trigger language plpgsql as"
-                             " $$ begin raise exception 'no rows, please'; end $$;"
-                             "create trigger refuse before insert on ledger execute function pg_temp.refuse()");
+        co_await conn.script(
+            "create temp table ledger (token text, filler text);"
+            "create function pg_temp.refuse() returns trigger language plpgsql as"
+            " $$ begin raise exception 'no rows, please'; end $$;"
+            "create trigger refuse before insert on ledger execute function pg_temp.refuse()");
         for (std::int32_t i = 0; i < 20; ++i) {
             if (i % 3 == 0) {
                 auto const failed = co_await failure_of(copy_in(conn, "x"));

@@ -1,0 +1,75 @@
+#include "contestants.hpp"
+
+#include <pgtally/db/session.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <random>
+#include <tuple>
+#include <utility>
+
+namespace pgtally::bench {
+namespace {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+using row = std::tuple<std::int64_t>;
+
+constexpr std::int64_t items = 100'000;
+constexpr char const* lookup = "select value from pgtally_bench.item where id = $1::bigint";
+
+struct contest {
+    db::session session;
+    std::minstd_rand random{1};
+    std::size_t running = 0;
+    std::uint64_t done = 0;
+    clock::time_point end{};
+};
+
+// What connecting takes is nobody's merit.
+asio::awaitable<void> first_call(contest& in)
+{
+    co_await in.session.query_as<row>(lookup, 1);
+    in.running = 0;
+}
+
+asio::awaitable<void> caller(contest& in)
+{
+    std::uniform_int_distribution<std::int64_t> keys(1, items);
+    while (clock::now() < in.end) {
+        auto const found = co_await in.session.query_as<row>(lookup, keys(in.random));
+        static_cast<void>(found.one());
+        ++in.done;
+    }
+    if (--in.running == 0) in.session.stop();
+}
+
+}  // namespace
+
+double lookups(db::config settings, std::size_t callers, std::chrono::duration<double> time)
+{
+    asio::io_context context{1};
+    db::session_config shared;
+    shared.connection = std::move(settings);
+    shared.connection.query_timeout = std::chrono::seconds{60};
+    contest here{db::session(context.get_executor(), shared)};
+    auto const rethrow = [](std::exception_ptr thrown) {
+        if (thrown) std::rethrow_exception(thrown);
+    };
+    asio::co_spawn(context, here.session.run(), rethrow);
+    here.running = 1;
+    asio::co_spawn(context, first_call(here), rethrow);
+    while (here.running > 0) context.run_one();
+
+    here.running = callers;
+    auto const began = clock::now();
+    here.end = began + std::chrono::duration_cast<clock::duration>(time);
+    for (std::size_t i = 0; i < callers; ++i) asio::co_spawn(context, caller(here), rethrow);
+    context.run();
+    return static_cast<double>(here.done) / std::chrono::duration<double>(clock::now() - began).count();
+}
+
+}  // namespace pgtally::bench
