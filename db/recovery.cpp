@@ -119,6 +119,19 @@ asio::awaitable<void> connection_core::drain()
     }
     deliver_notices();
     check_alive();
+    if (told) co_await prove_in_step();
+}
+
+// A COPY that was sent as an extended query may also fail by itself before it has read the first Sync (a
+// trigger for each statement, a timeout). Then one answer too many is on its way, and it is this statement,
+// and nobody else's, that seems to give no result.
+asio::awaitable<void> connection_core::prove_in_step()
+{
+    if (!conn_.send_query("")) lose();
+    auto const answer = co_await exchange();
+    if (answer) co_return;
+    last_words_.primary = "the server's answers to a failed COPY are out of step";
+    lose();
 }
 
 asio::awaitable<void> connection_core::skip_copy()

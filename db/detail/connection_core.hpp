@@ -135,6 +135,7 @@ private:
     asio::awaitable<void> come_to_rest();
     asio::awaitable<void> drain();
     asio::awaitable<void> skip_copy();
+    asio::awaitable<void> prove_in_step();
     asio::awaitable<void> absorb_cancel();
     static asio::awaitable<void> request_cancel(asio::any_io_executor executor,
                                                 std::shared_ptr<cancel_request> request);

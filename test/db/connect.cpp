@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <tuple>
 
@@ -204,6 +205,53 @@ BOOST_AUTO_TEST_CASE(password_is_wanted_checked_and_never_told)
     });
     BOOST_TEST(!log->lines.empty());
     BOOST_TEST(!log->contain("sesame"));
+}
+
+BOOST_AUTO_TEST_CASE(pass_file_is_read)
+{
+    cluster::shared().sql("create role filed login password 'in-a-file'");
+    require_password_of("filed");
+    auto const path = cluster::shared().folder() + "/passwords";
+    auto const place = "host=127.0.0.1 user=filed dbname=postgres passfile=" + path + " port=" + port();
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::connection conn(executor);
+        for (std::string const password : {"wrong", "in-a-file"}) {
+            std::ofstream(path) << "127.0.0.1:" << port() << ":postgres:filed:" << password << '\n';
+            std::filesystem::permissions(path,
+                                         std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+            if (password == "wrong") {
+                auto const refused = co_await failure_of(conn.connect(settings(place)));
+                BOOST_TEST(refused.permanent());
+                BOOST_TEST(refused.state().is("28P01"));
+            } else {
+                co_await conn.connect(settings(place));
+                BOOST_TEST((co_await one_text(conn, "select current_user")) == "filed");
+            }
+        }
+    });
+}
+
+BOOST_AUTO_TEST_CASE(address_of_version_6_is_a_host)
+{
+    boost::system::error_code none;
+    asio::io_context context;
+    asio::ip::tcp::acceptor(context).open(asio::ip::tcp::v6(), none);
+    if (!none) asio::ip::tcp::socket(context, asio::ip::tcp::v6()).bind({asio::ip::address_v6::loopback(), 0}, none);
+    if (none) {
+        BOOST_TEST_MESSAGE("this machine has no IPv6: " << none.message());
+        return;
+    }
+    cluster server({"fsync=off", "listen_addresses=::1"});
+    auto const at = std::to_string(server.port());
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::connection conn(executor);
+        for (std::string const place :
+             {"host=::1 user=postgres dbname=postgres port=", "postgresql://postgres@[::1]:"}) {
+            auto const conninfo = place + at + (place[0] == 'p' ? "/postgres" : "");
+            co_await conn.connect(settings(conninfo));
+            BOOST_TEST((co_await one_text(conn, "select host(inet_server_addr())")) == "::1");
+        }
+    });
 }
 
 BOOST_AUTO_TEST_CASE(silent_server_is_given_up_in_time)

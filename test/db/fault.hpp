@@ -47,8 +47,9 @@ public:
 
     /// Fails the test, saying which fault it was, where.
     void check(bool ok, std::string_view what) const;
-    /// Checks that an operation may fail so, through this fault: not at all if it is harmless, by a
-    /// deadline only if it stalls, never permanently.
+    /// Whether an operation may fail so, through this fault: not at all if it is harmless, by a deadline
+    /// only if it stalls, never permanently.
+    [[nodiscard]] bool may_fail(db::error const& failure, std::initializer_list<db::errc> allowed) const;
     void check_failure(db::error const& failure, std::initializer_list<db::errc> allowed);
 
     /// A text that no other trial has.

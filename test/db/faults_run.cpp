@@ -208,13 +208,19 @@ void trial::check(bool ok, std::string_view what) const
     if (!ok) BOOST_ERROR(described() << ": " << what);
 }
 
+bool trial::may_fail(db::error const& failure, std::initializer_list<db::errc> allowed) const
+{
+    auto const is = [&](db::errc code) { return failure.code() == code; };
+    if (harmless() || failure.permanent()) return false;
+    if (is(db::errc::timed_out) && !stalls()) return false;
+    return std::any_of(allowed.begin(), allowed.end(), is);
+}
+
 void trial::check_failure(db::error const& failure, std::initializer_list<db::errc> allowed)
 {
     ++failures;
-    auto const is = [&](db::errc code) { return failure.code() == code; };
-    auto ok = !harmless() && !failure.permanent() && std::any_of(allowed.begin(), allowed.end(), is);
-    if (is(db::errc::timed_out) && !stalls()) ok = false;
-    if (!ok) check(false, std::string("must not fail so: ") + failure.what() + " [" + failure.code().message() + "]");
+    check(may_fail(failure, allowed),
+          std::string("must not fail so: ") + failure.what() + " [" + failure.code().message() + "]");
 }
 
 std::string trial::token(int which) const

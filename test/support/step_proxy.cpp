@@ -74,6 +74,7 @@ public:
 
     void reset()
     {
+        ended_ = true;
         error_code ignored;
         for (auto* const each : {&upward_, &downward_}) {
             each->from.set_option(asio::socket_base::linger(true, 0), ignored);  // RST instead of FIN
@@ -114,6 +115,7 @@ private:
     static asio::awaitable<void> pass(std::shared_ptr<link> self, way& which, frame message)
     {
         co_await self->until_resumed();
+        if (self->ended_) co_return;
         self->note(which, message);
         auto const what = self->happens();
         auto bytes = std::string_view(message.bytes);
@@ -198,6 +200,7 @@ private:
     asio::steady_timer resumed_;
     std::vector<std::string> steps_{};
     bool stalled_ = false;
+    bool ended_ = false;
     bool trickles_ = false;
 };
 
