@@ -69,7 +69,7 @@ std::int64_t read_time(std::string_view bytes, time_unit unit)
 
 void append_date(std::string& to, std::int64_t days, time_unit unit)
 {
-    auto value = days - epoch_days;
+    auto value = wide(days) - epoch_days;
     if (days == unit.max) value = infinite_date;
     else if (days == unit.min) value = minus_infinite_date;
     else if (value < first_date || value >= end_of_dates) throw_bad_parameter("is a date that PostgreSQL cannot hold");

@@ -290,6 +290,9 @@ BOOST_AUTO_TEST_CASE(times_that_one_side_cannot_hold_are_errors)
         BOOST_TEST((early.code() == db::errc::bad_parameter));
         auto const day = co_await failure_of(conn.query("select $1", chrono::sys_days(chrono::days(2'145'042'906))));
         BOOST_TEST(mentions(day.what(), "parameter $1 is a date that PostgreSQL cannot hold"), day.what());
+        auto const almost = chrono::sys_days::min() + chrono::days(1);
+        auto const ancient = co_await failure_of(conn.query("select $1", almost));
+        BOOST_TEST(mentions(ancient.what(), "parameter $1 is a date that PostgreSQL cannot hold"), ancient.what());
         auto const thirtieth = chrono::year(2023) / 2 / 30;
         auto const none = co_await failure_of(conn.query("select $1", thirtieth));
         BOOST_TEST(mentions(none.what(), "parameter $1 is no date of the calendar"), none.what());
