@@ -47,6 +47,12 @@ struct session_config {
     std::size_t max_queued{10'000};
     /// Bytes of them; one waits in any case.
     std::size_t max_queued_bytes{std::size_t{64} * 1024 * 1024};
+
+    /// When nothing was answered for so long and nothing is in flight, the server is asked whether it
+    /// is still there. > 0.
+    std::chrono::milliseconds keepalive_interval{15'000};
+    /// How long its answer may take until the connection counts as lost. > 0.
+    std::chrono::milliseconds keepalive_timeout{10'000};
 };
 
 /// What a session did since it was made.
@@ -63,6 +69,7 @@ struct session_counters {
     std::uint64_t withdrawn = 0;   ///< calls given up by their caller before they were sent
     std::uint64_t dropped = 0;     ///< answers that nobody waited for any more
     std::uint64_t overloaded = 0;  ///< calls refused
+    std::uint64_t keepalives = 0;  ///< sent
     std::size_t in_flight_max = 0;
     std::size_t queued_max = 0;
 };
@@ -94,6 +101,8 @@ struct session_counters {
 ///    statement_timeout in on_connect; long ones and transactions have a connection of their own.
 ///  - Settings (SET), temporary tables and advisory locks are everybody's, and gone after a
 ///    reconnect.
+///  - That a peer which vanishes while calls are in flight is noticed before TCP does: a statement may
+///    take its time, and only deadlines say how much. An idle one is asked, see keepalive_interval.
 ///  - That calls run in the order they were made, when one of them had to be sent again.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.

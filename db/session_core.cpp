@@ -17,6 +17,8 @@ using clock = std::chrono::steady_clock;
 // A reason that stays the same is logged again after so long.
 constexpr std::chrono::minutes log_again_after{1};
 
+constexpr std::chrono::milliseconds shortest{1};
+
 // What a request takes besides its texts, roughly.
 constexpr std::size_t request_overhead = 512;
 
@@ -82,6 +84,8 @@ session_core::session_core(asio::any_io_executor executor, session_config settin
     , queue_(limits_of(settings_))
     , statements_(settings_.statement_cache)
     , alarm_(executor)
+    , keepalive_(std::max(settings_.keepalive_interval, shortest), std::max(settings_.keepalive_timeout, shortest))
+    , idle_(executor)
     , hurry_(executor)
     , random_(std::random_device()())
     , retry_(settings_.connection.retry, [this] { return std::generate_canonical<double, 32>(random_); })
@@ -153,6 +157,7 @@ asio::awaitable<error> session_core::connect_and_drive()
         why.emplace(errc::connection_lost, std::string("session failed: ") + thrown.what());
     }
     core_->shut(errc::closed);
+    idle_.cancel();
     statements_.clear();
     give_up_in_flight(*why);
     resume_answered();  // what had come before the end
@@ -167,12 +172,23 @@ asio::awaitable<void> session_core::drive()
     connected_since_ = clock::now();
     reported_reason_.clear();
     log(level::info, core_->description() + ": session open");
+    idle_due_ = false;
+    keepalive_.connected(*connected_since_);
+    watch_idle();
     for (;;) {
         core_->log_notices();  // before a caller acts upon its answer
         resume_answered();
         write_waiting();
         auto const unsent = core_->pipeline().flush() == pq::flushed::some;
-        if (read_answers()) continue;
+        if (read_answers()) {
+            keepalive_.heard(clock::now());
+            continue;
+        }
+        if (std::exchange(idle_due_, false)) {
+            keep_alive();
+            watch_idle();
+            continue;
+        }
         auto const alive = co_await connection_core::turn(core_, unsent);
         if (alive) continue;
         read_answers();  // what had come before the end
@@ -222,11 +238,25 @@ void session_core::ring()
     alarm_.async_wait(alarm(weak_from_this()));
 }
 
+// One timer that looks when it fires, rather than one that is set anew for every answer.
+void session_core::watch_idle()
+{
+    idle_.expires_at(keepalive_.next(clock::now()));
+    auto handler = [weak = weak_from_this()](error_code ec) {
+        auto const self = weak.lock();
+        if (ec || !self) return;
+        self->idle_due_ = true;
+        self->core_->nudge();
+    };
+    idle_.async_wait(std::move(handler));
+}
+
 void session_core::silence() noexcept
 {
     alarm_at_.reset();
     try {
         alarm_.cancel();
+        if (stopped_) idle_.cancel();
     } catch (...) {
         // Cancelling a steady_timer cannot fail; its signature does not say so.
     }

@@ -61,6 +61,28 @@ void session_core::write_next(request_ptr const& next)
     if (!sent || !conn.send_sync()) core_->lose_pipeline(pq::result());
 }
 
+// Asks the peer whether it is there, by a Sync alone, or finds that it has not answered.
+void session_core::keep_alive()
+{
+    auto const now = std::chrono::steady_clock::now();
+    auto const todo = keepalive_.look(now, queue_.in_flight() > 0);
+    if (todo == keepalive::todo::nothing) return;
+    auto& conn = core_->pipeline();
+    if (todo == keepalive::todo::give_up) {
+        // This process may have been held up, and the answer lies in the socket.
+        if (conn.consume_input() && !conn.is_busy()) return;
+        diagnostics said;
+        said.primary = "no answer to a keep-alive";
+        throw error(errc::connection_lost, "session on " + core_->description() + " failed: " + said.primary, said);
+    }
+    auto const unasked = std::make_shared<request>(std::string(), params(), false);
+    unasked->keepalive = true;
+    queue_.wrote_unasked(unasked);
+    keepalive_.asked(now);
+    ++counters_.keepalives;
+    if (!conn.send_sync()) core_->lose_pipeline(pq::result());
+}
+
 // A unit of its own: that it fails is nobody's concern.
 void session_core::deallocate(statement_cache::id statement)
 {
@@ -136,8 +158,9 @@ void session_core::finish_front()
     // The first to succeed is the PREPARE: none did, so it failed.
     auto const unprepared = front->fresh && front->failed && !front->last;
     if (unprepared) statements_.forget(front->key(), *front->statement);
+    if (front->keepalive) keepalive_.answered();
     if (queue_.answered()) fulfil(front);
-    else ++counters_.dropped;
+    else if (!front->keepalive) ++counters_.dropped;
 }
 
 // The prepared statement is gone (26000, which names it), or its columns have changed (0A000, which

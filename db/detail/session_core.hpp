@@ -3,6 +3,7 @@
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/detail/connection_core.hpp>
 #include <pgtally/db/detail/deadlines.hpp>
+#include <pgtally/db/detail/keepalive.hpp>
 #include <pgtally/db/detail/request_queue.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/detail/statement_cache.hpp>
@@ -39,6 +40,7 @@ struct request : queued, with_deadline {
     pq::result failed{};  // the first that did
     std::optional<error> failure{};
     bool timed_out = false;
+    bool keepalive = false;  // nobody's: a Sync alone
     waiter caller{};
 };
 
@@ -73,6 +75,7 @@ private:
     void watch(request& of);
     void ring();
     void silence() noexcept;
+    void watch_idle();
     void report(error const& why);
     void give_up_in_flight(error const& why);
     void give_up_all() noexcept;
@@ -85,6 +88,7 @@ private:
     // session_wire.cpp
     void write_waiting();
     void write_next(request_ptr const& next);
+    void keep_alive();
     void deallocate(statement_cache::id statement);
     bool read_answers();
     void take(pq::result result);
@@ -103,7 +107,10 @@ private:
     deadlines deadlines_{};  // of all callers that wait
     asio::steady_timer alarm_;
     std::optional<time_point> alarm_at_{};  // while it is set
-    signal hurry_;                          // a pause waits for it
+    keepalive keepalive_;
+    asio::steady_timer idle_;  // when keepalive_ is to be looked at
+    bool idle_due_ = false;    // it fired
+    signal hurry_;             // a pause waits for it
     std::minstd_rand random_;
     backoff retry_;
     session_counters counters_{};

@@ -2,7 +2,11 @@
 // socket.
 
 #include <pgtally/db/listener.hpp>
+#include <pgtally/db/session.hpp>
 #include <pgtally/test/db/fixture.hpp>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <cstdlib>
 #include <fstream>
@@ -60,6 +64,30 @@ BOOST_AUTO_TEST_CASE(encrypted_connection_carries_much_both_ways)
             auto const filled = co_await conn.query("select repeat('y', $1)", size);
             BOOST_TEST(filled.text(0, 0).size() == static_cast<std::size_t>(size));
         }
+    });
+}
+
+BOOST_AUTO_TEST_CASE(session_carries_much_both_ways_through_tls)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        db::session_config shared;
+        shared.connection = settings(encrypted().dsn() + " sslmode=require");
+        db::session session(executor, shared);
+        spawn(executor, session.run());
+        auto const rows = co_await session.query_as<std::tuple<bool>>(is_encrypted);
+        BOOST_TEST(std::get<0>(rows.one()));
+        int ended = 0;
+        auto caller = [&](int size) -> asio::awaitable<void> {
+            for (; size < 1'000'000; size = size * 3 + 1) {
+                auto const echoed = co_await session.query("select $1::text", std::string(std::size_t(size), 'x'));
+                BOOST_TEST(echoed.text(0, 0).size() == std::size_t(size));
+            }
+            ++ended;
+        };
+        for (int i = 1; i <= 20; ++i) spawn(executor, caller(i));
+        while (ended < 20) co_await asio::post(executor, asio::use_awaitable);
+        BOOST_TEST(session.stats().connects == 1u);
+        session.stop();
     });
 }
 
