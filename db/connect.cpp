@@ -48,6 +48,10 @@ bool try_next(error const& failure)
 
 asio::awaitable<void> connection_core::connect(pointer self, config settings)
 {
+    if (self->leaving_) {
+        self->shut(errc::closed);
+        co_await settled(self);
+    }
     operation op(*self, "connect to", std::string());
     self->shut(errc::closed);
     self->settings_ = std::move(settings);

@@ -45,6 +45,16 @@ void connection::set_timeout(std::chrono::milliseconds timeout) noexcept
     core_->set_timeout(timeout);
 }
 
+void connection::leave_transaction() noexcept
+{
+    if (core_) connection_core::leave_transaction(core_);
+}
+
+asio::awaitable<void> connection::settled()
+{
+    return connection_core::settled(core_);
+}
+
 void connection::close() noexcept
 {
     if (core_) core_->shut(errc::closed);
@@ -64,7 +74,7 @@ db::backend_pid connection::backend_pid() const noexcept
 }
 bool connection::in_transaction() const noexcept
 {
-    return core_->conn().in_transaction();
+    return core_->in_transaction();
 }
 std::string const& connection::description() const noexcept
 {

@@ -95,17 +95,28 @@ public:
     /// Ends the connection at once; safe at any time.
     void close() noexcept;
 
+    /// Rolls back the transaction that is open, if there is one, without waiting: a coroutine of its own
+    /// does, within the timeout of an operation (5 s if there is none), or closes the connection. The next
+    /// operation waits until that is done. In the middle of an operation it closes the connection.
+    void leave_transaction() noexcept;
+
+    /// Waits until what leave_transaction() began has ended, one way or the other. Throws error: busy (another
+    /// one waits for that), or operation_aborted when cancelled, which leaves the connection alone.
+    asio::awaitable<void> settled();
+
     /// False before connect, after close, and after a failure. True says only that nobody noticed
     /// yet.
     [[nodiscard]] bool is_open() const noexcept;
 
     [[nodiscard]] int server_version() const noexcept;              ///< 150020 is 15.20; 0: not connected
     [[nodiscard]] db::backend_pid backend_pid() const noexcept;     ///< 0: not connected
-    [[nodiscard]] bool in_transaction() const noexcept;             ///< also in a failed one
+    [[nodiscard]] bool in_transaction() const noexcept;             ///< also in a failed one, or one being left
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
     [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
+    friend class pool;
+    friend class transaction;
     using core_ptr = std::shared_ptr<detail::connection_core>;
 
     // Not coroutines of `this`: the frames own all they use.

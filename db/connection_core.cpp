@@ -31,12 +31,13 @@ connection_core::operation::~operation()
 }
 
 connection_core::connection_core(asio::any_io_executor executor)
-    : executor_(executor), wake_(std::make_shared<signal>(executor)), deadline_(std::move(executor))
+    : executor_(executor), wake_(std::make_shared<signal>(executor)), left_(executor), deadline_(std::move(executor))
 {
 }
 
 asio::awaitable<result_set> connection_core::query(pointer self, std::string sql, params values, bool binary)
 {
+    if (self->leaving_) co_await settled(self);
     operation op(*self, "query on", std::move(sql));
     self->check_alive();
     auto const unsendable = why_not_sendable(self->statement_, values);
@@ -54,6 +55,7 @@ asio::awaitable<result_set> connection_core::query(pointer self, std::string sql
 
 asio::awaitable<void> connection_core::script(pointer self, std::string sql)
 {
+    if (self->leaving_) co_await settled(self);
     operation op(*self, "script on", std::move(sql));
     self->check_alive();
     auto const unsendable = why_not_sendable(self->statement_, params());

@@ -73,6 +73,11 @@ public:
     /// What PostgreSQL could not take; "" if it can.
     [[nodiscard]] static std::string why_not_sendable(std::string_view sql, params const& values);
 
+    /// See connection.
+    static void leave_transaction(pointer self) noexcept;
+    static asio::awaitable<void> settled(pointer self);
+    [[nodiscard]] bool in_transaction() const noexcept { return leaving_ || conn_.in_transaction(); }
+
     void shut(errc why) noexcept;
     void set_timeout(std::chrono::milliseconds timeout) noexcept { timeout_ = timeout; }
 
@@ -94,6 +99,9 @@ private:
     [[nodiscard]] error connect_error() const;
     [[nodiscard]] error timed_out_at(pq::options const& wanted) const;
     void revive() noexcept;
+
+    // leave_transaction.cpp
+    static asio::awaitable<void> roll_back(pointer self, std::unique_ptr<operation> op);
 
     // connection_core.cpp
     asio::awaitable<pq::result> exchange();
@@ -123,6 +131,7 @@ private:
     pq::conn conn_{};
     std::optional<asio::posix::stream_descriptor> socket_{};
     std::shared_ptr<signal> wake_;  // shared with the resolver's handler
+    signal left_;
     asio::steady_timer deadline_;
     std::uint64_t deadline_number_ = 0;  // tells a deadline that fired from one that was disarmed
     std::chrono::milliseconds timeout_{0};
@@ -131,6 +140,8 @@ private:
     bool open_ = false;
     bool busy_ = false;
     bool receiving_ = false;
+    bool leaving_ = false;   // a transaction: the operation under way is nobody's
+    bool settling_ = false;  // somebody waits for the end of that
     bool interrupted_ = false;
     std::shared_ptr<readiness> ready_{};  // while in pipeline mode: shared with the waits under way
     char const* action_ = "";             // of the operation under way
