@@ -66,6 +66,11 @@ void connection::set_timeout(std::chrono::milliseconds timeout) noexcept
     core_->set_timeout(timeout);
 }
 
+asio::awaitable<void> connection::settled()
+{
+    return connection_core::settled(core_);
+}
+
 void connection::close() noexcept
 {
     if (core_) core_->shut(errc::closed);
@@ -74,6 +79,10 @@ void connection::close() noexcept
 bool connection::is_open() const noexcept
 {
     return core_->is_open();
+}
+bool connection::is_busy() const noexcept
+{
+    return core_->is_busy();
 }
 bool connection::is_idle() const noexcept
 {
@@ -89,7 +98,7 @@ db::backend_pid connection::backend_pid() const noexcept
 }
 bool connection::in_transaction() const noexcept
 {
-    return core_->conn().in_transaction();
+    return core_->in_transaction();
 }
 std::string const& connection::description() const noexcept
 {

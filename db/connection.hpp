@@ -122,8 +122,8 @@ public:
     void cancel() noexcept;
 
     /// Rolls back the transaction that is open, if one is, in the background: the next operation waits
-    /// for it. For destructors, which cannot await. With config::recovery_timeout 0 the connection is
-    /// closed instead.
+    /// for it. For destructors, which cannot await. What takes longer than config::recovery_timeout (5 s if
+    /// that is 0) is closed.
     void leave_transaction() noexcept;
 
     /// The same, each with a completion token as its last argument: void(std::exception_ptr, T) or
@@ -174,20 +174,30 @@ public:
     /// Ends the connection at once; safe at any time.
     void close() noexcept;
 
+    /// Waits until what leave_transaction(), a deadline or a cancellation began has ended, one way or the
+    /// other. Throws error: busy (an operation waits for that), or operation_aborted when cancelled, which
+    /// leaves the connection alone.
+    asio::awaitable<void> settled();
+
     /// False before connect, after close, and after a failure. True says only that nobody noticed
     /// yet.
     [[nodiscard]] bool is_open() const noexcept;
+
+    /// An operation is under way; another one would be refused.
+    [[nodiscard]] bool is_busy() const noexcept;
 
     /// Open, with no operation, no recovery and no transaction under way.
     [[nodiscard]] bool is_idle() const noexcept;
 
     [[nodiscard]] int server_version() const noexcept;              ///< 150020 is 15.20; 0: not connected
     [[nodiscard]] db::backend_pid backend_pid() const noexcept;     ///< 0: not connected
-    [[nodiscard]] bool in_transaction() const noexcept;             ///< also in a failed one
+    [[nodiscard]] bool in_transaction() const noexcept;             ///< also in a failed one, or one being left
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
     [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
+    friend class pool;
+    friend class transaction;
     using core_ptr = std::shared_ptr<detail::connection_core>;
 
     // Not coroutines of `this`: the frames own all they use.

@@ -15,6 +15,9 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
+// Where a connection is to be closed rather than recovered, a transaction is rolled back all the same.
+constexpr std::chrono::milliseconds rollback_timeout{5'000};
+
 // Before an operation sends anything.
 asio::awaitable<void> connection_core::ready()
 {
@@ -30,6 +33,17 @@ asio::awaitable<void> connection_core::ready()
         if (stopped) cancelled();
     }
     check_alive();
+}
+
+asio::awaitable<void> connection_core::settled(pointer self)
+{
+    if (!self->recovering_) co_return;
+    operation op(self, "wait for", std::string());
+    try {
+        co_await self->ready();
+    } catch (error const& thrown) {
+        if (thrown.code() == asio::error::operation_aborted) throw;
+    }
 }
 
 // An operation ended in the middle.
@@ -67,7 +81,8 @@ asio::awaitable<void> connection_core::recover(pointer self)
         }
     } const at_end{*self};
     auto const alive = std::make_shared<bool>(true);
-    asio::steady_timer limit(self->executor_, self->settings_.recovery_timeout);
+    auto const patience = self->settings_.recovery_timeout;
+    asio::steady_timer limit(self->executor_, patience.count() > 0 ? patience : rollback_timeout);
     limit.async_wait([core = self.get(), weak = std::weak_ptr<bool>(alive)](error_code ec) {
         if (!ec && !weak.expired()) core->shut(errc::timed_out);
     });
@@ -88,10 +103,11 @@ asio::awaitable<void> connection_core::come_to_rest()
     while (in_the_middle_ || cancel_ || rollback_) {
         if (std::exchange(in_the_middle_, false)) co_await drain();
         if (cancel_) co_await absorb_cancel();
-        auto const open_transaction = std::exchange(rollback_, false) && conn_.in_transaction();
-        if (!open_transaction) continue;
-        if (!conn_.send_query("rollback")) lose();
-        co_await exchange();
+        if (rollback_ && conn_.in_transaction()) {
+            if (!conn_.send_query("rollback")) lose();
+            co_await exchange();
+        }
+        rollback_ = false;
     }
 }
 
@@ -225,7 +241,6 @@ void connection_core::leave_transaction() noexcept
     if (!open_ || shut_for_ || ready_) return;
     auto const idle = !busy_ && !recovering_;
     if (idle && !conn_.in_transaction()) return;
-    if (settings_.recovery_timeout.count() <= 0) return shut(errc::closed);
     rollback_ = true;
     if (idle) begin_recovery();
 }

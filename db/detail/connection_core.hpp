@@ -71,6 +71,12 @@ public:
     /// Rolls back the transaction that is open, if one is; the next operation waits for it.
     void leave_transaction() noexcept;
 
+    /// Waits for the end of a recovery, however it ends. Throws error (busy, operation_aborted).
+    static asio::awaitable<void> settled(pointer self);
+
+    [[nodiscard]] bool in_transaction() const noexcept { return rollback_ || conn_.in_transaction(); }
+    [[nodiscard]] bool is_busy() const noexcept { return busy_; }
+
     /// Open, with nothing under way and no transaction.
     [[nodiscard]] bool is_idle() const noexcept;
 

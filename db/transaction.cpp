@@ -1,0 +1,219 @@
+#include <pgtally/db/detail/connection_core.hpp>
+#include <pgtally/db/detail/retrying.hpp>
+#include <pgtally/db/transaction.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace pgtally::db {
+
+using detail::connection_core;
+
+struct detail::transaction_state {
+    static constexpr std::uint64_t unspoilt = std::numeric_limits<std::uint64_t>::max();
+
+    explicit transaction_state(std::shared_ptr<connection_core> of) : core(std::move(of)) {}
+    transaction_state(transaction_state const&) = delete;
+    transaction_state& operator=(transaction_state const&) = delete;
+    // Bodies of savepoints, which may outlive the object, own this: not ended before they are.
+    ~transaction_state() { leave(); }
+
+    void leave() noexcept
+    {
+        if (!std::exchange(ended, true)) core->leave_transaction();
+    }
+
+    std::shared_ptr<connection_core> core;
+    std::uint64_t savepoints = 0;  // made so far
+    // The first savepoint that could not be undone. Those made since have greater numbers.
+    std::uint64_t spoilt = unspoilt;
+    bool ended = false;
+};
+
+namespace {
+
+error refused(connection_core const& core, std::string_view what, std::string_view state, std::string_view why)
+{
+    diagnostics said;
+    said.state = sqlstate(state);
+    said.primary = why;
+    std::string line(what);
+    line.append(" on ")
+        .append(core.description())
+        .append(" failed: ")
+        .append(why)
+        .append(" (")
+        .append(state)
+        .append(")");
+    return error(errc::server_error, std::move(line), std::move(said));
+}
+
+std::string name_of(detail::savepoint_number number)
+{
+    return "pgtally_" + std::to_string(static_cast<std::uint64_t>(number));
+}
+
+}  // namespace
+
+std::string detail::begin_statement(transaction_options const& options)
+{
+    std::string sql("begin");
+    switch (options.level) {
+        case isolation::server_default: break;
+        case isolation::read_committed: sql += " isolation level read committed"; break;
+        case isolation::repeatable_read: sql += " isolation level repeatable read"; break;
+        case isolation::serializable: sql += " isolation level serializable"; break;
+    }
+    switch (options.mode) {
+        case access::server_default: break;
+        case access::read_write: sql += " read write"; break;
+        case access::read_only: sql += " read only"; break;
+    }
+    if (options.deferrable) sql += " deferrable";
+    return sql;
+}
+
+transaction::transaction(detail::transaction_state_ptr state) noexcept : state_(std::move(state)) {}
+transaction::transaction(transaction&& other) noexcept = default;
+
+transaction& transaction::operator=(transaction&& other) noexcept
+{
+    if (this != &other) {
+        if (state_) state_->leave();
+        state_ = std::move(other.state_);
+    }
+    return *this;
+}
+
+transaction::~transaction()
+{
+    if (state_) state_->leave();
+}
+
+transaction::core_ptr transaction::core() const
+{
+    return state_->core;
+}
+
+asio::awaitable<transaction> begin(connection& conn, transaction_options options)
+{
+    return transaction::start(conn, options);
+}
+
+asio::awaitable<transaction> transaction::start(connection& conn, transaction_options options)
+{
+    return start(conn.core_, options);
+}
+
+asio::awaitable<transaction> transaction::start(core_ptr core, transaction_options options)
+{
+    co_await connection_core::settled(core);
+    if (core->in_transaction())
+        throw refused(*core, "begin", "25001", "a transaction is open already: use a savepoint");
+    auto state = std::make_shared<detail::transaction_state>(core);  // which leaves what may have begun
+    auto sql = detail::begin_statement(options);
+    co_await connection_core::query(core, std::move(sql), params(), false);
+    co_return transaction(std::move(state));
+}
+
+asio::awaitable<void> transaction::script(std::string sql)
+{
+    return connection_core::script(core(), std::move(sql));
+}
+
+bool transaction::is_open() const noexcept
+{
+    return state_ && !state_->ended && state_->core->is_open();
+}
+
+asio::awaitable<void> transaction::commit()
+{
+    return detail::commit(state_);
+}
+
+asio::awaitable<void> transaction::rollback()
+{
+    return detail::rollback(state_);
+}
+
+asio::awaitable<void> detail::commit(transaction_state_ptr state)
+{
+    auto const core = state->core;
+    if (state->ended) throw refused(*core, "commit", "25P01", "the transaction has ended already");
+    co_await connection_core::settled(core);
+    if (core->is_open() && !core->in_transaction()) {
+        state->ended = true;
+        throw refused(*core, "commit", "25P01", "the transaction was ended by a statement in it");
+    }
+    if (state->spoilt != transaction_state::unspoilt) {
+        state->leave();
+        throw refused(*core, "commit", "25P02", "a savepoint that failed could not be undone: rolled back");
+    }
+    struct end {
+        transaction_state& of;
+        ~end()
+        {
+            // Whatever way it went, unless it was refused because of an operation that is under way.
+            if (!of.core->is_busy()) of.leave();
+        }
+    } const at_end{*state};
+    auto const result = co_await connection_core::query(core, std::string("commit"), params(), false);
+    if (result.tag() == "COMMIT") co_return;
+    throw refused(*core, "commit", "25P02", "rolled back, because a statement in the transaction had failed");
+}
+
+asio::awaitable<void> detail::rollback(transaction_state_ptr state)
+{
+    auto const core = state->core;
+    state->leave();
+    co_await connection_core::settled(core);
+}
+
+asio::awaitable<detail::savepoint_number> detail::enter_savepoint(transaction_state_ptr state)
+{
+    auto const number = savepoint_number(++state->savepoints);
+    auto sql = "savepoint " + name_of(number);
+    co_await connection_core::query(state->core, std::move(sql), params(), false);
+    co_return number;
+}
+
+asio::awaitable<void> detail::keep_savepoint(transaction_state_ptr state, savepoint_number which)
+{
+    // In an aborted transaction this fails with 25P02, as it should: the body hid an error.
+    auto sql = "release savepoint " + name_of(which);
+    co_await connection_core::query(state->core, std::move(sql), params(), false);
+}
+
+void detail::spoil(transaction_state_ptr const& state, savepoint_number which) noexcept
+{
+    state->spoilt = std::min(state->spoilt, static_cast<std::uint64_t>(which));
+}
+
+asio::awaitable<void> detail::undo_savepoint(transaction_state_ptr state, savepoint_number which)
+{
+    auto sql = "rollback to savepoint " + name_of(which) + "; release savepoint " + name_of(which);
+    co_await connection_core::script(state->core, std::move(sql));
+    if (state->spoilt >= static_cast<std::uint64_t>(which)) state->spoilt = transaction_state::unspoilt;
+}
+
+std::shared_ptr<detail::retrying> detail::start_retrying(retry_options options)
+{
+    return std::make_shared<retrying>(options);
+}
+
+asio::awaitable<bool> detail::again(connection& conn, std::shared_ptr<retrying> attempts, std::exception_ptr failure)
+{
+    co_await conn.settled();
+    if (!conn.is_open()) co_return false;
+    auto const pause = attempts->next(failure);
+    if (!pause) co_return false;
+    asio::steady_timer timer(conn.executor(), *pause);
+    co_await timer.async_wait(asio::use_awaitable);
+    co_return true;
+}
+
+}  // namespace pgtally::db
