@@ -1,108 +1,11 @@
-// Operations by completion tokens: callbacks, futures, and whatever else Asio has.
+// Operations by completion tokens: callbacks, coroutines, and whatever else Asio has.
 
-#include <pgtally/db/attempt.hpp>
-#include <pgtally/db/listener.hpp>
-#include <pgtally/db/session.hpp>
-#include <pgtally/test/db/fixture.hpp>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
-
-#include <chrono>
-#include <future>
-#include <memory>
-#include <tuple>
+#include <pgtally/test/db/operations.hpp>
 
 using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-namespace {
-
-using number = std::tuple<std::int32_t>;
-constexpr auto aborted = asio::error::operation_aborted;
-constexpr auto terminal = asio::cancellation_type::terminal;
-
-// A program of callbacks: an io_context, which has nothing left to do at the end.
-struct callbacks : db_fixture {
-    asio::io_context context{1};
-
-    void run()
-    {
-        context.restart();
-        context.run_for(std::chrono::minutes{2});
-        BOOST_REQUIRE(context.stopped());
-    }
-
-    void connect(db::connection& conn)
-    {
-        std::optional<db::error_code> ended;
-        conn.async_connect(settings(), [&](std::exception_ptr failure) { ended = db::code_of(failure); });
-        run();
-        BOOST_REQUIRE(ended.has_value());
-        BOOST_REQUIRE(!*ended);
-    }
-
-    [[nodiscard]] db::session_config session_settings() const
-    {
-        db::session_config result;
-        result.connection = settings();
-        return result;
-    }
-};
-
-// Two threads, and a strand for the objects of a test.
-struct threads : db_fixture {
-    asio::thread_pool pool{2};
-    asio::strand<asio::thread_pool::executor_type> strand = asio::make_strand(pool);
-
-    // Objects are touched and destroyed on their strand only.
-    template <class F>
-    void on_strand(F f)
-    {
-        asio::post(strand, std::packaged_task<void()>(std::move(f))).get();
-    }
-};
-
-// How a handler was called.
-struct called {
-    int times = 0;
-    db::error_code code{};
-
-    auto handler()
-    {
-        return [this](std::exception_ptr failure, auto&&...) {
-            ++times;
-            code = db::code_of(failure);
-        };
-    }
-};
-
-// Gives the error of a future that must have one.
-template <class T>
-db::error failure_of(std::future<T> later)
-{
-    std::optional<db::error> thrown;
-    BOOST_REQUIRE((later.wait_for(2min) == std::future_status::ready));
-    try {
-        later.get();
-    } catch (db::error const& caught) {
-        thrown = caught;
-    }
-    BOOST_REQUIRE_MESSAGE(thrown, "it did not fail");
-    return *thrown;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(test_async)
 
@@ -189,70 +92,6 @@ BOOST_FIXTURE_TEST_CASE(deferred_operation_never_called_never_begins, callbacks)
     run();
     BOOST_TEST(query.times == 1);
     BOOST_TEST(!query.code);
-}
-
-BOOST_FIXTURE_TEST_CASE(futures_serve_a_thread_that_is_not_the_strands, threads)
-{
-    auto conn = std::make_unique<db::connection>(strand);
-    conn->async_connect(settings(), asio::use_future).get();
-    for (int i = 0; i < 50; ++i) {
-        auto const rows = conn->async_query_as<number>("select $1::int", i, asio::use_future).get();
-        BOOST_TEST(std::get<0>(rows.one()) == i);
-    }
-    conn->async_script("create temporary table t (id int)", asio::use_future).get();
-    auto const added = conn->async_query("insert into t values ($1)", 1, asio::use_future).get();
-    BOOST_TEST(added.affected() == 1u);
-    auto const refused = failure_of(conn->async_query("select 1 / 0", asio::use_future));
-    BOOST_TEST(refused.state().is("22012"));
-    BOOST_TEST(refused.statement() == "select 1 / 0");
-    on_strand([&] { conn.reset(); });
-}
-
-BOOST_FIXTURE_TEST_CASE(many_threads_share_a_session, threads)
-{
-    db::session_config shared;
-    shared.connection = settings();
-    shared.connection.log = nullptr;
-    auto session = std::make_unique<db::session>(strand, shared);
-    auto running = session->async_run(asio::use_future);
-    std::vector<std::future<int>> callers;
-    for (int caller = 0; caller < 4; ++caller) {
-        callers.push_back(std::async(std::launch::async, [&session = *session, caller] {
-            int sum = 0;
-            for (int i = 0; i < 50; ++i) {
-                auto later = session.async_query_as<number>("select $1::int + $2::int", caller, i, asio::use_future);
-                sum += std::get<0>(later.get().one());
-            }
-            return sum;
-        }));
-    }
-    for (int caller = 0; caller < 4; ++caller)
-        BOOST_TEST(callers[static_cast<std::size_t>(caller)].get() == 50 * caller + 49 * 50 / 2);
-    auto pending = session->async_query("select pg_sleep(1000)", asio::use_future);
-    on_strand([&] { session.reset(); });
-    BOOST_TEST((failure_of(std::move(pending)).code() == db::errc::closed));
-    running.get();
-}
-
-BOOST_FIXTURE_TEST_CASE(handler_runs_on_its_executor_and_else_on_the_objects, threads)
-{
-    auto const other = asio::make_strand(pool);
-    auto conn = std::make_unique<db::connection>(strand);
-    conn->async_connect(settings(), asio::use_future).get();
-    for (std::string const sql : {"select 1", "select 1 / 0"}) {
-        std::promise<bool> here;
-        auto mine = [&](std::exception_ptr, db::result_set const&) { here.set_value(strand.running_in_this_thread()); };
-        conn->async_query(sql, mine);
-        BOOST_TEST(here.get_future().get());
-
-        std::promise<bool> there;
-        auto bound = [&](std::exception_ptr, db::result_set const&) {
-            there.set_value(other.running_in_this_thread());
-        };
-        conn->async_query(sql, asio::bind_executor(other, bound));
-        BOOST_TEST(there.get_future().get());
-    }
-    on_strand([&] { conn.reset(); });
 }
 
 BOOST_FIXTURE_TEST_CASE(handler_is_not_called_from_inside_the_call, callbacks)
@@ -356,61 +195,6 @@ BOOST_FIXTURE_TEST_CASE(cancellation_ends_the_call_of_a_session_alone, callbacks
     BOOST_TEST(!answered.code);
     BOOST_TEST(running.times == 1);
     BOOST_TEST(!running.code);
-}
-
-// The signal belongs to another strand than the object, and is used and destroyed there.
-BOOST_FIXTURE_TEST_CASE(cancellation_comes_from_another_strand_at_any_time, threads)
-{
-    auto const other = asio::make_strand(pool);
-    db::session_config shared;
-    shared.connection = settings();
-    shared.connection.log = nullptr;
-    auto session = std::make_unique<db::session>(strand, shared);
-    auto running = session->async_run(asio::use_future);
-    int ended = 0;
-    constexpr int calls = 300;
-    std::promise<void> all;
-    for (int i = 0; i < calls; ++i) {
-        auto const cancel = std::make_shared<asio::cancellation_signal>();
-        asio::post(other, [&, cancel, i] {
-            auto handler = [&, cancel](std::exception_ptr failure, db::result_set const&) {
-                auto const code = db::code_of(failure);
-                BOOST_TEST((!code || code == aborted));
-                if (++ended == calls) all.set_value();
-            };
-            auto bound = asio::bind_cancellation_slot(cancel->slot(), asio::bind_executor(other, std::move(handler)));
-            session->async_query("select 1", std::move(bound));
-            auto const emit = [cancel] { cancel->emit(terminal); };
-            if (i % 3 == 0) emit();
-            else if (i % 3 == 1) asio::post(other, emit);
-            else asio::post(other, [=] { asio::post(other, emit); });
-        });
-    }
-    all.get_future().get();
-    on_strand([&] { session.reset(); });
-    running.get();
-    pool.join();
-}
-
-BOOST_FIXTURE_TEST_CASE(operation_cancelled_before_it_began_calls_its_handler, threads)
-{
-    auto conn = std::make_unique<db::connection>(strand);
-    conn->async_connect(settings(), asio::use_future).get();
-    asio::cancellation_signal cancel;
-    std::promise<void> occupied;
-    std::promise<void> initiated;
-    std::promise<db::error_code> ended;
-    asio::post(strand, [&] {
-        occupied.set_value();
-        initiated.get_future().wait();
-        cancel.emit(terminal);
-    });
-    occupied.get_future().wait();
-    auto handler = [&](std::exception_ptr failure, db::result_set const&) { ended.set_value(db::code_of(failure)); };
-    conn->async_query("select pg_sleep(1000)", asio::bind_cancellation_slot(cancel.slot(), std::move(handler)));
-    initiated.set_value();
-    BOOST_TEST((ended.get_future().get() == aborted));
-    on_strand([&] { conn.reset(); });
 }
 
 BOOST_FIXTURE_TEST_CASE(signal_may_outlive_the_context, db_fixture)
