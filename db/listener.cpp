@@ -1,5 +1,6 @@
 #include <pgtally/db/detail/connection_core.hpp>
 #include <pgtally/db/detail/event_queue.hpp>
+#include <pgtally/db/detail/reconnect.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/listener.hpp>
 
@@ -7,8 +8,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <exception>
-#include <optional>
-#include <random>
 #include <stdexcept>
 #include <utility>
 
@@ -17,9 +16,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using detail::connection_core;
-
-// A reason that stays the same is logged again after so long.
-constexpr std::chrono::minutes log_again_after{1};
 
 constexpr std::size_t max_channel_bytes = 63;  // NAMEDATALEN - 1: PostgreSQL would cut it
 
@@ -56,14 +52,13 @@ public:
     void reconnect(std::string reason);
     void stop() noexcept;
 
-    [[nodiscard]] bool is_listening() const noexcept { return listening_since_ && core_->is_open(); }
+    [[nodiscard]] bool is_listening() const noexcept { return again_.is_connected() && core_->is_open(); }
     [[nodiscard]] connection_core const& core() const noexcept { return *core_; }
     [[nodiscard]] listener_counters const& counters() const noexcept { return counters_; }
 
 private:
     asio::awaitable<lost> session();
     asio::awaitable<void> follow();
-    asio::awaitable<void> pause();
     void take(pq::notify const& arrived);
     void started();
     void report(lost why);
@@ -75,19 +70,13 @@ private:
     detail::event_queue queue_;
     std::shared_ptr<connection_core> core_;
     detail::signal arrived_;   // the consumer waits for it
-    detail::signal hurry_;     // a pause waits for it
     asio::steady_timer idle_;  // when the keep-alive is due, if nothing arrives
-    std::minstd_rand random_;
-    backoff retry_;
+    detail::reconnect again_;
     listener_counters counters_{};
     clock::time_point last_arrival_{};
-    std::optional<clock::time_point> listening_since_{};
     std::string reconnect_reason_{};
-    std::string reported_reason_{};
-    clock::time_point logged_at_{};
     bool running_ = false;
     bool stopped_ = false;
-    bool pausing_ = false;
     bool consumer_waits_ = false;
 };
 
@@ -98,10 +87,8 @@ listener::impl::impl(asio::any_io_executor executor, config settings, std::vecto
     , queue_(checked(std::move(channels)), limits.max_queued, limits.max_queued_bytes)
     , core_(std::make_shared<connection_core>(executor))
     , arrived_(executor)
-    , hurry_(executor)
     , idle_(executor)
-    , random_(std::random_device()())
-    , retry_(settings_.retry, [this] { return std::generate_canonical<double, 32>(random_); })
+    , again_(executor, settings_.retry)
 {
     settings_.query_timeout = limits_.keepalive_timeout;
     settings_.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost
@@ -122,7 +109,7 @@ asio::awaitable<void> listener::impl::run(std::shared_ptr<impl> self)
         auto const hurry = !self->reconnect_reason_.empty();
         if (hurry) why.reason = std::exchange(self->reconnect_reason_, std::string());
         self->report(std::move(why));
-        if (!hurry) co_await self->pause();
+        if (!hurry) co_await self->again_.pause();
     }
 }
 
@@ -166,15 +153,6 @@ asio::awaitable<void> listener::impl::follow()
     }
 }
 
-asio::awaitable<void> listener::impl::pause()
-{
-    hurry_.clear();
-    pausing_ = true;
-    auto const until = clock::now() + retry_.next();
-    co_await hurry_.wait_until(until);
-    pausing_ = false;
-}
-
 asio::awaitable<std::span<event const>> listener::impl::next(std::shared_ptr<impl> self)
 {
     if (self->consumer_waits_) throw error(errc::busy, "listener: next() is awaited twice");
@@ -192,8 +170,8 @@ asio::awaitable<std::span<event const>> listener::impl::next(std::shared_ptr<imp
 void listener::impl::reconnect(std::string reason)
 {
     if (!running_ || stopped_) return;
-    if (pausing_) {
-        hurry_.notify();
+    if (again_.is_pausing()) {
+        again_.hurry();
         return;
     }
     reconnect_reason_ = reason.empty() ? std::string("asked to connect again") : std::move(reason);
@@ -204,7 +182,7 @@ void listener::impl::stop() noexcept
 {
     stopped_ = true;
     core_->shut(errc::closed);
-    hurry_.notify();
+    again_.hurry();
     arrived_.notify();
 }
 
@@ -224,8 +202,8 @@ void listener::impl::take(pq::notify const& arrived)
 void listener::impl::started()
 {
     ++counters_.connects;
-    listening_since_ = last_arrival_ = clock::now();
-    reported_reason_.clear();
+    last_arrival_ = clock::now();
+    again_.connected(last_arrival_);
     queue_.push_listening();
     arrived_.notify();
     watch_idle();
@@ -234,21 +212,10 @@ void listener::impl::started()
 
 void listener::impl::report(lost why)
 {
-    auto const now = clock::now();
-    if (listening_since_) {
-        ++counters_.losses;
-        if (now - *listening_since_ >= retry_.cap()) retry_.reset();
-    } else {
-        ++counters_.connect_failures;
-    }
-    auto const news = listening_since_ || why.reason != reported_reason_;
-    listening_since_.reset();
-    if (news || now - logged_at_ >= log_again_after) {
-        logged_at_ = now;
-        log(why.permanent ? level::error : level::warn, why.reason);
-    }
-    if (!news) return;
-    reported_reason_ = why.reason;
+    auto const ended = again_.report(why.reason, clock::now());
+    ++(ended.was_connected ? counters_.losses : counters_.connect_failures);
+    if (ended.to_be_logged) log(why.permanent ? level::error : level::warn, why.reason);
+    if (!ended.news) return;
     queue_.push_lost(std::move(why));
     arrived_.notify();
 }

@@ -14,9 +14,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// A reason that stays the same is logged again after so long.
-constexpr std::chrono::minutes log_again_after{1};
-
 constexpr std::chrono::milliseconds shortest{1};
 
 // What a request takes besides its texts, roughly.
@@ -86,9 +83,7 @@ session_core::session_core(asio::any_io_executor executor, session_config settin
     , alarm_(executor)
     , keepalive_(std::max(settings_.keepalive_interval, shortest), std::max(settings_.keepalive_timeout, shortest))
     , idle_(executor)
-    , hurry_(executor)
-    , random_(std::random_device()())
-    , retry_(settings_.connection.retry, [this] { return std::generate_canonical<double, 32>(random_); })
+    , again_(executor, settings_.connection.retry)
 {
 }
 
@@ -136,7 +131,7 @@ asio::awaitable<void> session_core::run(pointer self)
         auto const why = co_await self->connect_and_drive();
         if (self->stopped_) break;
         self->report(why);
-        co_await self->pause();
+        co_await self->again_.pause();
     }
 }
 
@@ -169,11 +164,11 @@ asio::awaitable<error> session_core::connect_and_drive()
 asio::awaitable<void> session_core::drive()
 {
     ++counters_.connects;
-    connected_since_ = clock::now();
-    reported_reason_.clear();
+    auto const since = clock::now();
+    again_.connected(since);
     log(level::info, core_->description() + ": session open");
     idle_due_ = false;
-    keepalive_.connected(*connected_since_);
+    keepalive_.connected(since);
     watch_idle();
     for (;;) {
         core_->log_notices();  // before a caller acts upon its answer
@@ -262,38 +257,21 @@ void session_core::silence() noexcept
     }
 }
 
-asio::awaitable<void> session_core::pause()
-{
-    hurry_.clear();
-    auto const until = clock::now() + retry_.next();
-    co_await hurry_.wait_until(until);
-}
-
 void session_core::stop() noexcept
 {
     stopped_ = true;
     core_->shut(errc::closed);
-    hurry_.notify();
+    again_.hurry();
     give_up_all();
     silence();
 }
 
 void session_core::report(error const& why)
 {
-    auto const now = clock::now();
-    if (connected_since_) {
-        ++counters_.losses;
-        if (now - *connected_since_ >= retry_.cap()) retry_.reset();
-    } else {
-        ++counters_.connect_failures;
-    }
+    auto const ended = again_.report(why.what(), clock::now());
+    ++(ended.was_connected ? counters_.losses : counters_.connect_failures);
     auto const loud = why.permanent() || why.code() == errc::not_shareable;
-    auto const news = connected_since_ || why.what() != reported_reason_;
-    connected_since_.reset();
-    if (!news && now - reported_at_ < log_again_after) return;
-    reported_at_ = now;
-    reported_reason_ = why.what();
-    log(loud ? level::error : level::warn, reported_reason_);
+    if (ended.to_be_logged) log(loud ? level::error : level::warn, why.what());
 }
 
 void session_core::give_up_in_flight(error const& why)

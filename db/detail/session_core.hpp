@@ -1,11 +1,10 @@
 #pragma once
 
-#include <pgtally/db/backoff.hpp>
 #include <pgtally/db/detail/connection_core.hpp>
 #include <pgtally/db/detail/deadlines.hpp>
 #include <pgtally/db/detail/keepalive.hpp>
+#include <pgtally/db/detail/reconnect.hpp>
 #include <pgtally/db/detail/request_queue.hpp>
-#include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/detail/statement_cache.hpp>
 #include <pgtally/db/detail/waiter.hpp>
 #include <pgtally/db/session.hpp>
@@ -15,7 +14,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,7 +68,6 @@ private:
     // session_core.cpp
     asio::awaitable<error> connect_and_drive();
     asio::awaitable<void> drive();
-    asio::awaitable<void> pause();
     void resume_answered();
     void watch(request& of);
     void ring();
@@ -110,13 +107,8 @@ private:
     keepalive keepalive_;
     asio::steady_timer idle_;  // when keepalive_ is to be looked at
     bool idle_due_ = false;    // it fired
-    signal hurry_;             // a pause waits for it
-    std::minstd_rand random_;
-    backoff retry_;
+    reconnect again_;
     session_counters counters_{};
-    std::optional<time_point> connected_since_{};
-    std::string reported_reason_{};
-    time_point reported_at_{};
     bool running_ = false;
     bool stopped_ = false;
 };

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <pgtally/db/backoff.hpp>
+#include <pgtally/db/detail/signal.hpp>
+
+#include <chrono>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace pgtally::db::detail {
+
+/// What a listener and a session do between two connections: how long they wait, and whether a
+/// reason is worth a word.
+class reconnect {
+public:
+    using clock = std::chrono::steady_clock;
+
+    struct ended {
+        bool was_connected;  ///< lost, rather than not reached
+        bool news;           ///< lost, or for another reason than the last time
+        bool to_be_logged;   ///< news, or the same for a while
+    };
+
+    reconnect(asio::any_io_executor executor, backoff_limits limits)
+        : hurry_(std::move(executor))
+        , random_(std::random_device()())
+        , retry_(limits, [this] { return std::generate_canonical<double, 32>(random_); })
+    {
+    }
+    reconnect(reconnect const&) = delete;
+    reconnect& operator=(reconnect const&) = delete;
+
+    void connected(clock::time_point now)
+    {
+        since_ = now;
+        reason_.clear();
+    }
+    [[nodiscard]] bool is_connected() const noexcept { return since_.has_value(); }
+
+    /// The connection or the attempt ended.
+    ended report(std::string_view reason, clock::time_point now)
+    {
+        auto const was_connected = since_.has_value();
+        if (was_connected && now - *since_ >= retry_.cap()) retry_.reset();
+        since_.reset();
+        auto const news = was_connected || reason != reason_;
+        if (news) reason_ = reason;
+        auto const log = news || now - logged_at_ >= log_again_after;
+        if (log) logged_at_ = now;
+        return ended{was_connected, news, log};
+    }
+
+    asio::awaitable<void> pause()
+    {
+        hurry_.clear();
+        pausing_ = true;
+        auto const until = clock::now() + retry_.next();
+        co_await hurry_.wait_until(until);
+        pausing_ = false;
+    }
+    [[nodiscard]] bool is_pausing() const noexcept { return pausing_; }
+
+    /// Ends a pause.
+    void hurry() noexcept { hurry_.notify(); }
+
+private:
+    // A reason that stays the same is logged again after so long.
+    static constexpr std::chrono::minutes log_again_after{1};
+
+    signal hurry_;
+    std::minstd_rand random_;
+    backoff retry_;
+    std::optional<clock::time_point> since_{};
+    std::string reason_{};
+    clock::time_point logged_at_{};
+    bool pausing_ = false;
+};
+
+}  // namespace pgtally::db::detail
