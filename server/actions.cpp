@@ -20,6 +20,33 @@ db::config settings_of(db::config database, limits const& bounds)
     return database;
 }
 
+db::pool_config pool_settings_of(db::config database, limits const& bounds)
+{
+    db::pool_config settings;
+    settings.connection = settings_of(std::move(database), bounds);
+    settings.max_connections = bounds.action_connections;
+    settings.max_waiting = bounds.max_waiting_actions;
+    settings.acquire_timeout = bounds.action_queue_timeout;
+    settings.idle_check_after = bounds.idle_check_after;
+    settings.cleanup_timeout = bounds.connect_timeout;
+    // A timer for a connection's age would keep the program from ending when all its clients have gone.
+    settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
+    return settings;
+}
+
+// Nothing was sent.
+response not_begun(db::error const& e, actions::order const& what)
+{
+    if (e.code() == db::errc::overloaded) {
+        return problem(429, "too_many_requests", "too many actions wait for the database");
+    }
+    log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
+    if (e.code() == db::errc::timed_out) {
+        return problem(503, "not_done", "the database is busy or cannot be reached: the action was not begun");
+    }
+    return problem(503, "not_done", "the database cannot be reached: the action was not begun");
+}
+
 response after_error(db::error const& e, actions::order const& what)
 {
     // The schema's own word for a tally or action that is not there: dropped a moment ago.
@@ -40,12 +67,7 @@ response after_error(db::error const& e, actions::order const& what)
 }  // namespace
 
 actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
-    : replicas_{replicas}
-    , bounds_{bounds}
-    , pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
-                                                       .connections = bounds.action_connections,
-                                                       .max_waiting = bounds.max_waiting_actions,
-                                                       .queue_timeout = bounds.action_queue_timeout}}
+    : replicas_{replicas}, bounds_{bounds}, pool_{std::move(executor), pool_settings_of(std::move(database), bounds)}
 {
 }
 
@@ -55,21 +77,13 @@ asio::awaitable<std::optional<response>> actions::run(order what)
     {
         bool sent = false;
         try {
-            auto lease = co_await pool_.acquire();
-            if (lease.result() == database_pool::outcome::full) {
-                co_return problem(429, "too_many_requests", "too many actions wait for the database");
-            }
-            if (lease.result() == database_pool::outcome::timed_out) {
-                co_return problem(503, "not_done", "the database is busy: the action was not begun");
-            }
+            auto const lease = co_await pool_.acquire();
             applied = replicas_.expect_barrier();
             sent = true;
-            co_await lease.connection().query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action,
-                                              what.key, what.body, applied->id());
+            co_await lease->query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action, what.key,
+                                  what.body, applied->id());
         } catch (db::error const& e) {
-            if (sent) co_return after_error(e, what);
-            log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
-            co_return problem(503, "not_done", "the database cannot be reached: the action was not begun");
+            co_return sent ? after_error(e, what) : not_begun(e, what);
         }
     }
     auto const longest = std::chrono::milliseconds{bounds_.applied_timeout};

@@ -1,15 +1,20 @@
 #pragma once
 
 #include <pgtally/cache/replica_set.hpp>
-#include <pgtally/server/database_pool.hpp>
+#include <pgtally/db/pool.hpp>
 #include <pgtally/server/limits.hpp>
 #include <pgtally/server/response.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace pgtally::server {
+
+namespace asio = boost::asio;
 
 // POST: an action's statement, run once, and the wait until the replica has applied its transaction.
 //
@@ -30,7 +35,7 @@ public:
 private:
     replica_set& replicas_;
     limits const& bounds_;
-    database_pool pool_;
+    db::pool pool_;
 };
 
 }  // namespace pgtally::server

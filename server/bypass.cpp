@@ -21,6 +21,25 @@ db::config settings_of(db::config database, limits const& bounds)
     return database;
 }
 
+db::pool_config pool_settings_of(db::config database, limits const& bounds)
+{
+    db::pool_config settings;
+    settings.connection = settings_of(std::move(database), bounds);
+    settings.max_connections = bounds.bypass_connections;
+    settings.max_waiting = bounds.max_waiting_bypass;
+    settings.acquire_timeout = bounds.bypass_queue_timeout;
+    settings.idle_check_after = bounds.idle_check_after;
+    settings.cleanup_timeout = bounds.connect_timeout;
+    // A timer for a connection's age would keep the program from ending when all its clients have gone.
+    settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
+    return settings;
+}
+
+bool is_busy(db::error const& e)
+{
+    return e.code() == db::errc::overloaded || e.code() == db::errc::timed_out;
+}
+
 response after_error(db::error const& e)
 {
     log(log_level::warn, "source=database: {}", e.what());
@@ -46,24 +65,19 @@ std::optional<std::vector<std::int64_t>> parse_counters(std::string_view text, s
 }
 
 bypass::bypass(asio::any_io_executor executor, db::config database, limits const& bounds)
-    : pool_{std::move(executor), database_pool::config{.database = settings_of(std::move(database), bounds),
-                                                       .connections = bounds.bypass_connections,
-                                                       .max_waiting = bounds.max_waiting_bypass,
-                                                       .queue_timeout = bounds.bypass_queue_timeout}}
+    : pool_{std::move(executor), pool_settings_of(std::move(database), bounds)}
 {
 }
 
 asio::awaitable<bypass::answer> bypass::ask(std::string tally, std::size_t width, std::vector<std::string> keys)
 {
     answer out;
+    bool acquired = false;
     try {
-        auto lease = co_await pool_.acquire();
-        if (lease.result() != database_pool::outcome::taken) {
-            out.refused = problem(503, "busy", "too many requests ask the database itself");
-            co_return out;
-        }
-        auto const rows = co_await lease.connection().query(
-            "select key, counters from tally.truth($1) where key = any($2::text[])", tally, keys);
+        auto const lease = co_await pool_.acquire();
+        acquired = true;
+        auto const rows =
+            co_await lease->query("select key, counters from tally.truth($1) where key = any($2::text[])", tally, keys);
         std::map<std::string_view, std::vector<std::int64_t>> found;
         for (std::size_t row = 0; row < rows.size(); ++row) {
             auto counters = parse_counters(rows.text(row, 1), width);
@@ -78,7 +92,8 @@ asio::awaitable<bypass::answer> bypass::ask(std::string tally, std::size_t width
             out.counters.push_back(at == found.end() ? std::vector<std::int64_t>(width, 0) : at->second);
         }
     } catch (db::error const& e) {
-        out.refused = after_error(e);
+        out.refused = !acquired && is_busy(e) ? problem(503, "busy", "too many requests ask the database itself")
+                                              : after_error(e);
     }
     co_return out;
 }

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <pgtally/cache/definition.hpp>
-#include <pgtally/server/database_pool.hpp>
+#include <pgtally/db/pool.hpp>
 #include <pgtally/server/limits.hpp>
 #include <pgtally/server/response.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -12,6 +15,8 @@
 #include <vector>
 
 namespace pgtally::server {
+
+namespace asio = boost::asio;
 
 // `?source=database`: the truth, asked of PostgreSQL itself, past the replica. Few at a time, for each is a scan of the
 // source.
@@ -27,7 +32,7 @@ public:
     asio::awaitable<answer> ask(std::string tally, std::size_t width, std::vector<std::string> keys);
 
 private:
-    database_pool pool_;
+    db::pool pool_;
 };
 
 // The numbers of a bigint[] as PostgreSQL prints it, `{1,-2}`; nothing if it is not one of `width` numbers.
