@@ -40,6 +40,11 @@ struct pool_config {
     /// The same from a failure to the next success. >= 1.
     std::size_t max_connecting_after_failure{1};
 
+    /// Callers do not wait out a server that cannot be reached: where no connection is open, a failure to
+    /// connect is thrown to all who wait, and to all who come until the next attempt, as one that waiting
+    /// does not cure is in any case.
+    bool fail_fast{false};
+
     /// One that lay idle for so long is tried before it is handed out; 0: never.
     std::chrono::milliseconds idle_check_after{30'000};
     /// One that lay idle for so long is closed, but for min_idle; 0: never.
@@ -134,7 +139,7 @@ public:
 
     /// An open connection, outside of a transaction, with config::query_timeout. Throws error:
     /// overloaded, timed_out (the last failure to connect is in its text), closed, what connect() throws
-    /// where it is permanent(), or operation_aborted when cancelled.
+    /// where it is permanent() or fail_fast is set, or operation_aborted when cancelled.
     asio::awaitable<lease> acquire() { return take(impl_, std::nullopt); }
     /// The same with a deadline of its own. One that has passed still gets what is there at once.
     asio::awaitable<lease> acquire(time_point until) { return take(impl_, until); }

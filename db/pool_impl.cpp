@@ -180,7 +180,8 @@ void pool_impl::opened(member_id which, std::optional<error> failure)
     } else {
         connections_.erase(which);
         last_failure_ = failure;
-        fail(core_.connect_failed(which, failure->permanent(), clock::now()), *failure);
+        auto const hopeless = failure->permanent() || settings_.fail_fast;
+        fail(core_.connect_failed(which, hopeless, clock::now()), *failure);
         report(*failure);
     }
     go_on();

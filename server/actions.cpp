@@ -29,6 +29,8 @@ db::pool_config pool_settings_of(db::config database, limits const& bounds)
     settings.acquire_timeout = bounds.action_queue_timeout;
     settings.idle_check_after = bounds.idle_check_after;
     settings.cleanup_timeout = bounds.connect_timeout;
+    settings.fail_fast = true;
+    settings.connection.retry.cap = bounds.reconnect_pause;
     // A timer for a connection's age would keep the program from ending when all its clients have gone.
     settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
     return settings;

@@ -58,12 +58,13 @@ struct limits {
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 
-    std::size_t max_web_file_bytes = 16U << 20;     // of a file of --web; larger ones are not found
-    std::chrono::seconds connect_timeout{5};        // to the database, for actions and bypass
-    std::chrono::seconds idle_check_after{1};       // a connection of theirs that lay idle is tried before it is used
-    std::chrono::milliseconds accept_pause{200};    // when the process has no descriptor left
-    std::chrono::milliseconds drain_spread{1'000};  // over which WebSockets are closed
-    std::chrono::seconds drain_timeout{8};          // then what is left is cut
+    std::size_t max_web_file_bytes = 16U << 20;      // of a file of --web; larger ones are not found
+    std::chrono::seconds connect_timeout{5};         // to the database, for actions and bypass
+    std::chrono::milliseconds reconnect_pause{500};  // of theirs, at most, while the database cannot be reached
+    std::chrono::seconds idle_check_after{1};        // a connection of theirs that lay idle is tried before it is used
+    std::chrono::milliseconds accept_pause{200};     // when the process has no descriptor left
+    std::chrono::milliseconds drain_spread{1'000};   // over which WebSockets are closed
+    std::chrono::seconds drain_timeout{8};           // then what is left is cut
 };
 
 }  // namespace pgtally::server
