@@ -1,5 +1,6 @@
 #include <pgtally/server/actions.hpp>
 #include <pgtally/server/log.hpp>
+#include <pgtally/server/pool_settings.hpp>
 #include <pgtally/server/problem.hpp>
 #include <pgtally/server/refusal_of_database.hpp>
 
@@ -9,30 +10,12 @@ namespace pgtally::server {
 
 namespace {
 
-db::config settings_of(db::config database, limits const& bounds)
+db::pool_config settings_of(db::config database, limits const& bounds)
 {
-    database.application_name = "pgtally actions";
-    database.connect_timeout = bounds.connect_timeout;
-    // Beyond the server's own timeout: the connection is dead or stalled, and the outcome not known.
-    database.query_timeout = bounds.action_timeout + bounds.connect_timeout;
-    auto const ms = std::chrono::milliseconds{bounds.action_timeout}.count();
-    database.on_connect.push_back("set statement_timeout = " + std::to_string(ms));
-    return database;
-}
-
-db::pool_config pool_settings_of(db::config database, limits const& bounds)
-{
-    db::pool_config settings;
-    settings.connection = settings_of(std::move(database), bounds);
+    auto settings = pool_settings(std::move(database), "pgtally actions", bounds.action_timeout, bounds);
     settings.max_connections = bounds.action_connections;
     settings.max_waiting = bounds.max_waiting_actions;
     settings.acquire_timeout = bounds.action_queue_timeout;
-    settings.idle_check_after = bounds.idle_check_after;
-    settings.cleanup_timeout = bounds.connect_timeout;
-    settings.fail_fast = true;
-    settings.connection.retry.cap = bounds.reconnect_pause;
-    // A timer for a connection's age would keep the program from ending when all its clients have gone.
-    settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
     return settings;
 }
 
@@ -69,7 +52,7 @@ response after_error(db::error const& e, actions::order const& what)
 }  // namespace
 
 actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
-    : replicas_{replicas}, bounds_{bounds}, pool_{std::move(executor), pool_settings_of(std::move(database), bounds)}
+    : replicas_{replicas}, bounds_{bounds}, pool_{std::move(executor), settings_of(std::move(database), bounds)}
 {
 }
 

@@ -1,5 +1,6 @@
 #include <pgtally/server/bypass.hpp>
 #include <pgtally/server/log.hpp>
+#include <pgtally/server/pool_settings.hpp>
 #include <pgtally/server/problem.hpp>
 
 #include <charconv>
@@ -10,30 +11,13 @@ namespace pgtally::server {
 
 namespace {
 
-db::config settings_of(db::config database, limits const& bounds)
+db::pool_config settings_of(db::config database, limits const& bounds)
 {
-    database.application_name = "pgtally bypass";
-    database.connect_timeout = bounds.connect_timeout;
-    database.query_timeout = bounds.bypass_timeout + bounds.connect_timeout;
-    auto const ms = std::chrono::milliseconds{bounds.bypass_timeout}.count();
-    database.on_connect.push_back("set statement_timeout = " + std::to_string(ms));
-    database.on_connect.emplace_back("set default_transaction_read_only = on");
-    return database;
-}
-
-db::pool_config pool_settings_of(db::config database, limits const& bounds)
-{
-    db::pool_config settings;
-    settings.connection = settings_of(std::move(database), bounds);
+    auto settings = pool_settings(std::move(database), "pgtally bypass", bounds.bypass_timeout, bounds);
+    settings.connection.on_connect.emplace_back("set default_transaction_read_only = on");
     settings.max_connections = bounds.bypass_connections;
     settings.max_waiting = bounds.max_waiting_bypass;
     settings.acquire_timeout = bounds.bypass_queue_timeout;
-    settings.idle_check_after = bounds.idle_check_after;
-    settings.cleanup_timeout = bounds.connect_timeout;
-    settings.fail_fast = true;
-    settings.connection.retry.cap = bounds.reconnect_pause;
-    // A timer for a connection's age would keep the program from ending when all its clients have gone.
-    settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
     return settings;
 }
 
@@ -67,7 +51,7 @@ std::optional<std::vector<std::int64_t>> parse_counters(std::string_view text, s
 }
 
 bypass::bypass(asio::any_io_executor executor, db::config database, limits const& bounds)
-    : pool_{std::move(executor), pool_settings_of(std::move(database), bounds)}
+    : pool_{std::move(executor), settings_of(std::move(database), bounds)}
 {
 }
 
