@@ -179,6 +179,12 @@ public:
     /// leaves the connection alone.
     asio::awaitable<void> settled();
 
+    template <detail::token_for<void> Token>
+    auto async_settled(Token&& token)
+    {
+        return detail::start(executor(), settled(), std::forward<Token>(token));
+    }
+
     /// False before connect, after close, and after a failure. True says only that nobody noticed
     /// yet.
     [[nodiscard]] bool is_open() const noexcept;

@@ -70,6 +70,10 @@ pool_counters pool::counters() const
 {
     return impl_->counters();
 }
+asio::any_io_executor pool::executor() const noexcept
+{
+    return impl_->executor();
+}
 std::string const& pool::description() const noexcept
 {
     return impl_->description();

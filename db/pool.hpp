@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/connection.hpp>
 #include <pgtally/db/pool_counters.hpp>
 #include <pgtally/db/transaction.hpp>
@@ -9,6 +10,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -169,12 +171,49 @@ public:
         return transact(impl_, options, retry, std::move(body));
     }
 
+    /// The same, each with a completion token as its last argument (see async.hpp). The handler's lease is
+    /// empty beside an error; an open one that it lets go is given back.
+    template <detail::token_for<lease> Token>
+    auto async_acquire(Token&& token)
+    {
+        return detail::start(executor(), acquire(), std::forward<Token>(token));
+    }
+    template <detail::token_for<lease> Token>
+    auto async_acquire(time_point until, Token&& token)
+    {
+        return detail::start(executor(), acquire(until), std::forward<Token>(token));
+    }
+    template <class... Args>
+    auto async_query(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Row, class... Args>
+    auto async_query_as(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Body, detail::token_for<body_result<Body>> Token>
+    auto async_in_transaction(transaction_options options, Body body, Token&& token)
+    {
+        return async_in_transaction(options, retry_options(), std::move(body), std::forward<Token>(token));
+    }
+    template <class Body, detail::token_for<body_result<Body>> Token>
+    auto async_in_transaction(transaction_options options, retry_options retry, Body body, Token&& token)
+    {
+        auto all = in_transaction(options, retry, std::move(body));
+        return detail::start(executor(), std::move(all), std::forward<Token>(token));
+    }
+
     /// Callers that wait fail with closed; connections that are not in use are closed, the others when
     /// they are given back. Safe at any time.
     void stop() noexcept;
 
     [[nodiscard]] pool_counters counters() const;
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
+    [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
     using impl_ptr = std::shared_ptr<detail::pool_impl>;

@@ -78,6 +78,7 @@ std::string detail::begin_statement(transaction_options const& options)
 }
 
 transaction::transaction(detail::transaction_state_ptr state) noexcept : state_(std::move(state)) {}
+transaction::transaction() noexcept = default;
 transaction::transaction(transaction&& other) noexcept = default;
 
 transaction& transaction::operator=(transaction&& other) noexcept
@@ -128,6 +129,11 @@ asio::awaitable<void> transaction::script(std::string sql)
 bool transaction::is_open() const noexcept
 {
     return state_ && !state_->ended && state_->core->is_open();
+}
+
+asio::any_io_executor transaction::executor() const noexcept
+{
+    return state_->core->executor();
 }
 
 asio::awaitable<void> transaction::commit()

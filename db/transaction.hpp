@@ -1,8 +1,10 @@
 #pragma once
 
+#include <pgtally/db/async.hpp>
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/connection.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
 #include <concepts>
@@ -77,7 +79,9 @@ class retrying;
 /// moved, and destroyed, which ends the transaction. Threads: as connection.
 class transaction {
 public:
-    transaction(transaction&& other) noexcept;  ///< of the other only the destructor remains
+    transaction() noexcept;  ///< empty: not open, and good for nothing but to be assigned to
+
+    transaction(transaction&& other) noexcept;  ///< the other is empty then
     transaction& operator=(transaction&& other) noexcept;
     ~transaction();
 
@@ -114,8 +118,39 @@ public:
         return in_savepoint(state_, std::move(body));
     }
 
+    /// The same, each with a completion token as its last argument (see async.hpp). Destroying the object
+    /// does not end one that is under way: what it did is rolled back after it, unless it was the commit.
+    template <class... Args>
+    auto async_query(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <class Row, class... Args>
+    auto async_query_as(std::string sql, Args&&... values_and_token)
+    {
+        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
+        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
+    }
+    template <detail::token_for<void> Token>
+    auto async_script(std::string sql, Token&& token)
+    {
+        return detail::start(executor(), script(std::move(sql)), std::forward<Token>(token));
+    }
+    template <detail::token_for<void> Token>
+    auto async_commit(Token&& token)
+    {
+        return detail::start(executor(), commit(), std::forward<Token>(token));
+    }
+    template <detail::token_for<void> Token>
+    auto async_rollback(Token&& token)
+    {
+        return detail::start(executor(), rollback(), std::forward<Token>(token));
+    }
+
     /// Not committed, not rolled back, and the connection is open.
     [[nodiscard]] bool is_open() const noexcept;
+    [[nodiscard]] asio::any_io_executor executor() const noexcept;  ///< the connection's
 
 private:
     friend asio::awaitable<transaction> begin(connection& conn, transaction_options options);
@@ -129,11 +164,18 @@ private:
     template <class Body>
     static std::invoke_result_t<Body&> in_savepoint(detail::transaction_state_ptr state, Body body);
 
-    detail::transaction_state_ptr state_;
+    detail::transaction_state_ptr state_{};
 };
 
 /// Begins a transaction. Throws error: what BEGIN does, 25001 if the connection is in one.
 asio::awaitable<transaction> begin(connection& conn, transaction_options options = transaction_options());
+
+/// The same with a completion token (see async.hpp). Where the handler gets an error its transaction is empty.
+template <detail::token_for<transaction> Token>
+auto async_begin(connection& conn, transaction_options options, Token&& token)
+{
+    return detail::start(conn.executor(), begin(conn, options), std::forward<Token>(token));
+}
 
 namespace detail {
 

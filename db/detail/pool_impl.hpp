@@ -32,6 +32,7 @@ public:
     void stop() noexcept;
 
     [[nodiscard]] pool_counters counters() const { return core_.counters(); }
+    [[nodiscard]] asio::any_io_executor executor() const noexcept { return executor_; }
     [[nodiscard]] std::string const& description() const noexcept { return description_; }
 
 private:
