@@ -81,7 +81,9 @@ public:
 
     /// Runs one statement, with $1, $2, ... from `values` (see params), and gives the result as text.
     /// Throws error: server_error, connection_lost, timed_out, closed, busy, bad_parameter. After busy,
-    /// bad_parameter, and closed where nobody called close(), nothing was sent.
+    /// bad_parameter, and closed where nobody called close(), nothing was sent: closed is also what an
+    /// operation gets that waits for a recovery which fails. One that waits for it in a transaction which
+    /// is left meanwhile is not sent either (server_error, 25P01).
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {

@@ -244,6 +244,7 @@ void connection_core::shut(errc why) noexcept
     shut_for_ = why;
     open_ = false;
     in_the_middle_ = rollback_ = false;
+    transaction_ = transaction_number{};
     if (cancel_) std::exchange(cancel_, nullptr)->end();
     if (auto const ready = std::move(ready_)) ready->turn.soon();
     disarm();
@@ -345,6 +346,16 @@ error connection_core::gone() const
     said.statement = statement_;
     auto const why = shut_for_.value_or(errc::timed_out);
     return error(why, line(make_error_code(why).message(), sqlstate()), std::move(said));
+}
+
+error connection_core::no_transaction(std::string_view why) const
+{
+    diagnostics said;
+    said.state = sqlstate("25P01");
+    said.primary.append("the transaction has ended: ").append(why);
+    said.statement = statement_;
+    auto text = line(said.primary, said.state);
+    return error(errc::server_error, std::move(text), std::move(said));
 }
 
 void connection_core::lose()

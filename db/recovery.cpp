@@ -18,9 +18,10 @@ using wait_type = asio::posix::stream_descriptor::wait_type;
 // Where a connection is to be closed rather than recovered, a transaction is rolled back all the same.
 constexpr std::chrono::milliseconds rollback_timeout{5'000};
 
-// Before an operation sends anything.
+// Before an operation sends anything: an error says that it did not.
 asio::awaitable<void> connection_core::ready()
 {
+    auto const left = transactions_left_;
     while (recovering_) {
         bool stopped = false;
         try {
@@ -28,11 +29,13 @@ asio::awaitable<void> connection_core::ready()
         } catch (error const&) {
             stopped = true;
         }
-        check_alive();
+        check_open();
         if (expired_) throw gone();
         if (stopped) cancelled();
     }
-    check_alive();
+    check_open();
+    if (left == transactions_left_) co_return;
+    throw no_transaction("it was left while the statement waited");
 }
 
 asio::awaitable<void> connection_core::settled(pointer self)
@@ -74,12 +77,14 @@ asio::awaitable<void> connection_core::recover(pointer self)
 {
     struct end {
         connection_core& of;
+        bool at_rest = false;
         ~end()
         {
+            if (!at_rest) of.shut(errc::connection_lost);
             of.recovering_ = false;
             of.recovered_.notify();
         }
-    } const at_end{*self};
+    } at_end{*self};
     auto const alive = std::make_shared<bool>(true);
     auto const patience = self->settings_.recovery_timeout;
     asio::steady_timer limit(self->executor_, patience.count() > 0 ? patience : rollback_timeout);
@@ -89,12 +94,12 @@ asio::awaitable<void> connection_core::recover(pointer self)
     std::string failure;
     try {
         co_await self->come_to_rest();
+        at_end.at_rest = true;
     } catch (std::exception const& thrown) {
         failure = thrown.what();
     }
-    if (failure.empty()) co_return;
-    if (self->shut_for_ != errc::closed) self->log(level::warn, self->description_ + ": closed: " + failure);
-    self->shut(errc::connection_lost);
+    if (at_end.at_rest || self->shut_for_ == errc::closed) co_return;
+    self->log(level::warn, self->description_ + ": closed: " + failure);
 }
 
 asio::awaitable<void> connection_core::come_to_rest()
@@ -106,6 +111,10 @@ asio::awaitable<void> connection_core::come_to_rest()
         if (rollback_ && conn_.in_transaction()) {
             if (!conn_.send_query("rollback")) lose();
             co_await exchange();
+            if (conn_.in_transaction()) {
+                last_words_.primary = "the transaction cannot be rolled back";
+                lose();
+            }
         }
         rollback_ = false;
     }
@@ -121,7 +130,7 @@ asio::awaitable<void> connection_core::drain()
     bool told = false;
     for (;;) {
         while (conn_.is_busy()) {
-            if (!told) cancel();
+            if (!told) ask_to_cancel();
             co_await read_more();
         }
         auto const result = conn_.get_result();
@@ -158,7 +167,7 @@ asio::awaitable<void> connection_core::skip_copy()
         dropped.clear();
         if (got == pq::copied::end) co_return;
         if (got == pq::copied::row) continue;
-        cancel();
+        ask_to_cancel();
         co_await read_more();
     }
 }
@@ -170,6 +179,10 @@ asio::awaitable<void> connection_core::absorb_cancel()
     while (!request->answered) {
         co_await wake_->wait();
         check_alive();
+    }
+    if (request->doubtful) {
+        last_words_.primary = "a cancellation may still arrive";
+        lose();
     }
     if (!conn_.send_query("")) lose();
     co_await exchange();  // which fails if the cancellation came late
@@ -184,7 +197,13 @@ asio::awaitable<void> connection_core::read_more()
     lose();
 }
 
+// A recovery asks for itself, and its own statements are not to be cancelled.
 void connection_core::cancel() noexcept
+{
+    if (!recovering_) ask_to_cancel();
+}
+
+void connection_core::ask_to_cancel() noexcept
 {
     if (!open_ || ready_ || cancel_ || !conn_.is_active()) return;
     if (settings_.recovery_timeout.count() <= 0) return shut(errc::closed);
@@ -213,6 +232,9 @@ asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor exec
     try {
         co_await other->attempt(request->address);
         co_await cancel_until_over(other, request);
+    } catch (error const& thrown) {
+        failure = thrown.what();
+        if (thrown.code() == errc::server_error) request->doubtful = false;  // an answer, too
     } catch (std::exception const& thrown) {
         failure = thrown.what();
     }
@@ -231,7 +253,9 @@ asio::awaitable<void> connection_core::cancel_until_over(pointer other, std::sha
     auto const until = clock::now() + request->timeout;
     for (std::chrono::milliseconds pause{10}; !request->over && clock::now() < until; pause *= 2) {
         auto backend = params(std::in_place, request->backend);
+        request->doubtful = true;  // until its answer has come
         co_await query(other, std::string("select pg_cancel_backend($1)"), std::move(backend), false);
+        request->doubtful = false;
         if (!request->over) co_await request->wake.wait_until(clock::now() + pause);
     }
 }
@@ -239,9 +263,11 @@ asio::awaitable<void> connection_core::cancel_until_over(pointer other, std::sha
 void connection_core::leave_transaction() noexcept
 {
     if (!open_ || shut_for_ || ready_) return;
+    transaction_ = transaction_number{};
     auto const idle = !busy_ && !recovering_;
     if (idle && !conn_.in_transaction()) return;
     rollback_ = true;
+    ++transactions_left_;
     if (idle) begin_recovery();
 }
 

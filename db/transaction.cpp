@@ -16,7 +16,10 @@ using detail::connection_core;
 struct detail::transaction_state {
     static constexpr std::uint64_t unspoilt = std::numeric_limits<std::uint64_t>::max();
 
-    explicit transaction_state(std::shared_ptr<connection_core> of) : core(std::move(of)) {}
+    explicit transaction_state(std::shared_ptr<connection_core> of)
+        : core(std::move(of)), number(core->number_transaction())
+    {
+    }
     transaction_state(transaction_state const&) = delete;
     transaction_state& operator=(transaction_state const&) = delete;
     // Bodies of savepoints, which may outlive the object, own this: not ended before they are.
@@ -24,10 +27,14 @@ struct detail::transaction_state {
 
     void leave() noexcept
     {
-        if (!std::exchange(ended, true)) core->leave_transaction();
+        if (!std::exchange(ended, true)) core->leave_transaction(number);
     }
 
+    /// Neither left nor gone with its connection, in whose place there may be another one.
+    [[nodiscard]] bool is_current() const noexcept { return !ended && core->has(number); }
+
     std::shared_ptr<connection_core> core;
+    connection_core::transaction_number number;
     std::uint64_t savepoints = 0;  // made so far
     // The first savepoint that could not be undone. Those made since have greater numbers.
     std::uint64_t spoilt = unspoilt;
@@ -50,6 +57,14 @@ error refused(connection_core const& core, std::string_view what, std::string_vi
         .append(state)
         .append(")");
     return error(errc::server_error, std::move(line), std::move(said));
+}
+
+// For a statement in it, which would otherwise run by itself. A closed connection says so itself.
+std::shared_ptr<connection_core> usable(detail::transaction_state const& state, std::string_view what)
+{
+    if (state.core->is_open() && !state.is_current())
+        throw refused(*state.core, what, "25P01", "the transaction has ended already");
+    return state.core;
 }
 
 std::string name_of(detail::savepoint_number number)
@@ -95,9 +110,18 @@ transaction::~transaction()
     if (state_) state_->leave();
 }
 
-transaction::core_ptr transaction::core() const
+asio::awaitable<result_set> transaction::run(detail::transaction_state_ptr state, std::string sql, params values,
+                                             bool binary)
 {
-    return state_->core;
+    auto core = usable(*state, "query");
+    auto result = co_await connection_core::query(std::move(core), std::move(sql), std::move(values), binary);
+    co_return result;
+}
+
+asio::awaitable<void> transaction::run_script(detail::transaction_state_ptr state, std::string sql)
+{
+    auto core = usable(*state, "script");
+    co_await connection_core::script(std::move(core), std::move(sql));
 }
 
 asio::awaitable<transaction> begin(connection& conn, transaction_options options)
@@ -115,6 +139,8 @@ asio::awaitable<transaction> transaction::start(core_ptr core, transaction_optio
     co_await connection_core::settled(core);
     if (core->in_transaction())
         throw refused(*core, "begin", "25001", "a transaction is open already: use a savepoint");
+    // Throws busy before there is a state: what is under way may be in a transaction of somebody else's.
+    static_cast<void>(connection_core::operation(core, "begin on", std::string()));
     auto state = std::make_shared<detail::transaction_state>(core);  // which leaves what may have begun
     auto sql = detail::begin_statement(options);
     co_await connection_core::query(core, std::move(sql), params(), false);
@@ -123,12 +149,12 @@ asio::awaitable<transaction> transaction::start(core_ptr core, transaction_optio
 
 asio::awaitable<void> transaction::script(std::string sql)
 {
-    return connection_core::script(core(), std::move(sql));
+    return run_script(state_, std::move(sql));
 }
 
 bool transaction::is_open() const noexcept
 {
-    return state_ && !state_->ended && state_->core->is_open();
+    return state_ && state_->is_current() && state_->core->is_open();
 }
 
 asio::any_io_executor transaction::executor() const noexcept
@@ -148,9 +174,10 @@ asio::awaitable<void> transaction::rollback()
 
 asio::awaitable<void> detail::commit(transaction_state_ptr state)
 {
-    auto const core = state->core;
+    auto const core = usable(*state, "commit");
     if (state->ended) throw refused(*core, "commit", "25P01", "the transaction has ended already");
     co_await connection_core::settled(core);
+    static_cast<void>(usable(*state, "commit"));
     if (core->is_open() && !core->in_transaction()) {
         state->ended = true;
         throw refused(*core, "commit", "25P01", "the transaction was ended by a statement in it");
@@ -181,17 +208,19 @@ asio::awaitable<void> detail::rollback(transaction_state_ptr state)
 
 asio::awaitable<detail::savepoint_number> detail::enter_savepoint(transaction_state_ptr state)
 {
+    auto const core = usable(*state, "savepoint");
     auto const number = savepoint_number(++state->savepoints);
     auto sql = "savepoint " + name_of(number);
-    co_await connection_core::query(state->core, std::move(sql), params(), false);
+    co_await connection_core::query(core, std::move(sql), params(), false);
     co_return number;
 }
 
 asio::awaitable<void> detail::keep_savepoint(transaction_state_ptr state, savepoint_number which)
 {
+    auto const core = usable(*state, "release savepoint");
     // In an aborted transaction this fails with 25P02, as it should: the body hid an error.
     auto sql = "release savepoint " + name_of(which);
-    co_await connection_core::query(state->core, std::move(sql), params(), false);
+    co_await connection_core::query(core, std::move(sql), params(), false);
 }
 
 void detail::spoil(transaction_state_ptr const& state, savepoint_number which) noexcept
@@ -201,8 +230,9 @@ void detail::spoil(transaction_state_ptr const& state, savepoint_number which) n
 
 asio::awaitable<void> detail::undo_savepoint(transaction_state_ptr state, savepoint_number which)
 {
+    auto const core = usable(*state, "rollback to savepoint");
     auto sql = "rollback to savepoint " + name_of(which) + "; release savepoint " + name_of(which);
-    co_await connection_core::script(state->core, std::move(sql));
+    co_await connection_core::script(core, std::move(sql));
     if (state->spoilt >= static_cast<std::uint64_t>(which)) state->spoilt = transaction_state::unspoilt;
 }
 

@@ -68,6 +68,8 @@ class retrying;
 /// Guarantees
 ///  - Whatever way it is left, cancellation included, the connection ends outside of the transaction or
 ///    closed.
+///  - Once it has ended (committed, left, lost with its connection, even if that was connected anew) nothing
+///    runs by it any more: 25P01, and it touches no transaction that came after it.
 ///  - A savepoint's body takes effect as a whole or not at all. Where it could not be undone the whole
 ///    transaction cannot be committed any more.
 ///
@@ -75,8 +77,7 @@ class retrying;
 ///  - When commit() throws anything but server_error (connection_lost, timed_out, closed, or
 ///    operation_aborted) it is not known whether the transaction was committed.
 ///
-/// The connection must not be closed, connected or put into another transaction meanwhile. It may be
-/// moved, and destroyed, which ends the transaction. Threads: as connection.
+/// The connection may be moved; closing, connecting or destroying it ends the transaction. Threads: as connection.
 class transaction {
 public:
     transaction() noexcept;  ///< empty: not open, and good for nothing but to be assigned to
@@ -85,18 +86,18 @@ public:
     transaction& operator=(transaction&& other) noexcept;
     ~transaction();
 
-    /// As connection::query.
+    /// As connection::query. Throws 25P01 too.
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {
-        return connection::run(core(), std::move(sql), params(std::in_place, values...), false);
+        return run(state_, std::move(sql), params(std::in_place, values...), false);
     }
 
     /// As connection::query_as.
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return connection::run_as<Row>(core(), std::move(sql), params(std::in_place, values...));
+        return run_as<Row>(state_, std::move(sql), params(std::in_place, values...));
     }
 
     /// As connection::script.
@@ -157,7 +158,18 @@ private:
     using core_ptr = std::shared_ptr<detail::connection_core>;
 
     explicit transaction(detail::transaction_state_ptr state) noexcept;
-    [[nodiscard]] core_ptr core() const;
+    // Not coroutines of `this`: the frames own all they use.
+    static asio::awaitable<result_set> run(detail::transaction_state_ptr state, std::string sql, params values,
+                                           bool binary);
+    static asio::awaitable<void> run_script(detail::transaction_state_ptr state, std::string sql);
+
+    template <class Row>
+    static asio::awaitable<rows<Row>> run_as(detail::transaction_state_ptr state, std::string sql, params values)
+    {
+        auto result = co_await run(std::move(state), std::move(sql), std::move(values), true);
+        co_return rows<Row>(std::move(result));
+    }
+
     static asio::awaitable<transaction> start(connection& conn, transaction_options options);
     static asio::awaitable<transaction> start(core_ptr core, transaction_options options);
 

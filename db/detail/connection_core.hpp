@@ -71,6 +71,21 @@ public:
     /// Rolls back the transaction that is open, if one is; the next operation waits for it.
     void leave_transaction() noexcept;
 
+    /// A transaction has a number as long as it is the connection's: until it is left, or the connection
+    /// ends. A statement's BEGIN has none.
+    enum class transaction_number : std::uint64_t {};
+    [[nodiscard]] transaction_number number_transaction() noexcept
+    {
+        transaction_ = transaction_number{++transactions_begun_};
+        return transaction_;
+    }
+    [[nodiscard]] bool has(transaction_number which) const noexcept { return transaction_ == which; }
+    /// Does nothing to another one.
+    void leave_transaction(transaction_number which) noexcept
+    {
+        if (has(which)) leave_transaction();
+    }
+
     /// Waits for the end of a recovery, however it ends. Throws error (busy, operation_aborted).
     static asio::awaitable<void> settled(pointer self);
 
@@ -143,6 +158,7 @@ private:
     asio::awaitable<void> skip_copy();
     asio::awaitable<void> prove_in_step();
     asio::awaitable<void> absorb_cancel();
+    void ask_to_cancel() noexcept;
     static asio::awaitable<void> request_cancel(asio::any_io_executor executor,
                                                 std::shared_ptr<cancel_request> request);
     static asio::awaitable<void> cancel_until_over(pointer other, std::shared_ptr<cancel_request> request);
@@ -177,6 +193,7 @@ private:
     void check_open() const;
     void check_going() const;
     [[nodiscard]] error gone() const;
+    [[nodiscard]] error no_transaction(std::string_view why) const;
     [[noreturn]] void lose();
     [[noreturn]] void cancelled();
 
@@ -202,6 +219,9 @@ private:
     bool in_the_middle_ = false;  // of a statement, when the operation was left
     bool rollback_ = false;       // recover() is to end the transaction, too
     signal recovered_;
+    transaction_number transaction_{};      // that somebody has in hand
+    std::uint64_t transactions_begun_ = 0;  // with a number
+    std::uint64_t transactions_left_ = 0;
     std::shared_ptr<cancel_request> cancel_{};  // since the last one was absorbed
     pq::options address_{};                     // of the server, to reach it once more
     std::shared_ptr<readiness> ready_{};        // while in pipeline mode: shared with the waits under way
@@ -257,7 +277,8 @@ struct connection_core::cancel_request {
     std::int32_t backend = 0;
     std::weak_ptr<connection_core> of{};
     bool over = false;      // the statement has ended
-    bool answered = false;  // nothing is on its way to the server any more
+    bool answered = false;  // nothing is on its way to the server any more,
+    bool doubtful = false;  // unless this: no answer came
     signal wake;
 };
 
