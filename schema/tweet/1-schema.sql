@@ -22,7 +22,7 @@ create table if not exists tweet.follower (
   primary key (follower, following)
 );
 
--- favs and rts are what an application that counts by UPDATE would keep; nothing writes them here.
+-- favs and rts are what an application that counts by UPDATE would keep; nothing of ours writes them.
 create table if not exists tweet.message (
   messageid bigserial primary key,
   userid    bigint not null references tweet.users (userid),
@@ -62,3 +62,29 @@ create or replace view tweet.message_with_counters as
                   count(*) filter (where action = 'fav') - count(*) filter (where action = 'de-fav') as favs
              from tweet.activity
             where activity.messageid = m.messageid) a;
+
+-- What is kept instead of computed.
+create schema if not exists twcache;
+
+-- As old as its last "refresh materialized view concurrently twcache.message", which needs the unique index.
+create materialized view if not exists twcache.message as
+  select messageid, userid, datetime, message, rts, favs, location, lang, url
+    from tweet.message_with_counters;
+
+create unique index if not exists message_messageid on twcache.message (messageid);
+
+-- What the tallies of 3-tally.sql are materialized in. No foreign key: a copy must not keep anybody from deleting a
+-- message, nor fail because somebody did.
+create table if not exists twcache.counters (
+  messageid bigint primary key,
+  rts       bigint not null default 0,
+  favs      bigint not null default 0
+);
+
+create table if not exists twcache.daily_counters (
+  day     date primary key,
+  rts     bigint not null default 0,
+  de_rts  bigint not null default 0,
+  favs    bigint not null default 0,
+  de_favs bigint not null default 0
+);

@@ -1,13 +1,27 @@
--- The tally "tweets": likes and retweets of every message, exact and live. Needs "pgtally install" first; the same
--- definition again does nothing.
+-- The two tallies, exact and live. Needs "pgtally install" first; the same definition again does nothing.
 
+-- Likes and retweets of every message.
 select tally.create_tally(
-  name     => 'tweets',
-  source   => 'tweet.activity',
-  key      => 'messageid',
-  counters => $${"rts":  "case action when 'rt'  then 1 when 'de-rt'  then -1 end",
-                 "favs": "case action when 'fav' then 1 when 'de-fav' then -1 end"}$$,
-  actions  => $${"fav":   "insert into tweet.activity (messageid, action) values ($1::bigint, 'fav')",
-                 "rt":    "insert into tweet.activity (messageid, action) values ($1::bigint, 'rt')",
-                 "unfav": "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-fav')",
-                 "unrt":  "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-rt')"}$$);
+  name        => 'tweets',
+  source      => 'tweet.activity',
+  key         => 'messageid',
+  counters    => $${"rts":  "case action when 'rt'  then 1 when 'de-rt'  then -1 end",
+                    "favs": "case action when 'fav' then 1 when 'de-fav' then -1 end"}$$,
+  materialize => 'twcache.counters',
+  actions     => $${"fav":   "insert into tweet.activity (messageid, action) values ($1::bigint, 'fav')",
+                    "rt":    "insert into tweet.activity (messageid, action) values ($1::bigint, 'rt')",
+                    "unfav": "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-fav')",
+                    "unrt":  "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-rt')"}$$);
+
+-- What was done on every day. A row counts for the day of its own datetime, in UTC: one that is inserted late, with the
+-- time at which it happened, counts for that day. (The articles' trigger takes current_date, the day of the insert in
+-- the writer's time zone, and so counts such a row today.)
+select tally.create_tally(
+  name        => 'daily',
+  source      => 'tweet.activity',
+  key         => '(datetime at time zone ''UTC'')::date',
+  counters    => $${"rts":     "(action = 'rt')::integer",
+                    "de_rts":  "(action = 'de-rt')::integer",
+                    "favs":    "(action = 'fav')::integer",
+                    "de_favs": "(action = 'de-fav')::integer"}$$,
+  materialize => 'twcache.daily_counters');

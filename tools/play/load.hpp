@@ -1,6 +1,6 @@
 #pragma once
 
-#include "play.hpp"
+#include "rehearse.hpp"
 
 #include <pgtally/db/connection.hpp>
 
@@ -11,18 +11,17 @@
 namespace pgtally::play {
 
 struct load_report {
-    std::size_t spoken = 0;  ///< messages that the play has: a speech of two speakers is two
-    std::size_t sent = 0;    ///< those that were not there yet
-    std::vector<std::string> new_users{};
+    std::size_t speeches = 0;
+    std::size_t lines = 0;                 ///< messages that the play has: a speech of two speakers is two
+    std::size_t sent = 0;                  ///< those that were not there yet
+    std::vector<std::string> strangers{};  ///< speakers that nobody knew: users now
 };
 
 /// Sends every speech as a message of its speaker, in order, in one transaction.
 ///
-/// Speakers are users by uname, else by nickname, whatever the case; who is none becomes one. A message
-/// is known by its user, its text, and the how-manieth of that text by that user it is in the play:
-/// loading again sends nothing, loading a longer version sends what is new. Loads take turns.
-///
-/// `speeches` and `settings` are the coroutine's own. Throws db::error, and then nothing was done.
-db::asio::awaitable<load_report> load(std::vector<speech> speeches, db::config settings);
+/// Loading again sends nothing, loading a longer version sends what is new (see rehearse). Loads take
+/// turns. The arguments are the coroutine's own. Throws db::error; then nothing was done, unless
+/// the connection broke in the commit.
+db::asio::awaitable<load_report> load(std::vector<speech> speeches, db::config settings, copy_progress progress);
 
 }  // namespace pgtally::play

@@ -1,135 +1,187 @@
-// pgtally-play: lets the people of a play tweet their lines. For the demo, the tests and the benchmarks.
+// pgtally-play: lets the people of a play tweet their lines, and others like them. For the demo, the tests and the lab.
 
 #include "load.hpp"
+#include "options.hpp"
+#include "own_play.hpp"
+#include "perform.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/program_options.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/program_options/errors.hpp>
+
+#include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+#include <csignal>
+#include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <iterator>
-#include <optional>
+#include <random>
 #include <string>
 #include <system_error>
 #include <vector>
 
 namespace {
 
-namespace options = boost::program_options;
 namespace play = pgtally::play;
 namespace db = pgtally::db;
-
-constexpr char const* usage = "usage: pgtally-play load FILE [--dsn DSN]\n";
-
-constexpr char const* help = R"(
-Reads a play in Jon Bosak's XML markup and sends every speech as a message of its speaker, in
-order, in one transaction. The application's tables must be there (schema/tweet/1-schema.sql).
-
-Speakers are users by name or nickname, whatever the case; who is none becomes one, and is named.
-A speech of several speakers is sent by each. Stage directions are left out.
-
-Loading twice does not double: a message is known by its user, its text, and the how-manieth of
-that text by that user it is in the play.
-
-The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
-
-)";
-
-struct request {
-    std::string file;
-    std::string dsn;
-};
-
-std::string dsn_from_environment()
-{
-    for (auto const* name : {"PGTALLY_DSN", "DATABASE_URL"})
-        if (auto const* value = std::getenv(name); value != nullptr && *value != '\0') return value;
-    return {};
-}
-
-// Empty: help was asked for, and given. Throws options::error for a wrong usage.
-std::optional<request> read_arguments(int argc, char const* const* argv)
-{
-    request asked;
-    std::vector<std::string> words;
-    options::options_description shown("Options");
-    auto add = shown.add_options();
-    add("dsn", options::value(&asked.dsn), "the database: keywords or a URI, as for psql");
-    add("help", "show this");
-    options::options_description all;
-    all.add(shown).add_options()("word", options::value(&words));
-    options::positional_options_description positions;
-    positions.add("word", -1);
-
-    options::variables_map given;
-    options::store(options::command_line_parser(argc, argv).options(all).positional(positions).run(), given);
-    options::notify(given);
-    if (given.count("help") > 0) {
-        std::cout << usage << help << shown;
-        return std::nullopt;
-    }
-    if (words.empty()) throw options::error("what to do is missing");
-    if (words[0] != "load") throw options::error("'" + words[0] + "' is nothing that it can do");
-    if (words.size() != 2) throw options::error("load takes one file");
-    asked.file = words[1];
-    if (given.count("dsn") == 0) asked.dsn = dsn_from_environment();
-    return asked;
-}
+namespace asio = boost::asio;
 
 std::string read_file(std::string const& path)
 {
+    // A folder can be opened, and then not be read.
+    if (std::filesystem::is_directory(path))
+        throw std::system_error(std::make_error_code(std::errc::is_a_directory), path);
     std::ifstream file(path, std::ios::binary);
     if (!file) throw std::system_error(errno, std::generic_category(), path);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-play::load_report load(request const& asked)
+std::vector<play::speech> read_play(play::request const& asked)
 {
-    auto speeches = play::parse(read_file(asked.file));
+    return play::parse(asked.file.empty() ? std::string(play::own_play()) : read_file(asked.file));
+}
+
+db::config database_of(play::request const& asked)
+{
     db::config settings;
     settings.conninfo = asked.dsn;
     settings.application_name = "pgtally-play";
-
-    boost::asio::io_context context{1};
-    std::exception_ptr failed;
-    play::load_report report;
-    boost::asio::co_spawn(context, play::load(std::move(speeches), std::move(settings)),
-                          [&](std::exception_ptr fault, play::load_report result) {
-                              failed = fault;
-                              report = std::move(result);
-                          });
-    context.run();
-    if (failed) std::rethrow_exception(failed);
-    return report;
+    settings.log = [](db::level level, std::string_view line) {
+        if (level >= db::level::warn) std::cerr << "pgtally-play: " << line << '\n';
+    };
+    return settings;
 }
 
-void print(play::load_report const& report)
+// Lines that take each other's place, where somebody watches.
+void show(std::string const& line)
 {
-    for (auto const& name : report.new_users) std::cout << "new user: " << name << '\n';
-    std::cout << report.spoken << " messages in the play, " << report.sent << " sent";
-    if (report.sent < report.spoken) std::cout << ", " << report.spoken - report.sent << " were there";
+    if (isatty(STDERR_FILENO) == 1) std::cerr << "\r\033[K" << line << std::flush;
+}
+
+void name_strangers(std::vector<std::string> const& strangers)
+{
+    for (auto const& name : strangers) std::cout << "new user: " << name << ", whom nobody knew\n";
+}
+
+int load(play::request const& asked)
+{
+    auto speeches = read_play(asked);
+    auto const all = speeches.size();
+    asio::io_context context{1};
+    std::exception_ptr failed;
+    play::load_report report;
+    auto const progress = [all](std::size_t done, std::size_t bytes) {
+        show("loading " + std::to_string(all) + " speeches: " + std::to_string(done * 100 / bytes) + " %");
+    };
+    asio::co_spawn(context, play::load(std::move(speeches), database_of(asked), progress),
+                   [&](std::exception_ptr fault, play::load_report result) {
+                       failed = fault;
+                       report = std::move(result);
+                   });
+    context.run();
+    show("");
+    if (failed) std::rethrow_exception(failed);
+
+    name_strangers(report.strangers);
+    std::cout << report.speeches << " speeches, " << report.lines << " messages: " << report.sent << " sent";
+    if (report.sent < report.lines) std::cout << ", " << report.lines - report.sent << " were there";
     std::cout << '\n';
+    return 0;
+}
+
+play::performance_config settings_of(play::request const& asked)
+{
+    play::performance_config settings;
+    settings.connection = database_of(asked);
+    settings.rate = asked.rate;
+    settings.per_speech = asked.per_speech;
+    settings.seed = asked.seed ? *asked.seed : std::random_device()();
+    settings.acts = asked.count.value_or(0);
+    settings.end = asked.count ? play::until::acts : asked.encore ? play::until::stopped : play::until::play_ends;
+    settings.on_speech = [](play::speech const& said) {
+        for (auto const& who : said.speakers) std::cout << (&who == &said.speakers[0] ? "" : ", ") << who;
+        std::cout << ": " << said.text.substr(0, said.text.find('\n')) << std::endl;
+    };
+    return settings;
+}
+
+void print(play::performance_report const& report, std::uint64_t seed)
+{
+    using play::action;
+    auto const of = [&](action what) { return report.acts[static_cast<std::size_t>(what)]; };
+    auto const acts = of(action::fav) + of(action::rt) + of(action::de_fav) + of(action::de_rt);
+    auto const seconds = report.took.count();
+    name_strangers(report.strangers);
+    std::cout << report.speeches << " speeches, " << report.sent + report.there << " messages: " << report.sent
+              << " sent";
+    if (report.there > 0) std::cout << ", " << report.there << " were there";
+    std::cout << '\n'
+              << acts << " acts: " << of(action::fav) << " likes, " << of(action::rt) << " retweets, "
+              << of(action::de_fav) << " likes and " << of(action::de_rt) << " retweets taken back\n";
+    if (report.refused + report.unknown > 0)
+        std::cout << report.refused << " acts refused, " << report.unknown
+                  << " without an answer, the last: " << report.failure << '\n';
+    std::cout << std::fixed << std::setprecision(1) << seconds << " seconds, "
+              << (seconds > 0 ? static_cast<double>(acts) / seconds : 0.0) << " acts per second, seed " << seed
+              << std::endl;
+}
+
+int perform(play::request const& asked)
+{
+    auto settings = settings_of(asked);
+    auto const seed = settings.seed;
+    asio::io_context context{1};
+    play::performance performance(context.get_executor(), read_play(asked), std::move(settings));
+
+    // The first ends it well; the second, as the system does.
+    asio::signal_set signals(context, SIGINT, SIGTERM);
+    signals.async_wait([&](boost::system::error_code cancelled, int) {
+        if (cancelled) return;
+        signals.clear();
+        performance.stop();
+    });
+    std::exception_ptr failed;
+    asio::co_spawn(context, performance.run(), [&](std::exception_ptr fault, play::performance_report const&) {
+        failed = fault;
+        signals.cancel();
+    });
+    context.run();
+    if (!failed || performance.report().speeches > 0) print(performance.report(), seed);
+    if (failed) std::rethrow_exception(failed);
+    return 0;
+}
+
+int run(play::request const& asked)
+{
+    switch (asked.what) {
+        case play::command::load: return load(asked);
+        case play::command::perform: return perform(asked);
+        case play::command::help: break;
+    }
+    std::cout << asked.text;
+    return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv)
 {
-    std::optional<request> asked;
+    std::signal(SIGPIPE, SIG_IGN);  // TLS writes by itself
+    play::request asked;
     try {
-        asked = read_arguments(argc, argv);
-        if (!asked) return 0;
-        print(load(*asked));
-        return 0;
-    } catch (options::error const& wrong) {
-        std::cerr << "pgtally-play: " << wrong.what() << '\n' << usage;
+        asked = play::read_request({argv + 1, argv + argc});
+        return run(asked);
+    } catch (boost::program_options::error const& wrong) {
+        std::cerr << "pgtally-play: " << wrong.what() << '\n' << play::usage;
         return 2;
     } catch (play::broken_file const& broken) {
-        std::cerr << "pgtally-play: " << asked->file << ':' << broken.line() << ": " << broken.what() << '\n';
+        std::cerr << "pgtally-play: " << asked.file << ':' << broken.line() << ": " << broken.what() << '\n';
     } catch (db::error const& error) {
         std::cerr << "pgtally-play: " << error.what() << '\n';
         if (error.state().is("42P01") || error.state().is("3F000"))
