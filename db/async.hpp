@@ -17,7 +17,8 @@
 #include <utility>
 
 /// Operations for who does not write coroutines. Each operation `x(...)` that gives an
-/// asio::awaitable<T> has a twin `async_x(..., token)`, whose last argument is any completion token
+/// asio::awaitable<T>, but for those with a body to be awaited (savepoint, in_transaction of a
+/// connection), has a twin `async_x(..., token)`, whose last argument is any completion token
 /// of Asio's: a callback, use_future, deferred, use_awaitable, as_tuple(...), bind_executor(...).
 ///
 ///     connection.async_query("select $1::int", 7, [](std::exception_ptr failure, db::result_set result) {...});

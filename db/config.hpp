@@ -37,7 +37,9 @@ struct config {
     /// much again). > 0.
     std::chrono::milliseconds connect_timeout{10'000};
 
-    /// For each operation; connection::set_timeout changes it. 0: none.
+    /// For each operation; connection::set_timeout changes it. Of a row_stream, copy_in or copy_out: for
+    /// each of its calls. Of a session: for each call, its wait included. A listener does not use it.
+    /// 0: none.
     std::chrono::milliseconds query_timeout{0};
 
     /// How long a connection may take to become usable again after an operation was left in the

@@ -42,7 +42,8 @@ class connection_core;
 ///     the connection lives: in the background the server is asked to stop, over a connection of
 ///     its own, and what it still sends is dropped. The next operation waits for that. What does not
 ///     come to rest within config::recovery_timeout is closed.
-///  5. Every other failure ends the connection: is_open() is false, connect() makes a new one.
+///  5. A connection that is lost, or could not be brought to rest, is closed: is_open() is false,
+///     connect() makes a new one. (busy, bad_parameter and bad_result do it no harm.)
 ///  6. close() is synchronous. What waits then throws errc::closed, at the next turn of the loop.
 ///
 /// Guarantees
@@ -58,7 +59,8 @@ class connection_core;
 ///    server's own message may quote data).
 ///
 /// Not promised
-///  - No queue: whoever shares a connection takes turns. No reconnect: only a listener does.
+///  - No queue: whoever shares a connection takes turns. No reconnect: a session, a pool and a listener
+///    connect again.
 ///  - COPY by query() is refused (bad_result).
 ///  - Notifications that arrive here are dropped: a listener has a connection of its own.
 ///  - That a statement which was given up is undone: the server may have been faster.

@@ -24,14 +24,14 @@ namespace asio = boost::asio;
 /// is stopped, and the next operation waits until that is done (config::recovery_timeout).
 ///
 /// Errors: error (server_error, connection_lost, timed_out, closed, busy). The connection's timeout is
-/// for each call. One call at a time.
+/// for each call. One call at a time. After an error that ends the copy further calls fail with closed.
 ///
 /// Memory: a chunk, whatever the size of the whole: who writes faster than the server reads waits.
 
 /// `copy T from stdin`.
 class copy_in {
 public:
-    copy_in() = default;
+    copy_in() = default;  ///< empty: to be assigned to
     explicit copy_in(detail::stream_ptr to) noexcept : to_(std::move(to)) {}
 
     /// Some bytes, cut wherever you like; they must stay where they are until this is done. An error
@@ -68,7 +68,7 @@ private:
 /// `copy T to stdout`, `copy (select ...) to stdout`.
 class copy_out {
 public:
-    copy_out() = default;
+    copy_out() = default;  ///< empty: to be assigned to
     explicit copy_out(detail::stream_ptr from) noexcept : from_(std::move(from)) {}
 
     /// What has come, whole messages of the server's (in the text format: lines), some 64 KiB at most

@@ -51,17 +51,20 @@ enum class errc {
     login_failed,
     /// The connection broke while it was used; whether a statement took effect is not known.
     connection_lost,
-    /// The deadline of the operation passed; a connection was closed for it, a session lives on.
+    /// The deadline of the operation passed. The connection lives on if it can be brought to rest
+    /// (config::recovery_timeout); a session lives on in any case.
     timed_out,
     /// The server refused a statement; the connection is usable, a transaction may be aborted.
     server_error,
-    /// The result has not the columns or values that were asked for; the connection is usable.
+    /// The result has not the columns or values that were asked for, or a COPY is not where it belongs;
+    /// the connection is usable.
     bad_result,
-    /// A statement or parameter that cannot be sent (it holds a NUL character).
+    /// A statement or parameter that cannot be sent: it holds a NUL character, or a value that PostgreSQL
+    /// cannot hold.
     bad_parameter,
     /// The connection is not open, or was closed while the operation waited.
     closed,
-    /// Another operation is under way on this connection.
+    /// Another operation is under way: on this connection, on this stream, or a second run() or next().
     busy,
     /// Too many callers wait already; the statement was not sent.
     overloaded,

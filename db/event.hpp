@@ -25,7 +25,8 @@ struct listening {
     std::uint64_t generation = 0;  ///< grows by one with each
 };
 
-/// Nothing arrives at present; the listener connects again by itself.
+/// The connection is lost, or cannot be made; the listener connects again by itself. What is notified
+/// before the next `listening` may be missed.
 struct lost {
     std::string reason{};    ///< one line, without secrets
     sqlstate state{};        ///< if the server gave the reason

@@ -54,10 +54,9 @@ struct listener_counters {
 ///  2. next() hands over everything that arrived since the last call, in order.
 ///  3. `listening` comes after LISTEN has committed. Who mirrors something loads it then: a load
 ///     that begins after `listening` was seen and the notifications that follow it leave no hole.
-///     (A notification may already come before `listening`, for it arrived with the answer to
-///     LISTEN.)
 ///  4. `lost` comes when the connection is, and when the reason why it cannot be made changes; not
-///     for every attempt. Between `lost` and `listening` nothing arrives.
+///     for every attempt. Between `lost` and `listening` no notification comes but such as arrived
+///     with the answer to LISTEN: they are real, but others may be missing.
 ///
 /// Guarantees
 ///  - The socket is always read, whether or not next() is called: a listener that does not read

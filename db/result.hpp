@@ -8,7 +8,8 @@
 
 namespace pgtally::db {
 
-/// What a statement gave back, whole and in memory; a statement with too much of it needs a cursor.
+/// What a statement gave back, whole and in memory; a statement with too much of it is for row_stream
+/// or copy_out.
 /// Owns its values: the views it hands out live as long as it does (moving it keeps them). Rows and
 /// columns count from 0; a number out of range is an error of the program (std::out_of_range).
 class result_set {

@@ -31,7 +31,7 @@ namespace asio = boost::asio;
 template <class Row>
 class row_stream {
 public:
-    row_stream() = default;
+    row_stream() = default;  ///< empty: to be assigned to
     explicit row_stream(detail::stream_ptr of) noexcept : of_(std::move(of)) {}
 
     /// The next row; none at the end. What it refers to (a std::string_view) is valid until the next

@@ -51,7 +51,8 @@ struct session_config {
     /// When nothing was answered for so long and nothing is in flight, the server is asked whether it
     /// is still there. > 0.
     std::chrono::milliseconds keepalive_interval{15'000};
-    /// How long its answer may take until the connection counts as lost. > 0.
+    /// How long its answer may take until the connection counts as lost, and with it the calls that were
+    /// sent meanwhile (connection_lost). > 0.
     std::chrono::milliseconds keepalive_timeout{10'000};
 };
 
@@ -102,7 +103,8 @@ struct session_counters {
 ///  - Settings (SET), temporary tables and advisory locks are everybody's, and gone after a
 ///    reconnect.
 ///  - That a peer which vanishes while calls are in flight is noticed before TCP does: a statement may
-///    take its time, and only deadlines say how much. An idle one is asked, see keepalive_interval.
+///    take its time, and only deadlines say how much. An idle one is asked, see keepalive_interval;
+///    calls that are sent behind a question which stays without an answer are lost with the connection.
 ///  - That calls run in the order they were made, when one of them had to be sent again.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.

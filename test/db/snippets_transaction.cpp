@@ -25,13 +25,10 @@ BOOST_AUTO_TEST_CASE(transaction_with_a_savepoint)
         //[ transaction
         db::transaction tx = co_await db::begin(conn);
         co_await tx.query("delete from post where id = $1", id);
-
         auto const insert = [&]() -> asio::awaitable<void> {
             co_await tx.query("insert into post (id, title) values (7, 'there is one')");
         };
         auto const added = co_await db::attempt(tx.savepoint(insert));  // fails: undone, the rest stays
-        std::cout << (added ? "added" : "was there") << '\n';
-
         co_await tx.commit();  // without it: rolled back, without waiting, when tx goes
         //]
         BOOST_TEST(added.has_error());
@@ -85,12 +82,11 @@ BOOST_AUTO_TEST_CASE(pool_lends)
 
         co_await pool.query("update post set seen = seen + 1 where id = $1", id);  // acquire, run, give back
         co_await pool.in_transaction(options, body);                               // the same with a transaction
-        {
-            db::lease lease = co_await pool.acquire();                                 // first come, first served
-            co_await lease->query("select set_config('search_path', 'shop', false)");  // a db::connection
-            lease.discard();  // it has a state that others must not see: closed instead of kept
-        }  // given back here
+        db::lease lease = co_await pool.acquire();  // first come, first served; given back when it goes
+        co_await lease->query("select set_config('search_path', 'shop', false)");  // a db::connection
+        lease.discard();  // it has a state that others must not see: closed instead of kept
         //]
+        lease.give_back();
         BOOST_TEST(pool.counters().acquired == 3u);
         BOOST_TEST(pool.counters().discarded == 1u);
         pool.stop();
