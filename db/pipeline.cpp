@@ -47,7 +47,10 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     auto const ready = self->ready_;
     co_await self->wait_turn(ready, unsent);
     auto alive = true;
-    if (std::exchange(ready->readable, false)) alive = self->consume();
+    if (std::exchange(ready->readable, false)) {
+        alive = self->consume();
+        self->arrived_ = true;
+    }
     if (ready->writable) {
         // Ends the write interest that epoll would keep waking us for.
         self->unwrap();

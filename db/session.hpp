@@ -52,7 +52,8 @@ struct session_config {
     /// is still there. > 0.
     std::chrono::milliseconds keepalive_interval{15'000};
     /// How long its answer may take until the connection counts as lost, and with it the calls that were
-    /// sent meanwhile (connection_lost). > 0.
+    /// sent meanwhile (connection_lost). > 0. A silence of both together is as much, where calls are in
+    /// flight that their callers have all given up.
     std::chrono::milliseconds keepalive_timeout{10'000};
 };
 
@@ -102,9 +103,13 @@ struct session_counters {
 ///    statement_timeout in on_connect; long ones and transactions have a connection of their own.
 ///  - Settings (SET), temporary tables and advisory locks are everybody's, and gone after a
 ///    reconnect.
-///  - That a peer which vanishes while calls are in flight is noticed before TCP does: a statement may
-///    take its time, and only deadlines say how much. An idle one is asked, see keepalive_interval;
-///    calls that are sent behind a question which stays without an answer are lost with the connection.
+///  - That a peer which vanishes while somebody waits for a call in flight is noticed before TCP does: a
+///    statement may take its time, and only deadlines say how much. An idle one is asked, see
+///    keepalive_interval. Once all calls in flight have been given up, by a deadline or cancellation, a
+///    silence of keepalive_interval and keepalive_timeout together ends the connection, and with it a
+///    statement that takes longer: whoever waits for its turn gets it on the next connection.
+///  - That calls outlive a question of the keep-alive they were sent behind: without its answer they are lost
+///    with the connection.
 ///  - That calls run in the order they were made, when one of them had to be sent again.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.

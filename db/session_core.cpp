@@ -175,10 +175,10 @@ asio::awaitable<void> session_core::drive()
         resume_answered();
         write_waiting();
         auto const unsent = core_->pipeline().flush() == pq::flushed::some;
-        if (read_answers()) {
-            keepalive_.heard(clock::now());
-            continue;
-        }
+        auto const arrived = core_->take_arrived();
+        auto const progress = read_answers();
+        if (progress || arrived) keepalive_.heard(clock::now());
+        if (progress) continue;
         if (std::exchange(idle_due_, false)) {
             keep_alive();
             watch_idle();

@@ -65,14 +65,16 @@ void session_core::write_next(request_ptr const& next)
 void session_core::keep_alive()
 {
     auto const now = std::chrono::steady_clock::now();
-    auto const todo = keepalive_.look(now, queue_.in_flight() > 0);
+    auto what = queue_.is_awaited() ? keepalive::in_flight::awaited : keepalive::in_flight::given_up;
+    if (queue_.in_flight() == 0) what = keepalive::in_flight::nothing;
+    auto const todo = keepalive_.look(now, what);
     if (todo == keepalive::todo::nothing) return;
     auto& conn = core_->pipeline();
     if (todo == keepalive::todo::give_up) {
         // This process may have been held up, and the answer lies in the socket.
         if (conn.consume_input() && !conn.is_busy()) return;
         diagnostics said;
-        said.primary = "no answer to a keep-alive";
+        said.primary = keepalive_.is_asking() ? "no answer to a keep-alive" : "no answer to calls that were given up";
         throw error(errc::connection_lost, "session on " + core_->description() + " failed: " + said.primary, said);
     }
     auto const unasked = std::make_shared<request>(std::string(), params(), false);

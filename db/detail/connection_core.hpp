@@ -110,6 +110,8 @@ public:
     /// still be read.
     static asio::awaitable<bool> turn(pointer self, bool unsent);
     void nudge() noexcept;
+    /// Whether something arrived since the last time.
+    [[nodiscard]] bool take_arrived() noexcept { return std::exchange(arrived_, false); }
 
     /// Those that came with the answers read since the last turn. Throws error when the log hook has
     /// closed the connection.
@@ -213,6 +215,7 @@ private:
     bool busy_ = false;
     bool receiving_ = false;
     bool interrupted_ = false;
+    bool arrived_ = false;        // in a turn
     std::size_t unflushed_ = 0;   // of a copy
     bool expired_ = false;        // the deadline of the operation under way has passed
     bool recovering_ = false;     // recover() has the connection

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -17,6 +18,13 @@ public:
         give_up,  ///< the answer is overdue
     };
 
+    /// What the peer has yet to answer.
+    enum class in_flight {
+        nothing,
+        awaited,   ///< it may take its time: only a question that was asked before it can be overdue
+        given_up,  ///< nobody waits for any of it: then a silence of interval and timeout is enough
+    };
+
     /// Both > 0.
     keepalive(duration interval, duration timeout) : interval_(interval), timeout_(timeout) {}
 
@@ -29,18 +37,22 @@ public:
     void asked(time_point now) noexcept { asked_at_ = now; }
     void answered() noexcept { asked_at_.reset(); }
 
-    /// `in_flight`: answers are due that may take their time, and only a question that was asked before
-    /// them can be overdue.
-    [[nodiscard]] todo look(time_point now, bool in_flight) const noexcept
+    [[nodiscard]] todo look(time_point now, in_flight what) const noexcept
     {
         if (asked_at_) return now - *asked_at_ >= timeout_ ? todo::give_up : todo::nothing;
-        return !in_flight && now - heard_at_ >= interval_ ? todo::ask : todo::nothing;
+        auto const silence = now - heard_at_;
+        if (what == in_flight::given_up) return silence >= interval_ + timeout_ ? todo::give_up : todo::nothing;
+        return what == in_flight::nothing && silence >= interval_ ? todo::ask : todo::nothing;
     }
+    [[nodiscard]] bool is_asking() const noexcept { return asked_at_.has_value(); }
 
     [[nodiscard]] time_point next(time_point now) const noexcept
     {
         if (asked_at_) return *asked_at_ + timeout_;
-        return now - heard_at_ < interval_ ? heard_at_ + interval_ : now + interval_;
+        auto const silence = now - heard_at_;
+        if (silence < interval_) return heard_at_ + interval_;
+        auto const last = heard_at_ + interval_ + timeout_;
+        return now < last ? std::min(last, now + interval_) : now + interval_;
     }
 
 private:

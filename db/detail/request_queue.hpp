@@ -135,6 +135,13 @@ public:
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
     [[nodiscard]] std::size_t in_flight() const noexcept { return written_.size(); }
 
+    /// Somebody waits for an answer of those in flight.
+    [[nodiscard]] bool is_awaited() const noexcept
+    {
+        auto const wanted = [](pointer const& each) { return each->state == request_state::written; };
+        return std::any_of(written_.begin(), written_.end(), wanted);
+    }
+
 private:
     void add_written(pointer request)
     {

@@ -8,6 +8,7 @@
 using namespace pgtally::db::detail;
 using namespace std::chrono_literals;
 using todo = keepalive::todo;
+using enum keepalive::in_flight;
 
 namespace {
 
@@ -21,15 +22,15 @@ BOOST_AUTO_TEST_CASE(silent_peer_is_asked_and_then_given_up)
 {
     keepalive it(15s, 10s);
     it.connected(start);
-    BOOST_TEST((it.look(start + 14s, false) == todo::nothing));
+    BOOST_TEST((it.look(start + 14s, nothing) == todo::nothing));
     BOOST_TEST((it.next(start + 14s) == start + 15s));
-    BOOST_TEST((it.look(start + 15s, false) == todo::ask));
+    BOOST_TEST((it.look(start + 15s, nothing) == todo::ask));
     it.asked(start + 15s);
     BOOST_TEST((it.next(start + 15s) == start + 25s));
-    BOOST_TEST((it.look(start + 24s, true) == todo::nothing));
-    BOOST_TEST((it.look(start + 25s, true) == todo::give_up));
+    BOOST_TEST((it.look(start + 24s, awaited) == todo::nothing));
+    BOOST_TEST((it.look(start + 25s, awaited) == todo::give_up));
     it.connected(start + 30s);
-    BOOST_TEST((it.look(start + 30s, false) == todo::nothing));
+    BOOST_TEST((it.look(start + 30s, nothing) == todo::nothing));
 }
 
 BOOST_AUTO_TEST_CASE(answer_puts_it_off)
@@ -39,17 +40,38 @@ BOOST_AUTO_TEST_CASE(answer_puts_it_off)
     it.asked(start + 15s);
     it.answered();
     it.heard(start + 16s);
-    BOOST_TEST((it.look(start + 30s, false) == todo::nothing));
+    BOOST_TEST((it.look(start + 30s, nothing) == todo::nothing));
     BOOST_TEST((it.next(start + 30s) == start + 31s));
-    BOOST_TEST((it.look(start + 31s, false) == todo::ask));
+    BOOST_TEST((it.look(start + 31s, nothing) == todo::ask));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_concluded_while_answers_are_due)
 {
     keepalive it(15s, 10s);
     it.connected(start);
-    BOOST_TEST((it.look(start + 1h, true) == todo::nothing));
+    BOOST_TEST((it.look(start + 1h, awaited) == todo::nothing));
     BOOST_TEST((it.next(start + 1h) == start + 1h + 15s));
+}
+
+BOOST_AUTO_TEST_CASE(silence_counts_when_all_have_given_up)
+{
+    keepalive it(15s, 10s);
+    it.connected(start);
+    BOOST_TEST((it.next(start) == start + 15s));
+    BOOST_TEST((it.look(start + 15s, given_up) == todo::nothing));
+    BOOST_TEST((it.next(start + 15s) == start + 25s));
+    BOOST_TEST((it.look(start + 25s, awaited) == todo::nothing));
+    BOOST_TEST((it.look(start + 25s, given_up) == todo::give_up));
+    BOOST_TEST(!it.is_asking());
+    BOOST_TEST((it.next(start + 25s) == start + 40s));
+    it.heard(start + 24s);
+    BOOST_TEST((it.look(start + 48s, given_up) == todo::nothing));
+    BOOST_TEST((it.look(start + 49s, given_up) == todo::give_up));
+    // A timeout that is longer than the interval: it is looked at more often than needed.
+    keepalive patient(10s, 100s);
+    patient.connected(start);
+    BOOST_TEST((patient.next(start + 10s) == start + 20s));
+    BOOST_TEST((patient.next(start + 105s) == start + 110s));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

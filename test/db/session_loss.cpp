@@ -211,6 +211,55 @@ BOOST_AUTO_TEST_CASE(slow_statement_is_no_silence)
     });
 }
 
+// Nobody waits any more, and nothing says whether the server is there.
+BOOST_AUTO_TEST_CASE(peer_that_is_silent_about_calls_that_all_gave_up_is_left)
+{
+    proxy between(cluster::shared().port());
+    auto settings = session_settings(through(between));
+    settings.keepalive_interval = 50ms;
+    settings.keepalive_timeout = 100ms;
+    with_client(settings, [&](client& it) -> asio::awaitable<void> {
+        co_await it.hold();
+        auto const slow = it.stop_here();
+        for (bool waits = false; !waits || it.session.in_flight() != 1;) {
+            auto const locks =
+                co_await it.other.query("select from pg_locks where locktype = 'advisory' and not granted");
+            waits = locks.size() == 1;
+        }
+        auto const queued = it.begin("select 1");
+        co_await it.until_sent(2);
+        between.stall();
+        slow->cancel.emit(asio::cancellation_type::terminal);
+        queued->cancel.emit(asio::cancellation_type::terminal);
+        auto const noticed = [&] { return it.session.stats().losses == 1; };
+        co_await it.until(noticed);
+        BOOST_TEST(queued->failed_by(asio::error::operation_aborted));
+        between.pass();
+        co_await it.release();
+        co_await it.check_usable();
+        BOOST_TEST(it.session.stats().connects == 2u);
+    });
+    BOOST_TEST(log->contain("no answer to calls that were given up"));
+}
+
+BOOST_AUTO_TEST_CASE(answer_that_nobody_waits_for_is_no_silence_while_it_comes)
+{
+    auto settings = session_settings();
+    settings.keepalive_interval = 500ms;
+    settings.keepalive_timeout = 500ms;
+    with_client(settings, [&](client& it) -> asio::awaitable<void> {
+        co_await it.check_usable();
+        auto const long_one =
+            it.begin("select repeat('x', 10000), pg_sleep(0.005) from generate_series(1, 300)");  // 1.5 s
+        co_await it.until_sent(1);
+        long_one->cancel.emit(asio::cancellation_type::terminal);
+        auto const over = [&] { return it.session.stats().dropped == 1; };
+        co_await it.until(over);
+        BOOST_TEST(it.session.stats().losses == 0u);
+        co_await it.check_usable();
+    });
+}
+
 BOOST_AUTO_TEST_CASE(half_closed_while_idle_is_made_again)
 {
     proxy between(cluster::shared().port());
