@@ -11,17 +11,21 @@ constexpr std::size_t kept_events = 4096;  // what a peak took beyond this is gi
 
 }  // namespace
 
-event_queue::batch::batch()
-    : first_block(std::make_unique<std::byte[]>(first_block_bytes)), arena(first_block.get(), first_block_bytes)
-{
-}
+event_queue::batch::batch() : first_block(std::make_unique<char[]>(first_block_bytes)) {}
 
 void event_queue::batch::clear() noexcept
 {
     events.clear();
     if (events.capacity() > kept_events) std::vector<event>().swap(events);
-    arena.release();
+    if (std::exchange(used, 0) > first_block_bytes) more.release();
     bytes = 0;
+}
+
+// From here on nothing goes to the first block any more.
+char* event_queue::batch::grow(std::size_t wanted)
+{
+    used = std::max(used, first_block_bytes + 1);
+    return static_cast<char*>(more.allocate(std::max(wanted, std::size_t{1}), 1));
 }
 
 event_queue::event_queue(std::vector<std::string> channels, std::size_t max_events, std::size_t max_bytes)
@@ -33,6 +37,32 @@ event_queue::event_queue(std::vector<std::string> channels, std::size_t max_even
 {
 }
 
+inline std::string_view event_queue::keep(std::string_view text)
+{
+    auto& to = *back_;
+    auto const fits = to.used <= first_block_bytes && text.size() <= first_block_bytes - to.used;
+    auto* const bytes = fits ? to.first_block.get() + to.used : to.grow(text.size());
+    to.used += text.size();
+    std::copy(text.begin(), text.end(), bytes);
+    return {bytes, text.size()};
+}
+
+// A channel is nearly always the one of the notification before.
+inline std::string_view event_queue::intern(std::string_view channel)
+{
+    std::string_view const recent = channels_[recent_];
+    return recent == channel ? recent : find(channel);
+}
+
+// One of ours, which lives as long as this, unless somebody else listens here, too.
+std::string_view event_queue::find(std::string_view channel)
+{
+    auto const found = std::find(channels_.begin(), channels_.end(), channel);
+    if (found == channels_.end()) return keep(channel);
+    recent_ = static_cast<std::size_t>(found - channels_.begin());
+    return *found;
+}
+
 bool event_queue::push_notification(std::string_view channel, std::string_view payload, backend_pid sender)
 {
     if (back_->events.size() >= max_events_ || payload.size() > max_bytes_ - back_->bytes) {
@@ -41,11 +71,9 @@ bool event_queue::push_notification(std::string_view channel, std::string_view p
         return false;
     }
     back_->bytes += payload.size();
-    notification arrived;
-    arrived.channel = intern(channel);
-    arrived.payload = keep(payload);
-    arrived.sender = sender;
-    back_->events.emplace_back(arrived);
+    auto const kept_channel = intern(channel);
+    auto const kept_payload = keep(payload);
+    back_->events.emplace_back(notification{kept_channel, kept_payload, sender});
     return true;
 }
 
@@ -68,21 +96,6 @@ std::span<event const> event_queue::take()
     std::swap(back_, front_);
     back_->clear();
     return front_->events;
-}
-
-std::string_view event_queue::keep(std::string_view text)
-{
-    if (text.empty()) return {};
-    auto* const bytes = static_cast<char*>(back_->arena.allocate(text.size(), 1));
-    std::copy(text.begin(), text.end(), bytes);
-    return {bytes, text.size()};
-}
-
-// A channel is nearly always one of ours, which lives as long as this.
-std::string_view event_queue::intern(std::string_view channel)
-{
-    auto const found = std::find(channels_.begin(), channels_.end(), channel);
-    return found != channels_.end() ? std::string_view(*found) : keep(channel);
 }
 
 }  // namespace pgtally::db::detail

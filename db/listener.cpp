@@ -190,11 +190,12 @@ void listener::impl::stop() noexcept
 // done.
 void listener::impl::take(pq::notify const& arrived)
 {
+    auto const payload = arrived.payload();
     ++counters_.notifications;
-    counters_.payload_bytes += arrived.payload().size();
+    counters_.payload_bytes += payload.size();
     if (queue_.empty()) arrived_.notify();
     auto const sender = db::backend_pid(arrived.sender());
-    if (queue_.push_notification(arrived.channel(), arrived.payload(), sender)) return;
+    if (queue_.push_notification(arrived.channel(), payload, sender)) return;
     ++counters_.overflows;
     log(level::warn, core_->description() + ": too many notifications wait; load again");
 }

@@ -45,7 +45,12 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     self->check_alive();
     op.started();
     auto const ready = self->ready_;
-    co_await self->wait_turn(ready, unsent);
+    self->start_waits(ready, unsent);
+    auto const due = ready->readable || ready->writable || ready->nudged;
+    if (!due) co_await ready->turn.wait();
+    ready->nudged = false;
+    self->check_alive();
+    if (!due && ready->turn.cancelled()) self->cancelled();
     auto alive = true;
     if (std::exchange(ready->readable, false)) {
         alive = self->consume();
@@ -63,7 +68,8 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     co_return alive;
 }
 
-asio::awaitable<void> connection_core::wait_turn(std::shared_ptr<readiness> ready, bool unsent)
+// A plain function, for a coroutine of its own would cost each turn another frame.
+void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool unsent)
 {
     if (conn_.socket() < 0) lose_pipeline(pq::result());
     if (!ready->awaits_read && !ready->readable) {
@@ -79,11 +85,6 @@ asio::awaitable<void> connection_core::wait_turn(std::shared_ptr<readiness> read
         };
         socket_->async_wait(wait_type::wait_write, std::move(handler));
     }
-    auto const due = ready->readable || ready->writable || ready->nudged;
-    if (!due) co_await ready->turn.wait();
-    ready->nudged = false;
-    check_alive();
-    if (!due && ready->turn.cancelled()) cancelled();
 }
 
 void connection_core::log_notices()

@@ -96,17 +96,20 @@ private:
 
 class notify {
 public:
-    explicit notify(pgNotify* raw) noexcept : raw_(raw) {}
+    explicit notify(pgNotify* raw) noexcept;
     [[nodiscard]] explicit operator bool() const noexcept { return raw_ != nullptr; }
-    [[nodiscard]] std::string_view channel() const noexcept;
-    [[nodiscard]] std::string_view payload() const noexcept;
-    [[nodiscard]] std::int32_t sender() const noexcept;
+    [[nodiscard]] std::string_view channel() const noexcept { return channel_; }
+    [[nodiscard]] std::string_view payload() const noexcept { return payload_; }
+    [[nodiscard]] std::int32_t sender() const noexcept { return sender_; }
 
 private:
     struct free {
         void operator()(pgNotify* raw) const noexcept;
     };
     std::unique_ptr<pgNotify, free> raw_;
+    std::string_view channel_{};
+    std::string_view payload_{};
+    std::int32_t sender_ = 0;
 };
 
 /// A NOTICE, WARNING, or the FATAL with which a server ends a connection that is idle.

@@ -112,21 +112,18 @@ bool result::has_context() const noexcept
     return !view(PQresultErrorField(raw_.get(), PG_DIAG_CONTEXT)).empty();
 }
 
+// Millions of them may come: each text is measured once.
+notify::notify(pgNotify* raw) noexcept : raw_(raw)
+{
+    if (raw == nullptr) return;
+    channel_ = view(raw->relname);
+    payload_ = view(raw->extra);
+    sender_ = raw->be_pid;
+}
+
 void notify::free::operator()(pgNotify* raw) const noexcept
 {
     PQfreemem(raw);
-}
-std::string_view notify::channel() const noexcept
-{
-    return view(raw_->relname);
-}
-std::string_view notify::payload() const noexcept
-{
-    return view(raw_->extra);
-}
-std::int32_t notify::sender() const noexcept
-{
-    return raw_->be_pid;
 }
 
 }  // namespace pgtally::db::pq

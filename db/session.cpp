@@ -20,10 +20,14 @@ asio::awaitable<void> session::run()
     return session_core::run(core_);
 }
 
-asio::awaitable<result_set> session::call(core_ptr core, std::string sql, params values, bool binary,
-                                          std::optional<time_point> until)
+session::request_ptr session::ask(std::string&& sql, params&& values, bool binary)
 {
-    return session_core::call(std::move(core), std::move(sql), std::move(values), binary, until);
+    return std::make_shared<detail::request>(std::move(sql), std::move(values), binary);
+}
+
+asio::awaitable<result_set> session::call(core_ptr core, request_ptr asked, std::optional<time_point> until)
+{
+    return session_core::call(std::move(core), std::move(asked), until);
 }
 
 void session::stop() noexcept

@@ -25,7 +25,8 @@ namespace asio = boost::asio;
 
 namespace detail {
 class session_core;
-}
+struct request;
+}  // namespace detail
 
 /// How a session behaves. An aggregate: make it before the co_await expression that passes it.
 struct session_config {
@@ -136,26 +137,26 @@ public:
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {
-        return call(core_, std::move(sql), params(std::in_place, values...), false, std::nullopt);
+        return call(core_, ask(std::move(sql), params(std::in_place, values...), false), std::nullopt);
     }
 
     /// The same, with a deadline of its own.
     template <class... P>
     asio::awaitable<result_set> query(time_point until, std::string sql, P const&... values)
     {
-        return call(core_, std::move(sql), params(std::in_place, values...), false, until);
+        return call(core_, ask(std::move(sql), params(std::in_place, values...), false), until);
     }
 
     /// The same with typed rows. Throws bad_result too, when columns and Row do not match (see rows).
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return call_as<Row>(core_, std::move(sql), params(std::in_place, values...), std::nullopt);
+        return call_as<Row>(core_, ask(std::move(sql), params(std::in_place, values...), true), std::nullopt);
     }
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(time_point until, std::string sql, P const&... values)
     {
-        return call_as<Row>(core_, std::move(sql), params(std::in_place, values...), until);
+        return call_as<Row>(core_, ask(std::move(sql), params(std::in_place, values...), true), until);
     }
 
     /// The same, each with a completion token as its last argument (see async.hpp).
@@ -200,15 +201,18 @@ public:
 private:
     using core_ptr = std::shared_ptr<detail::session_core>;
 
+    using request_ptr = std::shared_ptr<detail::request>;
+
+    // At once, so that what a call sends is moved once, not from frame to frame.
+    static request_ptr ask(std::string&& sql, params&& values, bool binary);
+
     // Not coroutines of `this`: the frames own all they use.
-    static asio::awaitable<result_set> call(core_ptr core, std::string sql, params values, bool binary,
-                                            std::optional<time_point> until);
+    static asio::awaitable<result_set> call(core_ptr core, request_ptr asked, std::optional<time_point> until);
 
     template <class Row>
-    static asio::awaitable<rows<Row>> call_as(core_ptr core, std::string sql, params values,
-                                              std::optional<time_point> until)
+    static asio::awaitable<rows<Row>> call_as(core_ptr core, request_ptr asked, std::optional<time_point> until)
     {
-        auto result = co_await call(std::move(core), std::move(sql), std::move(values), true, until);
+        auto result = co_await call(std::move(core), std::move(asked), until);
         co_return rows<Row>(std::move(result));
     }
 

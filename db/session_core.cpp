@@ -27,7 +27,7 @@ request_limits limits_of(session_config const& settings)
 
 }  // namespace
 
-request::request(std::string text, params given, bool as_binary)
+request::request(std::string&& text, params&& given, bool as_binary)
     : sql(std::move(text)), values(std::move(given)), binary(as_binary)
 {
     // No text holds a NUL: no two keys are the same by chance.
@@ -87,13 +87,11 @@ session_core::session_core(asio::any_io_executor executor, session_config settin
 {
 }
 
-asio::awaitable<result_set> session_core::call(pointer self, std::string sql, params values, bool binary,
-                                               std::optional<time_point> until)
+asio::awaitable<result_set> session_core::call(pointer self, request_ptr mine, std::optional<time_point> until)
 {
-    if (self->stopped_) throw self->failure(errc::closed, "the session is stopped", sql);
-    auto const unsendable = connection_core::why_not_sendable(sql, values);
-    if (!unsendable.empty()) throw self->failure(errc::bad_parameter, unsendable, sql);
-    auto const mine = std::make_shared<request>(std::move(sql), std::move(values), binary);
+    if (self->stopped_) throw self->failure(errc::closed, "the session is stopped", mine->sql);
+    auto const unsendable = connection_core::why_not_sendable(mine->sql, mine->values);
+    if (!unsendable.empty()) throw self->failure(errc::bad_parameter, unsendable, mine->sql);
     mine->deadline = self->deadline(until);
     if (!self->queue_.push(mine)) {
         ++self->counters_.overloaded;

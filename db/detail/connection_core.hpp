@@ -178,7 +178,7 @@ private:
     asio::awaitable<void> flush();
     asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type what);
     asio::awaitable<void> wait_either();
-    asio::awaitable<void> wait_turn(std::shared_ptr<readiness> ready, bool unsent);
+    void start_waits(std::shared_ptr<readiness> const& ready, bool unsent);
     void wrap();
     void unwrap() noexcept;
     bool consume();

@@ -21,6 +21,7 @@ namespace pgtally::db::detail {
 /// one stays.
 class event_queue {
 public:
+    /// At least one channel.
     event_queue(std::vector<std::string> channels, std::size_t max_events, std::size_t max_bytes);
 
     /// False: there was no room; the queue holds one `listening` now.
@@ -42,17 +43,21 @@ private:
     struct batch {
         batch();
         void clear() noexcept;
+        char* grow(std::size_t wanted);
 
-        std::unique_ptr<std::byte[]> first_block;  // kept when the arena lets go of the others
-        std::pmr::monotonic_buffer_resource arena;
+        std::unique_ptr<char[]> first_block;  // for most batches all; kept
+        std::size_t used = 0;                 // of it; beyond its size: there is more
+        std::pmr::monotonic_buffer_resource more{};
         std::vector<event> events{};
         std::size_t bytes = 0;
     };
 
     [[nodiscard]] std::string_view keep(std::string_view text);
     [[nodiscard]] std::string_view intern(std::string_view channel);
+    [[nodiscard]] std::string_view find(std::string_view channel);
 
     std::vector<std::string> channels_;
+    std::size_t recent_ = 0;  // of these, the last that was notified
     std::size_t max_events_;
     std::size_t max_bytes_;
     std::uint64_t generation_ = 0;

@@ -22,7 +22,7 @@ namespace pgtally::db::detail {
 
 /// A call of a session: what is sent, and what has come back so far.
 struct request : queued, with_deadline {
-    request(std::string text, params given, bool as_binary);
+    request(std::string&& text, params&& given, bool as_binary);
 
     std::string sql;
     params values;
@@ -47,13 +47,13 @@ struct request : queued, with_deadline {
 class session_core : public std::enable_shared_from_this<session_core> {
 public:
     using pointer = std::shared_ptr<session_core>;
+    using request_ptr = std::shared_ptr<request>;
     using time_point = std::chrono::steady_clock::time_point;
 
     session_core(asio::any_io_executor executor, session_config settings);
 
     static asio::awaitable<void> run(pointer self);
-    static asio::awaitable<result_set> call(pointer self, std::string sql, params values, bool binary,
-                                            std::optional<time_point> until);
+    static asio::awaitable<result_set> call(pointer self, request_ptr mine, std::optional<time_point> until);
     void stop() noexcept;
 
     [[nodiscard]] connection_core const& core() const noexcept { return *core_; }
@@ -61,7 +61,6 @@ public:
     [[nodiscard]] session_counters const& counters() const noexcept { return counters_; }
 
 private:
-    using request_ptr = std::shared_ptr<request>;
     class caller;
     struct alarm;
 

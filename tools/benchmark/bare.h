@@ -3,23 +3,21 @@
 #define PGTALLY_BENCH_BARE_H
 
 #include <libpq-fe.h>
-#include <stdint.h>
-
-#define LOOKUP "select value from pgtally_bench.item where id = $1::bigint"
-#define ITEMS 100000
 
 _Noreturn void die(PGconn *conn, char const *what);
-double now(void);
 PGconn *open_connection(char const *dsn);
-void prepare_lookup(PGconn *conn);
 
-/* A key of the table, as text. */
-void next_key(uint64_t *state, char key[24]);
+/* Seconds of the clock, and of this process's CPU. */
+double now(void);
+double cpu(void);
 
-/* Dies unless it is one row. */
-void check_lookup(PGconn *conn, PGresult *answer);
+/* For each line of stdin: looks up by primary key for `seconds`, prints lookups/s, and per second of CPU. */
+void blocking_loop(PGconn *conn, double seconds);
 
-/* Lookups in `seconds`, with at most `window` of them in flight; gives how many per second. */
-double pipeline_loop(PGconn *conn, int window, double seconds);
+/* The same with at most `window` lookups in flight. */
+void pipeline_loop(PGconn *conn, int window, double seconds);
+
+/* Receives `count` notifications that were sent at once; prints how many per second, and of CPU. */
+void notify_loop(char const *dsn, PGconn *conn, long count);
 
 #endif

@@ -4,19 +4,40 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
 
 namespace pgtally::bench {
 
-/// Lookups per second by primary key, of `callers` coroutines on one session. Throws what goes wrong.
-double lookups(db::config settings, std::size_t callers, std::chrono::duration<double> time);
+using seconds = std::chrono::duration<double>;
 
-struct heard {
+struct figures {
     double per_second = 0;
     double per_cpu_second = 0;  ///< of this process
 };
 
+/// Of what this process does from here on.
+class stopwatch {
+public:
+    stopwatch();
+    [[nodiscard]] figures of(std::uint64_t count) const;
+
+private:
+    std::chrono::steady_clock::time_point began_;
+    seconds began_cpu_;
+};
+
+/// Lookups by primary key, of `callers` coroutines on one session, each time that `turn` says so; ends
+/// when it gives false. Throws what goes wrong.
+void lookups(db::config settings, std::size_t callers, seconds time, std::function<bool()> const& turn,
+             std::function<void(figures)> const& print);
+
 /// Receives `count` notifications that were sent at once. The clocks begin with the first of them:
 /// what the sender needs is not the receiver's.
-heard notifications(db::config settings, std::size_t count);
+figures notifications(db::config settings, std::size_t count);
+
+/// Writes to the file what `copy (query) to stdout` gives; gives the number of rows.
+std::uint64_t copy(db::config settings, std::string const& query, std::string const& path);
 
 }  // namespace pgtally::bench

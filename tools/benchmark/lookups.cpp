@@ -22,6 +22,7 @@ constexpr std::int64_t items = 100'000;
 constexpr char const* lookup = "select value from pgtally_bench.item where id = $1::bigint";
 
 struct contest {
+    asio::io_context& context;
     db::session session;
     std::minstd_rand random{1};
     std::size_t running = 0;
@@ -29,11 +30,15 @@ struct contest {
     clock::time_point end{};
 };
 
-// What connecting takes is nobody's merit.
+void rethrow(std::exception_ptr thrown)
+{
+    if (thrown) std::rethrow_exception(thrown);
+}
+
 asio::awaitable<void> first_call(contest& in)
 {
     co_await in.session.query_as<row>(lookup, 1);
-    in.running = 0;
+    in.context.stop();
 }
 
 asio::awaitable<void> caller(contest& in)
@@ -44,32 +49,38 @@ asio::awaitable<void> caller(contest& in)
         static_cast<void>(found.one());
         ++in.done;
     }
-    if (--in.running == 0) in.session.stop();
+    if (--in.running == 0) in.context.stop();
+}
+
+figures take_turn(contest& in, std::size_t callers, seconds time)
+{
+    in.done = 0;
+    in.running = callers;
+    stopwatch const watch;
+    in.end = clock::now() + std::chrono::duration_cast<clock::duration>(time);
+    for (std::size_t i = 0; i < callers; ++i) asio::co_spawn(in.context, caller(in), rethrow);
+    in.context.restart();
+    in.context.run();
+    return watch.of(in.done);
 }
 
 }  // namespace
 
-double lookups(db::config settings, std::size_t callers, std::chrono::duration<double> time)
+void lookups(db::config settings, std::size_t callers, seconds time, std::function<bool()> const& turn,
+             std::function<void(figures)> const& print)
 {
     asio::io_context context{1};
     db::session_config shared;
     shared.connection = std::move(settings);
     shared.connection.query_timeout = std::chrono::seconds{60};
-    contest here{db::session(context.get_executor(), shared)};
-    auto const rethrow = [](std::exception_ptr thrown) {
-        if (thrown) std::rethrow_exception(thrown);
-    };
+    contest here{context, db::session(context.get_executor(), shared)};
     asio::co_spawn(context, here.session.run(), rethrow);
-    here.running = 1;
-    asio::co_spawn(context, first_call(here), rethrow);
-    while (here.running > 0) context.run_one();
-
-    here.running = callers;
-    auto const began = clock::now();
-    here.end = began + std::chrono::duration_cast<clock::duration>(time);
-    for (std::size_t i = 0; i < callers; ++i) asio::co_spawn(context, caller(here), rethrow);
+    asio::co_spawn(context, first_call(here), rethrow);  // what connecting takes is nobody's merit
     context.run();
-    return static_cast<double>(here.done) / std::chrono::duration<double>(clock::now() - began).count();
+    while (turn()) print(take_turn(here, callers, time));
+    here.session.stop();
+    context.restart();
+    context.run();
 }
 
 }  // namespace pgtally::bench

@@ -4,48 +4,75 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <string_view>
 
+namespace pgtally::bench {
 namespace {
 
-namespace bench = pgtally::bench;
-
-constexpr char const* usage = R"(usage: pgtally-bench lookup DSN CALLERS SECONDS    lookups/s
+constexpr char const* usage =
+    R"(usage: pgtally-bench lookup DSN CALLERS SECONDS    for each line of stdin: lookups/s, and per second of its own CPU time
        pgtally-bench listen DSN COUNT              notifications/s, and per second of its own CPU time
-       pgtally-bench contests                      the names of the above
+       pgtally-bench copy DSN QUERY FILE           rows copied to the file
 )";
+
+seconds cpu_time()
+{
+    std::timespec at{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
+    return std::chrono::seconds{at.tv_sec} + std::chrono::nanoseconds{at.tv_nsec};
+}
+
+void print(figures const& of)
+{
+    std::printf("%.1f %.1f\n", of.per_second, of.per_cpu_second);
+    std::fflush(stdout);
+}
+
+bool is_asked()
+{
+    std::string line;
+    return static_cast<bool>(std::getline(std::cin, line));
+}
 
 int run(int argc, char const* const* argv)
 {
     auto const what = argc > 1 ? std::string_view(argv[1]) : std::string_view();
-    if (what == "contests" && argc == 2) {
-        std::puts("lookup\nlisten");
-        return EXIT_SUCCESS;
-    }
-    pgtally::db::config settings;
+    db::config settings;
     if (argc > 2) settings.conninfo = argv[2];
     if (what == "lookup" && argc == 5) {
-        std::printf("%.1f\n",
-                    bench::lookups(settings, std::stoul(argv[3]), std::chrono::duration<double>(std::stod(argv[4]))));
-        return EXIT_SUCCESS;
+        lookups(settings, std::stoul(argv[3]), seconds(std::stod(argv[4])), is_asked, print);
+    } else if (what == "listen" && argc == 4) {
+        print(notifications(settings, std::stoul(argv[3])));
+    } else if (what == "copy" && argc == 5) {
+        std::printf("%llu\n", static_cast<unsigned long long>(copy(settings, argv[3], argv[4])));
+    } else {
+        std::fputs(usage, stderr);
+        return 2;
     }
-    if (what == "listen" && argc == 4) {
-        auto const heard = bench::notifications(settings, std::stoul(argv[3]));
-        std::printf("%.1f %.1f\n", heard.per_second, heard.per_cpu_second);
-        return EXIT_SUCCESS;
-    }
-    std::fputs(usage, stderr);
-    return 2;
+    return EXIT_SUCCESS;
 }
 
 }  // namespace
 
+stopwatch::stopwatch() : began_(std::chrono::steady_clock::now()), began_cpu_(cpu_time()) {}
+
+figures stopwatch::of(std::uint64_t count) const
+{
+    auto const total = static_cast<double>(count);
+    seconds const passed = std::chrono::steady_clock::now() - began_;
+    return {total / passed.count(), total / (cpu_time() - began_cpu_).count()};
+}
+
+}  // namespace pgtally::bench
+
 int main(int argc, char** argv)
 {
     try {
-        return run(argc, argv);
+        return pgtally::bench::run(argc, argv);
     } catch (std::exception const& failure) {
         std::fprintf(stderr, "pgtally-bench: %s\n", failure.what());
         return EXIT_FAILURE;

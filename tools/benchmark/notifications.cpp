@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <ctime>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -16,14 +15,6 @@ namespace pgtally::bench {
 namespace {
 
 namespace asio = boost::asio;
-using clock = std::chrono::steady_clock;
-
-double cpu_seconds()
-{
-    std::timespec at{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
-    return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) / 1e9;
-}
 
 asio::awaitable<void> send(db::connection& by, db::config settings, std::size_t count)
 {
@@ -39,7 +30,7 @@ struct contest {
     db::config const& settings;
     db::listener& listener;
     std::size_t count;
-    heard result{};
+    figures result{};
 };
 
 asio::awaitable<void> receive(contest& in)
@@ -53,29 +44,26 @@ asio::awaitable<void> receive(contest& in)
     asio::co_spawn(in.context, send(sender, in.settings, in.count), rethrow);
 
     std::size_t count = 0, bytes = 0;
-    double began_cpu = 0;
-    clock::time_point began;
+    unsigned last_bytes = 0;
+    stopwatch watch;
     while (count < in.count) {
         auto const events = co_await in.listener.next();
-        if (count == 0) {
-            began = clock::now();
-            began_cpu = cpu_seconds();
-        }
+        if (count == 0) watch = stopwatch();
         for (auto const& each : events) {
-            bytes += std::get<db::notification>(each).payload.size();
+            auto const& payload = std::get<db::notification>(each).payload;
+            bytes += payload.size();
+            last_bytes += static_cast<unsigned char>(payload.at(payload.size() - 1));
             ++count;
         }
     }
-    if (bytes < count) throw std::runtime_error("notifications came without their payload");
-    auto const total = static_cast<double>(count);
-    in.result.per_second = total / std::chrono::duration<double>(clock::now() - began).count();
-    in.result.per_cpu_second = total / (cpu_seconds() - began_cpu);
+    if (bytes < count || last_bytes == 0) throw std::runtime_error("notifications came without their payload");
+    in.result = watch.of(count);
     in.context.stop();
 }
 
 }  // namespace
 
-heard notifications(db::config settings, std::size_t count)
+figures notifications(db::config settings, std::size_t count)
 {
     asio::io_context context{1};
     db::listener listener(context.get_executor(), settings, {"pgtally_bench"});
