@@ -187,7 +187,8 @@ asio::awaitable<void> say(stage_ptr stage)
         if (stage->stopping) co_return;
         bool const hopeless = failure.code() == db::errc::server_error || failure.code() == db::errc::bad_result;
         if (hopeless || failure.permanent()) throw db::error(failure);
-        co_await wait_until(stage, clock::now() + std::chrono::milliseconds{100});
+        auto const soon = clock::now() + std::chrono::milliseconds(100);
+        co_await wait_until(stage, soon);
     }
     for (auto const& one : all) {
         stage->messages.push_back(one.messageid);
@@ -214,9 +215,10 @@ void note_failure(performance_stage& stage, act const& what, db::error const& fa
 
 asio::awaitable<void> do_act(stage_ptr stage, act what)
 {
+    auto const messageid = stage->messages[what.message];
     db::error failure;
     try {
-        co_await stage->listeners.query(act_sql, stage->messages[what.message], name_of(what.what));
+        co_await stage->listeners.query(act_sql, messageid, name_of(what.what));
     } catch (db::error const& why) {
         failure = why;
     }
