@@ -114,6 +114,31 @@ def test_signal_ends_it_while_it_waits_for_a_lock(stage):
             running.communicate()
 
 
+@pytest.mark.parametrize("ends", ["by its end", "by a signal"])
+def test_speech_waits_for_a_lock_and_is_said_then(stage, messages, ends):
+    other = stage.connect()
+    running = start("perform", "--rate", 100, "--per-speech", 0, "--dsn", stage.dsn)
+    try:
+        running.stdout.readline()
+        with other.transaction():
+            other.execute("lock table tweet.message in share mode")
+            waiting = "select pid, waitstart from pg_locks where not granted and waitstart is not null"
+            seen = set()
+            while len(seen) < 2:  # it gave up once, and came again
+                seen.update(stage.sql.execute(waiting).fetchall())
+                assert running.poll() is None
+            if ends == "by a signal":
+                running.send_signal(signal.SIGTERM)
+                assert running.wait(20) == 0
+        printed, told = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert (running.returncode, told) == (0, "")
+    said = int(re.search(r"(\d+) messages: \d+ sent", printed)[1])
+    assert said == len(messages()) == len(set(messages()))
+    assert (said == 44) == (ends == "by its end")
+
+
 def test_cut_connections_lose_no_speech_and_double_none(stage, messages):
     cut = 0
     running = start("perform", "--rate", 2000, "--count", 6000, "--per-speech", 100, "--seed", 1, "--dsn", stage.dsn)
