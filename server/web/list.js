@@ -68,6 +68,23 @@ export class CardList {
     this.#wake();
   }
 
+  /** More labels than before; whether each key has one now. */
+  learn(labels) {
+    this.#labels = labels;
+    const zeros = Object.fromEntries(this.#counters.map(({ name }) => [name, 0]));
+    for (const key of Object.keys(labels)) if (!this.#entries.has(key)) this.set(key, zeros);
+    let all = true;
+    for (const entry of this.#entries.values()) {
+      if (entry.label) continue;
+      entry.label = labels[entry.key];
+      if (!entry.label) all = false;
+      else if (entry.card) this.#discard(entry.card); // it is made anew
+    }
+    this.#stale = true;
+    this.#wake();
+    return all;
+  }
+
   /** Shows these and no others: a list of [key, counters]. */
   only(list) {
     const keys = new Set(list.map(([key]) => key));

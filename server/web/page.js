@@ -138,9 +138,26 @@ function take(changed) {
     shown.set(key, counters);
     list.set(key, counters);
   }
+  if (view.labels && [...changed.keys()].some((key) => !Object.hasOwn(view.labels, key))) learn();
   if (!calm) changes += changed.size;
   calm = false;
   requestAnimationFrame(writeSums);
+}
+
+/** Somebody says something new while we watch: its label may come a little later than its first like. */
+async function learn() {
+  const mine = view;
+  if (mine.learning) return;
+  mine.learning = true;
+  for (let pauseMs = 1_000; mine === view; pauseMs = Math.min(2 * pauseMs, 60_000)) {
+    const labels = await load(`labels/${encodeURIComponent(mine.tally.name)}.json`);
+    if (mine !== view) return;
+    if (labels) mine.labels = labels;
+    const all = labels && mine.list.learn(labels);
+    await new Promise((resolve) => { setTimeout(resolve, pauseMs); });
+    if (all) break;
+  }
+  mine.learning = false;
 }
 
 /** Of a tally too great to be watched whole, the server knows the sums. */

@@ -88,6 +88,17 @@ test('a row that is inserted moves its number', async () => {
   assert.match(await card(3).locator('[data-hue="favs"] .number').textContent(), /\d,\d{3}/);
 });
 
+test('what is said while somebody watches appears, and its label when that is there', async () => {
+  const key = await stage.sql("insert into tweet.message (userid, message) values (1, 'New here.') returning messageid");
+  await stage.sql(`insert into tweet.activity (messageid, action) values (${key}, 'fav')`);
+  await page.waitForSelector(`.card.bare[data-key="${key}"]`);
+  await stage.writeLabels();
+  await page.waitForSelector(`.card:not(.bare)[data-key="${key}"]`);
+  assert.equal(await card(key).locator('.words').textContent(), 'New here.');
+  assert.equal(await number(key, 'favs'), 1);
+  await meetsTheTruth();
+});
+
 test('whatever is done to the rows, the page shows what they add up to', async () => {
   for (let round = 0; round < 10; ++round) {
     await stage.sql(`

@@ -40,8 +40,7 @@ export class Stage {
     await this.#psql(...files);
     await run(loader, 'load', join(root, 'schema/tweet/play.xml'), '--dsn', this.#dsn);
     await this.sql('insert into tweet.message (userid, message) values (1, \'<img src="x" onerror="document.title = 1">\')');
-    await writeFile(join(this.#folder, 'web/labels/tweets.json'),
-      await this.#psql('-f', join(root, 'schema/tweet/labels.sql')));
+    await this.writeLabels();
     this.#port = await freePort();
     await this.startService();
     this.#browser = await chromium.launch({ executablePath: process.env.PGTALLY_CHROMIUM ?? '/usr/bin/chromium', args: flags });
@@ -53,6 +52,11 @@ export class Stage {
     if (!this.#folder) return;
     await run(join(root, 'tools/cluster'), 'drop', join(this.#folder, 'cluster'));
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async writeLabels() {
+    const labels = await this.#psql('-f', join(root, 'schema/tweet/labels.sql'));
+    await writeFile(join(this.#folder, 'web/labels/tweets.json'), labels);
   }
 
   get address() { return `http://127.0.0.1:${this.#port}/`; }

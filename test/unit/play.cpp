@@ -2,6 +2,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,19 @@ std::string refusal(std::string const& xml)
     } catch (broken_file const& broken) {
         return std::to_string(broken.line()) + ": " + broken.what();
     }
+}
+
+std::string dream()
+{
+    auto const* given = std::getenv("PGTALLY_PLAY");
+    return given != nullptr ? given : std::string(PGTALLY_SOURCE_DIR) + "/../shared/data/dream.xml";
+}
+
+boost::test_tools::assertion_result dream_is_there(boost::unit_test::test_unit_id)
+{
+    boost::test_tools::assertion_result there(std::ifstream(dream()).good());
+    there.message() << "PGTALLY_PLAY does not name dream.xml, nor is it in ../shared/data";
+    return there;
 }
 
 }  // namespace
@@ -117,6 +133,43 @@ BOOST_AUTO_TEST_CASE(what_is_no_play_is_refused)
     BOOST_TEST(refusal("<SONG/>") == "1: this is no PLAY but a SONG");
     BOOST_TEST(refusal("<PLAY>\n</PLAY>\n") == "3: nobody says anything in it");
     BOOST_TEST(!refusal("").empty());
+}
+
+// As the greater ones of the collection are: several acts with prologues, inductions and epilogues of their own.
+BOOST_AUTO_TEST_CASE(play_of_many_parts_is_read_from_beginning_to_end)
+{
+    auto const said = [](std::string const& who, std::string const& line) {
+        return "<SPEECH><SPEAKER>" + who + "</SPEAKER><LINE>" + line + "</LINE></SPEECH>";
+    };
+    std::string const xml =
+        "<PLAY><TITLE>T</TITLE><FM><P>Front matter</P></FM><PERSONAE><PERSONA>A</PERSONA></PERSONAE>"
+        "<INDUCT><TITLE>I</TITLE><SCENE>" +
+        said("A", "1") +
+        "</SCENE></INDUCT>"
+        "<PROLOGUE><TITLE>P</TITLE>" +
+        said("CHORUS", "2") +
+        "</PROLOGUE>"
+        "<ACT><TITLE>ACT I</TITLE><PROLOGUE>" +
+        said("CHORUS", "3") +
+        "</PROLOGUE>"
+        "<SCENE><TITLE>S</TITLE><SUBHEAD>h</SUBHEAD>" +
+        said("A", "4") + "<STAGEDIR>Exit</STAGEDIR>" + said("B", "5") +
+        "</SCENE></ACT>"
+        "<ACT><TITLE>ACT II</TITLE><SCENE>" +
+        said("B", "6") + "</SCENE><EPILOGUE>" + said("A", "7") + "</EPILOGUE></ACT><EPILOGUE>" + said("CHORUS", "8") +
+        "</EPILOGUE></PLAY>";
+    std::string order;
+    for (auto const& one : parse(xml)) order += one.text;
+    BOOST_TEST(order == "12345678");
+}
+
+// It is not ours to ship.
+BOOST_AUTO_TEST_CASE(dream_has_500_speeches, *boost::unit_test::precondition(dream_is_there))
+{
+    std::ifstream file(dream(), std::ios::binary);
+    auto const speeches = parse(std::string{std::istreambuf_iterator<char>(file), {}});
+    BOOST_TEST(speeches.size() == 500U);
+    for (auto const& one : speeches) BOOST_TEST(one.speakers.size() == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -36,6 +36,13 @@ constexpr char const* say_sql = R"(
 
 constexpr char const* act_sql = "insert into tweet.activity (messageid, action) values ($1, $2)";
 
+// What trying again does not cure. A lock that others hold, as a load does, and a deadlock it does.
+bool hopeless(db::error const& failure)
+{
+    if (failure.state().is("55P03") || failure.state().is("40P01")) return false;
+    return failure.permanent() || failure.code() == db::errc::server_error || failure.code() == db::errc::bad_result;
+}
+
 struct part {
     std::int64_t userid = 0;
     std::int64_t nth = 0;
@@ -50,7 +57,8 @@ db::pool_config speakers_of(performance_config const& settings)
 {
     db::pool_config speakers;
     speakers.connection = settings.connection;
-    speakers.connection.query_timeout = std::chrono::seconds{30};  // it may wait for a load
+    speakers.connection.query_timeout = std::chrono::seconds{30};
+    speakers.connection.on_connect.emplace_back("set lock_timeout = '1s'");  // so that stop() is not kept waiting
     speakers.max_connections = 1;
     return speakers;
 }
@@ -185,9 +193,9 @@ asio::awaitable<void> say(stage_ptr stage)
         }
         if (!all.empty()) break;
         if (stage->stopping) co_return;
-        bool const hopeless = failure.code() == db::errc::server_error || failure.code() == db::errc::bad_result;
-        if (hopeless || failure.permanent()) throw db::error(failure);
-        co_await wait_until(stage, clock::now() + std::chrono::milliseconds{100});
+        if (hopeless(failure)) throw db::error(failure);
+        auto const soon = clock::now() + std::chrono::milliseconds(100);
+        co_await wait_until(stage, soon);
     }
     for (auto const& one : all) {
         stage->messages.push_back(one.messageid);
@@ -214,9 +222,10 @@ void note_failure(performance_stage& stage, act const& what, db::error const& fa
 
 asio::awaitable<void> do_act(stage_ptr stage, act what)
 {
+    auto const messageid = stage->messages[what.message];
     db::error failure;
     try {
-        co_await stage->listeners.query(act_sql, stage->messages[what.message], name_of(what.what));
+        co_await stage->listeners.query(act_sql, messageid, name_of(what.what));
     } catch (db::error const& why) {
         failure = why;
     }
