@@ -48,7 +48,7 @@ public:
 
     [[nodiscard]] time_point next(time_point now) const noexcept
     {
-        if (asked_at_) return *asked_at_ + timeout_;
+        if (asked_at_) return std::min(*asked_at_ + timeout_, now + interval_);  // the answer may come at any time
         auto const silence = now - heard_at_;
         if (silence < interval_) return heard_at_ + interval_;
         auto const last = heard_at_ + interval_ + timeout_;

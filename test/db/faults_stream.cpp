@@ -109,6 +109,7 @@ BOOST_AUTO_TEST_CASE(copy_in_that_is_left_leaves_nothing)
         it.claim(it.token(), {0});
         auto copy = leave_copy_in(conn, it.token());
         co_await result_of(it, conn, std::move(copy));
+        co_await conn.settled();
         if (conn.is_open()) co_await check_usable(it, conn);
         else co_await check_connects_again(it, conn);
     };
@@ -188,6 +189,7 @@ BOOST_AUTO_TEST_CASE(rows_that_are_left_disturb_nobody)
         co_await conn.connect(settings);
         auto reading = read_rows(it, conn, 40, 3);
         co_await result_of(it, conn, std::move(reading));
+        co_await conn.settled();
         if (conn.is_open()) co_await check_usable(it, conn);
         else co_await check_connects_again(it, conn);
     };
