@@ -51,7 +51,9 @@ asio::awaitable<void> connection_core::connect(pointer self, config settings)
     operation op(self, "connect to", std::string());
     op.started();
     self->shut(errc::closed);
+    auto const closes = self->closes_;
     while (self->recovering_) co_await self->recovered_.wait();  // it ends, for it is shut
+    if (closes != self->closes_) throw self->gone();
     self->settings_ = std::move(settings);
     self->timeout_ = self->settings_.query_timeout;
     self->description_ = "a server";

@@ -240,6 +240,7 @@ void connection_core::hear_last_words(pq::result const& failed)
 
 void connection_core::shut(errc why) noexcept
 {
+    if (why == errc::closed) ++closes_;
     if (shut_for_) return;
     shut_for_ = why;
     open_ = false;

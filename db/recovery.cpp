@@ -241,7 +241,8 @@ asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor exec
     other->shut(errc::closed);
     request->answered = true;
     auto const of = request->of.lock();
-    if (!of) co_return;
+    // One that was shut meanwhile may wait for something else by now.
+    if (!of || of->cancel_ != request) co_return;
     of->wake_->notify();
     if (!failure.empty()) of->log(level::warn, of->description_ + ": cannot cancel a statement: " + failure);
 }

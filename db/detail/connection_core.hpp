@@ -211,6 +211,7 @@ private:
     std::chrono::milliseconds timeout_{0};
     notify_sink sink_{};
     std::optional<errc> shut_for_{errc::closed};  // nothing: alive
+    std::uint64_t closes_ = 0;
     bool open_ = false;
     bool busy_ = false;
     bool receiving_ = false;
