@@ -102,15 +102,16 @@ inline fault_options after_login()
 void for_each_fault(scenario const& of, fault_options const& options = fault_options());
 
 /// The result of an operation, or none if it failed. An error must be one of those that a broken
-/// connection may give, and must leave it closed; a deadline may leave it open.
+/// connection may give, or `also`, and must leave it closed; a deadline may leave it open.
 template <class T>
-asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation)
+asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation,
+                                            db::errc also = db::errc::connection_lost)
 {
     std::optional<T> result;
     try {
         result = co_await std::move(operation);
     } catch (db::error const& failure) {
-        it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out});
+        it.check_failure(failure, {db::errc::connection_lost, db::errc::timed_out, also});
         auto const late = failure.code() == db::errc::timed_out;
         it.check(late || !conn.is_open(), "open after it was lost");
     }

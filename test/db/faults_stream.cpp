@@ -72,7 +72,8 @@ asio::awaitable<int> read_rows(trial& it, db::connection& conn, int count, int e
 asio::awaitable<void> check_usable(trial& it, db::connection& conn)
 {
     auto query = conn.query_as<std::tuple<std::int32_t>>("select $1::int", it.number);
-    auto const rows = co_await result_of(it, conn, std::move(query));
+    // It waits for a recovery, and is closed when that fails.
+    auto const rows = co_await result_of(it, conn, std::move(query), db::errc::closed);
     if (rows) it.check(std::get<0>(rows->one()) == it.number, "the answer of what was left");
     if (!rows) co_await check_connects_again(it, conn);
 }
