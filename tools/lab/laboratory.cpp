@@ -25,6 +25,10 @@ constexpr char const* lock_sql = "select pg_try_advisory_lock(hashtext('pgtally_
 // After a loss: the server may not have noticed yet that our old connection is gone.
 constexpr char const* wait_for_lock_sql = "select true from pg_advisory_lock(hashtext('pgtally_lab'))";
 
+// Held by each worker's session as long as it lives: a backend goes on for a while after its client has left, and would
+// deadlock with a DROP that takes the tables in another order.
+constexpr char const* at_work_sql = "select pg_advisory_lock_shared(hashtext('pgtally_lab workers'))";
+
 constexpr char const* mark = "made by pgtally-lab, which drops it when it ends";
 
 // A tally's triggers go with it, not with its source's schema. By the catalogs, for who makes tallies need not be
@@ -32,6 +36,7 @@ constexpr char const* mark = "made by pgtally-lab, which drops it when it ends";
 constexpr char const* drop_sql = R"(
 set local lock_timeout = '50s';
 set local client_min_messages = warning;
+select pg_advisory_xact_lock(hashtext('pgtally_lab workers'));
 do $$
 begin
   if exists (select from pg_trigger t
@@ -74,6 +79,15 @@ select current_setting('max_connections')::bigint,
   from pg_roles r, pg_database d
  where r.rolname = session_user and d.datname = current_database())";
 
+db::config settings_of(std::string const& dsn)
+{
+    db::config settings;
+    settings.conninfo = dsn;
+    settings.application_name = "pgtally-lab";
+    settings.on_connect = {"set search_path = pgtally_lab"};
+    return settings;
+}
+
 }  // namespace
 
 laboratory::laboratory(asio::any_io_executor executor, std::string dsn)
@@ -83,17 +97,15 @@ laboratory::laboratory(asio::any_io_executor executor, std::string dsn)
 
 db::config laboratory::worker_settings() const
 {
-    db::config settings;
-    settings.conninfo = dsn_;
-    settings.application_name = "pgtally-lab";
-    settings.on_connect = {"set search_path = pgtally_lab"};
+    auto settings = settings_of(dsn_);
+    settings.on_connect.emplace_back(at_work_sql);
     settings.recovery_timeout = 0ms;  // a worker that is cancelled is done with its connection
     return settings;
 }
 
 asio::awaitable<void> laboratory::connect_and_lock(std::string lock_statement)
 {
-    auto settings = worker_settings();
+    auto settings = settings_of(dsn_);
     settings.recovery_timeout = 10s;
     co_await director_.connect(std::move(settings));
     director_.set_timeout(patience);
@@ -152,13 +164,23 @@ asio::awaitable<bool> laboratory::install_tally()
                   "; have somebody run pgtally install who may, or leave the strategy pgtally out");
 }
 
-asio::awaitable<void> laboratory::close()
+asio::awaitable<void> laboratory::drop()
 {
-    if (!ours_) co_return;
     if (director_.is_open()) co_await director_.settled();
     if (!director_.is_open()) co_await connect_and_lock(wait_for_lock_sql);
     director_.leave_transaction();
     co_await director_.script(drop_sql);
+}
+
+asio::awaitable<void> laboratory::close()
+{
+    if (!ours_) co_return;
+    auto const first = co_await db::attempt(drop());
+    if (!first) {
+        // That the connection is gone may have been noticed only now.
+        if (director_.is_open()) throw first.error();
+        co_await drop();
+    }
     ours_ = false;
 }
 

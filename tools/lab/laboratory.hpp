@@ -62,6 +62,7 @@ public:
 
 private:
     asio::awaitable<void> connect_and_lock(std::string lock_statement);
+    asio::awaitable<void> drop();
     asio::awaitable<void> check_schema();
     asio::awaitable<void> check_connections(std::size_t workers);
 

@@ -52,6 +52,14 @@ po::options_description shown_options()
     return shown;
 }
 
+// "--workers" of "--workers=5"; "an option" for what could be something else.
+std::string name_in(std::string const& token)
+{
+    auto const name = token.substr(0, token.find('='));
+    bool const plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string::npos;
+    return plain && name.starts_with("--") ? name : "an option";
+}
+
 // Errors of the parser quote what was given, which may hold a password: only the option's name is taken.
 po::variables_map parse(std::vector<std::string> const& arguments, po::options_description const& shown)
 {
@@ -64,13 +72,12 @@ po::variables_map parse(std::vector<std::string> const& arguments, po::options_d
     try {
         po::store(po::command_line_parser(arguments).options(all).positional(positions).style(style).run(), given);
     } catch (po::unknown_option const& unknown) {
-        auto const name = unknown.get_option_name();
-        throw wrong_usage("there is no option " + name.substr(0, name.find('=')));
+        auto const name = name_in(unknown.get_option_name());
+        throw wrong_usage(name + " is given that does not exist");
     } catch (po::too_many_positional_options_error const&) {
         throw wrong_usage("one command at a time");
     } catch (po::error_with_option_name const& wrong) {
-        auto const name = wrong.get_option_name();
-        throw wrong_usage(name.substr(0, name.find('=')) + " is given twice, or lacks its value, or takes none");
+        throw wrong_usage(name_in(wrong.get_option_name()) + " is given twice, or lacks its value, or takes none");
     } catch (po::error const&) {
         throw wrong_usage("the arguments make no sense");
     }
