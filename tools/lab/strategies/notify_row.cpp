@@ -6,9 +6,11 @@ namespace pgtally::lab {
 strategy const notify_row{
     .name = "notify-row",
     .says =
-        "a trigger notifies each row's change to a client that adds it up, here the lab itself: no writer waits for a "
-        "row. The counter lives in that client: exact while it listens from the first retweet to the last, which a "
-        "real one does not.",
+        "a trigger notifies each row's change to a client that adds it up, here the lab itself. No writer waits for a "
+        "row, but a COMMIT that notifies holds one lock of the whole cluster until it is on disk: such commits go one "
+        "by "
+        "one, whatever message they are about. The counter lives in that client: exact while it listens from the first "
+        "retweet to the last, which a real one does not.",
     .setup = R"(
 create function tg_notify_counters() returns trigger language plpgsql as $$
 declare

@@ -6,8 +6,8 @@ strategy const pgtally_notify{
     .name = "pgtally",
     .says =
         "a tally with transport notify: its triggers send each statement's sums, and a replica, here one that the lab "
-        "embeds, holds the counters. No writer waits for a row; the counters are exact, after a loss of the "
-        "connection too.",
+        "embeds, holds the counters; exact after a loss of the connection, too. No writer waits for a row, but commits "
+        "wait for each other as those of notify-row do, for they notify.",
     .setup = R"(
 select tally.create_tally(
   name     => 'pgtally_lab',
