@@ -39,6 +39,7 @@ public:
 
     asio::awaitable<void> start() override
     {
+        // It ends by a stop only; what is wrong with the database is in its state.
         asio::co_spawn(lab_.executor(), replica_.run(), [](std::exception_ptr) {});
         changed_->expires_after(patience);
         while (replica_.state() != cache::state::live) {
