@@ -1,0 +1,86 @@
+"""pgtally-lab from outside, each test on a fresh database without schema tally.
+
+lab        runs it to its end: lab(*arguments, dsn=…) -> status, out, err
+begin      starts it: begin(*arguments) -> the process; killed with the test
+meeting    has the first two who come to a place of the lab's meet there
+"""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = os.environ.get("PGTALLY_LAB", str(ROOT / "build" / "release" / "pgtally-lab"))
+
+# The first two wait for each other; whoever comes later passes. A sequence, for it knows no transactions.
+MEETING = """
+create sequence met;
+create function meet() returns trigger language plpgsql as $$
+begin
+  perform nextval('public.met');
+  for i in 1 .. 3000 loop
+    exit when (select last_value from public.met) >= 2;
+    perform pg_sleep(0.01);
+  end loop;
+  return new;
+end
+$$;
+"""
+
+
+def environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "DATABASE_URL"))}
+
+
+@pytest.fixture
+def lab(empty_database):
+    def run(*arguments, dsn=None):
+        command = [PROGRAM, "--dsn", empty_database.dsn if dsn is None else dsn, *map(str, arguments)]
+        done = subprocess.run(command, env=environment(), text=True, capture_output=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def begin(empty_database):
+    started = []
+
+    def start(*arguments, stderr=subprocess.PIPE):
+        command = [PROGRAM, "--dsn", empty_database.dsn, *map(str, arguments)]
+        started.append(subprocess.Popen(command, env=environment(), text=True, stdout=subprocess.PIPE, stderr=stderr))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.poll() is None:
+            each.kill()
+        each.communicate(timeout=60)
+
+
+@pytest.fixture
+def on_table(empty_database):
+    """Runs a statement whenever the lab has made a table."""
+    def prepare(table, statement):
+        empty_database.sql.execute(f"""
+            create function on_table() returns event_trigger language plpgsql as $f$
+            begin
+              if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'pgtally_lab.{table}') then
+                {statement};
+              end if;
+            end $f$;
+            create event trigger on_table on ddl_command_end when tag in ('CREATE TABLE') execute function on_table();""")
+
+    return prepare
+
+
+@pytest.fixture
+def meeting(empty_database, on_table):
+    def prepare(table, event="insert", level="row"):
+        empty_database.sql.execute(MEETING)
+        on_table(table, "alter sequence public.met restart; "
+                 f"create trigger meet before {event} on pgtally_lab.{table} for each {level} execute function public.meet()")
+
+    return prepare

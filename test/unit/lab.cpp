@@ -1,0 +1,145 @@
+#include "../../tools/lab/budget.hpp"
+#include "../../tools/lab/compare.hpp"
+#include "../../tools/lab/report.hpp"
+#include "../../tools/lab/statistics.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace pgtally::lab;
+using std::chrono::microseconds;
+
+std::string printed(table const& which)
+{
+    std::ostringstream out;
+    which.print(out);
+    return out.str();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(test_lab)
+
+BOOST_AUTO_TEST_CASE(percentile_is_a_time_that_was_measured)
+{
+    std::vector<microseconds> times;
+    for (int i = 100; i >= 1; --i) times.emplace_back(i);
+    BOOST_TEST(percentile(times, 0.5).count() == 50);
+    BOOST_TEST(percentile(times, 0.99).count() == 99);
+    BOOST_TEST(percentile(times, 1).count() == 100);
+    BOOST_TEST(percentile(times, 0).count() == 1);
+    std::vector<microseconds> two{microseconds{7}, microseconds{3}};
+    BOOST_TEST(percentile(two, 0.5).count() == 3);
+    BOOST_TEST(percentile(two, 0.51).count() == 7);
+}
+
+BOOST_AUTO_TEST_CASE(percentile_of_nothing_is_0)
+{
+    std::vector<microseconds> none;
+    BOOST_TEST(percentile(none, 0.5).count() == 0);
+    BOOST_TEST(per_second(5, std::chrono::seconds{0}) == 0.0);
+    BOOST_TEST(per_second(5, std::chrono::milliseconds{500}) == 10.0);
+}
+
+BOOST_AUTO_TEST_CASE(table_is_aligned_by_characters_not_bytes)
+{
+    table some(std::vector<column>{{"name", "name"}, {"rts", "rts", align::right}});
+    some.add({words("caf\xC3\xA9 au lait"), number(1234567)});
+    some.add({words(""), nothing()});
+    BOOST_TEST(printed(some) ==
+               "name                rts\n"
+               "------------  ---------\n"
+               "caf\xC3\xA9 au lait  1,234,567\n"
+               "                      -\n");
+}
+
+BOOST_AUTO_TEST_CASE(table_has_cells_of_several_lines)
+{
+    table some(std::vector<column>{{"a", "a"}, {"b", "b"}});
+    some.add({{boost::json::value("x"), "one\ntwo"}, words("three")});
+    BOOST_TEST(printed(some) ==
+               "a    b\n"
+               "---  -----\n"
+               "one  three\n"
+               "two\n");
+}
+
+BOOST_AUTO_TEST_CASE(table_as_json_has_values_not_texts)
+{
+    table some(std::vector<column>{{"what it is", "what"}, {"n", "n"}, {"x", "x"}, {"ok", "ok"}, {"none", "none"}});
+    some.add({words("a"), number(-12345), decimal(1.256, 2), yes_or_no(true), nothing()});
+    BOOST_TEST(boost::json::serialize(some.to_json()) ==
+               R"([{"what":"a","n":-12345,"x":1.26E0,"ok":true,"none":null}])");
+}
+
+BOOST_AUTO_TEST_CASE(table_refuses_a_row_of_another_length)
+{
+    table some(std::vector<column>{{"a", "a"}});
+    BOOST_CHECK_THROW(some.add({words("x"), words("y")}), std::invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_grouped_by_three)
+{
+    BOOST_TEST(number(0).text == "0");
+    BOOST_TEST(number(999).text == "999");
+    BOOST_TEST(number(-999).text == "-999");
+    BOOST_TEST(number(1000).text == "1,000");
+    BOOST_TEST(number(-100000).text == "-100,000");
+}
+
+BOOST_AUTO_TEST_CASE(paragraphs_are_broken_between_words)
+{
+    auto const lines = wrap("one two  three exceptionally four", 9);
+    auto const expected = std::vector<std::string>{"one two", "three", "exceptionally", "four"};
+    BOOST_TEST(lines == expected, boost::test_tools::per_element());
+    BOOST_TEST(wrap("", 9).empty());
+}
+
+BOOST_AUTO_TEST_CASE(connections_that_fit_are_not_refused)
+{
+    connection_budget server{100, 3, 1};
+    BOOST_TEST(refusal(server, 92, 4).empty());
+    BOOST_TEST(
+        refusal(server, 93, 4) ==
+        "93 workers need 97 connections more, and the server's max_connections is 100, 3 of them reserved and 1 in "
+        "use: take --workers 92 at most, or raise the limit");
+}
+
+BOOST_AUTO_TEST_CASE(narrowest_limit_of_connections_is_the_one_that_is_told)
+{
+    connection_budget server{100, 3, 1, 10, 1, 5, 1};
+    BOOST_TEST(
+        refusal(server, 5, 4) ==
+        "5 workers need 9 connections more, and the database's connection limit is 5, 1 of them in use: raise the "
+        "limit");
+    server.database_limit = -1;
+    BOOST_TEST(refusal(server, 5, 4).empty());
+    BOOST_TEST(refusal(server, 6, 4).find("the role's connection limit is 10") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(counter_is_exact_if_each_message_is)
+{
+    BOOST_TEST(compare({{3, 5}, {4, 6}}, 3, {5, 6}).exact);
+    BOOST_TEST(compare({{3, 5}, {4, 6}, {5, -1}}, 3, {5, 6}).rts == 11);
+    BOOST_TEST(!compare({{3, 6}, {4, 5}}, 3, {5, 6}).exact);
+    BOOST_TEST(!compare({{3, 5}}, 3, {5, 6}).exact);
+    BOOST_TEST(compare({{3, 5}}, 3, {5, 0}).exact);
+    BOOST_TEST(compare({{3, 5}, {4, -1}}, 3, {5}).of(4) == -1);
+}
+
+BOOST_AUTO_TEST_CASE(counter_of_all_is_compared_with_all)
+{
+    BOOST_TEST(compare({{std::nullopt, 11}}, 3, {5, 6}).exact);
+    BOOST_TEST(!compare({{std::nullopt, 10}}, 3, {5, 6}).exact);
+    BOOST_TEST(!compare({}, 3, {1}).exact);
+    BOOST_TEST(compare({}, 3, {0}).exact);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

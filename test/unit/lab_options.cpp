@@ -1,0 +1,125 @@
+#include "../../tools/lab/options.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace pgtally::lab;
+
+std::vector<std::string> const names{"update", "insert", "pgtally"};
+
+request read(std::vector<std::string> const& arguments)
+{
+    return read_request(arguments, names);
+}
+
+// What is said about them; empty: they are taken.
+std::string complaint(std::vector<std::string> const& arguments)
+{
+    try {
+        static_cast<void>(read(arguments));
+        return {};
+    } catch (wrong_usage const& wrong) {
+        return wrong.what();
+    }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(test_lab_options)
+
+BOOST_AUTO_TEST_CASE(defaults_are_the_numbers_of_the_articles)
+{
+    auto const asked = read({"concurrency"});
+    auto const& chosen = std::get<concurrency_options>(asked.what);
+    BOOST_TEST(chosen.work.workers == 100U);
+    BOOST_TEST(chosen.work.retweets == 100U);
+    BOOST_TEST(chosen.work.message == 3);
+    BOOST_TEST(chosen.work.spread == 1U);
+    BOOST_TEST(chosen.strategies == names, boost::test_tools::per_element());
+    BOOST_TEST(!asked.json);
+    BOOST_TEST(asked.dsn.empty());
+}
+
+BOOST_AUTO_TEST_CASE(options_stand_before_and_behind_the_command)
+{
+    auto const asked =
+        read({"--dsn", "dbname=x", "--json", "concurrency", "--workers=2", "--retweets", "5", "--spread", "7"});
+    auto const& chosen = std::get<concurrency_options>(asked.what);
+    BOOST_TEST(asked.dsn == "dbname=x");
+    BOOST_TEST(asked.json);
+    BOOST_TEST(chosen.work.workers == 2U);
+    BOOST_TEST(chosen.work.retweets == 5U);
+    BOOST_TEST(chosen.work.spread == 7U);
+}
+
+BOOST_AUTO_TEST_CASE(strategies_keep_the_order_of_the_list)
+{
+    auto const asked = read({"concurrency", "--strategy", "pgtally", "--strategy", "update", "--strategy", "update"});
+    auto const expected = std::vector<std::string>{"update", "pgtally"};
+    BOOST_TEST(std::get<concurrency_options>(asked.what).strategies == expected, boost::test_tools::per_element());
+    BOOST_TEST(complaint({"concurrency", "--strategy", "none"}) == "--strategy takes one of update, insert, pgtally");
+}
+
+BOOST_AUTO_TEST_CASE(isolation_is_a_load_or_a_walk)
+{
+    BOOST_TEST(std::get<isolation_options>(read({"isolation", "--attempts", "5"}).what).attempts == 5U);
+    BOOST_TEST(std::get<walk_options>(read({"isolation", "--walk", "--message", "9"}).what).message == 9);
+    BOOST_TEST(complaint({"isolation", "--walk", "--workers", "2"}) == "--workers is not for isolation --walk");
+    BOOST_TEST(complaint({"isolation", "--spread", "2"}) == "--spread is not for isolation");
+    BOOST_TEST(complaint({"concurrency", "--walk"}) == "--walk is not for concurrency");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
+{
+    BOOST_TEST(complaint({"concurrency", "--workers", "1000"}).empty());
+    BOOST_TEST(complaint({"concurrency", "--workers", "1001"}) == "--workers takes a number from 1 to 1000");
+    for (std::string const bad : {"0", "-1", "x", "", "3x", " 3", "99999999999999999999"})
+        BOOST_TEST(complaint({"concurrency", "--workers=" + bad}) != "");
+    BOOST_TEST(complaint({"concurrency", "--retweets", "1000001"}) == "--retweets takes a number from 1 to 1000000");
+    BOOST_TEST(complaint({"concurrency", "--spread", "100001"}) == "--spread takes a number from 1 to 100000");
+    BOOST_TEST(complaint({"concurrency", "--message", "1000000001"}) ==
+               "--message takes a number from 1 to 1000000000");
+    BOOST_TEST(complaint({"isolation", "--attempts", "10001"}) == "--attempts takes a number from 1 to 10000");
+    BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50000"}).empty());
+    BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50001"}) ==
+               "more than 5000000 retweets in all are too many");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
+{
+    BOOST_TEST(complaint({}) == "what to do is missing: concurrency or isolation");
+    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency or isolation");
+    BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
+    BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
+}
+
+BOOST_AUTO_TEST_CASE(complaints_hold_no_connection_string)
+{
+    std::string const secret = "postgresql://ann:secret@db/shop";
+    for (auto const& arguments :
+         std::vector<std::vector<std::string>>{{secret},
+                                               {"concurrency", secret},
+                                               {"--dns=" + secret, "concurrency"},
+                                               {"--json=" + secret, "concurrency"},
+                                               {"concurrency", "--workers", secret},
+                                               {"concurrency", "--strategy", secret},
+                                               {"-" + secret, "concurrency"},
+                                               {"--dsn", secret, "--dsn", secret, "concurrency"}}) {
+        auto const said = complaint(arguments);
+        BOOST_TEST(!said.empty());
+        BOOST_TEST(said.find("secret") == std::string::npos, said);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(help_names_the_strategies)
+{
+    auto const text = std::get<help_text>(read({"--help"}).what).text;
+    BOOST_TEST(text.find("Strategies: update insert pgtally\n") != std::string::npos);
+    BOOST_TEST(text.find(usage) == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

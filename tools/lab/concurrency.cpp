@@ -1,0 +1,113 @@
+#include "compare.hpp"
+#include "experiments.hpp"
+#include "keeper.hpp"
+#include "retweets.hpp"
+#include "statistics.hpp"
+#include "strategy.hpp"
+
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pgtally::lab {
+namespace {
+
+table empty_table()
+{
+    return table({{"strategy", "strategy"},
+                  {"seconds", "seconds", align::right},
+                  {"retweets/s", "retweets_per_second", align::right},
+                  {"p50 ms", "p50_ms", align::right},
+                  {"p99 ms", "p99_ms", align::right},
+                  {"acknowledged", "acknowledged", align::right},
+                  {"errors", "errors"},
+                  {"counter", "counter", align::right},
+                  {"exact", "exact"},
+                  {"first de-rt", "first_de_rt", align::right}});
+}
+
+// The message that nobody retweets: the first action that it sees takes a retweet back.
+std::int64_t untouched(load const& work) noexcept
+{
+    return work.message + static_cast<std::int64_t>(work.spread);
+}
+
+std::vector<std::int64_t> messages_of(load const& work)
+{
+    std::vector<std::int64_t> all;
+    for (auto id = work.message; id <= untouched(work); ++id) all.push_back(id);
+    return all;
+}
+
+std::vector<cell> row_of(strategy const& by, load const& work, retweet_outcome& done, comparison const& found)
+{
+    auto const seconds = std::chrono::duration<double>(done.took).count();
+    auto const milliseconds = [&](double share) {
+        return decimal(static_cast<double>(percentile(done.latencies, share).count()) / 1'000.0, 2);
+    };
+    auto const none = done.latencies.empty();
+    return {words(std::string(by.name)),
+            decimal(seconds, 2),
+            decimal(per_second(done.latencies.size(), done.took), 0),
+            none ? nothing() : milliseconds(0.5),
+            none ? nothing() : milliseconds(0.99),
+            number(done.acknowledged_in_all()),
+            errors_cell(done.errors),
+            number(found.rts),
+            yes_or_no(found.exact),
+            by.takes_back ? number(found.of(untouched(work))) : nothing()};
+}
+
+asio::awaitable<void> prepare_tally(laboratory& lab, progress& shown)
+{
+    bool const installed = co_await lab.install_tally();
+    if (!installed) co_return;
+    shown.end();
+    std::cerr << "pgtally-lab: schema tally was not in this database and has been installed; it stays,"
+                 " \"pgtally uninstall\" removes it\n";
+}
+
+asio::awaitable<std::vector<cell>> try_out(laboratory& lab, strategy const& by, load work, progress& shown)
+{
+    co_await lab.reset(work.message, work.spread);
+    if (by.keeper == keeper_kind::replica) co_await prepare_tally(lab, shown);
+    if (!by.setup.empty()) co_await lab.director().script(std::string(by.setup));
+    auto const kept = make_keeper(lab, by);
+    co_await kept->start();
+    shown.begin(std::string(by.name), work.workers * work.retweets);
+    auto done = co_await retweet(lab.worker_settings(), work, std::string(by.retweet), shown);
+    if (by.takes_back) {
+        co_await lab.director().query("insert into activity (messageid, action) values ($1, 'de-rt')", untouched(work));
+    }
+    auto messages = messages_of(work);
+    auto const counts = co_await kept->read(std::move(messages));
+    auto const found = compare(counts, work.message, done.acknowledged);
+    co_return row_of(by, work, done, found);
+}
+
+}  // namespace
+
+asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen, progress& shown)
+{
+    section found{describe(chosen.work) + ", PostgreSQL " + lab.server_version(), empty_table()};
+    found.says.emplace_back(
+        "The latency is that of one retweet as its worker sees it. The counter is exact if, at the end, it says for "
+        "each "
+        "message how many retweets were acknowledged. \"first de-rt\" is the counter of a message whose first action "
+        "takes a retweet back; right is -1.");
+    for (auto const* by : strategies()) {
+        auto const& names = chosen.strategies;
+        if (std::find(names.begin(), names.end(), by->name) == names.end()) continue;
+        auto row = co_await try_out(lab, *by, chosen.work, shown);
+        found.data.add(std::move(row));
+        found.says.push_back(std::string(by->name) + ": " + std::string(by->says));
+    }
+    shown.end();
+    report all{"concurrency", settings_of(chosen.work, lab.server_version())};
+    all.sections.push_back(std::move(found));
+    co_return all;
+}
+
+}  // namespace pgtally::lab

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "laboratory.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+#include "report.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+
+namespace pgtally::lab {
+
+/// The experiments, a file each. `lab` is open; it and `shown` outlive the coroutine. They throw refused and db::error,
+/// and leave cleaning up to laboratory::close(). A line for people that is not part of what was found goes to stderr.
+
+asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen, progress& shown);
+asio::awaitable<report> isolation(laboratory& lab, isolation_options chosen, progress& shown);
+asio::awaitable<report> walk(laboratory& lab, walk_options chosen);
+
+}  // namespace pgtally::lab

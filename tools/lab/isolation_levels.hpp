@@ -1,0 +1,21 @@
+#pragma once
+
+#include <pgtally/db/transaction.hpp>
+
+#include <array>
+
+namespace pgtally::lab {
+
+struct isolation_level {
+    char const* name;  ///< as SQL has it
+    db::isolation value;
+};
+
+[[nodiscard]] constexpr std::array<isolation_level, 3> isolation_levels() noexcept
+{
+    return {{{"read committed", db::isolation::read_committed},
+             {"repeatable read", db::isolation::repeatable_read},
+             {"serializable", db::isolation::serializable}}};
+}
+
+}  // namespace pgtally::lab

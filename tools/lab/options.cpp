@@ -1,0 +1,179 @@
+#include "options.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <utility>
+
+namespace pgtally::lab {
+
+char const* const usage =
+    "usage: pgtally-lab [--dsn DSN] [--json] concurrency [--workers N] [--retweets N] [--message ID] [--spread N]\n"
+    "                                        [--strategy NAME ...]\n"
+    "       pgtally-lab [--dsn DSN] [--json] isolation [--workers N] [--retweets N] [--message ID] [--attempts N]\n"
+    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n";
+
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr char const* help = R"(
+Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
+a schema of its own, pgtally_lab, which is dropped at the end, after Ctrl-C too.
+
+concurrency  workers retweet one message at the same time, by one strategy after the other: how
+             long it takes, what it costs each of them, what is refused, and whether the counter
+             is right at the end
+isolation    the update in place under read committed, repeatable read and serializable, done again
+             after every serialization failure
+  --walk     two sessions step by step instead: who waits for whom, and what each is answered
+
+The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
+
+)";
+
+po::options_description shown_options()
+{
+    po::options_description shown("Options");
+    auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
+    auto add = shown.add_options();
+    add("dsn", text("DSN"), "the database: keywords or a URI, as for psql");
+    add("json", "the tables as JSON");
+    add("workers", text("N"), "at the same time, each on a connection of its own (100)");
+    add("retweets", text("N"), "of each worker, one after the other (100)");
+    add("message", text("ID"), "the message that is retweeted (3)");
+    add("spread", text("N"), "so many messages from that one on, in turn (1)");
+    add("strategy", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
+    add("attempts", text("N"), "of each retweet, before it is given up (1000)");
+    add("walk", "step by step");
+    add("help", "show this");
+    return shown;
+}
+
+// "--workers" of "--workers=5"; "an option" for what could be something else.
+std::string name_in(std::string const& token)
+{
+    auto const name = token.substr(0, token.find('='));
+    bool const plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") == std::string::npos;
+    return plain && name.starts_with("--") ? name : "an option";
+}
+
+// Errors of the parser quote what was given, which may hold a password: only the option's name is taken.
+po::variables_map parse(std::vector<std::string> const& arguments, po::options_description const& shown)
+{
+    po::options_description all;
+    all.add(shown).add_options()("command", po::value<std::string>());
+    po::positional_options_description positions;
+    positions.add("command", 1);
+    auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    po::variables_map given;
+    try {
+        po::store(po::command_line_parser(arguments).options(all).positional(positions).style(style).run(), given);
+    } catch (po::unknown_option const& unknown) {
+        auto const name = name_in(unknown.get_option_name());
+        throw wrong_usage(name + " is given that does not exist");
+    } catch (po::too_many_positional_options_error const&) {
+        throw wrong_usage("one command at a time");
+    } catch (po::error_with_option_name const& wrong) {
+        throw wrong_usage(name_in(wrong.get_option_name()) + " is given twice, or lacks its value, or takes none");
+    } catch (po::error const&) {
+        throw wrong_usage("the arguments make no sense");
+    }
+    return given;
+}
+
+template <class Number>
+Number read_number(po::variables_map const& given, char const* name, Number otherwise, Number least, Number most)
+{
+    if (given.count(name) == 0) return otherwise;
+    auto const& text = given[name].as<std::string>();
+    Number value{};
+    auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
+        throw wrong_usage("--" + std::string(name) + " takes a number from " + std::to_string(least) + " to " +
+                          std::to_string(most));
+    }
+    return value;
+}
+
+load read_load(po::variables_map const& given)
+{
+    load work;
+    work.workers = read_number(given, "workers", work.workers, std::size_t{1}, max_workers);
+    work.retweets = read_number(given, "retweets", work.retweets, std::size_t{1}, max_retweets);
+    work.message = read_number(given, "message", work.message, std::int64_t{1}, max_message);
+    work.spread = read_number(given, "spread", work.spread, std::size_t{1}, max_spread);
+    if (work.workers * work.retweets > max_retweets_in_all)
+        throw wrong_usage("more than " + std::to_string(max_retweets_in_all) + " retweets in all are too many");
+    return work;
+}
+
+void allow_only(po::variables_map const& given, std::string const& command, std::vector<std::string> const& allowed)
+{
+    for (auto const& [name, value] : given) {
+        bool const everywhere = name == "dsn" || name == "json" || name == "command";
+        if (!everywhere && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+            throw wrong_usage("--" + name + " is not for " + command);
+    }
+}
+
+concurrency_options read_concurrency(po::variables_map const& given, std::vector<std::string> const& known)
+{
+    allow_only(given, "concurrency", {"workers", "retweets", "message", "spread", "strategy"});
+    concurrency_options chosen{read_load(given), known};
+    if (given.count("strategy") == 0) return chosen;
+    auto const& asked = given["strategy"].as<std::vector<std::string>>();
+    std::string names;
+    for (auto const& name : known) names += (names.empty() ? "" : ", ") + name;
+    for (auto const& name : asked) {
+        if (std::find(known.begin(), known.end(), name) == known.end())
+            throw wrong_usage("--strategy takes one of " + names);
+    }
+    std::erase_if(chosen.strategies,
+                  [&](auto const& name) { return std::find(asked.begin(), asked.end(), name) == asked.end(); });
+    return chosen;
+}
+
+isolation_options read_isolation(po::variables_map const& given)
+{
+    allow_only(given, "isolation", {"workers", "retweets", "message", "attempts"});
+    isolation_options chosen{read_load(given)};
+    chosen.attempts = read_number(given, "attempts", chosen.attempts, std::size_t{1}, max_attempts);
+    return chosen;
+}
+
+walk_options read_walk(po::variables_map const& given)
+{
+    allow_only(given, "isolation --walk", {"walk", "message"});
+    return {read_load(given).message};
+}
+
+}  // namespace
+
+request read_request(std::vector<std::string> const& arguments, std::vector<std::string> const& strategies)
+{
+    auto const shown = shown_options();
+    auto const given = parse(arguments, shown);
+    request asked;
+    if (given.count("help") > 0) {
+        std::ostringstream text;
+        text << usage << help << shown << "\nStrategies:";
+        for (auto const& name : strategies) text << ' ' << name;
+        text << '\n';
+        asked.what = help_text{text.str()};
+        return asked;
+    }
+    if (given.count("command") == 0) throw wrong_usage("what to do is missing: concurrency or isolation");
+    auto const& command = given["command"].as<std::string>();
+    if (command == "concurrency") asked.what = read_concurrency(given, strategies);
+    else if (command == "isolation" && given.count("walk") > 0) asked.what = read_walk(given);
+    else if (command == "isolation") asked.what = read_isolation(given);
+    else throw wrong_usage("there is no such command: concurrency or isolation");
+    asked.json = given.count("json") > 0;
+    if (given.count("dsn") > 0) asked.dsn = given["dsn"].as<std::string>();
+    return asked;
+}
+
+}  // namespace pgtally::lab

@@ -1,0 +1,29 @@
+#include "../strategy.hpp"
+
+namespace pgtally::lab {
+
+strategy const trigger_conflict{
+    .name = "trigger-conflict",
+    .says =
+        "corrected: what begins the row is what would be added to it. Exact; all retweets of a message still wait for "
+        "one row.",
+    .setup = R"(
+create table counters (
+  messageid bigint not null references message (messageid),
+  rts       bigint not null,
+  unique (messageid)
+);
+create function tg_update_counters() returns trigger language plpgsql as $$
+begin
+  insert into counters (messageid, rts)
+  values (new.messageid, case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end)
+      on conflict (messageid) do update set rts = counters.rts + excluded.rts;
+  return null;
+end
+$$;
+create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+    .retweet = insert_retweet,
+    .counters = summary_counters,
+};
+
+}  // namespace pgtally::lab

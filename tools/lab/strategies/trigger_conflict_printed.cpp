@@ -1,0 +1,31 @@
+#include "../strategy.hpp"
+
+namespace pgtally::lab {
+
+strategy const trigger_conflict_printed{
+    .name = "trigger-conflict-printed",
+    .says =
+        "the same by \"insert ... on conflict\", as the article prints it: a row begins with 1 for a retweet and with "
+        "0 for anything else, so that a message whose first action takes a retweet back shows 0 instead of -1, and "
+        "is wrong from then on.",
+    .setup = R"(
+create table counters (
+  messageid bigint not null references message (messageid),
+  rts       bigint,
+  unique (messageid)
+);
+create function tg_update_counters() returns trigger language plpgsql as $$
+begin
+  insert into counters (messageid, rts)
+  values (new.messageid, case new.action when 'rt' then 1 else 0 end)
+      on conflict (messageid) do update
+     set rts = counters.rts + case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
+  return null;
+end
+$$;
+create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+    .retweet = insert_retweet,
+    .counters = summary_counters,
+};
+
+}  // namespace pgtally::lab

@@ -1,0 +1,33 @@
+#include "../strategy.hpp"
+
+namespace pgtally::lab {
+
+// The primary key is what turns the race into an error; without it there would be two rows for a message.
+strategy const trigger_update_insert{
+    .name = "trigger-update-insert",
+    .says =
+        "a trigger keeps a summary row for each message: it updates, and inserts if there was no row. Two first "
+        "retweets both find none and both insert; the second fails with 23505, and its retweet with it. Later ones "
+        "wait for each other as an update in place does.",
+    .setup = R"(
+create table counters (
+  messageid bigint primary key references message (messageid),
+  rts       bigint not null
+);
+create function tg_update_counters() returns trigger language plpgsql as $$
+declare
+  change constant bigint := case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
+begin
+  update counters set rts = rts + change where messageid = new.messageid;
+  if not found then
+    insert into counters (messageid, rts) values (new.messageid, change);
+  end if;
+  return null;
+end
+$$;
+create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+    .retweet = insert_retweet,
+    .counters = summary_counters,
+};
+
+}  // namespace pgtally::lab

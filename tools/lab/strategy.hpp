@@ -1,0 +1,51 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::lab {
+
+/// Who keeps the counter of a strategy.
+enum class keeper_kind {
+    sql,       ///< the database: `counters` asks for it
+    listener,  ///< a client that adds what is notified, as the articles' service does
+    replica,   ///< pgtally, as a program embeds it
+};
+
+/// One way to count retweets. The schema is the search_path; `message` and `activity` are there.
+struct strategy {
+    std::string_view name{};
+    std::string_view says{};     ///< what it is, and what it shows
+    std::string_view setup{};    ///< made before the workers begin; any number of statements
+    std::string_view retweet{};  ///< one statement; $1 is the message
+    std::string_view
+        counters{};          ///< rows of messageid and rts, both bigint; messageid is null where it counts all as one
+    bool takes_back = true;  ///< it knows `de-rt`, by a row of `activity`, for each message
+    keeper_kind keeper = keeper_kind::sql;
+};
+
+/// The retweet of all that insert.
+inline constexpr std::string_view insert_retweet = "insert into activity (messageid, action) values ($1, 'rt')";
+
+/// Of those with a summary table for each message.
+inline constexpr std::string_view summary_counters = "select messageid, rts from counters";
+
+extern strategy const update;
+extern strategy const insert;
+extern strategy const insert_unique;
+extern strategy const trigger_update_insert;
+extern strategy const trigger_loop;
+extern strategy const trigger_conflict_printed;
+extern strategy const trigger_conflict;
+extern strategy const trigger_daily;
+extern strategy const notify_row;
+extern strategy const pgtally_notify;
+
+/// All of them, in the order in which they are tried.
+[[nodiscard]] std::span<strategy const* const> strategies() noexcept;
+
+[[nodiscard]] std::vector<std::string> strategy_names();
+
+}  // namespace pgtally::lab
