@@ -1,4 +1,5 @@
 #include <pgtally/db/config.hpp>
+#include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/pq.hpp>
 #include <pgtally/db/resolve.hpp>
@@ -12,6 +13,31 @@ std::string config::redacted() const
         return detail::describe(detail::targets(options), options);
     } catch (error const&) {
         return "a connection string that is not valid";
+    }
+}
+
+void detail::log(config const& settings, level at, std::string_view line) noexcept
+{
+    if (!settings.log) return;
+    try {
+        // A copy: the hook may connect anew, which replaces the settings that hold it.
+        auto const hook = settings.log;
+        hook(at, line);
+    } catch (...) {
+        // Nothing that is logged may fail for it.
+    }
+}
+
+void detail::log(config const& settings, level at, std::string_view line, std::string_view kind,
+                 std::string_view whose) noexcept
+{
+    if (!settings.log) return;
+    try {
+        std::string all(kind);
+        all.append(whose).append(": ").append(line);
+        log(settings, at, all);
+    } catch (...) {
+        // Nor for a lack of memory.
     }
 }
 

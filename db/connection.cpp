@@ -40,18 +40,6 @@ asio::awaitable<void> connection::script(std::string sql)
     return connection_core::script(core_, std::move(sql));
 }
 
-asio::awaitable<db::copy_in> connection::run_copy_in(core_ptr core, std::string sql)
-{
-    auto opened = co_await detail::open_copy_in(std::move(core), std::move(sql));
-    co_return db::copy_in(std::move(opened));
-}
-
-asio::awaitable<db::copy_out> connection::run_copy_out(core_ptr core, std::string sql)
-{
-    auto opened = co_await detail::open_copy_out(std::move(core), std::move(sql));
-    co_return db::copy_out(std::move(opened));
-}
-
 void connection::cancel() noexcept
 {
     core_->cancel();

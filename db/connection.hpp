@@ -3,6 +3,7 @@
 #include <pgtally/db/async.hpp>
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/copy.hpp>
+#include <pgtally/db/detail/queries.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/event.hpp>
 #include <pgtally/db/params.hpp>
@@ -67,7 +68,7 @@ class connection_core;
 ///  - Cancelling through a pooler that hands out one server's connection to many.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.
-class connection {
+class connection : public detail::async_queries<connection> {
 public:
     /// Does no I/O.
     explicit connection(asio::any_io_executor executor);
@@ -97,7 +98,7 @@ public:
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return run_as<Row>(core_, std::move(sql), params(std::in_place, values...));
+        return detail::as_rows<Row>(run(core_, std::move(sql), params(std::in_place, values...), true));
     }
 
     /// Runs any number of statements separated by semicolons, as one transaction unless they say
@@ -114,10 +115,16 @@ public:
 
     /// `copy ... from stdin` (see copy_in). Throws as query() does, and bad_result for any other
     /// statement (which has run).
-    asio::awaitable<db::copy_in> copy_in(std::string sql) { return run_copy_in(core_, std::move(sql)); }
+    asio::awaitable<db::copy_in> copy_in(std::string sql)
+    {
+        return run_copy<db::copy_in>(core_, std::move(sql), detail::direction::in);
+    }
 
     /// `copy ... to stdout` (see copy_out). Throws likewise.
-    asio::awaitable<db::copy_out> copy_out(std::string sql) { return run_copy_out(core_, std::move(sql)); }
+    asio::awaitable<db::copy_out> copy_out(std::string sql)
+    {
+        return run_copy<db::copy_out>(core_, std::move(sql), detail::direction::out);
+    }
 
     /// Asks the server to cancel the statement under way, if there is one: it fails with server_error
     /// 57014, unless it was faster. Does not wait. The server is asked over a connection of its own
@@ -132,22 +139,12 @@ public:
 
     /// The same, each with a completion token as its last argument: void(std::exception_ptr, T) or
     /// void(std::exception_ptr). To be started by any thread.
+    using async_queries::async_query;
+    using async_queries::async_query_as;
     template <detail::token_for<void> Token>
     auto async_connect(config settings, Token&& token)
     {
         return detail::start(executor(), connect(std::move(settings)), std::forward<Token>(token));
-    }
-    template <class... Args>
-    auto async_query(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
-    template <class Row, class... Args>
-    auto async_query_as(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
     }
     template <detail::token_for<void> Token>
     auto async_script(std::string sql, Token&& token)
@@ -214,21 +211,18 @@ private:
     static asio::awaitable<result_set> run(core_ptr core, std::string sql, params values, bool binary);
 
     template <class Row>
-    static asio::awaitable<rows<Row>> run_as(core_ptr core, std::string sql, params values)
-    {
-        auto result = co_await run(std::move(core), std::move(sql), std::move(values), true);
-        co_return rows<Row>(std::move(result));
-    }
-
-    template <class Row>
     static asio::awaitable<row_stream<Row>> run_stream(core_ptr core, std::string sql, params values)
     {
         auto opened = co_await detail::open_rows(std::move(core), std::move(sql), std::move(values));
         co_return row_stream<Row>(std::move(opened));
     }
 
-    static asio::awaitable<db::copy_in> run_copy_in(core_ptr core, std::string sql);
-    static asio::awaitable<db::copy_out> run_copy_out(core_ptr core, std::string sql);
+    template <class Copy>
+    static asio::awaitable<Copy> run_copy(core_ptr core, std::string sql, detail::direction which)
+    {
+        auto opened = co_await detail::open_copy(std::move(core), std::move(sql), which);
+        co_return Copy(std::move(opened));
+    }
 
     core_ptr core_;
 };

@@ -1,4 +1,5 @@
 #include <pgtally/db/detail/connection_core.hpp>
+#include <pgtally/db/detail/log.hpp>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -44,10 +45,7 @@ connection_core::connection_core(asio::any_io_executor executor)
 asio::awaitable<result_set> connection_core::query(pointer self, std::string sql, params values, bool binary)
 {
     operation op(self, "query on", std::move(sql));
-    self->check_sendable(values);
-    self->arm(self->timeout_);
-    co_await self->ready();
-    op.started();
+    co_await self->start(op, values);
     if (!self->conn_.send_query(self->statement_, values, binary)) self->lose();
     auto result = co_await self->exchange();
     op.finish();
@@ -58,13 +56,20 @@ asio::awaitable<result_set> connection_core::query(pointer self, std::string sql
 asio::awaitable<void> connection_core::script(pointer self, std::string sql)
 {
     operation op(self, "script on", std::move(sql));
-    self->check_sendable(params());
-    self->arm(self->timeout_);
-    co_await self->ready();
-    op.started();
+    auto const none = params();
+    co_await self->start(op, none);
     auto const result = co_await self->run_script();
     op.finish();
     self->check(result);
+}
+
+// Its deadline runs from here. When this returns, its statement is to be sent.
+asio::awaitable<void> connection_core::start(operation& op, params const& values)
+{
+    check_sendable(values);
+    arm(timeout_);
+    co_await ready();
+    op.started();
 }
 
 asio::awaitable<bool> connection_core::receive(pointer self)
@@ -105,10 +110,7 @@ asio::awaitable<pq::result> connection_core::exchange()
     pq::result failed;
     for (;;) {
         while (conn_.is_busy()) {
-            co_await wait(wait_type::wait_read);
-            if (consume()) continue;
-            hear_last_words(failed);
-            lose();
+            co_await read_more(&failed);
         }
         auto result = conn_.get_result();
         deliver_notifies();  // one may have come between two results, with no byte after it
@@ -128,6 +130,16 @@ asio::awaitable<pq::result> connection_core::exchange()
     }
     last_words_ = diagnostics();  // whatever sounded like it
     co_return failed ? std::move(failed) : std::move(last);
+}
+
+// Where the peer is gone, a statement that had `failed` before may say why.
+asio::awaitable<void> connection_core::read_more(pq::result const* failed)
+{
+    co_await wait(wait_type::wait_read);
+    if (consume()) co_return;
+    auto const none = pq::result();
+    hear_last_words(failed == nullptr ? none : *failed);
+    lose();
 }
 
 // While there is something left to send the server may itself be stuck sending to us, and reads
@@ -271,11 +283,7 @@ void connection_core::arm(std::chrono::milliseconds timeout)
 void connection_core::disarm() noexcept
 {
     ++deadline_number_;
-    try {
-        deadline_.cancel();
-    } catch (...) {
-        // Cancelling a steady_timer cannot fail; its signature does not say so.
-    }
+    detail::cancel(deadline_);
 }
 
 // Throws for a failed result.
@@ -303,22 +311,12 @@ std::string connection_core::why_not_sendable(std::string_view sql, params const
 
 void connection_core::log(level at, std::string_view text) const noexcept
 {
-    if (!settings_.log) return;
-    try {
-        // A copy: the hook may connect anew, which replaces the settings that hold it.
-        auto const hook = settings_.log;
-        hook(at, text);
-    } catch (...) {
-        // A log that fails must not take the connection with it.
-    }
+    detail::log(settings_, at, text);
 }
 
 std::string connection_core::line(std::string_view why, sqlstate const& state) const
 {
-    std::string text(action_);
-    text.append(" ").append(description_).append(" failed: ").append(why);
-    if (!state.empty()) text.append(" (").append(state.view()).append(")");
-    return text;
+    return failure_line(std::string(action_) + " " + description_, why, state);
 }
 
 void connection_core::check_alive() const

@@ -61,6 +61,14 @@ error::error(error_code code, std::string line, diagnostics said)
 {
 }
 
+std::string detail::failure_line(std::string_view what, std::string_view why, sqlstate const& state)
+{
+    std::string text(what);
+    text.append(" failed: ").append(why);
+    if (!state.empty()) text.append(" (").append(state.view()).append(")");
+    return text;
+}
+
 bool error::permanent() const noexcept
 {
     return code() == errc::bad_config || code() == errc::login_failed;

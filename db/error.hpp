@@ -116,6 +116,11 @@ private:
     std::shared_ptr<body const> body_;
 };
 
+namespace detail {
+/// "query on HOST failed: why (SQLSTATE)".
+std::string failure_line(std::string_view what, std::string_view why, sqlstate const& state);
+}  // namespace detail
+
 }  // namespace pgtally::db
 
 template <>

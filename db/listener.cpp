@@ -1,5 +1,6 @@
 #include <pgtally/db/detail/connection_core.hpp>
 #include <pgtally/db/detail/event_queue.hpp>
+#include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/reconnect.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/listener.hpp>
@@ -236,12 +237,7 @@ void listener::impl::watch_idle()
 
 void listener::impl::log(level at, std::string const& line) const noexcept
 {
-    if (!settings_.log) return;
-    try {
-        settings_.log(at, line);
-    } catch (...) {
-        // A log that fails must not take the listener with it.
-    }
+    detail::log(settings_, at, line);
 }
 
 listener::listener(asio::any_io_executor executor, config settings, std::vector<std::string> channels,

@@ -2,6 +2,7 @@
 
 #include <pgtally/db/async.hpp>
 #include <pgtally/db/connection.hpp>
+#include <pgtally/db/detail/queries.hpp>
 #include <pgtally/db/pool_counters.hpp>
 #include <pgtally/db/transaction.hpp>
 
@@ -129,7 +130,7 @@ private:
 ///    connection is idle, or max_idle and max_lifetime are 0.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.
-class pool {
+class pool : public detail::async_queries<pool> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -156,7 +157,7 @@ public:
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return run_as<Row>(impl_, std::move(sql), params(std::in_place, values...));
+        return detail::as_rows<Row>(run(impl_, std::move(sql), params(std::in_place, values...), true));
     }
 
     /// Acquires, does what db::in_transaction does, and gives back. All attempts have the same connection.
@@ -173,6 +174,8 @@ public:
 
     /// The same, each with a completion token as its last argument (see async.hpp). The handler's lease is
     /// empty beside an error; an open one that it lets go is given back.
+    using async_queries::async_query;
+    using async_queries::async_query_as;
     template <detail::token_for<lease> Token>
     auto async_acquire(Token&& token)
     {
@@ -182,18 +185,6 @@ public:
     auto async_acquire(time_point until, Token&& token)
     {
         return detail::start(executor(), acquire(until), std::forward<Token>(token));
-    }
-    template <class... Args>
-    auto async_query(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
-    template <class Row, class... Args>
-    auto async_query_as(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
     }
     template <class Body, detail::token_for<body_result<Body>> Token>
     auto async_in_transaction(transaction_options options, Body body, Token&& token)
@@ -221,13 +212,6 @@ private:
     // Not coroutines of `this`: the frames own all they use.
     static asio::awaitable<lease> take(impl_ptr impl, std::optional<time_point> until);
     static asio::awaitable<result_set> run(impl_ptr impl, std::string sql, params values, bool binary);
-
-    template <class Row>
-    static asio::awaitable<rows<Row>> run_as(impl_ptr impl, std::string sql, params values)
-    {
-        auto result = co_await run(std::move(impl), std::move(sql), std::move(values), true);
-        co_return rows<Row>(std::move(result));
-    }
 
     template <class Body>
     static asio::awaitable<body_result<Body>> transact(impl_ptr impl, transaction_options options, retry_options retry,

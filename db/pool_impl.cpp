@@ -11,9 +11,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// A reason that stays the same is logged again after so long.
-constexpr std::chrono::minutes log_again_after{1};
-
 pool_limits limits_of(pool_config const& settings)
 {
     pool_limits limits;
@@ -175,7 +172,7 @@ void pool_impl::opened(member_id which, std::optional<error> failure)
     if (core_.stopped()) return;
     if (!failure) {
         last_failure_.reset();
-        reported_.clear();
+        reported_.forget();
         core_.connected(which, clock::now());
     } else {
         connections_.erase(which);
@@ -282,21 +279,13 @@ void pool_impl::stop() noexcept
 
 void pool_impl::report(error const& why)
 {
-    auto const now = clock::now();
-    if (why.what() == reported_ && now - reported_at_ < log_again_after) return;
-    reported_at_ = now;
-    reported_ = why.what();
-    log(why.permanent() ? level::error : level::warn, reported_);
+    auto const heard = reported_.hear(why.what(), clock::now());
+    if (heard.to_be_logged) log(why.permanent() ? level::error : level::warn, why.what());
 }
 
 void pool_impl::log(level at, std::string_view what) const noexcept
 {
-    if (!settings_.connection.log) return;
-    try {
-        settings_.connection.log(at, "pool of " + description_ + ": " + std::string(what));
-    } catch (...) {
-        // A log that fails must not take the pool with it.
-    }
+    detail::log(settings_.connection, at, what, "pool of ", description_);
 }
 
 error pool_impl::refusal(error_code code, std::string_view why) const

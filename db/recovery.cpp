@@ -13,8 +13,6 @@
 
 namespace pgtally::db::detail {
 
-using wait_type = asio::posix::stream_descriptor::wait_type;
-
 // Where a connection is to be closed rather than recovered, a transaction is rolled back all the same.
 constexpr std::chrono::milliseconds rollback_timeout{5'000};
 
@@ -147,15 +145,15 @@ asio::awaitable<void> connection_core::drain()
     if (told) co_await prove_in_step();
 }
 
-// A COPY that was sent as an extended query may also fail by itself before it has read the first Sync (a
-// trigger for each statement, a timeout). Then one answer too many is on its way, and it is this statement,
-// and nobody else's, that seems to give no result.
+// An empty statement has an answer, if only an error. A COPY that was sent as an extended query may also fail by itself
+// before it has read the first Sync (a trigger for each statement, a timeout). Then one answer too many is on its way,
+// and it is this statement, and nobody else's, that seems to give no result.
 asio::awaitable<void> connection_core::prove_in_step()
 {
     if (!conn_.send_query("")) lose();
     auto const answer = co_await exchange();
     if (answer) co_return;
-    last_words_.primary = "the server's answers to a failed COPY are out of step";
+    last_words_.primary = "the server's answers are out of step";
     lose();
 }
 
@@ -184,17 +182,8 @@ asio::awaitable<void> connection_core::absorb_cancel()
         last_words_.primary = "a cancellation may still arrive";
         lose();
     }
-    if (!conn_.send_query("")) lose();
-    co_await exchange();  // which fails if the cancellation came late
+    co_await prove_in_step();  // by an error, if the cancellation came late
     cancel_.reset();
-}
-
-asio::awaitable<void> connection_core::read_more()
-{
-    co_await wait(wait_type::wait_read);
-    if (consume()) co_return;
-    hear_last_words(pq::result());
-    lose();
 }
 
 // A recovery asks for itself, and its own statements are not to be cancelled.

@@ -2,6 +2,7 @@
 
 #include <pgtally/db/async.hpp>
 #include <pgtally/db/config.hpp>
+#include <pgtally/db/detail/queries.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/event.hpp>
 #include <pgtally/db/params.hpp>
@@ -114,7 +115,7 @@ struct session_counters {
 ///  - That calls run in the order they were made, when one of them had to be sent again.
 ///
 /// Threads: one implicit strand, that of the executor. config::log is called there too.
-class session {
+class session : public detail::async_queries<session> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -151,36 +152,27 @@ public:
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return call_as<Row>(core_, ask(std::move(sql), params(std::in_place, values...), true), std::nullopt);
+        return detail::as_rows<Row>(
+            call(core_, ask(std::move(sql), params(std::in_place, values...), true), std::nullopt));
     }
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(time_point until, std::string sql, P const&... values)
     {
-        return call_as<Row>(core_, ask(std::move(sql), params(std::in_place, values...), true), until);
+        return detail::as_rows<Row>(call(core_, ask(std::move(sql), params(std::in_place, values...), true), until));
     }
 
     /// The same, each with a completion token as its last argument (see async.hpp).
+    using async_queries::async_query;
+    using async_queries::async_query_as;
     template <detail::token_for<void> Token>
     auto async_run(Token&& token)
     {
         return detail::start(executor(), run(), std::forward<Token>(token));
     }
     template <class... Args>
-    auto async_query(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
-    template <class... Args>
     auto async_query(time_point until, std::string sql, Args&&... values_and_token)
     {
         auto const make = [&](auto const&... values) { return query(until, std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
-    template <class Row, class... Args>
-    auto async_query_as(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
         return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
     }
     template <class Row, class... Args>
@@ -208,13 +200,6 @@ private:
 
     // Not coroutines of `this`: the frames own all they use.
     static asio::awaitable<result_set> call(core_ptr core, request_ptr asked, std::optional<time_point> until);
-
-    template <class Row>
-    static asio::awaitable<rows<Row>> call_as(core_ptr core, request_ptr asked, std::optional<time_point> until)
-    {
-        auto result = co_await call(std::move(core), std::move(asked), until);
-        co_return rows<Row>(std::move(result));
-    }
 
     core_ptr core_;
 };

@@ -1,5 +1,6 @@
 // A session's callers, and the life of its connection; session_wire.cpp has what goes over it.
 
+#include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/session_core.hpp>
 
 #include <boost/asio/error.hpp>
@@ -211,9 +212,13 @@ void session_core::resume_answered()
 void session_core::watch(request& of)
 {
     deadlines_.add(of);
-    if (alarm_at_ && *alarm_at_ <= of.deadline) return;
-    alarm_at_ = of.deadline;
-    alarm_.expires_at(of.deadline);
+    if (!alarm_at_ || *alarm_at_ > of.deadline) set_alarm(of.deadline);
+}
+
+void session_core::set_alarm(time_point at)
+{
+    alarm_at_ = at;
+    alarm_.expires_at(at);
     alarm_.async_wait(alarm(weak_from_this()));
 }
 
@@ -225,10 +230,7 @@ void session_core::ring()
         late.caller.soon();
     }
     alarm_at_.reset();
-    if (deadlines_.empty()) return;
-    alarm_at_ = deadlines_.next();
-    alarm_.expires_at(*alarm_at_);
-    alarm_.async_wait(alarm(weak_from_this()));
+    if (!deadlines_.empty()) set_alarm(deadlines_.next());
 }
 
 // One timer that looks when it fires, rather than one that is set anew for every answer.
@@ -247,12 +249,8 @@ void session_core::watch_idle()
 void session_core::silence() noexcept
 {
     alarm_at_.reset();
-    try {
-        alarm_.cancel();
-        if (stopped_) idle_.cancel();
-    } catch (...) {
-        // Cancelling a steady_timer cannot fail; its signature does not say so.
-    }
+    cancel(alarm_);
+    if (stopped_) cancel(idle_);
 }
 
 void session_core::stop() noexcept
@@ -308,10 +306,7 @@ session_core::time_point session_core::deadline(std::optional<time_point> until)
 std::string session_core::line(std::string_view why, sqlstate const& state) const
 {
     auto const& description = core_->description();
-    std::string text("query on ");
-    text.append(description.empty() ? "a session" : description).append(" failed: ").append(why);
-    if (!state.empty()) text.append(" (").append(state.view()).append(")");
-    return text;
+    return failure_line("query on " + (description.empty() ? "a session" : description), why, state);
 }
 
 error session_core::failure(errc code, std::string_view why, std::string const& sql) const
@@ -329,12 +324,7 @@ error session_core::failure(error_code code, std::string_view why, std::string c
 
 void session_core::log(level at, std::string const& text) const noexcept
 {
-    if (!settings_.connection.log) return;
-    try {
-        settings_.connection.log(at, text);
-    } catch (...) {
-        // A log that fails must not take the session with it.
-    }
+    detail::log(settings_.connection, at, text);
 }
 
 }  // namespace pgtally::db::detail

@@ -79,11 +79,12 @@ asio::awaitable<std::optional<result_set>> next_row(stream_ptr of)
     co_return result_set(std::move(row));
 }
 
-asio::awaitable<stream_ptr> open_copy_in(connection_core::pointer core, std::string sql)
+asio::awaitable<stream_ptr> open_copy(connection_core::pointer core, std::string sql, direction which)
 {
-    auto const made = std::make_shared<stream>(std::move(core), "copy to", std::move(sql));
+    auto const in = which == direction::in;
+    auto const made = std::make_shared<stream>(std::move(core), in ? "copy to" : "copy from", std::move(sql));
     step now(made);
-    co_await connection_core::begin_copy(made->op, pq::status::copy_in);
+    co_await connection_core::begin_copy(made->op, in ? pq::status::copy_in : pq::status::copy_out);
     now.done();
     co_return made;
 }
@@ -111,15 +112,6 @@ asio::awaitable<void> abandon_copy(stream_ptr to, std::string reason)
     now.done();
 }
 
-asio::awaitable<stream_ptr> open_copy_out(connection_core::pointer core, std::string sql)
-{
-    auto const made = std::make_shared<stream>(std::move(core), "copy from", std::move(sql));
-    step now(made);
-    co_await connection_core::begin_copy(made->op, pq::status::copy_out);
-    now.done();
-    co_return made;
-}
-
 asio::awaitable<std::string_view> read_copy(stream_ptr from)
 {
     step now(from);
@@ -138,10 +130,7 @@ std::uint64_t copied_rows(stream const& of) noexcept
 asio::awaitable<void> connection_core::begin_rows(operation& op, params values)
 {
     auto& core = op.core();
-    core.check_sendable(values);
-    core.arm(core.timeout_);
-    co_await core.ready();
-    op.started();
+    co_await core.start(op, values);
     auto const sent = core.conn_.send_query(core.statement_, values, true) && core.conn_.single_rows();
     if (!sent) core.lose();
     co_await core.flush();
@@ -161,10 +150,8 @@ asio::awaitable<pq::result> connection_core::next_row(operation& op)
 asio::awaitable<void> connection_core::begin_copy(operation& op, pq::status wanted)
 {
     auto& core = op.core();
-    core.check_sendable(params());
-    core.arm(core.timeout_);
-    co_await core.ready();
-    op.started();
+    auto const none = params();
+    co_await core.start(op, none);
     // Not an extended query, whose Sync a COPY may answer twice when it is cancelled.
     if (!core.conn_.send_query(core.statement_)) core.lose();
     co_await core.flush();
@@ -199,8 +186,7 @@ asio::awaitable<pq::result> connection_core::read_copy(operation& op, std::strin
 asio::awaitable<void> connection_core::write_copy(operation& op, std::string_view data)
 {
     auto& core = op.core();
-    if (core.has_ended(op)) throw error(errc::closed, core.line("the copy has ended", sqlstate()));
-    core.arm_step();
+    core.check_copying(op);
     while (!data.empty()) {
         auto const piece = data.substr(0, piece_bytes);
         data.remove_prefix(piece.size());
@@ -216,8 +202,7 @@ asio::awaitable<void> connection_core::write_copy(operation& op, std::string_vie
 asio::awaitable<pq::result> connection_core::end_copy(operation& op, char const* reason)
 {
     auto& core = op.core();
-    if (core.has_ended(op)) throw error(errc::closed, core.line("the copy has ended", sqlstate()));
-    core.arm_step();
+    core.check_copying(op);
     core.unflushed_ = 0;
     if (!core.conn_.end_copy(reason)) core.lose();
     auto result = co_await core.exchange();
@@ -251,9 +236,13 @@ asio::awaitable<pq::result> connection_core::wait_result()
 void connection_core::arm_step()
 {
     check_going();
-    if (deadline_number_ == armed_number_) return;
-    arm(timeout_);
-    armed_number_ = deadline_number_;
+    if (deadline_number_ != armed_number_) arm(timeout_);
+}
+
+void connection_core::check_copying(operation const& op)
+{
+    if (has_ended(op)) throw error(errc::closed, line("the copy has ended", sqlstate()));
+    arm_step();
 }
 
 // True: at its end. Throws for one that was left by an error before.

@@ -48,14 +48,7 @@ error refused(connection_core const& core, std::string_view what, std::string_vi
     diagnostics said;
     said.state = sqlstate(state);
     said.primary = why;
-    std::string line(what);
-    line.append(" on ")
-        .append(core.description())
-        .append(" failed: ")
-        .append(why)
-        .append(" (")
-        .append(state)
-        .append(")");
+    auto line = detail::failure_line(std::string(what) + " on " + core.description(), why, said.state);
     return error(errc::server_error, std::move(line), std::move(said));
 }
 

@@ -3,6 +3,7 @@
 #include <pgtally/db/async.hpp>
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/connection.hpp>
+#include <pgtally/db/detail/queries.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -78,7 +79,7 @@ class retrying;
 ///    operation_aborted) it is not known whether the transaction was committed.
 ///
 /// The connection may be moved; closing, connecting or destroying it ends the transaction. Threads: as connection.
-class transaction {
+class transaction : public detail::async_queries<transaction> {
 public:
     transaction() noexcept;  ///< empty: not open, and good for nothing but to be assigned to
 
@@ -97,7 +98,7 @@ public:
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
-        return run_as<Row>(state_, std::move(sql), params(std::in_place, values...));
+        return detail::as_rows<Row>(run(state_, std::move(sql), params(std::in_place, values...), true));
     }
 
     /// As connection::script.
@@ -121,18 +122,8 @@ public:
 
     /// The same, each with a completion token as its last argument (see async.hpp). Destroying the object
     /// does not end one that is under way: what it did is rolled back after it, unless it was the commit.
-    template <class... Args>
-    auto async_query(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
-    template <class Row, class... Args>
-    auto async_query_as(std::string sql, Args&&... values_and_token)
-    {
-        auto const make = [&](auto const&... values) { return query_as<Row>(std::move(sql), values...); };
-        return detail::start_with(executor(), make, std::forward<Args>(values_and_token)...);
-    }
+    using async_queries::async_query;
+    using async_queries::async_query_as;
     template <detail::token_for<void> Token>
     auto async_script(std::string sql, Token&& token)
     {
@@ -162,13 +153,6 @@ private:
     static asio::awaitable<result_set> run(detail::transaction_state_ptr state, std::string sql, params values,
                                            bool binary);
     static asio::awaitable<void> run_script(detail::transaction_state_ptr state, std::string sql);
-
-    template <class Row>
-    static asio::awaitable<rows<Row>> run_as(detail::transaction_state_ptr state, std::string sql, params values)
-    {
-        auto result = co_await run(std::move(state), std::move(sql), std::move(values), true);
-        co_return rows<Row>(std::move(result));
-    }
 
     static asio::awaitable<transaction> start(connection& conn, transaction_options options);
     static asio::awaitable<transaction> start(core_ptr core, transaction_options options);

@@ -168,13 +168,15 @@ private:
 
     // stream.cpp
     void arm_step();
-    asio::awaitable<void> read_more();
     asio::awaitable<pq::result> wait_result();
     asio::awaitable<void> finish_stream(operation& op);
+    void check_copying(operation const& op);
     [[nodiscard]] bool has_ended(operation const& op) const;
 
     // connection_core.cpp
+    asio::awaitable<void> start(operation& op, params const& values);
     asio::awaitable<pq::result> exchange();
+    asio::awaitable<void> read_more(pq::result const* failed = nullptr);
     asio::awaitable<void> flush();
     asio::awaitable<void> wait(asio::posix::stream_descriptor::wait_type what);
     asio::awaitable<void> wait_either();

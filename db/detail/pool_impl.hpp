@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/pool_core.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/pool.hpp>
@@ -71,8 +72,7 @@ private:
     asio::steady_timer timer_;
     std::optional<time_point> timer_at_{};
     std::optional<error> last_failure_{};  // to connect, since the last success
-    time_point reported_at_{};
-    std::string reported_{};
+    last_reason reported_{};
 };
 
 }  // namespace pgtally::db::detail

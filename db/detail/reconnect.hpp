@@ -1,12 +1,12 @@
 #pragma once
 
 #include <pgtally/db/backoff.hpp>
+#include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/signal.hpp>
 
 #include <chrono>
 #include <optional>
 #include <random>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -36,7 +36,7 @@ public:
     void connected(clock::time_point now)
     {
         since_ = now;
-        reason_.clear();
+        reason_.forget();
     }
     [[nodiscard]] bool is_connected() const noexcept { return since_.has_value(); }
 
@@ -46,11 +46,8 @@ public:
         auto const was_connected = since_.has_value();
         if (was_connected && now - *since_ >= retry_.cap()) retry_.reset();
         since_.reset();
-        auto const news = was_connected || reason != reason_;
-        if (news) reason_ = reason;
-        auto const log = news || now - logged_at_ >= log_again_after;
-        if (log) logged_at_ = now;
-        return ended{was_connected, news, log};
+        auto const heard = reason_.hear(reason, now, was_connected);
+        return ended{was_connected, heard.news, heard.to_be_logged};
     }
 
     asio::awaitable<void> pause()
@@ -67,15 +64,11 @@ public:
     void hurry() noexcept { hurry_.notify(); }
 
 private:
-    // A reason that stays the same is logged again after so long.
-    static constexpr std::chrono::minutes log_again_after{1};
-
     signal hurry_;
     std::minstd_rand random_;
     backoff retry_;
     std::optional<clock::time_point> since_{};
-    std::string reason_{};
-    clock::time_point logged_at_{};
+    last_reason reason_{};
     bool pausing_ = false;
 };
 

@@ -69,6 +69,7 @@ private:
     asio::awaitable<void> drive();
     void resume_answered();
     void watch(request& of);
+    void set_alarm(time_point at);
     void ring();
     void silence() noexcept;
     void watch_idle();

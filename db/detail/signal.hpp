@@ -15,6 +15,16 @@ namespace pgtally::db::detail {
 
 namespace asio = boost::asio;
 
+/// Cancelling a steady_timer cannot fail; its signature does not say so.
+inline void cancel(asio::steady_timer& timer) noexcept
+{
+    try {
+        timer.cancel();
+    } catch (...) {
+        // See above.
+    }
+}
+
 /// A timer used as a condition variable: one coroutine waits, anybody on the executor notifies. A
 /// notify() that comes while nobody waits is kept for the next wait; several are as one. It must
 /// outlive the wait: hold it in a shared_ptr or in what the waiting frame owns.
@@ -42,11 +52,7 @@ public:
     void notify() noexcept
     {
         set_ = true;
-        try {
-            timer_.cancel();
-        } catch (...) {
-            // Cancelling a steady_timer cannot fail; its signature does not say so.
-        }
+        cancel(timer_);
     }
 
     void clear() noexcept { set_ = false; }

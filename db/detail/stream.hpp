@@ -30,13 +30,13 @@ asio::awaitable<stream_ptr> open_rows(std::shared_ptr<connection_core> core, std
 /// A result of one row; at the end one without, and none after that.
 asio::awaitable<std::optional<result_set>> next_row(stream_ptr of);
 
-asio::awaitable<stream_ptr> open_copy_in(std::shared_ptr<connection_core> core, std::string sql);
+enum class direction { in, out };
+asio::awaitable<stream_ptr> open_copy(std::shared_ptr<connection_core> core, std::string sql, direction which);
 asio::awaitable<void> write_copy(stream_ptr to, std::string_view data);
 /// How many rows were copied.
 asio::awaitable<std::uint64_t> finish_copy(stream_ptr to);
 asio::awaitable<void> abandon_copy(stream_ptr to, std::string reason);
 
-asio::awaitable<stream_ptr> open_copy_out(std::shared_ptr<connection_core> core, std::string sql);
 /// At least one message; valid until the next call. Empty: the end.
 asio::awaitable<std::string_view> read_copy(stream_ptr from);
 /// Once it has come to its end.

@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(silent_server_is_given_up_in_time)
     silent.stall();
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        auto hasty = settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(silent.port()));
+        auto hasty = settings(silent.dsn());
         hasty.connect_timeout = 200ms;
         auto const late = co_await failure_of(conn.connect(hasty));
         BOOST_TEST((late.code() == db::errc::timed_out));

@@ -74,12 +74,6 @@ outcome interrupted(db::config settings, db::config watch_settings, Act act)
     return result;
 }
 
-db::config through(db::config settings, proxy const& by)
-{
-    settings.conninfo = "host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port());
-    return settings;
-}
-
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(test_connection, db_fixture)
@@ -157,7 +151,7 @@ BOOST_AUTO_TEST_CASE(stopped_and_crashed_server_is_a_lost_connection)
 BOOST_AUTO_TEST_CASE(cut_socket_is_a_lost_connection)
 {
     proxy between(cluster::shared().port());
-    auto const lost = interrupted(through(settings(), between), settings(),
+    auto const lost = interrupted(settings(between.dsn()), settings(),
                                   [&](db::connection&, db::connection&) -> asio::awaitable<void> {
                                       between.cut();
                                       co_return;
@@ -169,7 +163,7 @@ BOOST_AUTO_TEST_CASE(cut_socket_is_a_lost_connection)
 BOOST_AUTO_TEST_CASE(half_closed_socket_is_a_lost_connection)
 {
     proxy between(cluster::shared().port());
-    auto const lost = interrupted(through(settings(), between), settings(),
+    auto const lost = interrupted(settings(between.dsn()), settings(),
                                   [&](db::connection&, db::connection&) -> asio::awaitable<void> {
                                       between.half_close();
                                       co_return;
@@ -198,7 +192,7 @@ BOOST_AUTO_TEST_CASE(deadline_hits_while_sending_too)
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        co_await conn.connect(through(settings(), between));
+        co_await conn.connect(settings(between.dsn()));
         between.stall();
         conn.set_timeout(200ms);
         auto const late = co_await failure_of(conn.query("select $1", std::string(50'000'000, 'x')));
@@ -211,7 +205,7 @@ BOOST_AUTO_TEST_CASE(cancelled_while_sending)
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        co_await conn.connect(through(settings(), between));
+        co_await conn.connect(settings(between.dsn()));
         between.stall();
         outcome result;
         asio::cancellation_signal cancel;

@@ -1,4 +1,4 @@
-#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/with_connection.hpp>
 #include <pgtally/test/support/proxy.hpp>
 
 #include <chrono>
@@ -17,14 +17,10 @@ namespace {
 template <class Body>
 void with_table(db::config settings, Body body)
 {
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        co_await conn.connect(settings);
+    with_connection(std::move(settings), [&](db::connection& conn) -> asio::awaitable<void> {
         co_await conn.script("create temp table t (i bigint, note text)");
         co_await body(conn);
-        conn.set_timeout(0ms);
-        auto const rows = co_await conn.query_as<std::tuple<std::int64_t>>("select 42::bigint");
-        BOOST_TEST(std::get<0>(rows.one()) == 42);
+        co_await check_usable(conn);
     });
 }
 
@@ -240,8 +236,7 @@ BOOST_AUTO_TEST_CASE(writer_waits_for_a_server_that_does_not_read)
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        co_await conn.connect(
-            settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(between.port())));
+        co_await conn.connect(settings(between.dsn()));
         co_await conn.script("create temp table t (i bigint, note text)");
         auto in = co_await conn.copy_in("copy t from stdin");
         between.stall();

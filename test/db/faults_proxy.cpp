@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(bytes_become_messages_wherever_they_are_cut)
 BOOST_AUTO_TEST_CASE(fault_befalls_its_step_of_its_connection_only)
 {
     step_proxy by(cluster::shared().port());
-    auto through = settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port()));
+    auto through = settings(by.dsn());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection first(executor);
         db::connection second(executor);
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(fault_befalls_its_step_of_its_connection_only)
 BOOST_AUTO_TEST_CASE(stall_lasts_until_it_is_told_to_pass)
 {
     step_proxy by(cluster::shared().port());
-    auto through = settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port()));
+    auto through = settings(by.dsn());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
         co_await conn.connect(through);

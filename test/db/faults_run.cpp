@@ -176,7 +176,7 @@ trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_p
 
 db::config trial::settings() const
 {
-    return settings("host=127.0.0.1 user=postgres dbname=postgres port=" + port());
+    return settings(proxy.dsn());
 }
 
 db::config trial::settings(std::string conninfo) const

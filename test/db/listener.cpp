@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(keep_alive_notices_a_silent_peer)
         db::listener_limits limits;
         limits.keepalive_interval = 20ms;
         limits.keepalive_timeout = 300ms;
-        auto hasty = hurried(through(settings(), between));
+        auto hasty = hurried(settings(between.dsn()));
         hasty.connect_timeout = 300ms;
         subject it(executor, hasty, {"one"}, limits);
         it.start();
@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(cut_and_half_closed_sockets_are_noticed)
 {
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        subject it(executor, hurried(through(settings(), between)));
+        subject it(executor, hurried(settings(between.dsn())));
         it.start();
         BOOST_TEST((co_await it.next()) == "+");
         between.cut();

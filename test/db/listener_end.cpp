@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(stop_ends_it_in_every_state)
 {
     proxy silent(cluster::shared().port());
     silent.stall();
-    auto const local = through(settings(), silent);
+    auto const local = settings(silent.dsn());
     auto by_name = local;
     by_name.conninfo.replace(by_name.conninfo.find("127.0.0.1"), 9, "localhost");
     auto patient = settings(cluster::shared().dsn("nowhere"));
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(destroyed_listener_ends_run_and_next)
 {
     proxy silent(cluster::shared().port());
     silent.stall();
-    for (auto const& each : {settings(), through(settings(), silent)}) {
+    for (auto const& each : {settings(), settings(silent.dsn())}) {
         for (int turns = 0; turns < 40; turns += turns < 8 ? 1 : 8) {
             run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
                 int ended = 0;

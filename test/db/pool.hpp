@@ -68,11 +68,6 @@ inline void terminate(db::connection const& conn)
     cluster::shared().sql("select pg_terminate_backend(" + pid + ", 60000)");  // waits for its end
 }
 
-inline std::string through(proxy const& by)
-{
-    return "host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port());
-}
-
 /// Nothing: it succeeded.
 inline asio::awaitable<std::optional<db::error>> outcome_of(asio::awaitable<db::result_set> operation)
 {

@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(rollback_that_takes_too_long_closes_the_connection)
 {
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        auto hasty = pooled(1, through(between));
+        auto hasty = pooled(1, between.dsn());
         hasty.cleanup_timeout = 50ms;
         db::pool pool(executor, hasty);
         {
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(no_storm_at_a_server_that_is_down)
     proxy between(own.port());
     own.stop();
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        auto wanted = pooled(10, through(between));
+        auto wanted = pooled(10, between.dsn());
         wanted.connection.retry.first = wanted.connection.retry.cap = 100ms;
         db::pool pool(executor, wanted);
         std::vector<caller> callers(50);

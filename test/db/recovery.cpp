@@ -226,8 +226,7 @@ BOOST_AUTO_TEST_CASE(late_while_sending_recovers_when_the_server_reads_again)
     proxy between(cluster::shared().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        co_await conn.connect(
-            settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(between.port())));
+        co_await conn.connect(settings(between.dsn()));
         auto const pid = conn.backend_pid();
         between.stall();
         conn.set_timeout(200ms);

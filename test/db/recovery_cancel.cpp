@@ -18,10 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 struct through_proxy : db_fixture {
-    [[nodiscard]] db::config settings_of(step_proxy const& between) const
-    {
-        return settings("host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(between.port()));
-    }
+    [[nodiscard]] db::config settings_of(step_proxy const& between) const { return settings(between.dsn()); }
 
     // A statement is given up, and the next one asks for a number.
     asio::awaitable<void> give_up_one(db::connection& conn) const

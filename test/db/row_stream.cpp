@@ -1,4 +1,4 @@
-#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/with_connection.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -18,17 +18,13 @@ namespace {
 using number = std::tuple<std::int64_t>;
 constexpr char const* without_end = "select generate_series(1, 1000000000000)";
 
+// A connection that must be usable after the test.
 template <class Body>
-void with_connection(db::config settings, Body body)
+void with_usable(db::config settings, Body body)
 {
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        co_await conn.connect(settings);
+    with_connection(std::move(settings), [&](db::connection& conn) -> asio::awaitable<void> {
         co_await body(conn);
-        // Whatever happened, it is usable.
-        conn.set_timeout(0ms);
-        auto const rows = co_await conn.query_as<number>("select 42::bigint");
-        BOOST_TEST(std::get<0>(rows.one()) == 42);
+        co_await check_usable(conn);
     });
 }
 
@@ -38,7 +34,7 @@ BOOST_FIXTURE_TEST_SUITE(test_row_stream, db_fixture)
 
 BOOST_AUTO_TEST_CASE(all_rows_come_in_order)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>("select i from generate_series(1, $1::bigint) i", 100'000);
         std::int64_t expected = 0;
         for (;;) {
@@ -82,7 +78,7 @@ BOOST_AUTO_TEST_CASE(rows_come_before_the_statement_has_ended)
 
 BOOST_AUTO_TEST_CASE(left_in_the_middle_the_statement_is_stopped)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto const pid = conn.backend_pid();
         {
             auto rows = co_await conn.stream_as<number>(without_end);
@@ -99,7 +95,7 @@ BOOST_AUTO_TEST_CASE(left_in_the_middle_the_statement_is_stopped)
 
 BOOST_AUTO_TEST_CASE(error_comes_after_the_rows_before_it)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>("select 1 / (1000 - i) from generate_series(1::bigint, 2000) i");
         int count = 0;
         std::optional<db::error> failure;
@@ -120,7 +116,7 @@ BOOST_AUTO_TEST_CASE(error_comes_after_the_rows_before_it)
 
 BOOST_AUTO_TEST_CASE(statement_that_cannot_be_run)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>("select nothing");
         auto const failure = co_await failure_of(rows.next());
         BOOST_TEST(failure.state().is("42703"));
@@ -131,7 +127,7 @@ BOOST_AUTO_TEST_CASE(statement_that_cannot_be_run)
 
 BOOST_AUTO_TEST_CASE(no_rows_have_columns_too)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         {
             auto rows = co_await conn.stream_as<number>("select 1::bigint where false");
             auto const none = co_await rows.next();
@@ -145,7 +141,7 @@ BOOST_AUTO_TEST_CASE(no_rows_have_columns_too)
 
 BOOST_AUTO_TEST_CASE(null_that_the_row_does_not_take)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>("select nullif(i, 2) from generate_series(1::bigint, 100000) i");
         co_await rows.next();
         auto const failure = co_await failure_of(rows.next());
@@ -158,7 +154,7 @@ BOOST_AUTO_TEST_CASE(deadline_is_for_each_row)
 {
     auto hasty = settings();
     hasty.query_timeout = 100ms;
-    with_connection(hasty, [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(hasty, [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>(
             "select i from generate_series(1::bigint, 10) i where i < 5 or pg_sleep(1000)::text is not null");
         std::optional<db::error> failure;
@@ -192,7 +188,7 @@ BOOST_AUTO_TEST_CASE(connection_may_end_before_its_stream)
 
 BOOST_AUTO_TEST_CASE(one_step_at_a_time)
 {
-    with_connection(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
+    with_usable(settings(), [&](db::connection& conn) -> asio::awaitable<void> {
         auto rows = co_await conn.stream_as<number>("select 1::bigint from pg_sleep(0.05)");
         bool ended = false;
         auto first = [&]() -> asio::awaitable<void> {

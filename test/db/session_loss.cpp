@@ -10,15 +10,6 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
-namespace {
-
-std::string through(proxy const& by)
-{
-    return "host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port());
-}
-
-}  // namespace
-
 BOOST_FIXTURE_TEST_SUITE(test_session_loss, session_fixture)
 
 BOOST_AUTO_TEST_CASE(terminated_backend_fails_what_was_sent_and_not_what_waits)
@@ -75,7 +66,7 @@ BOOST_AUTO_TEST_CASE(cut_and_half_closed_connection_is_made_again)
 {
     for (auto const misbehave : {&proxy::cut, &proxy::half_close}) {
         proxy between(cluster::shared().port());
-        with_client(session_settings(through(between)), [&](client& it) -> asio::awaitable<void> {
+        with_client(session_settings(between.dsn()), [&](client& it) -> asio::awaitable<void> {
             co_await it.hold();
             auto const first = it.stop_here();
             auto const second = it.begin("select 2");
@@ -137,7 +128,7 @@ BOOST_AUTO_TEST_CASE(copy_is_refused)
 BOOST_AUTO_TEST_CASE(idle_connection_that_falls_silent_is_noticed_and_made_again)
 {
     proxy between(cluster::shared().port());
-    auto settings = session_settings(through(between));
+    auto settings = session_settings(between.dsn());
     settings.keepalive_interval = 10ms;
     settings.keepalive_timeout = 100ms;
     with_client(settings, [&](client& it) -> asio::awaitable<void> {
@@ -157,7 +148,7 @@ BOOST_AUTO_TEST_CASE(idle_connection_that_falls_silent_is_noticed_and_made_again
 BOOST_AUTO_TEST_CASE(call_sent_behind_an_unanswered_keepalive_is_lost_with_it)
 {
     proxy between(cluster::shared().port());
-    auto settings = session_settings(through(between));
+    auto settings = session_settings(between.dsn());
     settings.keepalive_interval = 10ms;
     settings.keepalive_timeout = 1s;
     with_client(settings, [&](client& it) -> asio::awaitable<void> {
@@ -215,7 +206,7 @@ BOOST_AUTO_TEST_CASE(slow_statement_is_no_silence)
 BOOST_AUTO_TEST_CASE(peer_that_is_silent_about_calls_that_all_gave_up_is_left)
 {
     proxy between(cluster::shared().port());
-    auto settings = session_settings(through(between));
+    auto settings = session_settings(between.dsn());
     settings.keepalive_interval = 50ms;
     settings.keepalive_timeout = 100ms;
     with_client(settings, [&](client& it) -> asio::awaitable<void> {
@@ -263,7 +254,7 @@ BOOST_AUTO_TEST_CASE(answer_that_nobody_waits_for_is_no_silence_while_it_comes)
 BOOST_AUTO_TEST_CASE(half_closed_while_idle_is_made_again)
 {
     proxy between(cluster::shared().port());
-    with_client(session_settings(through(between)), [&](client& it) -> asio::awaitable<void> {
+    with_client(session_settings(between.dsn()), [&](client& it) -> asio::awaitable<void> {
         co_await it.check_usable();
         between.half_close();
         auto const again = [&] { return it.session.stats().connects == 2; };
@@ -275,7 +266,7 @@ BOOST_AUTO_TEST_CASE(half_closed_while_idle_is_made_again)
 BOOST_AUTO_TEST_CASE(deadlines_pass_while_all_is_stalled_and_the_connection_outlives_them)
 {
     proxy between(cluster::shared().port());
-    auto settings = session_settings(through(between));
+    auto settings = session_settings(between.dsn());
     settings.max_in_flight = 10;
     with_client(settings, [&](client& it) -> asio::awaitable<void> {
         co_await it.check_usable();

@@ -16,11 +16,6 @@ namespace {
 
 constexpr auto aborted = asio::error::operation_aborted;
 
-std::string through(proxy const& by)
-{
-    return "host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port());
-}
-
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(test_session_stop, session_fixture)
@@ -54,7 +49,7 @@ BOOST_AUTO_TEST_CASE(destroyed_session_ends_run_and_calls_in_every_state)
 {
     proxy silent(cluster::shared().port());
     silent.stall();
-    for (auto const& each : {session_settings(), session_settings(through(silent))}) {
+    for (auto const& each : {session_settings(), session_settings(silent.dsn())}) {
         for (int turns = 1; turns < 60; turns += turns < 12 ? 1 : 8) {
             run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
                 int ended = 0;

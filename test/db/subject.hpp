@@ -89,12 +89,6 @@ inline std::string pid_of(db::listener const& of)
     return std::to_string(static_cast<int>(of.backend_pid()));
 }
 
-inline db::config through(db::config settings, proxy const& by)
-{
-    settings.conninfo = "host=127.0.0.1 user=postgres dbname=postgres port=" + std::to_string(by.port());
-    return settings;
-}
-
 inline db::config hurried(db::config settings)
 {
     settings.retry.first = std::chrono::milliseconds{1};

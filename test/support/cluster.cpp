@@ -93,7 +93,12 @@ void cluster::guard()
 
 std::string cluster::dsn(std::string_view database) const
 {
-    return "host=127.0.0.1 port=" + std::to_string(port_) + " user=postgres dbname=" + std::string(database);
+    return dsn_at(port_, database);
+}
+
+std::string cluster::dsn_at(int port, std::string_view database)
+{
+    return "host=127.0.0.1 port=" + std::to_string(port) + " user=postgres dbname=" + std::string(database);
 }
 
 std::string cluster::create_database()

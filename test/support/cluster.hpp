@@ -22,6 +22,8 @@ public:
 
     /// "host=127.0.0.1 port=... user=postgres dbname=..."; the port stays over a restart.
     [[nodiscard]] std::string dsn(std::string_view database = "postgres") const;
+    /// The same of any cluster, or of a proxy before one.
+    [[nodiscard]] static std::string dsn_at(int port, std::string_view database = "postgres");
     [[nodiscard]] int port() const noexcept { return port_; }
     [[nodiscard]] std::string const& folder() const noexcept { return folder_; }
 

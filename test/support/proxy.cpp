@@ -1,12 +1,13 @@
 #include <pgtally/test/support/proxy.hpp>
 
+#include <pgtally/test/support/cluster.hpp>
+
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
 #include <array>
-#include <future>
 #include <list>
 #include <utility>
 
@@ -137,45 +138,39 @@ private:
     std::list<std::weak_ptr<link>> links_;
 };
 
-proxy::proxy(int port)
-    : state_(std::make_shared<state>(context_, port)), port_(state_->port()), thread_([this] { context_.run(); })
+proxy::proxy(int port) : state_(std::make_shared<state>(thread_.context(), port)), port_(state_->port())
 {
+    thread_.start();
+}
+
+std::string proxy::dsn() const
+{
+    return cluster::dsn_at(port_);
 }
 
 proxy::~proxy()
 {
-    call([](state& s) { s.end(); });
+    thread_.call([&s = *state_] { s.end(); });
     thread_.join();
-}
-
-template <class F>
-void proxy::call(F f)
-{
-    std::promise<void> done;
-    asio::post(context_, [&] {
-        f(*state_);
-        done.set_value();
-    });
-    done.get_future().wait();
 }
 
 void proxy::stall()
 {
-    call([](state& s) { s.stalled = true; });
+    thread_.call([&s = *state_] { s.stalled = true; });
 }
 void proxy::pass()
 {
-    call([](state& s) { s.resume(); });
+    thread_.call([&s = *state_] { s.resume(); });
 }
 
 void proxy::cut()
 {
-    call([](state& s) { s.each([](link& one) { one.reset(); }); });
+    thread_.call([&s = *state_] { s.each([](link& one) { one.reset(); }); });
 }
 
 void proxy::half_close()
 {
-    call([](state& s) {
+    thread_.call([&s = *state_] {
         s.each([](link& one) {
             boost::system::error_code ignored;
             one.silenced = true;
@@ -187,7 +182,7 @@ void proxy::half_close()
 std::size_t proxy::accepted()
 {
     std::size_t count = 0;
-    call([&](state& s) { count = s.accepted; });
+    thread_.call([&, &s = *state_] { count = s.accepted; });
     return count;
 }
 

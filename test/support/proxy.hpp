@@ -1,11 +1,10 @@
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <pgtally/test/support/event_thread.hpp>
 
 #include <cstddef>
 #include <memory>
-#include <thread>
+#include <string>
 
 namespace pgtally::test {
 
@@ -20,6 +19,8 @@ public:
     ~proxy();
 
     [[nodiscard]] int port() const noexcept { return port_; }
+    /// To the cluster of the tests, this way.
+    [[nodiscard]] std::string dsn() const;
 
     /// Nothing passes any more, either way; connections, old and new, stay open and silent.
     void stall();
@@ -34,13 +35,10 @@ public:
 
 private:
     class state;
-    template <class F>
-    void call(F f);
 
-    boost::asio::io_context context_{1};
+    event_thread thread_{};
     std::shared_ptr<state> state_;
     int port_ = 0;
-    std::thread thread_;
 };
 
 }  // namespace pgtally::test

@@ -1,5 +1,6 @@
 #include <pgtally/test/support/step_proxy.hpp>
 
+#include <pgtally/test/support/cluster.hpp>
 #include <pgtally/test/support/frames.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -7,7 +8,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <array>
 #include <exception>
-#include <future>
 #include <utility>
 
 namespace pgtally::test {
@@ -258,30 +257,25 @@ private:
 };
 
 step_proxy::step_proxy(int port, fault_plan plan)
-    : state_(std::make_shared<state>(context_, port, plan)), port_(state_->port()), thread_([this] { context_.run(); })
+    : state_(std::make_shared<state>(thread_.context(), port, plan)), port_(state_->port())
 {
+    thread_.start();
 }
 
 step_proxy::~step_proxy()
 {
-    call([](state& s) { s.end(); });
+    thread_.call([&s = *state_] { s.end(); });
     thread_.join();
 }
 
-template <class F>
-void step_proxy::call(F f)
+std::string step_proxy::dsn() const
 {
-    std::promise<void> done;
-    asio::post(context_, [&] {
-        f(*state_);
-        done.set_value();
-    });
-    done.get_future().wait();
+    return cluster::dsn_at(port_);
 }
 
 void step_proxy::arm(fault_plan plan)
 {
-    call([&](state& s) {
+    thread_.call([&, &s = *state_] {
         s.shared->plan = plan;
         s.shared->struck = false;
     });
@@ -289,7 +283,7 @@ void step_proxy::arm(fault_plan plan)
 
 void step_proxy::pass()
 {
-    call([](state& s) {
+    thread_.call([&s = *state_] {
         for (auto const& each : s.links) each->resume();
     });
 }
@@ -297,7 +291,7 @@ void step_proxy::pass()
 std::vector<std::string> step_proxy::steps(std::size_t connection)
 {
     std::vector<std::string> result;
-    call([&](state& s) {
+    thread_.call([&, &s = *state_] {
         if (connection >= 1 && connection <= s.links.size()) result = s.links[connection - 1]->steps();
     });
     return result;
@@ -306,14 +300,14 @@ std::vector<std::string> step_proxy::steps(std::size_t connection)
 bool step_proxy::struck()
 {
     bool result = false;
-    call([&](state& s) { result = s.shared->struck; });
+    thread_.call([&, &s = *state_] { result = s.shared->struck; });
     return result;
 }
 
 std::size_t step_proxy::accepted()
 {
     std::size_t result = 0;
-    call([&](state& s) { result = s.links.size(); });
+    thread_.call([&, &s = *state_] { result = s.links.size(); });
     return result;
 }
 

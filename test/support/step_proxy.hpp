@@ -1,13 +1,12 @@
 #pragma once
 
-#include <boost/asio/io_context.hpp>
+#include <pgtally/test/support/event_thread.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace pgtally::test {
@@ -46,6 +45,8 @@ public:
     ~step_proxy();
 
     [[nodiscard]] int port() const noexcept { return port_; }
+    /// To the server behind it, this way: as cluster::dsn() does straight.
+    [[nodiscard]] std::string dsn() const;
 
     /// Another plan, for what has not passed yet.
     void arm(fault_plan plan);
@@ -61,13 +62,10 @@ public:
 
 private:
     class state;
-    template <class F>
-    void call(F f);
 
-    boost::asio::io_context context_{1};
+    event_thread thread_{};
     std::shared_ptr<state> state_;
     int port_ = 0;
-    std::thread thread_;
 };
 
 }  // namespace pgtally::test

@@ -73,7 +73,9 @@ asio::awaitable<std::vector<cell>> try_out(laboratory& lab, strategy const& by, 
 {
     co_await lab.reset(work.message, work.spread);
     if (by.keeper == keeper_kind::replica) co_await prepare_tally(lab, shown);
-    if (!by.setup.empty()) co_await lab.director().script(std::string(by.setup));
+    std::string setup;
+    for (auto const part : by.setup) setup += part;
+    if (!setup.empty()) co_await lab.director().script(std::move(setup));
     auto const kept = make_keeper(lab, by);
     co_await kept->start();
     shown.begin(std::string(by.name), work.workers * work.retweets);

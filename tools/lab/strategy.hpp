@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,9 +18,9 @@ enum class keeper_kind {
 /// One way to count retweets. The schema is the search_path; `message` and `activity` are there.
 struct strategy {
     std::string_view name{};
-    std::string_view says{};     ///< what it is, and what it shows
-    std::string_view setup{};    ///< made before the workers begin; any number of statements
-    std::string_view retweet{};  ///< one statement; $1 is the message
+    std::string_view says{};                  ///< what it is, and what it shows
+    std::array<std::string_view, 3> setup{};  ///< made before the workers begin; any number of statements
+    std::string_view retweet{};               ///< one statement; $1 is the message
     std::string_view
         counters{};          ///< rows of messageid and rts, both bigint; messageid is null where it counts all as one
     bool takes_back = true;  ///< it knows `de-rt`, by a row of `activity`, for each message
@@ -29,7 +30,23 @@ struct strategy {
 /// The retweet of all that insert.
 inline constexpr std::string_view insert_retweet = "insert into activity (messageid, action) values ($1, 'rt')";
 
-/// Of those with a summary table for each message.
+/// Of those that count when they are asked.
+inline constexpr std::string_view counting_view = R"(
+create view message_with_counters as
+  select messageid,
+         count(*) filter (where action = 'rt') - count(*) filter (where action = 'de-rt') as rts
+    from activity
+   group by messageid;)";
+inline constexpr std::string_view counting_counters = "select messageid, rts from message_with_counters";
+
+/// Of those with a summary row for each message, kept by tg_update_counters().
+inline constexpr std::string_view summary_table = R"(
+create table counters (
+  messageid bigint primary key references message (messageid),
+  rts       bigint not null
+);)";
+inline constexpr std::string_view summary_trigger = R"(
+create trigger update_counters after insert on activity for each row execute function tg_update_counters();)";
 inline constexpr std::string_view summary_counters = "select messageid, rts from counters";
 
 extern strategy const update;

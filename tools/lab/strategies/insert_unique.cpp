@@ -8,15 +8,9 @@ strategy const insert_unique{
         "the same with the articles' first constraint, unique by message, time and action: two retweets that begin in "
         "the same microsecond are taken for one, and the second fails with 23505. The counter is right about those "
         "that were acknowledged; the others are lost unless the application tries again.",
-    .setup = R"(
-alter table activity add unique (messageid, datetime, action);
-create view message_with_counters as
-  select messageid,
-         count(*) filter (where action = 'rt') - count(*) filter (where action = 'de-rt') as rts
-    from activity
-   group by messageid)",
+    .setup = {"alter table activity add unique (messageid, datetime, action);", counting_view},
     .retweet = insert_retweet,
-    .counters = "select messageid, rts from message_with_counters",
+    .counters = counting_counters,
 };
 
 }  // namespace pgtally::lab

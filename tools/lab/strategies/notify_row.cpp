@@ -11,7 +11,7 @@ strategy const notify_row{
         "by "
         "one, whatever message they are about. The counter lives in that client: exact while it listens from the first "
         "retweet to the last, which a real one does not.",
-    .setup = R"(
+    .setup = {R"(
 create function tg_notify_counters() returns trigger language plpgsql as $$
 declare
   change constant integer := case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
@@ -21,7 +21,7 @@ begin
 end
 $$;
 create trigger notify_counters after insert on activity
-  for each row execute function tg_notify_counters('pgtally_lab.activity'))",
+  for each row execute function tg_notify_counters('pgtally_lab.activity'))"},
     .retweet = insert_retweet,
     .keeper = keeper_kind::listener,
 };

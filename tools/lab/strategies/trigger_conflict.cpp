@@ -7,12 +7,7 @@ strategy const trigger_conflict{
     .says =
         "corrected: what begins the row is what would be added to it. Exact; all retweets of a message still wait for "
         "one row.",
-    .setup = R"(
-create table counters (
-  messageid bigint not null references message (messageid),
-  rts       bigint not null,
-  unique (messageid)
-);
+    .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 begin
   insert into counters (messageid, rts)
@@ -20,8 +15,8 @@ begin
       on conflict (messageid) do update set rts = counters.rts + excluded.rts;
   return null;
 end
-$$;
-create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+$$;)",
+              summary_trigger},
     .retweet = insert_retweet,
     .counters = summary_counters,
 };

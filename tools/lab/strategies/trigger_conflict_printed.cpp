@@ -8,7 +8,7 @@ strategy const trigger_conflict_printed{
         "the same by \"insert ... on conflict\", as the article prints it: a row begins with 1 for a retweet and with "
         "0 for anything else, so that a message whose first action takes a retweet back shows 0 instead of -1, and "
         "is wrong from then on.",
-    .setup = R"(
+    .setup = {R"(
 create table counters (
   messageid bigint not null references message (messageid),
   rts       bigint,
@@ -22,8 +22,8 @@ begin
      set rts = counters.rts + case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
   return null;
 end
-$$;
-create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+$$;)",
+              summary_trigger},
     .retweet = insert_retweet,
     .counters = summary_counters,
 };

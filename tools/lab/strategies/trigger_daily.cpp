@@ -8,7 +8,7 @@ strategy const trigger_daily{
     .says =
         "one summary row a day for all messages, updated, else inserted: whatever is retweeted, all wait for that row, "
         "and the first ones of a day may fail with 23505.",
-    .setup = R"(
+    .setup = {R"(
 create table daily_counters (
   day     date primary key,
   rts     bigint not null,
@@ -32,7 +32,7 @@ begin
   return null;
 end
 $$;
-create trigger update_daily_counters after insert on activity for each row execute function tg_update_daily_counters())",
+create trigger update_daily_counters after insert on activity for each row execute function tg_update_daily_counters())"},
     .retweet = insert_retweet,
     .counters = "select null::bigint, sum(rts)::bigint from daily_counters",
     .takes_back = false,

@@ -8,11 +8,7 @@ strategy const trigger_loop{
     .says =
         "the same as the manual writes it for servers without \"on conflict\": when the insert fails because the row "
         "has come meanwhile, the trigger updates again. Nothing fails any more; the waiting stays.",
-    .setup = R"(
-create table counters (
-  messageid bigint primary key references message (messageid),
-  rts       bigint not null
-);
+    .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 declare
   change constant bigint := case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
@@ -29,8 +25,8 @@ begin
   end loop;
   return null;
 end
-$$;
-create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+$$;)",
+              summary_trigger},
     .retweet = insert_retweet,
     .counters = summary_counters,
 };

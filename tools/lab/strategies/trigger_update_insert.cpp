@@ -9,11 +9,7 @@ strategy const trigger_update_insert{
         "a trigger keeps a summary row for each message: it updates, and inserts if there was no row. Two first "
         "retweets both find none and both insert; the second fails with 23505, and its retweet with it. Later ones "
         "wait for each other as an update in place does.",
-    .setup = R"(
-create table counters (
-  messageid bigint primary key references message (messageid),
-  rts       bigint not null
-);
+    .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 declare
   change constant bigint := case new.action when 'rt' then 1 when 'de-rt' then -1 else 0 end;
@@ -24,8 +20,8 @@ begin
   end if;
   return null;
 end
-$$;
-create trigger update_counters after insert on activity for each row execute function tg_update_counters())",
+$$;)",
+              summary_trigger},
     .retweet = insert_retweet,
     .counters = summary_counters,
 };
