@@ -26,10 +26,18 @@ asio::awaitable<void> replica_set::impl::control()
     open_connections.push_back(&connection);
     db::backoff pauses{settings.database.retry, chance()};
     auto next_heartbeat = clock::now();
+    std::uint64_t made_for = 0;
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
-            if (!connection.is_open()) co_await connection.connect(connection_settings());
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
+            if (made_for != openings) connection.close();
+            if (!connection.is_open()) {
+                made_for = openings;
+                co_await connection.connect(connection_settings());
+                want_definitions();
+            }
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
             if (definitions_current()) wake_at = std::min(next_heartbeat, next_write_barrier());

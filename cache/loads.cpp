@@ -94,7 +94,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     }
     state->running = false;
     state->loading_on = nullptr;
-    if (mine.connection.in_transaction()) mine.connection.close();
+    // Nor may it be a connection to another database than the transport's, as after a failover.
+    if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);

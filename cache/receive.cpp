@@ -21,6 +21,7 @@ asio::awaitable<void> replica_set::impl::receive()
 void replica_set::impl::on(transport::opened const&)
 {
     transport_open = true;
+    ++openings;
     transport_trouble.clear();
     last_heartbeat_back = clock::now();
     if (std::exchange(ever_open, true)) ++counted.reconnects;
