@@ -13,7 +13,7 @@ constexpr std::uint32_t bit(std::size_t key) noexcept
 
 meaning client::of() const
 {
-    return {static_cast<unsigned>(std::stoul(subscription_->of()->what().fingerprint)), true};
+    return meaning_of(*subscription_->of());
 }
 
 void client::change(cache::tally* tally, std::uint32_t how)
@@ -43,6 +43,13 @@ void client::leave()
 {
     subscription_.reset();
     in_parts_ = false;
+    env_.tell(name_, " goes away");
+}
+
+void client::forget()
+{
+    had_ = 0;
+    point_.reset();
 }
 
 // Comes back with its point, for the same keys; or begins.
@@ -54,7 +61,9 @@ void client::join(cache::tally& tally, std::uint32_t how, bool resume)
     chosen.all_keys = all_;
     if ((how >> 5) % 4 == 0) chosen.interval = milliseconds{250};
     if (resumes) chosen.since = point_;
-    else had_ = 0;
+    else forget();
+    env_.tell(name_, " subscribes to ", all_ ? "all of " : "keys of ", tally.what().name,
+              resumes ? " since " + std::to_string(point_->revision) : std::string{});
     subscription_.emplace(tally, static_cast<cache::subscriber&>(*this), chosen);
     pending_ = true;
     tracked_ = 0;
@@ -68,6 +77,7 @@ void client::track(std::uint32_t keys)
         if ((keys & bit(key)) == 0) continue;
         if ((had_ & bit(key)) == 0) subscription_->forget_since();
         subscription_->track(as_key(as, key));
+        env_.tell(name_, " tracks ", key_text(as, key));
         tracked_ |= bit(key);
     }
     pending_ = true;
@@ -79,6 +89,7 @@ void client::untrack(std::uint32_t keys)
     for (std::size_t key = 0; key < key_count; ++key) {
         if ((keys & tracked_ & bit(key)) == 0) continue;
         subscription_->untrack(as_key(as, key));
+        env_.tell(name_, " leaves ", key_text(as, key));
         tracked_ &= ~bit(key);
         had_ &= ~bit(key);
     }
@@ -102,6 +113,9 @@ cache::update::kind client::take_one(cache::subscription::clock::time_point now)
 void client::apply(cache::update const& u)
 {
     using kind = cache::update::kind;
+    static constexpr char const* names[]{"", "a snapshot", "a change", "the state", "that its tally is no more"};
+    env_.tell(name_, " is sent ", u.partial ? "a part of " : "", names[static_cast<std::size_t>(u.what)], " with ",
+              u.items.size(), " keys, at ", u.revision);
     if (u.what == kind::dropped) return leave();
     if (u.what == kind::state) return;
     auto const& tally = *subscription_->of();
@@ -144,11 +158,11 @@ void client::check()
 {
     if (!subscription_) return;
     auto now = cache::subscription::clock::time_point{env_.now};
-    if (pending_ || subscription_->due() <= now) {
+    if (pending_ || subscription_->due() != now.max()) {
         for (int messages = 0; subscription_; ++messages) {
             if (messages > 1000) throw violation{"a subscriber is sent messages without end"};
             if (take_one(now) != cache::update::kind::none) continue;
-            if (subscription_->due() == cache::subscription::clock::time_point::max()) break;
+            if (subscription_->due() == now.max()) break;
             now = subscription_->due();
         }
     }
@@ -157,8 +171,7 @@ void client::check()
     auto const as = of();
     for (std::size_t key = 0; key < key_count; ++key) {
         if (!all_ && (tracked_ & bit(key)) == 0) continue;
-        auto const row = tally.counters(as_key(as, key));
-        numbers const served{row[0], row.size() > 1 ? row[1] : 0};
+        auto const served = counters_of(tally, as, key);
         if (values_[key] == served) continue;
         throw violation{"a subscriber has " + std::to_string(values_[key][0]) + "," + std::to_string(values_[key][1]) +
                         " for key " + std::string{key_text(as, key)} + " of " + tally.what().name + ", served is " +

@@ -14,7 +14,7 @@ namespace pgtally::sim {
 // with the revision at which it stopped.
 class client final : cache::subscriber {
 public:
-    explicit client(environment& around) noexcept : env_{around} {}
+    client(environment& around, std::string name) : env_{around}, name_{std::move(name)} {}
 
     // Subscribes if it has not, to all keys or some; else leaves, comes back, or asks for other keys.
     void change(cache::tally* of, std::uint32_t how);
@@ -31,12 +31,14 @@ private:
     void track(std::uint32_t keys);
     void untrack(std::uint32_t keys);
     void leave();
+    void forget();
     cache::update::kind take_one(cache::subscription::clock::time_point now);
     void apply(cache::update const& u);
     void apply_values(cache::update const& u);
     meaning of() const;
 
     environment& env_;
+    std::string name_;
     std::optional<cache::subscription> subscription_;
     bool pending_ = false, all_ = false, in_parts_ = false;
     std::uint32_t had_ = 0, tracked_ = 0;  // bits: which keys have a value here, which were asked for

@@ -11,7 +11,7 @@ enum class flaw {
     fence,       // the fence is one transaction too late
     barrier,     // a load does not wait for its barrier
     lock,        // a load does not lock the source before its fence
-    comparison,  // a reconnect does not load again
+    comparison,  // a load after the first takes what is served for the truth
     fold,        // events carry no n, so that PostgreSQL folds equal ones
     heartbeat,   // that no heartbeat comes back means nothing
     deltas,      // materialization adds what changed instead of setting values

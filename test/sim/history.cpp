@@ -57,9 +57,8 @@ history make_history(std::uint64_t seed)
     out.loaders = chance.chance(50) ? 2 : 1;
     out.bounds = static_cast<std::uint8_t>(chance.below(4));
     for (auto& each : out.first_definition) each = static_cast<std::uint8_t>(chance.below(4));
-    std::uint32_t const length = 15 + chance.below(chance.chance(20) ? 250 : 90);
+    std::uint32_t const length = 20 + chance.below(chance.chance(30) ? 500 : 150);
     out.steps.reserve(length);
-    // The first steps of a server come soon: what is loaded late is tested little.
     for (std::uint32_t i = 0; i < length; ++i) {
         auto const what = acts[chance.below(all_weights())];
         auto const bits = chance.next();

@@ -71,7 +71,7 @@ private:
         std::size_t source = 0;
         snapshot seen;
         meaning as;
-        sums truth{};
+        sums rows{};  // by key, as the definition counts them
         std::string barrier;
         milliseconds deadline{0};
     };
@@ -119,6 +119,7 @@ private:
     void begin_load(loader& mine);
     void load_step(loader& mine, std::uint32_t luck);
     cache::tally* wanted(loader& mine);
+    void read_truth(loader& mine);
     void read_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
     void close(loader& mine);
@@ -137,7 +138,7 @@ private:
     std::uint64_t openings_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
 
     wire transport_;
-    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
+    bool transport_open_ = false, hushed_ = false;
     std::size_t position_ = 0;
     milliseconds last_heartbeat_back_{0}, hushed_at_{0};
 

@@ -6,11 +6,6 @@ namespace pgtally::sim {
 
 namespace {
 
-meaning meaning_of(cache::tally const& tally)
-{
-    return {static_cast<unsigned>(std::stoul(tally.what().fingerprint)), true};
-}
-
 std::size_t source_of(std::string const& name)
 {
     return name == tally_name(0) ? 0 : 1;
@@ -114,9 +109,7 @@ void host::check_tags(cache::tally const& tally, shown& last) const
     auto const as = meaning_of(tally);
     bool const same_epoch = last.epoch == tally.epoch();
     for (std::size_t key = 0; key < key_count; ++key) {
-        auto const k = as_key(as, key);
-        auto const row = tally.counters(k);
-        tag const now{tally.changed_at(k), {row[0], row.size() > 1 ? row[1] : 0}};
+        tag const now{tally.changed_at(as_key(as, key)), counters_of(tally, as, key)};
         auto& before = last.tags[key];
         if (same_epoch && tally.has_counters() && before.changed_at == now.changed_at && before.value != now.value) {
             throw violation{tally.what().name + ": a key changed, the revision at which it did did not"};

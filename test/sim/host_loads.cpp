@@ -106,6 +106,10 @@ void host::load_step(loader& mine, std::uint32_t luck)
             if (mine.connection.at().look().xmin > mine.drawn) mine.at = step::lock;
             return;
         case step::lock:
+            if (auto const* const tally = wanted(mine)) {
+                auto const& there = mine.connection.at().definition(mine.source);
+                if (!there.exists || there != meaning_of(*tally)) return end_load(mine, false, "its definition is another one", false);
+            }
             if (env_.broken != flaw::lock) {
                 if (luck % 16 == 0) return end_load(mine, false, "a lock timeout", false);
                 mine.locked = mine.connection.at().share(mine.source);
@@ -127,8 +131,7 @@ void host::load_step(loader& mine, std::uint32_t luck)
             return;
         }
         case step::rows:
-            mine.as = mine.connection.at().definition(mine.source);
-            mine.truth = mine.connection.at().truth(mine.source, mine.seen);
+            read_truth(mine);
             if (!mine.as.exists) return end_load(mine, false, "there is no such tally", true);
             mine.at = step::more_rows;
             return read_rows(mine, 0, key_count / 2);
@@ -149,14 +152,24 @@ void host::load_step(loader& mine, std::uint32_t luck)
     }
 }
 
+void host::read_truth(loader& mine)
+{
+    mine.as = mine.connection.at().definition(mine.source);
+    auto const truth = mine.connection.at().truth(mine.source, mine.seen);
+    auto const* const tally = find(mine.tally);
+    bool const compares = env_.broken != flaw::comparison || tally == nullptr || !tally->has_counters();
+    for (std::size_t key = 0; key < key_count; ++key) {
+        mine.rows[key] = compares ? mine.as.counters(truth[key]) : counters_of(*tally, mine.as, key);
+    }
+}
+
 void host::read_rows(loader& mine, std::size_t from, std::size_t to)
 {
     auto* const tally = wanted(mine);
     if (tally == nullptr) return end_load(mine, true, std::nullopt, false);
     for (std::size_t key = from; key < to; ++key) {
-        auto const counters = mine.as.counters(mine.truth[key]);
-        if (counters == numbers{}) continue;
-        auto const row = std::span{counters}.first(mine.as.width());
+        if (mine.rows[key] == numbers{}) continue;
+        auto const row = std::span{mine.rows[key]}.first(mine.as.width());
         if (auto const refusal = tally->loaded(key_text(mine.as, key), row)) return end_load(mine, false, refusal, true);
     }
 }

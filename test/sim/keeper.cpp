@@ -55,15 +55,13 @@ void keeper::plan(cache::tally const& t)
     constexpr std::size_t keys_in_batch = 3;
     bool const all = needs_everything(t);
     if (!all && written_ == t.revision()) return;
-    auto const number = static_cast<unsigned>(std::stoul(t.what().fingerprint));
-    meaning const as{number, true};
+    auto const as = meaning_of(t);
     std::size_t in_batch = keys_in_batch;
     for (std::size_t key = 0; key < key_count; ++key) {
         auto const s = t.table().find(as_key(as, key));
         bool const changed = s != cache::counter_table::none && t.table().revision(s) > written_;
         if (!all && !changed) continue;
-        auto const row = t.counters(as_key(as, key));
-        numbers const value{row[0], row.size() > 1 ? row[1] : 0};
+        auto const value = counters_of(t, as, key);
         if (all && value == numbers{} && !connection_.at().kept(tally_)[key]) continue;
         if (in_batch++ == keys_in_batch) {
             batches_.emplace_back();

@@ -79,6 +79,17 @@ std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot
     return static_cast<std::size_t>(std::ranges::find(texts, k.text) - texts.begin());
 }
 
+meaning meaning_of(cache::tally const& tally)
+{
+    return {static_cast<unsigned>(std::stoul(tally.what().fingerprint)), true};
+}
+
+numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept
+{
+    auto const row = tally.counters(as_key(as, key));
+    return {row[0], row.size() > 1 ? row[1] : 0};
+}
+
 std::uint64_t fingerprint(meaning const& as, sums const& of) noexcept
 {
     if (!as.exists) return 0;

@@ -5,6 +5,7 @@
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
+#include <pgtally/cache/tally.hpp>
 
 #include <array>
 #include <cstdint>
@@ -45,6 +46,10 @@ std::string tally_name(std::size_t tally);
 std::string_view key_text(meaning const& as, std::size_t key) noexcept;
 std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot s) noexcept;
 cache::key as_key(meaning const& as, std::size_t key) noexcept;
+
+// What is served.
+meaning meaning_of(cache::tally const& tally);
+numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept;
 
 // A fingerprint of all counters that are not 0, and of what they mean.
 std::uint64_t fingerprint(meaning const& as, sums const& of) noexcept;

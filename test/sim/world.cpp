@@ -78,15 +78,19 @@ void world::let_time_pass(milliseconds how_long)
 void world::end_transactions(std::uint32_t how)
 {
     auto& at = env_.current();
-    for (std::size_t who = 0; who < database::session_count; ++who) at.show(who);
+    for (std::size_t who = 0; who < database::session_count; ++who) {
+        if (at.show(who)) env_.tell("writer ", who, "'s commit is visible");
+    }
     for (std::size_t who = 0; who < database::session_count; ++who) {
         auto const& writer = at.writer(who);
         bool waited_for = env_.wal;
         for (auto const& held : writer.held) waited_for = waited_for || held.owns;
         if (!waited_for && (how >> who) % 2 == 1) continue;
-        if ((how >> (who + 4)) % 2 == 0) at.flush(who);
-        else at.rollback(who);
-        at.show(who);
+        bool const commits = (how >> (who + 4)) % 2 == 0;
+        auto const xid = writer.xid;
+        if (commits ? at.flush(who) && at.show(who) : at.rollback(who)) {
+            env_.tell("writer ", who, " (", xid, commits ? ") commits" : ") rolls back");
+        }
     }
 }
 

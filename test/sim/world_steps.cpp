@@ -42,11 +42,12 @@ bool world::take_as_writer(step const& s)
 {
     static constexpr char const* names[]{"writes to ",       "writes unseen to ", "truncates ", "rewrites ",
                                          "defines ",         "sets a savepoint",  "rolls back to its savepoint",
-                                         "flushes a commit", "is visible",        "commits",    "rolls back"};
+                                         "flushes a commit", "makes it visible",  "commits",    "rolls back"};
     if (s.what > act::rollback) return false;
     auto& at = env_.current();
     std::size_t const who = s.who % database::session_count, tally = low(s.how, 0, 4) % env_.tallies;
     bool done = false, about_a_tally = s.what <= act::define;
+    auto const before = at.writer(who).xid;
     switch (s.what) {
         case act::write: done = write(at, who, s.how); break;
         case act::write_unseen: done = at.write_unseen(who, tally, {low(s.how, 10, 3), delta_of(s.how >> 16)}); break;
@@ -61,7 +62,7 @@ bool world::take_as_writer(step const& s)
         default: done = at.rollback(who); break;
     }
     if (!done || env_.trace == nullptr) return true;
-    env_.tell("writer ", who, " (", at.writer(who).xid, ") ", names[static_cast<std::size_t>(s.what)],
+    env_.tell("writer ", who, " (", before == 0 ? at.writer(who).xid : before, ") ", names[static_cast<std::size_t>(s.what)],
               about_a_tally ? tally_name(tally) : std::string{});
     if (about_a_tally && !at.writer(who).work.messages.empty()) {
         env_.tell("    ", at.writer(who).work.messages.back().text);
