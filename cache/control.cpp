@@ -134,7 +134,7 @@ void replica_set::impl::control_failed(db::error const& e)
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
-    for (auto const& [name, tally] : replicas) stop_following(name, *tally, control_trouble, true);
+    for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
     end_turn();
 }
 

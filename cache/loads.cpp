@@ -39,14 +39,6 @@ void replica_set::impl::give_up_load(std::string const& name)
     if (at->second->loading_on != nullptr) at->second->loading_on->close();
 }
 
-void replica_set::impl::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
-                                       bool permanent)
-{
-    if (permanent) tally.fail(reason);
-    else tally.lost(reason);
-    give_up_load(name);
-}
-
 void replica_set::impl::wake_loaders()
 {
     for (auto const& each : loaders) each->work.notify();

@@ -20,6 +20,7 @@
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
 #include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/load_cause.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -37,8 +38,6 @@
 
 namespace pgtally {
 
-// Why a load began: the metric's `cause`.
-enum class load_cause { start, reconnect, reload, definition, reset, retry };
 std::string_view to_string(load_cause value) noexcept;
 
 class replica_set {
