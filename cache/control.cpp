@@ -126,6 +126,7 @@ void replica_set::impl::remove_tally(std::string const& name)
     log(db::level::info, "tally " + name + ": dropped");
     auto const state = loads.extract(name).mapped();
     state->gone = true;
+    if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
     state->done.notify();
     replicas.erase(name);
     counted.tallies.erase(name);

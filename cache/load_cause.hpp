@@ -3,6 +3,6 @@
 namespace pgtally {
 
 // Why a load began: the metric's `cause`.
-enum class load_cause { start, reconnect, reload, definition, reset, retry };
+enum class load_cause { start, reconnect, reload, definition, reset, retry, audit };
 
 }  // namespace pgtally

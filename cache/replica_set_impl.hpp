@@ -36,6 +36,23 @@ struct replica_set::impl : reception::owner {
     // How many heartbeats may stay away before the transport counts as broken.
     static constexpr int missed_heartbeats = 3;
 
+    // How many keys of a load's difference are in the log.
+    static constexpr std::size_t max_logged_drift = 20;
+
+    // Somebody wants to know whether a tally is the truth.
+    struct audit_request {
+        std::string epoch;      // of the tally that was asked about
+        bool compared = false;  // what comes now can only be added
+        bool done = false;
+        audit_report report;
+        db::detail::signal changed;
+
+        audit_request(asio::any_io_executor executor, std::string of)
+            : epoch{std::move(of)}, changed{std::move(executor)}
+        {
+        }
+    };
+
     // What concerns the loads of one tally. It outlives the tally while a load of it is under way.
     struct load_state {
         bool wanted = false, running = false, gone = false;
@@ -47,6 +64,7 @@ struct replica_set::impl : reception::owner {
         db::backoff pauses;
         db::detail::signal done;
         db::connection* loading_on = nullptr;  // while it runs
+        std::shared_ptr<audit_request> audit;  // that is wanted or under way
 
         load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
@@ -120,12 +138,22 @@ struct replica_set::impl : reception::owner {
     void ask_writes_again();
     clock::time_point next_write_barrier() const noexcept;
 
+    // audits.cpp
+    asio::awaitable<audit_report> audit(std::string name, clock::time_point until);
+    asio::awaitable<void> audit_loaded(loader& mine, std::string name, std::shared_ptr<load_state> state);
+    void end_audit(std::string const& name, load_state& state, audit_outcome outcome, std::string why);
+    void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
+    void audit_ended(std::string const& name, load_state& state, std::string const& why);
+    void look_at_audits();
+    bool audit_under_way() const noexcept;
+
     // loads.cpp
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine, std::string name);
     asio::awaitable<void> attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state);
     asio::awaitable<void> await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state);
     void load_done(std::string const& name, load_state& state, clock::time_point began);
+    void log_drift(std::string const& name, cache::load_report const& report);
     void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
     void want_load(std::string_view name, load_cause cause) override;
     std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
