@@ -173,7 +173,7 @@ struct replica_set::impl : reception::owner {
     counters counted;
 
     bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
-    std::uint64_t openings = 0;                                   // of the transport
+    std::uint64_t openings = 0;                                 // of the transport
     std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current, which loads wait for
     int schema_version = 0;
     std::string transport_trouble, control_trouble;

@@ -117,14 +117,22 @@ private:
     void remove_tally(std::size_t tally);
 
     void begin_load(loader& mine);
-    void load_step(loader& mine, std::uint32_t luck);
     cache::tally* wanted(loader& mine);
-    void read_truth(loader& mine);
-    void read_rows(loader& mine, std::size_t from, std::size_t to);
-    void send_barrier(loader& mine);
     void close(loader& mine);
-    void load_failed(loader& mine, std::string const& why, bool permanent);
-    void end_load(loader& mine, bool given_up, std::optional<std::string> const& failure, bool permanent);
+    void end_load(loader& mine);
+    void give_up(loader& mine);
+    void fail(loader& mine, std::string const& why, bool permanent);
+
+    void load_step(loader& mine, std::uint32_t luck);
+    void connect_loader(loader& mine);
+    void begin_transaction(loader& mine);
+    void lock_source(loader& mine, std::uint32_t luck);
+    void take_fence(loader& mine);
+    void read_truth(loader& mine);
+    void take_rows(loader& mine, std::size_t from, std::size_t to);
+    void send_barrier(loader& mine);
+    void take_report(std::string const& name, load_state& state, std::string const& barrier);
+    void look_for_barrier(loader& mine);
 
     environment& env_;
     std::string name_;
