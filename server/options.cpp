@@ -33,6 +33,7 @@ po::options_description serve_description()
         ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
+        ("materialize-every", text("TIME"), "how often to write the tables that tallies are kept in; default 10s")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
         ("allow-origin", list("ORIGIN"), "let pages of this origin in, or of any by *; repeatable")
@@ -123,6 +124,7 @@ command parse_serve(option_values const& values)
         if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
     }
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
+    out.materialize_every = values.time("materialize-every", "10s", 10ms);
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
     out.allow_origin = origins_of(values);
