@@ -36,7 +36,8 @@ begin
     end if;
     begin
       perform tally.as_owner(owner, format('create table %I.%I (%I %s primary key, %s)', parsed[1], parsed[2],
-        case when d.counters -> 'key' is null then 'key' else 'tally_key' end, d.key_type,
+        case when d.counters -> 'key' is null then 'key' else 'tally_key' end,
+        format_type(to_regtype(d.key_type), -1),  -- a "character" without a length is one character
         (select string_agg(format('%I bigint not null default 0', m.member), ', ' order by m.place)
            from tally.members('counters'::text, d.counters) as m)));
     exception
