@@ -55,6 +55,11 @@ struct limits {
     std::chrono::seconds bypass_queue_timeout{2};  // so long for one of them; then 503
     std::chrono::seconds bypass_timeout{5};        // of the statement
 
+    // Audits
+    // -----------------------------------------------------------------------------------------------------------
+
+    std::chrono::minutes audit_timeout{20};  // for whoever waits for one; the audit itself goes on
+
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 
