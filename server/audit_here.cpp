@@ -95,21 +95,22 @@ struct own_replicas {
     replica_set set;
 };
 
+bool is_live(own_replicas& own, std::string const& name)
+{
+    auto const* const tally = own.set.find(name);
+    return tally != nullptr && tally->state() == cache::state::live;
+}
+
 // Why the tally can never be compared in this run; empty while it may be.
 std::string hopeless(own_replicas& own, std::string const& name)
 {
     if (!own.running) return "the replicas stopped by a defect";
     if (own.set.stats().reconnects != 0) return "the connection to the database was lost meanwhile";
+    if (is_live(own, name)) return {};
     auto const* const tally = own.set.find(name);
     if (tally == nullptr && own.set.knows_tallies()) return "the tally was dropped meanwhile";
     if (tally != nullptr && tally->state() == cache::state::failed) return tally->reason();
     return own.set.trouble();
-}
-
-bool is_live(own_replicas& own, std::string const& name)
-{
-    auto const* const tally = own.set.find(name);
-    return tally != nullptr && tally->state() == cache::state::live;
 }
 
 // Until each is live, or cannot be, or the time is up.
@@ -154,7 +155,10 @@ asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress te
     co_await until_live(own, all, load_until);
     auto const follow_until = clock::now() + chosen.follow;
     tell("following events for " + std::to_string(chosen.follow.count()) + " ms");
-    while (clock::now() < follow_until && own.running) co_await own.turn.wait_until(follow_until);
+    auto const in_vain = [&] {
+        return std::ranges::all_of(all, [&](auto const& name) { return !hopeless(own, name).empty(); });
+    };
+    while (clock::now() < follow_until && !in_vain()) co_await own.turn.wait_until(follow_until);
     for (auto const& name : all) {
         tell("comparing tally " + name);
         // A reload meanwhile is as good as the first load.
