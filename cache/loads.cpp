@@ -56,7 +56,7 @@ void replica_set::impl::wake_loaders()
 std::optional<std::string> replica_set::impl::next_load(clock::time_point now, clock::time_point& wake_at)
 {
     wake_at = clock::time_point::max();
-    if (!transport_open || !definitions_current()) return std::nullopt;
+    if (!transport_open || definitions_read == 0) return std::nullopt;
     std::optional<std::string> to_audit;
     for (auto const& [name, state] : loads) {
         if (state->running) continue;
@@ -64,8 +64,11 @@ std::optional<std::string> replica_set::impl::next_load(clock::time_point now, c
             if (state->audit && !to_audit) to_audit = name;
             continue;
         }
-        if (state->not_before <= now) return name;
-        wake_at = std::min(wake_at, state->not_before);
+        if (definitions_read < state->definitions_needed) continue;
+        auto const due = state->cause == load_cause::reload ? std::max(state->not_before, state->reloads.ready())
+                                                            : state->not_before;
+        if (due <= now) return name;
+        wake_at = std::min(wake_at, due);
     }
     return audit_under_way() ? std::nullopt : to_audit;
 }
@@ -110,6 +113,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     }
     state->running = false;
     state->loading_on = nullptr;
+    if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
     if (mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
@@ -191,8 +195,9 @@ void replica_set::impl::load_done(std::string const& name, load_state& state, cl
     auto& count = counted.tallies[name];
     if (report.was_live) count.drift_keys += report.differed;
     log(db::level::info,
-        "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
-            std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
+        "tally " + name + (report.live ? ": live" : ": still stale") + " after a load (" +
+            std::string{to_string(state.running_cause)} + ") of " + std::to_string(report.keys) + " keys in " +
+            std::to_string(seconds) + " s" +
             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
     log_drift(name, report);
 }

@@ -25,6 +25,7 @@ void replica_set::impl::on(transport::opened const&)
     last_heartbeat_back = clock::now();
     if (std::exchange(ever_open, true)) ++counted.reconnects;
     want_definitions();
+    for (auto const& [name, state] : loads) state->definitions_needed = definitions_asked;
     // What was live until now has missed events, whether the loss was told (`lost`) or not (too many at once).
     for (auto const& [name, tally] : replicas) {
         if (tally->state() == cache::state::live) tally->lost("events may have been missed; loading again");
@@ -79,6 +80,7 @@ void replica_set::impl::on_definition(cache::event const& e)
     if (auto* const tally = find(e.tally)) {
         stop_following(e.tally, *tally, "its definition changed; loading again", false);
         want_load(e.tally, load_cause::definition);
+        loads.find(e.tally)->second->definitions_needed = definitions_asked + 1;  // the reading that is asked for now
     }
     want_definitions();
 }
