@@ -65,7 +65,7 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
     control_trouble.clear();
     reconcile(std::move(seen));
     for (auto const& [name, tally] : replicas) {
-        if (tally->state() != cache::state::live && !loads[name]->running) want_load(name, loads[name]->cause);
+        if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
     }
     end_turn();
     wake_loaders();
@@ -90,7 +90,7 @@ void replica_set::impl::reconcile(catalog seen)
         auto* const known = find(what.name);
         if (known != nullptr && known->what().kind() == what.kind()) {
             auto const name = what.name;
-            if (known->redefine(std::move(what))) want_load(name, load_cause::definition);
+            if (known->redefine(std::move(what))) plan_load(name, load_cause::definition);
             continue;
         }
         if (known != nullptr) remove_tally(what.name);
@@ -114,7 +114,7 @@ void replica_set::impl::add_tally(cache::definition what)
     auto const state = std::make_shared<load_state>(executor, settings.database.retry);
     state->definitions_needed = definitions_asked;
     loads.emplace(name, state);
-    want_load(name, load_cause::start);
+    plan_load(name, load_cause::start);
 }
 
 void replica_set::impl::remove_tally(std::string const& name)
@@ -139,7 +139,7 @@ void replica_set::impl::control_failed(db::error const& e)
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
-    for (auto const& [name, tally] : replicas) stop_following(name, *tally, control_trouble, true);
+    for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
     end_turn();
 }
 

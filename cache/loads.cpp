@@ -16,7 +16,17 @@ bool is_permanent(db::error const& e) noexcept
 
 }  // namespace
 
+// Asked for by what the transport brought, or by hand.
 void replica_set::impl::want_load(std::string_view name, load_cause cause)
+{
+    bool const definition_in_doubt =
+        cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition;
+    auto const at = loads.find(name);
+    if (at != loads.end() && definition_in_doubt) at->second->definitions_needed = definitions_asked;
+    plan_load(name, cause);
+}
+
+void replica_set::impl::plan_load(std::string_view name, load_cause cause)
 {
     auto const at = loads.find(name);
     if (at == loads.end()) return;
@@ -37,14 +47,6 @@ void replica_set::impl::give_up_load(std::string const& name)
     if (at == loads.end()) return;
     at->second->done.notify();
     if (at->second->loading_on != nullptr) at->second->loading_on->close();
-}
-
-void replica_set::impl::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
-                                       bool permanent)
-{
-    if (permanent) tally.fail(reason);
-    else tally.lost(reason);
-    give_up_load(name);
 }
 
 void replica_set::impl::wake_loaders()
@@ -117,7 +119,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     if (mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
-    else if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
+    else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);
     end_turn();
     wake_loaders();
@@ -221,7 +223,7 @@ void replica_set::impl::load_failed(std::string const& name, load_state& state, 
     auto* const tally = find(name);
     if (tally == nullptr) return;
     tally->abandon_load();
-    if (!state.wanted) want_load(name, load_cause::retry);
+    if (!state.wanted) plan_load(name, load_cause::retry);
     state.not_before = clock::now() + state.pauses.next();
     auto const reason = "cannot load tally " + name + ": " + why;
     if (tally->reason() != reason) log(permanent ? db::level::error : db::level::warn, reason);

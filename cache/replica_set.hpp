@@ -21,6 +21,7 @@
 
 #include <pgtally/cache/audit.hpp>
 #include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/load_cause.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -38,8 +39,6 @@
 
 namespace pgtally {
 
-// Why a load began: the metric's `cause`.
-enum class load_cause { start, reconnect, reload, definition, reset, retry, audit };
 std::string_view to_string(load_cause value) noexcept;
 
 class replica_set {

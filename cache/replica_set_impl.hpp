@@ -6,6 +6,7 @@
 #include <pgtally/cache/catalog.hpp>
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/pace.hpp>
+#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/cache/transport.hpp>
 #include <pgtally/db/backoff.hpp>
@@ -30,7 +31,7 @@ inline std::function<double()> chance()
     };
 }
 
-struct replica_set::impl {
+struct replica_set::impl : reception::owner {
     using clock = std::chrono::steady_clock;
 
     // How many heartbeats may stay away before the transport counts as broken.
@@ -118,9 +119,8 @@ struct replica_set::impl {
     void on(transport::opened const&);
     void on(transport::lost const& e);
     void on(transport::payload const& e);
-    void on_event(cache::event const& e);
-    void on_definition(cache::event const& e);
-    void drop(std::string_view reason);
+    void applied(cache::event const& e) override;
+    void drop(std::string_view reason) override;
     void report_drops();
 
     // control.cpp: definitions and heartbeats, on one connection
@@ -133,10 +133,9 @@ struct replica_set::impl {
     void reconcile(catalog seen);
     void add_tally(cache::definition what);
     void remove_tally(std::string const& name);
-    void want_definitions();
+    void want_definitions() override;
     void control_failed(db::error const& e);
-    void give_up_load(std::string const& name);
-    void stop_following(std::string const& name, cache::tally& tally, std::string const& reason, bool permanent);
+    void give_up_load(std::string const& name) override;
 
     // applied.cpp: read your writes
     asio::awaitable<bool> applied(std::string name, cache::xid transaction, clock::time_point until);
@@ -164,7 +163,8 @@ struct replica_set::impl {
     void load_done(std::string const& name, load_state& state, clock::time_point began);
     void log_drift(std::string const& name, cache::load_report const& report);
     void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
-    void want_load(std::string_view name, load_cause cause);
+    void want_load(std::string_view name, load_cause cause) override;
+    void plan_load(std::string_view name, load_cause cause);
     std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
     void wake_loaders();
     bool definitions_current() const noexcept { return definitions_asked == definitions_read; }
@@ -176,6 +176,7 @@ struct replica_set::impl {
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads;
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
+    reception received{replicas, expected, *this};
     std::map<std::uint64_t, awaited_write> writes;  // by their number, in the order of the calls
     std::uint64_t last_write = 0;
     counters counted;
@@ -192,7 +193,6 @@ struct replica_set::impl {
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
 
-    cache::event decoded;
     std::uint64_t drops_to_report = 0;
     std::string last_drop;
     clock::time_point last_drop_report{};
