@@ -196,6 +196,7 @@ void replica_set::impl::load_done(std::string const& name, load_state& state, cl
     if (settings.on_load) settings.on_load(seconds);
     auto& count = counted.tallies[name];
     if (report.was_live) count.drift_keys += report.differed;
+    if (!report.live && !state.wanted) plan_load(name, load_cause::reload);
     log(db::level::info,
         "tally " + name + (report.live ? ": live" : ": still stale") + " after a load (" +
             std::string{to_string(state.running_cause)} + ") of " + std::to_string(report.keys) + " keys in " +

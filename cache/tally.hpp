@@ -59,7 +59,7 @@ struct load_report {
     std::uint64_t keys = 0;      // that are not 0 in the truth
     std::uint64_t differed = 0;  // keys that were served with other counters
     bool first = false;          // nothing was served before
-    bool live = true;            // the tally is, now; else a reload was asked for meanwhile
+    bool live = true;            // the tally is, now; else a reload was asked for meanwhile, and another load is needed
 
     // Whether the tally was live until this moment. Then what was served and what was loaded are of one point in the
     // order of commits, and a key that differed had drifted from the truth.
