@@ -22,8 +22,12 @@ void replica_set::impl::on(transport::opened const&)
 {
     transport_open = true;
     transport_trouble.clear();
-    last_heartbeat_back = clock::now();
-    if (std::exchange(ever_open, true)) ++counted.reconnects;
+    opened_at = last_heartbeat_back = clock::now();
+    watch_wake.notify();
+    if (std::exchange(ever_open, true)) {
+        ++counted.reconnects;
+        ++generation;  // this may be another server
+    }
     want_definitions();
     // What was live until now has missed events, whether the loss was told (`lost`) or not (too many at once).
     for (auto const& [name, tally] : replicas) {
@@ -39,8 +43,8 @@ void replica_set::impl::on(transport::lost const& e)
 {
     transport_open = false;
     transport_trouble = e.reason;
-    transport_trouble_permanent = e.permanent;
-    for (auto const& [name, tally] : replicas) stop_following(name, *tally, e.reason, e.permanent);
+    transport_trouble_permanent = e.permanent || (deaf_for_good && e.reason == deaf_reason);
+    for (auto const& [name, tally] : replicas) stop_following(name, *tally, e.reason, transport_trouble_permanent);
 }
 
 void replica_set::impl::on(transport::payload const& e)
