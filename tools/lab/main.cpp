@@ -1,6 +1,6 @@
 // pgtally-lab: the experiments of the article series "PostgreSQL Concurrency", on a PostgreSQL of yours.
 
-#include "experiments.hpp"
+#include "perform.hpp"
 #include "strategy.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -70,23 +70,8 @@ private:
 
     asio::awaitable<lab::report> perform(lab::request asked)
     {
-        if (auto const* chosen = std::get_if<lab::concurrency_options>(&asked.what)) {
-            co_await laboratory_.open(chosen->work.workers);
-            auto done = co_await lab::concurrency(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        if (auto const* chosen = std::get_if<lab::isolation_options>(&asked.what)) {
-            co_await laboratory_.open(chosen->work.workers);
-            auto done = co_await lab::isolation(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        if (auto const* chosen = std::get_if<lab::anomalies_options>(&asked.what)) {
-            co_await laboratory_.open(3);
-            auto done = co_await lab::anomalies(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        co_await laboratory_.open(2);
-        auto done = co_await lab::walk(laboratory_, std::get<lab::walk_options>(asked.what));
+        co_await laboratory_.open();
+        auto done = co_await lab::perform(laboratory_, asked.what, shown_);
         co_return done;
     }
 
@@ -139,8 +124,8 @@ int main(int argc, char** argv)
 {
     try {
         auto asked = lab::read_request({argv + 1, argv + argc}, lab::strategy_names());
-        if (auto const* help = std::get_if<lab::help_text>(&asked.what)) {
-            std::cout << help->text;
+        if (asked.help) {
+            std::cout << asked.help->text;
             return 0;
         }
         if (asked.dsn.empty()) asked.dsn = dsn_from_environment();
