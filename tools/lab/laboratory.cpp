@@ -166,15 +166,20 @@ asio::awaitable<void> laboratory::drop()
     co_await director_.script(drop_sql);
 }
 
-asio::awaitable<void> laboratory::close()
+asio::awaitable<void> laboratory::recover()
 {
-    if (!ours_) co_return;
     auto const first = co_await db::attempt(drop());
     if (!first) {
         // That the connection is gone may have been noticed only now.
         if (director_.is_open()) throw first.error();
         co_await drop();
     }
+}
+
+asio::awaitable<void> laboratory::close()
+{
+    if (!ours_) co_return;
+    co_await recover();
     ours_ = false;
 }
 

@@ -50,6 +50,10 @@ public:
     /// Installs schema tally if the database has none; true if it had none. Throws refused if it may not be.
     asio::awaitable<bool> install_tally();
 
+    /// Makes it fit for another experiment after one that failed: drops the schema, and connects again if that is
+    /// needed. Throws db::error.
+    asio::awaitable<void> recover();
+
     /// Drops the schema, if this laboratory made it. Throws db::error.
     asio::awaitable<void> close();
 

@@ -21,13 +21,14 @@ char const* const usage =
     "       pgtally-lab [--dsn DSN] [--json] reading [--writers N] [--readers N] [--seconds N] [--refresh TIME]\n"
     "                                        [--history N] [--message ID] [--way NAME ...]\n"
     "                                        [--program FILE | --url URL]\n"
-    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n";
+    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n"
+    "       pgtally-lab [--dsn DSN] [--json] all [--report FILE] [options of the others]\n";
 
 namespace {
 
 namespace po = boost::program_options;
 
-constexpr char const* commands = "concurrency, isolation, reading or anomalies";
+constexpr char const* commands = "concurrency, isolation, reading, anomalies or all";
 
 constexpr char const* help = R"(
 Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
@@ -43,6 +44,8 @@ reading      what a reader pays and how old its number is, while writers write: 
              materialized view, a summary table, pgtally by HTTP and embedded
 anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
              what the articles' service counts twice or misses, beside pgtally's answers
+all          all of these, the walk too; one that fails does not keep the others from being done
+  --report   a page of all tables and charts, with the machine and the server, in one HTML file
 
 The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
 
@@ -69,6 +72,7 @@ po::options_description shown_options()
     add("history", text("N"), "retweets of the message that are there before (100000)");
     add("way", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
     add("program", text("FILE"), "the program pgtally, which is started (the one beside pgtally-lab)");
+    add("report", text("FILE"), "where the page of all experiments is written; a file of that name is replaced");
     add("url", text("URL"), "of a server that serves this database already, as in http://127.0.0.1:8080");
     add("help", "show this");
     return shown;
@@ -158,13 +162,11 @@ std::vector<std::string> read_names(po::variables_map const& given, char const* 
 
 concurrency_options read_concurrency(po::variables_map const& given, std::vector<std::string> const& known)
 {
-    allow_only(given, "concurrency", {"workers", "retweets", "message", "spread", "strategy"});
     return {read_load(given), read_names(given, "strategy", known)};
 }
 
 isolation_options read_isolation(po::variables_map const& given)
 {
-    allow_only(given, "isolation", {"workers", "retweets", "message", "attempts"});
     isolation_options chosen{read_load(given)};
     chosen.attempts = read_number(given, "attempts", chosen.attempts, std::size_t{1}, max_attempts);
     return chosen;
@@ -172,7 +174,6 @@ isolation_options read_isolation(po::variables_map const& given)
 
 walk_options read_walk(po::variables_map const& given)
 {
-    allow_only(given, "isolation --walk", {"walk", "message"});
     return {read_load(given).message};
 }
 
@@ -187,8 +188,6 @@ std::chrono::milliseconds read_refresh(po::variables_map const& given, std::chro
 
 reading_options read_reading(po::variables_map const& given)
 {
-    allow_only(given, "reading",
-               {"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"});
     reading_options chosen;
     chosen.writers = read_number(given, "writers", chosen.writers, std::size_t{1}, max_workers);
     chosen.readers = read_number(given, "readers", chosen.readers, std::size_t{1}, max_readers);
@@ -209,8 +208,57 @@ reading_options read_reading(po::variables_map const& given)
 
 anomalies_options read_anomalies(po::variables_map const& given)
 {
-    allow_only(given, "anomalies", {"message"});
     return {read_load(given).message};
+}
+
+using names = std::vector<std::string>;
+
+names const of_concurrency{"workers", "retweets", "message", "spread", "strategy"};
+names const of_isolation{"workers", "retweets", "message", "attempts"};
+names const of_walk{"walk", "message"};
+names const of_reading{"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
+names const of_anomalies{"message"};
+
+all_options read_all(po::variables_map const& given, names const& strategies)
+{
+    names allowed{"report"};
+    for (auto const* some : {&of_concurrency, &of_isolation, &of_reading})
+        allowed.insert(allowed.end(), some->begin(), some->end());
+    allow_only(given, "all", allowed);
+    all_options chosen;
+    chosen.experiments = {read_concurrency(given, strategies), read_isolation(given), read_walk(given),
+                          read_reading(given), read_anomalies(given)};
+    if (given.count("report") > 0) {
+        chosen.report = given["report"].as<std::string>();
+        if (chosen.report.empty()) throw wrong_usage("--report takes the name of a file");
+    }
+    return chosen;
+}
+
+// What a command asks for, which may have its own options only.
+void read_command(po::variables_map const& given, names const& strategies, request& into)
+{
+    auto const& command = given["command"].as<std::string>();
+    if (command == "concurrency") {
+        allow_only(given, command, of_concurrency);
+        into.what = read_concurrency(given, strategies);
+    } else if (command == "isolation" && given.count("walk") > 0) {
+        allow_only(given, "isolation --walk", of_walk);
+        into.what = read_walk(given);
+    } else if (command == "isolation") {
+        allow_only(given, command, of_isolation);
+        into.what = read_isolation(given);
+    } else if (command == "reading") {
+        allow_only(given, command, of_reading);
+        into.what = read_reading(given);
+    } else if (command == "anomalies") {
+        allow_only(given, command, of_anomalies);
+        into.what = read_anomalies(given);
+    } else if (command == "all") {
+        into.all = read_all(given, strategies);
+    } else {
+        throw wrong_usage("there is no such command: " + std::string(commands));
+    }
 }
 
 }  // namespace
@@ -238,13 +286,7 @@ request read_request(std::vector<std::string> const& arguments, std::vector<std:
         return asked;
     }
     if (given.count("command") == 0) throw wrong_usage("what to do is missing: " + std::string(commands));
-    auto const& command = given["command"].as<std::string>();
-    if (command == "concurrency") asked.what = read_concurrency(given, strategies);
-    else if (command == "isolation" && given.count("walk") > 0) asked.what = read_walk(given);
-    else if (command == "isolation") asked.what = read_isolation(given);
-    else if (command == "reading") asked.what = read_reading(given);
-    else if (command == "anomalies") asked.what = read_anomalies(given);
-    else throw wrong_usage("there is no such command: " + std::string(commands));
+    read_command(given, strategies, asked);
     asked.json = given.count("json") > 0;
     if (given.count("dsn") > 0) asked.dsn = given["dsn"].as<std::string>();
     return asked;

@@ -73,6 +73,12 @@ struct anomalies_options {
 using experiment_options =
     std::variant<concurrency_options, isolation_options, walk_options, reading_options, anomalies_options>;
 
+/// All of them, one after the other.
+struct all_options {
+    std::vector<experiment_options> experiments{};
+    std::string report{};  ///< the page's file; empty: none
+};
+
 struct help_text {
     std::string text{};
 };
@@ -81,7 +87,8 @@ struct request {
     std::string dsn{};
     bool json = false;
     experiment_options what{};
-    std::optional<help_text> help{};  ///< instead
+    std::optional<all_options> all{};  ///< instead
+    std::optional<help_text> help{};   ///< instead
 };
 
 /// What is wrong with the command line, for people. It quotes nothing that could be a connection string.

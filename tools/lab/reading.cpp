@@ -243,6 +243,9 @@ asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progres
         found.says.push_back(std::string(by->name()) + ": " + by->says());
         by.reset();  // its server or replica must not run beside the next
     }
+    found.charts.push_back(chart_of(found.data, "way", "reads_per_second", "Reads", "reads a second"));
+    found.charts.push_back(chart_of(found.data, "way", "age_p99_ms", "Age of the number, p99", "ms"));
+    found.charts.push_back(chart_of(found.data, "way", "writes_per_second", "Writes meanwhile", "writes a second"));
     report all{"reading", settings_of(chosen, lab.server_version())};
     all.sections.push_back(std::move(found));
     co_return all;
