@@ -121,6 +121,7 @@ void host::take_report(std::string const& name, load_state& state, std::string c
     if (auto* const tally = find(name)) state.report = tally->barrier_back(barrier);
     state.done = true;
     if (!state.report) return;
+    shown_[name].by_fence = env_.wal && !state.report->live;
     if (state.report->forged) throw violation{name + ": an honest event counts as forged"};
     if (state.report->was_live && state.report->differed != 0) {
         throw violation{name + ": it was live, and a load finds that it differed"};
@@ -131,6 +132,8 @@ void host::look_for_barrier(loader& mine)
 {
     if (mine.state->report) {
         mine.state->failures = 0;
+        if (!mine.state->report->live && !mine.state->wanted) plan_load(mine.tally, load_cause::reload);
+        if (mine.audits) mine.state->audit = false;
         return end_load(mine);
     }
     if (!mine.state->done && env_.now < mine.deadline) return;

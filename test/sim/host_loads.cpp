@@ -8,6 +8,15 @@ namespace pgtally::sim {
 
 void host::want_load(std::string_view name, load_cause cause)
 {
+    bool const definition_in_doubt =
+        cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition;
+    auto const at = loads_.find(name);
+    if (at != loads_.end() && definition_in_doubt) at->second->definitions_needed = definitions_asked_;
+    plan_load(name, cause);
+}
+
+void host::plan_load(std::string_view name, load_cause cause)
+{
     auto const at = loads_.find(name);
     if (at == loads_.end()) return;
     at->second->wanted = true;
@@ -26,9 +35,13 @@ void host::give_up_load(std::string const& name)
     }
 }
 
-void host::reset(std::size_t tally)
+// By hand, or to see what differs: the same load, but that a failure means nothing to what is served.
+void host::reset(std::size_t tally, bool by_audit)
 {
-    want_load(tally_name(tally), load_cause::reset);
+    auto const name = tally_name(tally);
+    auto const* const of = find(name);
+    if (!by_audit) want_load(name, load_cause::reset);
+    else if (of != nullptr && of->state() == cache::state::live) loads_[name]->audit = true;
 }
 
 void host::close(loader& mine)
@@ -44,13 +57,20 @@ void host::break_loader(std::size_t which)
     close(loaders_[which % loaders_.size()]);
 }
 
+bool host::may_load(load_state const& state) const noexcept
+{
+    if (state.running || definitions_read_ == 0) return false;
+    if (!state.wanted) return state.audit;
+    return definitions_read_ >= state.definitions_needed && state.not_before <= env_.now;
+}
+
 void host::load(std::size_t which, std::uint32_t luck)
 {
     auto& mine = loaders_[which % loaders_.size()];
     if (mine.at != loader::step::idle) return load_step(mine, luck);
-    if (!transport_open_ || !definitions_current()) return;
+    if (!transport_open_) return;
     for (auto const& [name, state] : loads_) {
-        if (!state->wanted || state->running || state->not_before > env_.now) continue;
+        if (!may_load(*state)) continue;
         mine.tally = name;
         mine.state = state;
         return begin_load(mine);
@@ -59,12 +79,14 @@ void host::load(std::size_t which, std::uint32_t luck)
 
 void host::begin_load(loader& mine)
 {
-    env_.tell(name_, ": a load of ", mine.tally, " begins");
     auto& state = *mine.state;
+    mine.audits = !state.wanted;
+    env_.tell(name_, ": ", mine.audits ? "an audit of " : "a load of ", mine.tally, " begins");
     state.running = true;
     state.wanted = false;
     state.report.reset();
     mine.number = ++state.number;
+    if (std::exchange(mine.generation, generation_) != generation_) close(mine);
     mine.begun = mine.closed = false;
     mine.source = mine.tally == tally_name(0) ? 0 : 1;
     mine.at = mine.connection.alive() ? loader::step::begin : loader::step::connect;
@@ -87,12 +109,23 @@ void host::end_load(loader& mine)
     end_turn();
 }
 
+void host::audit_ended(loader& mine)
+{
+    auto& state = *mine.state;
+    auto* const tally = state.gone ? nullptr : find(mine.tally);
+    state.audit = false;
+    if (tally == nullptr) return;
+    tally->abandon_load();
+    if (tally->state() != cache::state::live && !state.wanted) plan_load(mine.tally, load_cause::retry);
+}
+
 void host::give_up(loader& mine)
 {
     auto& state = *mine.state;
     close(mine);
     env_.tell(name_, ": the load of ", mine.tally, " is given up");
-    if (!state.gone) want_load(mine.tally, state.wanted ? state.cause : load_cause::retry);
+    if (mine.audits) audit_ended(mine);
+    else if (!state.gone) plan_load(mine.tally, state.wanted ? state.cause : load_cause::retry);
     end_load(mine);
 }
 
@@ -101,10 +134,12 @@ void host::fail(loader& mine, std::string const& why, bool permanent)
     auto& state = *mine.state;
     close(mine);
     auto* const tally = state.gone ? nullptr : find(mine.tally);
-    if (tally != nullptr) {
+    if (mine.audits) {
+        audit_ended(mine);
+    } else if (tally != nullptr) {
         env_.tell(name_, ": the load of ", mine.tally, " failed: ", why);
         tally->abandon_load();
-        if (!state.wanted) want_load(mine.tally, load_cause::retry);
+        if (!state.wanted) plan_load(mine.tally, load_cause::retry);
         state.failures = std::min(state.failures + 1, 7);
         state.not_before = env_.now + std::min(milliseconds{100 << state.failures}, milliseconds{10'000});
         if (permanent) tally->fail(why);
