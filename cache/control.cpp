@@ -24,9 +24,14 @@ asio::awaitable<void> replica_set::impl::control()
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
             if (made_in != generation) connection.close();
-            made_in = generation;
-            if (!connection.is_open()) co_await connection.connect(connection_settings());
+            if (!connection.is_open()) {
+                made_in = generation;
+                co_await connection.connect(connection_settings());
+                want_definitions();
+            }
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
             wake_at = std::min(next_heartbeat, next_write_barrier());

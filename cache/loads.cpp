@@ -120,7 +120,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     state->running = false;
     state->loading_on = nullptr;
     if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
-    if (mine.connection.in_transaction()) mine.connection.close();
+    // What failed may have been on a connection to another database than the transport's, as after a failover.
+    if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
     else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
