@@ -226,7 +226,7 @@ class Faults:
     def by_hand(self):
         """Somebody changes what the service keeps in a table."""
         self.forged = True  # an audit is what mends it
-        what = self.random.choice(["update posts_kept set count = count + 7 where post_id % 10 = 3", "delete from posts_kept where post_id % 10 = 4",
+        what = self.random.choice(["update posts_kept set count = count + 7 where key % 10 = 3", "delete from posts_kept where post_id % 10 = 4",
                                    "insert into posts_kept values (9999999, 5) on conflict do nothing", "update posts_kept set count = 0"])
         self.stage.sql(what)
         return what

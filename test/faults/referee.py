@@ -33,7 +33,7 @@ PLAIN = {
 FIRST_MARKER, MARKERS = 1000, 900  # keys of posts, one for each comparison
 WRITERS, TELLERS, POSTERS = 8, 3, 3
 QUIET_EVERY = (9, 16)  # seconds
-KEPT = {"posts": ("posts_kept", "post_id::text"), "story": ("story_kept", "key")}
+KEPT = {"posts": ("posts_kept", "key::text"), "story": ("story_kept", "key")}
 
 
 def prepare(database):
