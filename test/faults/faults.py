@@ -36,8 +36,8 @@ COME_AND_GO = {  # the definitions that "drafts" has by turns
 
 class Faults:
     WEIGHTS = {"terminate": 8, "terminate_writer": 3, "crash": 2, "restart": 1, "kill": 2, "halt": 2, "cut": 4, "half_close": 3, "stall": 3,
-               "silence": 1.5, "deafness": 1.5, "proof": 1, "slowness": 4, "refusal": 1, "junk": 2, "forgery": 3, "forged_nuisance": 2, "come_and_go": 3,
-               "by_hand": 3, "reset": 3, "reload": 2, "cut_client": 5}
+               "silence": 1.5, "deafness": 1.5, "proof": 1, "slowness": 3, "burst": 5, "refusal": 1, "junk": 2, "forgery": 3, "forged_nuisance": 2, "come_and_go": 3,
+               "by_hand": 3, "reset": 2, "reload": 2, "cut_client": 5}
 
     def __init__(self, stage, watchers, random, only=None):
         self.stage, self.watchers, self.random = stage, watchers, random
@@ -53,14 +53,19 @@ class Faults:
         self.stage.note(name, detail or "")
 
     def heal(self):
-        """Everything goes on; only listeners that hear nothing are now and then left for the service to notice."""
+        """Everything goes on."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
         self.program.go_on()
-        leave_silent = self.random.random() < 0.5
-        self.proxy.heal(leave_silent)
-        self.stage.say("healed" + (", but for listeners that hear nothing" if leave_silent else ""))
+        self.proxy.heal()
+        self.stage.say("healed")
+
+    def last_words(self):
+        """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice."""
+        name = self.random.choice(["silence", "deafness", None])
+        if name:
+            self.stage.note(name, "for good: " + getattr(self, name)())
 
     # Connections
 
@@ -226,18 +231,32 @@ class Faults:
     def by_hand(self):
         """Somebody changes what the service keeps in a table."""
         self.forged = True  # an audit is what mends it
-        what = self.random.choice(["update posts_kept set count = count + 7 where key % 10 = 3", "delete from posts_kept where post_id % 10 = 4",
+        what = self.random.choice(["update posts_kept set count = count + 7 where key % 10 = 3", "delete from posts_kept where key % 10 = 4",
                                    "insert into posts_kept values (9999999, 5) on conflict do nothing", "update posts_kept set count = 0"])
         self.stage.sql(what)
         return what
 
-    def reset(self):
-        tally = self.random.choice([*FORGED, "story", "ballots", "drafts", "said"])
+    def ask_reset(self, tally):
         try:
             answer = self.program.post(f"/v1/tallies/{tally}/reset", seconds=5)
         except OSError as error:
-            return f"{tally}: {type(error).__name__}"
+            return type(error).__name__
         assert answer.status_code in (202, 404, 503), f"reset answered {answer.status_code}: {answer.text}"
-        return f"{tally}: {answer.status_code}"
+        return answer.status_code
 
+    def reset(self):
+        tally = self.random.choice([*FORGED, "story", "ballots", "drafts", "said"])
+        return f"{tally}: {self.ask_reset(tally)}"
 
+    def burst(self):
+        """Load after load under fire, on a slow link: what a load's steps leave open between them is open for long."""
+        delay, number = self.random.choice([0, 0.02, 0.1]), self.random.randint(5, 15)
+        if delay:
+            self.proxy.slow(delay, 20)
+        for _ in range(number):
+            for tally in ("story", "posts"):
+                self.ask_reset(tally)
+            time.sleep(self.random.uniform(0.02, 0.1 + 3 * delay))
+        if delay:
+            self.proxy.slow(0, 20)
+        return f"{number}, up to {delay * 1000:.0f} ms"

@@ -63,7 +63,14 @@ class Proxy:
         self.port = self.server.sockets[0].getsockname()[1]
 
     def close(self):
-        self._call(lambda: [link.cut() for link in list(self.links)])
+        async def end():
+            self.server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=10)
+        self._do(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
 
@@ -113,20 +120,18 @@ class Proxy:
         self._call(lambda: setattr(self, "refusing", True))
         self._after(seconds, lambda: setattr(self, "refusing", False))
 
-    def heal(self, leave_silent):
-        """As it was; but listeners that are deaf or stalled for good are left to the service if `leave_silent`."""
+    def heal(self):
+        """As it was; who was deaf is cut."""
         def heal():
             for handle in self.later:
                 handle.cancel()
             self.later.clear()
-            self.refusing = self.deaf_to_come = False
+            self.refusing = False
             for link in self.links:
                 link.delay = 0.0
-                if not (leave_silent and link.kind == "listener"):
-                    link.flowing.set()
+                link.flowing.set()
         self._call(heal)
-        if not leave_silent:
-            self.hear()
+        self.hear()
 
     def kinds(self):
         return self._call(lambda: sorted(link.kind for link in self.links))

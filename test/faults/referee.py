@@ -152,9 +152,13 @@ class Referee:
     # What must be so when the writers pause
 
     def quiet(self):
+        self.faults.heal()
+        eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
+        self.faults.last_words()
+        before = self.committed()
+        eventually(lambda: self.check() or self.committed() >= before + 20, "the writers do not get on")
         for member in self.members:
             member.paused.set()
-        self.faults.heal()
         self.watchers.hurry(True)
         for member in self.members:
             if not member.turn.acquire(timeout=LONG):
@@ -162,7 +166,6 @@ class Referee:
             member.turn.release()
         eventually(self.nobody_writes, "transactions of the writers or of actions do not end")
         self.faults.there()
-        eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
         if self.faults.forged:
             self.mend()
         self.compare()
@@ -170,6 +173,9 @@ class Referee:
         self.watchers.hurry(False)
         for member in self.members:
             member.paused.clear()
+
+    def committed(self):
+        return sum(member.committed for member in self.members)
 
     def nobody_writes(self):
         self.check()
@@ -319,10 +325,9 @@ class Referee:
     def tell(self):
         judged = sum(watcher.viewer.judged for watcher in self.watchers.watchers if watcher.viewer) + self.reader.viewer.judged
         judged += self.kept_viewer.judged
-        committed = sum(member.committed for member in self.members)
         lost = sum(member.lost for member in self.members)
         answers = dict(sum((collections.Counter(poster.answers) for poster in self.posters), collections.Counter()))
         print(f"{self.stage.seconds():6.1f} s: {self.markers} comparisons, {sum(self.stage.number_of_faults.values())} faults, "
-              f"{committed} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
+              f"{self.committed()} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
               f"actions {answers}, {sum(w.partials for w in self.watchers.watchers)} clients resumed, "
               f"{self.drift} forged keys found", flush=True)

@@ -36,7 +36,7 @@ class Storyteller:
 
     def transaction(self, connection):
         """All but the commit."""
-        everything = self.random.random() < 0.06
+        everything = self.random.random() < 0.12
         keys = sorted(KEYS if everything else self.random.sample(KEYS, self.random.randint(1, 4)))
         connection.execute("select from chapter where key = any(%s) order by key for update", [keys])
         last = {key: (serial, weight, rows) for key, serial, weight, rows in connection.execute(LAST, [keys])}
