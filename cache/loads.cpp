@@ -16,7 +16,17 @@ bool is_permanent(db::error const& e) noexcept
 
 }  // namespace
 
+// Asked for by what the transport brought, or by hand.
 void replica_set::impl::want_load(std::string_view name, load_cause cause)
+{
+    bool const definition_in_doubt =
+        cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition;
+    auto const at = loads.find(name);
+    if (at != loads.end() && definition_in_doubt) at->second->definitions_needed = definitions_asked;
+    plan_load(name, cause);
+}
+
+void replica_set::impl::plan_load(std::string_view name, load_cause cause)
 {
     auto const at = loads.find(name);
     if (at == loads.end()) return;
@@ -39,14 +49,6 @@ void replica_set::impl::give_up_load(std::string const& name)
     if (at->second->loading_on != nullptr) at->second->loading_on->close();
 }
 
-void replica_set::impl::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
-                                       bool permanent)
-{
-    if (permanent) tally.fail(reason);
-    else tally.lost(reason);
-    give_up_load(name);
-}
-
 void replica_set::impl::wake_loaders()
 {
     for (auto const& each : loaders) each->work.notify();
@@ -56,13 +58,21 @@ void replica_set::impl::wake_loaders()
 std::optional<std::string> replica_set::impl::next_load(clock::time_point now, clock::time_point& wake_at)
 {
     wake_at = clock::time_point::max();
-    if (!transport_open || !definitions_current()) return std::nullopt;
+    if (!transport_open || definitions_read == 0) return std::nullopt;
+    std::optional<std::string> to_audit;
     for (auto const& [name, state] : loads) {
-        if (!state->wanted || state->running) continue;
-        if (state->not_before <= now) return name;
-        wake_at = std::min(wake_at, state->not_before);
+        if (state->running) continue;
+        if (!state->wanted) {
+            if (state->audit && !to_audit) to_audit = name;
+            continue;
+        }
+        if (definitions_read < state->definitions_needed) continue;
+        auto const due = state->cause == load_cause::reload ? std::max(state->not_before, state->reloads.ready())
+                                                            : state->not_before;
+        if (due <= now) return name;
+        wake_at = std::min(wake_at, due);
     }
-    return std::nullopt;
+    return audit_under_way() ? std::nullopt : to_audit;
 }
 
 asio::awaitable<void> replica_set::impl::load_forever(loader& mine)
@@ -81,8 +91,9 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     auto const began = clock::now();
     state->running = true;
     state->loading_on = &mine.connection;
+    bool const audits = !state->wanted;
+    state->running_cause = audits ? load_cause::audit : state->cause;
     state->wanted = false;
-    state->running_cause = state->cause;
     ++state->number;
     ++counted.tallies[name].loads[state->running_cause];
     state->report.reset();
@@ -90,6 +101,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     bool permanent = false, given_up = false;
     try {
         co_await attempt_load(mine, name, state);
+        load_done(name, *state, began);
+        if (audits) co_await audit_loaded(mine, name, state);
     } catch (db::error const& e) {
         given_up = e.code() == db::errc::closed;
         failure = e.what();
@@ -102,11 +115,12 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     }
     state->running = false;
     state->loading_on = nullptr;
+    if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
     if (mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
-    if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
+    if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
+    else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);
-    else load_done(name, *state, began);
     end_turn();
     wake_loaders();
 }
@@ -149,6 +163,9 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     auto const back = [this, name, state, number](std::string const& id) {
         if (state->gone || state->number != number) return;
         if (auto* const tally = find(name)) state->report = tally->barrier_back(id);
+        if (state->report && state->report->was_live && state->audit && state->running_cause == load_cause::audit) {
+            state->audit->compared = true;
+        }
         state->done.notify();
     };
     auto const id = std::make_shared<std::string>();
@@ -172,16 +189,34 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
 
 void replica_set::impl::load_done(std::string const& name, load_state& state, clock::time_point began)
 {
+    if (state.gone || stopping) return;
     auto const& report = *state.report;
     auto const seconds = std::chrono::duration<double>(clock::now() - began).count();
     state.pauses.reset();
     if (settings.on_load) settings.on_load(seconds);
     auto& count = counted.tallies[name];
-    if (state.running_cause == load_cause::reset) count.drift_keys += report.differed;
+    if (report.was_live) count.drift_keys += report.differed;
+    if (!report.live && !state.wanted) plan_load(name, load_cause::reload);
     log(db::level::info,
-        "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
-            std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
+        "tally " + name + (report.live ? ": live" : ": still stale") + " after a load (" +
+            std::string{to_string(state.running_cause)} + ") of " + std::to_string(report.keys) + " keys in " +
+            std::to_string(seconds) + " s" +
             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
+    log_drift(name, report);
+}
+
+// What differed although the tally was live; of many keys the first.
+void replica_set::impl::log_drift(std::string const& name, cache::load_report const& report)
+{
+    auto const* const tally = find(name);
+    if (tally == nullptr || report.drifted.empty()) return;
+    auto const shown = std::min(report.drifted.size(), max_logged_drift);
+    for (std::size_t i = 0; i < shown; ++i) {
+        log(db::level::warn, "tally " + name + ": " + describe(report.drifted[i], tally->what().counters) + "; mended");
+    }
+    if (report.differed > shown) {
+        log(db::level::warn, "tally " + name + ": so did " + std::to_string(report.differed - shown) + " more keys");
+    }
 }
 
 void replica_set::impl::load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent)
@@ -189,7 +224,7 @@ void replica_set::impl::load_failed(std::string const& name, load_state& state, 
     auto* const tally = find(name);
     if (tally == nullptr) return;
     tally->abandon_load();
-    if (!state.wanted) want_load(name, load_cause::retry);
+    if (!state.wanted) plan_load(name, load_cause::retry);
     state.not_before = clock::now() + state.pauses.next();
     auto const reason = "cannot load tally " + name + ": " + why;
     if (tally->reason() != reason) log(permanent ? db::level::error : db::level::warn, reason);

@@ -10,6 +10,12 @@
 
 namespace pgtally::cache {
 
+namespace {
+
+constexpr char const* reload_reason = "the source changed in a way that events do not tell; loading again";
+
+}  // namespace
+
 tally::tally(definition what, limits const& bounds)
     : definition_{std::move(what)}
     , limits_{bounds}
@@ -80,16 +86,20 @@ outcome tally::apply_to_load(event const& e)
         return outcome::needs_load;
     }
     if (load_->fence->contains(e.transaction)) return outcome::contained;
+    bool const asked_before = load_->reload;
     apply_to_fresh(e);
-    return load_->spoiled.empty() ? outcome::applied : outcome::needs_load;
+    bool const asks = load_->reload && !asked_before;
+    return load_->spoiled.empty() && !asks ? outcome::applied : outcome::needs_load;
 }
 
 // An event that the load's fence does not contain.
 void tally::apply_to_fresh(event const& e)
 {
+    if (load_->reload) return;
     auto& table = load_->table;
+    load_->highest = std::max(load_->highest, e.transaction);
     if (e.what == event::kind::reload) {
-        load_->spoiled = "a reload was asked for after its snapshot";
+        load_->reload = true;
         return;
     }
     if (e.what == event::kind::truncate) {
@@ -108,11 +118,10 @@ outcome tally::apply_to_served(event const& e)
     switch (e.what) {
         case event::kind::deltas: add_to_served(e); break;
         case event::kind::truncate: truncate_served(); break;
-        case event::kind::reload:
-            set_state(state::stale, "the source changed in a way that events do not tell; loading again");
-            return outcome::needs_load;
+        case event::kind::reload: set_state(state::stale, reload_reason); return outcome::needs_load;
         default: return outcome::ignored;
     }
+    highest_ = std::max(highest_, e.transaction);
     forget_old_zeros();
     return outcome::applied;
 }
@@ -171,6 +180,7 @@ std::string tally::too_many_keys() const
 void tally::begin_load()
 {
     load_.emplace(definition_);
+    load_->before = highest_;
 }
 
 std::optional<std::string> tally::fence_known(pgtally::cache::fence f)
@@ -212,12 +222,16 @@ std::optional<load_report> tally::barrier_back(std::string_view id)
     if (!load_ || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
     auto done = *std::exchange(load_, std::nullopt);
     if (!done.spoiled.empty()) return std::nullopt;
-    load_report report{done.table.nonzero(), 0, !loaded_};
+    load_report report{.keys = done.table.nonzero(), .first = !loaded_, .was_live = state_ == state::live};
+    if (report.was_live && done.before != xid{} && !done.fence->contains(done.before)) report.forged = done.before;
     fence_ = std::move(done.fence);
-    if (loaded_) report.differed = take_differences(done.table);
+    highest_ = done.highest;
+    if (loaded_) take_differences(done.table, report);
     else take_first(std::move(done.table));
     forget_old_zeros();
-    set_state(state::live, {});
+    report.live = !done.reload;
+    if (report.live) set_state(state::live, {});
+    else set_state(state::stale, reload_reason);
     return report;
 }
 
@@ -232,13 +246,22 @@ void tally::take_first(counter_table fresh)
     feed_.changed_any();
 }
 
-std::uint64_t tally::take_differences(counter_table const& fresh)
+void tally::take_differences(counter_table const& fresh, load_report& report)
 {
-    std::uint64_t differed = 0;
     std::uint64_t const revision = revision_ + 1;
-    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> values) {
-        if (!served_.assign(s, values)) return;
-        ++differed;
+    report.compared = fresh.nonzero();
+    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> truth) {
+        auto const shown = served_.counters(s);
+        if (std::ranges::equal(shown, truth)) return;
+        if (report.was_live && report.drifted.size() < limits_.max_reported_drift) {
+            drift& one = report.drifted.emplace_back();
+            served_.append_key(s, one.key);
+            one.served.assign(shown.begin(), shown.end());
+            one.truth.assign(truth.begin(), truth.end());
+        }
+        if (std::ranges::equal(truth, zeros_)) ++report.compared;
+        ++report.differed;
+        served_.assign(s, truth);
         changed(s, revision);
     };
     for (counter_table::slot s = 0; s < served_.end(); ++s) {
@@ -252,8 +275,7 @@ std::uint64_t tally::take_differences(counter_table const& fresh)
             take(served_.find_or_add(fresh.key_of(s)), fresh.counters(s));
         }
     }
-    if (differed != 0) revision_ = revision;
-    return differed;
+    if (report.differed != 0) revision_ = revision;
 }
 
 // States
@@ -294,6 +316,7 @@ void tally::start_over()
 {
     load_.reset();
     fence_.reset();
+    highest_ = {};
     loaded_ = false;
     epoch_ = make_uuid();
     revision_ = remembered_from_ = 0;

@@ -42,6 +42,14 @@ class Cluster:
     def start(self):
         self.base = self._tool("start", self.folder, *self.settings).removesuffix(" dbname=postgres")
 
+    def follow(self, primary):
+        """Makes it anew, as a streaming standby of `primary`, at the same port. To be started."""
+        self._tool("follow", self.folder, primary.dsn())
+
+    def promote(self):
+        with self.connect() as connection:
+            assert connection.execute("select pg_promote()").fetchone() == (True,)
+
     def stop(self):
         self._tool("stop", self.folder, "fast")
 

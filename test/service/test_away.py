@@ -1,0 +1,382 @@
+"""The database goes away and comes back, in every way it can, while writers go on: the service stays up, says so, and is
+exact again by itself."""
+
+import random
+import re
+import time
+
+import psycopg
+import pytest
+
+from away import LIKES, Witness, Writer, exact, port_of, reason, served, tally_of, truth
+from postgres import Cluster, Database, install
+from program import eventually, run
+from wire import Proxy
+
+QUICK = ("--heartbeat", "200ms")
+
+
+@pytest.fixture(scope="module")
+def own_cluster():
+    """One to be ill-treated."""
+    cluster = Cluster("fsync=off", "full_page_writes=off", "max_connections=40", "superuser_reserved_connections=3")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.drop()
+
+
+@pytest.fixture
+def likes(own_cluster):
+    own_cluster.start()
+    database = own_cluster.create_database()
+    install(database.sql)
+    database.sql.execute(LIKES)
+    yield database
+    own_cluster.start()
+    database.drop()
+
+
+@pytest.fixture
+def life(serve, likes):
+    """A server, a witness and a writer; the writer's rights are those of a superuser."""
+    started = []
+
+    def start(dsn=likes.dsn, writer=likes.dsn):
+        server = serve(dsn, *QUICK).wait_live()
+        started.extend([Witness(server), Writer(writer)])
+        started[-1].start()
+        started[-1].go_on()
+        return server, started[-2], started[-1]
+
+    yield start
+    for each in reversed(started):
+        (each.stop if isinstance(each, Writer) else each.close)()
+
+
+def cut(database, where="application_name = 'pgtally'"):
+    """Ends the service's connections."""
+    with database.cluster.connect() as other:
+        other.execute(f"""select pg_terminate_backend(pid) from pg_stat_activity
+                          where datname = %s and pid <> pg_backend_pid() and {where}""", [database.name])
+
+
+def wait_reason(server, pattern):
+    return eventually(lambda: (found := reason(server)) and re.search(pattern, found) and found,
+                      f"no state like {pattern}: {reason(server)}\n{server.log()}")
+
+
+def test_not_there_at_start(serve, likes, own_cluster):
+    own_cluster.stop()
+    server = serve(likes.dsn, *QUICK)
+    assert server.get("/livez").ok
+    eventually(lambda: "refused" in server.get("/v1/tallies").text)
+    answer = server.get("/v1/tallies")
+    assert answer.status_code == 503 and answer.json()["code"] == "loading" and answer.headers["Retry-After"]
+    assert server.get("/readyz").status_code == 503
+    own_cluster.start()
+    with likes.cluster.connect(likes.name) as sql:
+        exact(server, sql)
+    assert server.get("/readyz").ok
+
+
+@pytest.mark.parametrize("how", ["stop", "crash"])
+def test_restarted(life, likes, own_cluster, how):
+    server, witness, writer = life()
+    getattr(own_cluster, how)()
+    found = wait_reason(server, "^stale: .")
+    assert likes.name in found or "refused" in found, found
+    assert server.get("/v1/tallies/likes/keys/1").json()["state"] == "stale"
+    assert server.get("/readyz").ok and server.get("/readyz?live").status_code == 503
+    own_cluster.start()
+    writer.go_on()
+    writer.stop()
+    with likes.cluster.connect(likes.name) as sql:
+        exact(server, sql, witness)
+    assert "stale" in [state for state, _ in witness.states]
+    assert server.metrics()["pgtally_reconnects_total"] >= 1
+
+
+def test_pauses_between_attempts_grow_and_are_jittered(serve, likes):
+    """Attempts are seen by a proxy that refuses them all."""
+    times = []
+
+    def refuse(number):
+        times.append(time.monotonic())
+        return 1  # nobody listens there
+
+    proxy = Proxy(refuse)
+    try:
+        serve(proxy.dsn(likes.dsn), *QUICK)
+        eventually(lambda: len(times) >= 16)
+        pauses = [later - earlier for earlier, later in zip(times[::2], times[2::2], strict=False)]
+        assert sum(pauses[-3:]) > sum(pauses[:3]), pauses
+    finally:
+        proxy.close()
+
+
+def test_failover_to_another_host(serve):
+    first, second = (Cluster("fsync=off", "full_page_writes=off") for _ in range(2))
+    opened = []
+    try:
+        first.start()
+        there = named_database(first, "likes")
+        second.follow(first)
+        second.start()
+        ports = [port_of(each.dsn()) for each in (first, second)]
+        hosts = [f"host=127.0.0.1,127.0.0.1 port={a},{b} user=postgres dbname=likes" for a, b in (ports, ports[::-1])]
+        # As long as both are there it is the primary, whichever is named first.
+        server, turned = (serve(dsn, *QUICK).wait_live() for dsn in hosts)
+        opened.extend([Witness(server), Writer(hosts[0] + " target_session_attrs=read-write")])
+        witness, writer = opened
+        writer.start()
+        writer.go_on()
+        first.crash()
+        wait_reason(server, "^stale: ")
+        second.promote()
+        writer.go_on()
+        writer.stop()
+        # What the dead primary had not sent is gone: the numbers are those of the new one.
+        promoted = Database(second, "likes")
+        exact(server, promoted.sql, witness)
+        exact(turned, promoted.sql)
+        # The first host comes back, as a standby of the second.
+        first.follow(second)
+        first.start()
+        cut(promoted)
+        promoted.sql.execute("insert into likes (post_id) values (4711)")
+        exact(server, promoted.sql, witness)
+        exact(turned, promoted.sql)
+        there.close()
+        promoted.close()
+    finally:
+        for each in reversed(opened):
+            (each.stop if isinstance(each, Writer) else each.close)()
+        first.drop()
+        second.drop()
+
+
+def named_database(cluster, name):
+    with cluster.connect() as sql:
+        sql.execute(f"create database {name}")
+    database = Database(cluster, name)
+    install(database.sql)
+    database.sql.execute(LIKES)
+    return database
+
+
+def test_two_servers_behind_one_name(serve, own_cluster, cluster):
+    """Each connection goes to one of them, by chance. What is live is one of the two, never a mixture."""
+    own_cluster.start()
+    twins = [named_database(each, "twins") for each in (own_cluster, cluster)]
+    behind = [port_of(twin.dsn) for twin in twins]
+    chance, only = random.Random(7), []
+    proxy = Proxy(lambda number: only[0] if only else chance.choice(behind))
+    try:
+        twins[1].sql.execute("insert into likes (post_id, weight) select g % 70, 3 from generate_series(1, 1000) g")
+        truths = [truth(twin.sql) for twin in twins]
+        server = serve(proxy.dsn(twins[0].dsn), *QUICK)
+        seen = set()
+        # Until it was seen following nobody after connections to both, and a while longer.
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            if tally_of(server).get("state"):
+                state, values = served(server)
+                seen.add(state)
+                assert state != "live" or values in truths, values
+            for twin in twins:
+                twin.sql.execute("insert into likes (post_id) values (1000); delete from likes where post_id = 1000")
+        only.append(behind[1])
+        proxy.cut()
+        exact(server, twins[1].sql)
+        only[0] = behind[0]
+        proxy.cut()
+        exact(server, twins[0].sql)
+    finally:
+        proxy.close()
+        for twin in twins:
+            twin.drop()
+
+
+def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
+    """The old server lives on, and so do the connections to it, but for the listener's."""
+    own_cluster.start()
+    twins = [named_database(each, "twins") for each in (own_cluster, cluster)]
+    now = [port_of(twins[0].dsn)]
+    proxy = Proxy(lambda number: now[0])
+    try:
+        twins[1].sql.execute("insert into likes (post_id, weight) select g % 70, 3 from generate_series(1, 1000) g")
+        server = serve(proxy.dsn(twins[0].dsn), *QUICK)
+        exact(server, twins[0].sql)
+        now[0] = port_of(twins[1].dsn)
+        cut(twins[0], "query ~* '^listen'")
+        exact(server, twins[1].sql)
+        twins[1].sql.execute("delete from likes where post_id < 10")
+        exact(server, twins[1].sql)
+    finally:
+        proxy.close()
+        for twin in twins:
+            twin.drop()
+
+
+def test_out_of_connections(serve, likes, own_cluster, life):
+    """Others take every connection; the service's role is none that reserved ones are for."""
+    likes.sql.execute("create role clerk login; select tally.grant_server('clerk')")
+    crowd = []
+    try:
+        server, witness, writer = life(own_cluster.dsn(likes.name, "clerk"))
+        likes.sql.execute("create role guest login")
+        cut(likes)
+        with pytest.raises(psycopg.OperationalError):
+            while True:
+                crowd.append(own_cluster.connect("postgres", "guest"))
+        cut(likes)
+        wait_reason(server, "^stale: .*53300")
+        for each in crowd:
+            each.close()
+        writer.go_on()
+        writer.stop()
+        exact(server, likes.sql, witness)
+    finally:
+        for each in crowd:
+            each.close()
+        likes.sql.execute("drop owned by clerk; drop role clerk; drop role guest")
+
+
+def test_a_full_disk(likes, life):
+    """As PostgreSQL says it, 53100: of a load, then of each heartbeat. (No disk is filled here.)"""
+    server, witness, writer = life()
+    likes.sql.execute("""create or replace function tally.lock_source(name text) returns void language plpgsql security definer as $$
+                         begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$""")
+    cut(likes)
+    wait_reason(server, "^stale: .*No space left.*53100")
+    install(likes.sql)
+    exact_after(writer, server, likes, witness)
+
+
+def test_heartbeats_that_the_database_refuses(serve, likes):
+    """A full disk again, as NOTIFY tells it: none comes back."""
+    likes.sql.execute("""create schema disk; create function disk.pg_notify(text, text) returns void language plpgsql as $$
+                         begin raise exception 'could not write to file: No space left on device' using errcode = '53100'; end $$""")
+    likes.sql.execute("create role clerk login superuser")
+    try:
+        server = serve(likes.cluster.dsn(likes.name, "clerk"), *QUICK).wait_live()
+        likes.sql.execute("alter role clerk set search_path = disk, pg_catalog, public")
+        cut(likes)
+        wait_reason(server, "^stale: .*No space left.*53100")
+        likes.sql.execute("alter role clerk reset search_path")
+        cut(likes)
+        exact(server, likes.sql)
+    finally:
+        likes.sql.execute("drop schema disk cascade; drop role clerk")
+
+
+def exact_after(writer, server, likes, witness):
+    writer.go_on()
+    writer.stop()
+    with likes.cluster.connect(likes.name) as sql:
+        exact(server, sql, witness)
+
+
+def test_read_only(likes, own_cluster, life):
+    server, witness, writer = life()
+    # Connections that are there already: a heartbeat is allowed in a read-only transaction, and nothing is missed.
+    with own_cluster.connect() as sql:
+        sql.execute("alter system set default_transaction_read_only = on")
+        sql.execute("select pg_reload_conf()")
+    before = server.metrics()["pgtally_heartbeat_roundtrip_seconds_count"]
+    eventually(lambda: server.metrics()["pgtally_heartbeat_roundtrip_seconds_count"] >= before + 10)
+    assert tally_of(server)["state"] == "live"
+    # New ones are not what was asked for.
+    cut(likes)
+    assert "read-only" in wait_reason(server, "^stale: .*read-only")
+    with own_cluster.connect() as sql:
+        sql.execute("set default_transaction_read_only = off")
+        sql.execute("alter system reset default_transaction_read_only")
+        sql.execute("select pg_reload_conf()")
+    exact_after(writer, server, likes, witness)
+
+
+def test_a_name_that_does_not_resolve(serve, likes):
+    nowhere = likes.dsn.replace("host=127.0.0.1", "host=nowhere.invalid")
+    lost = serve(nowhere, *QUICK)
+    eventually(lambda: "cannot resolve" in lost.get("/v1/tallies").text)
+    answer = lost.get("/v1/tallies")
+    assert answer.status_code == 503 and "nowhere.invalid" in answer.json()["detail"]
+    port = port_of(likes.dsn)
+    server = serve(f"host=nowhere.invalid,127.0.0.1 port={port},{port} user=postgres dbname={likes.name}", *QUICK)
+    exact(server, likes.sql)
+
+
+def test_password_changed(likes, own_cluster, life):
+    hba = own_cluster.folder / "data" / "pg_hba.conf"
+    likes.sql.execute("create role clerk login password 'first-secret'; select tally.grant_server('clerk')")
+    before = hba.read_text()
+    hba.write_text("host all clerk 127.0.0.1/32 scram-sha-256\n" + before)
+    likes.sql.execute("select pg_reload_conf()")
+    try:
+        server, witness, writer = life(own_cluster.dsn(likes.name, "clerk") + " password=first-secret")
+        likes.sql.execute("alter role clerk password 'second-secret'")
+        cut(likes)
+        wait_reason(server, "^failed: .*28P01")
+        assert server.get("/readyz").ok
+        likes.sql.execute("alter role clerk password 'first-secret'")
+        exact_after(writer, server, likes, witness)
+        assert "secret" not in server.log()
+        assert not [why for _, why in witness.states if why and "secret" in why]
+    finally:
+        hba.write_text(before)
+        likes.sql.execute("select pg_reload_conf(); drop owned by clerk; drop role clerk")
+
+
+def test_database_dropped_and_made_anew(likes, own_cluster, life):
+    server, witness, writer = life()
+    likes.close()
+    with own_cluster.connect() as sql:
+        sql.execute(f"drop database {likes.name} with (force)")
+    wait_reason(server, "^failed: .*3D000")
+    with own_cluster.connect() as sql:
+        sql.execute(f"create database {likes.name}")
+    wait_reason(server, "^failed: .*not installed")
+    likes.sql = likes.connect()
+    install(likes.sql)
+    # The schema is there, the tally is not: it is dropped.
+    eventually(lambda: server.get("/v1/tallies").json() == {"tallies": []})
+    likes.sql.execute(LIKES + "insert into likes (post_id) values (4711)")
+    writer.go_on()
+    writer.stop()
+    exact(server, likes.sql)
+    witness.client.until(lambda message: message["type"] == "unsubscribed" and message["reason"] == "dropped")
+
+
+@pytest.mark.parametrize("right", ["usage on schema tally", "select on tally.tallies", "execute on function tally.truth(text)",
+                                   "execute on function tally.lock_source(text)", "connect on database {}"])
+def test_rights_revoked(likes, own_cluster, life, right):
+    """Noticed when they are needed: by the next connection, or load."""
+    right = right.format(likes.name)
+    likes.sql.execute("create role clerk login; select tally.grant_server('clerk')")
+    if "connect" in right:
+        likes.sql.execute(f"revoke {right} from public; grant {right} to clerk")
+    try:
+        server, witness, writer = life(own_cluster.dsn(likes.name, "clerk"))
+        likes.sql.execute(f"revoke {right} from clerk")
+        cut(likes)
+        wait_reason(server, "^failed: .*42501")
+        likes.sql.execute(f"grant {right} to clerk")
+        exact_after(writer, server, likes, witness)
+    finally:
+        likes.sql.execute("drop owned by clerk; drop role clerk")
+
+
+def test_schema_uninstalled_and_installed_again(likes, life):
+    server, witness, writer = life()
+    assert run("uninstall", "--dsn", likes.dsn).returncode == 0
+    wait_reason(server, "^failed: .*not installed.*pgtally install")
+    writer.go_on()
+    assert run("install", "--dsn", likes.dsn).returncode == 0
+    eventually(lambda: server.get("/v1/tallies").json() == {"tallies": []})
+    likes.sql.execute("select tally.create_tally('likes', 'public.likes', 'post_id', '{\"count\": \"1\"}')")
+    writer.go_on()
+    writer.stop()
+    exact(server, likes.sql)
