@@ -150,6 +150,9 @@ asio::awaitable<void> service::impl::drain()
     closing = true;
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
+    // An audit may take longer than a drain.
+    if (audits) audits->stop();
+    replicas.let_audits_go();
     co_await close_websockets();
 
     using namespace std::chrono_literals;
@@ -158,7 +161,6 @@ asio::awaitable<void> service::impl::drain()
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
-    if (audits) audits->stop();
     replicas.stop();
     over = true;
     next_look.cancel();

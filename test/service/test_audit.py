@@ -167,12 +167,15 @@ def test_drain_ends_it(serve, tweets):
     lock = tweets.connect()
     lock.autocommit = False
     lock.execute("lock table tweet.activity in access exclusive mode")
-    asking = threading.Thread(target=lambda: pytest.raises(requests.exceptions.ConnectionError, audit, server), daemon=True)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(audit(server)), daemon=True)
     asking.start()
     eventually(lambda: loads(server, "audit") == 1)
     assert server.stop() == 0
     asking.join(30)
     lock.rollback()
+    [answer] = answers
+    assert answer.status_code == 503 and answer.json()["code"] == "draining"
 
 
 def test_it_hinders_no_writer(server, tweets):
