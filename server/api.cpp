@@ -141,7 +141,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::readyz: co_return readiness(split);
         case route_id::metrics: {
             response out{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-            out.body = from_.measured.text(from_.replicas, from_.connected);
+            out.body = from_.measured.text(from_.replicas, from_.connected, from_.kept);
             co_return out;
         }
         case route_id::socket: {

@@ -35,6 +35,7 @@ public:
         web_folder const& web;
         metrics const& measured;
         clients const& connected;
+        materialize_counters const& kept;
         bool const& draining;  // not ready any more
         bool const& closing;   // no new clients any more
     };

@@ -83,6 +83,17 @@ void add_replication(families& out, replica_set::counters const& stats)
             stats.notification_queue_usage);
 }
 
+void add_materialization(families& out, materialize_counters const& kept)
+{
+    add_one(out, "pgtally_materialized_keys_total", "rows written into the tables that tallies are kept in", counter,
+            static_cast<double>(kept.keys));
+    begin(out, "pgtally_materialize_failures_total", "times that a table could not be written, and was tried again",
+          counter);
+    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
+    begin(out, "pgtally_materialize_refused_total", "rows that a constraint refused, and that were skipped", counter);
+    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
+}
+
 void add_process(families& out)
 {
     auto const now = process_usage();
@@ -140,11 +151,12 @@ void metrics::load(double seconds)
     registry_->load.Observe(seconds);
 }
 
-std::string metrics::text(replica_set& replicas, clients const& connected) const
+std::string metrics::text(replica_set& replicas, clients const& connected, materialize_counters const& kept) const
 {
     auto out = registry_->all.Collect();
     add_tallies(out, replicas);
     add_replication(out, replicas.stats());
+    add_materialization(out, kept);
     begin(out, "pgtally_clients", "connections", gauge);
     add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
     add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});

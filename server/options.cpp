@@ -34,6 +34,7 @@ po::options_description serve_description()
         ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
+        ("materialize-every", text("TIME"), "how often to write the tables that tallies are kept in; default 10s")
         ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
@@ -145,6 +146,7 @@ command parse_serve(option_values const& values)
     if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
     out.tallies = tallies_of(values);
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
+    out.materialize_every = values.time("materialize-every", "10s", 10ms);
     if (values.text("audit-every", "off") != "off") out.audit_every = values.time("audit-every", "off", 1s);
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");

@@ -22,6 +22,7 @@ struct serve_options {
     std::optional<endpoint> admin_listen;
     std::vector<std::string> tallies;  // empty: all
     std::chrono::milliseconds heartbeat{};
+    std::chrono::milliseconds materialize_every{};
     std::optional<std::chrono::milliseconds> audit_every;  // off if none
     bool writable = false;
     bool allow_bypass = false;
