@@ -214,7 +214,7 @@ def test_the_table_that_keeps_the_counters_is_compared_too(serve, tweets):
     rows = lambda: {key: (rts, favs) for key, rts, favs in tweets.sql.execute("select * from tweet.counters").fetchall()}  # noqa: E731
     good = {33: (2, 1), 34: (0, 1), -7: (1, 0)}
     eventually(lambda: rows() == good)
-    tweets.sql.execute("update tweet.counters set rts = 77 where messageid = 33; delete from tweet.counters where messageid = 34")
+    tweets.sql.execute("update tweet.counters set rts = 77 where key = 33; delete from tweet.counters where key = 34")
     assert audit(server).json()["differed"] == 0
     eventually(lambda: rows() == good)
 
