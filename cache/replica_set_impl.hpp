@@ -166,6 +166,7 @@ struct replica_set::impl : reception::owner {
     void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
     void audit_ended(std::string const& name, load_state& state, std::string const& why);
     void look_at_audits();
+    void let_audits_go();
     bool audit_under_way() const noexcept;
 
     // loads.cpp
