@@ -28,6 +28,8 @@ def test_many_websockets_are_told_why(server):
     server.process.send_signal(signal.SIGTERM)
     assert [client.closed_with() for client in clients] == [(1001, "server is shutting down")] * 45
     assert server.process.wait(timeout=AT_MOST) == 0
+    for client in clients:
+        client.close()
 
 
 def test_sigint_and_idle_connections(server):
