@@ -68,6 +68,11 @@ struct limits {
     std::chrono::milliseconds materialize_hurry{200};  // between two rounds while the server drains
     std::chrono::seconds materialize_look{1};          // at most, between two looks for tallies that have a table
 
+    // Audits
+    // -----------------------------------------------------------------------------------------------------------
+
+    std::chrono::minutes audit_timeout{20};  // for whoever waits for one; the audit itself goes on
+
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 

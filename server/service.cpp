@@ -1,4 +1,5 @@
 #include <pgtally/server/acceptor.hpp>
+#include <pgtally/server/audit_rounds.hpp>
 #include <pgtally/server/database_config.hpp>
 #include <pgtally/server/log.hpp>
 #include <pgtally/server/materializers.hpp>
@@ -84,6 +85,7 @@ struct service::impl {
                        options.bounds};
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
+    std::optional<audit_rounds> audits;
     api requests{
         api::sources{options, replicas, acts, database, web, measured, connected, kept.stats(), draining, closing}};
     context with{options.bounds, replicas, requests, measured, connected, shared, closing};
@@ -92,6 +94,9 @@ struct service::impl {
 
 service::impl::impl(serve_options chosen) : options{std::move(chosen)}
 {
+    if (options.audit_every) {
+        audits.emplace(io.get_executor(), replicas, *options.audit_every, options.bounds.audit_timeout);
+    }
     for (auto const& where : options.listen)
         addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
     if (options.admin_listen)
@@ -166,6 +171,7 @@ asio::awaitable<void> service::impl::drain()
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
+    if (audits) audits->stop();
     co_await finish_tables(ends);
     replicas.stop();
     over = true;
@@ -218,6 +224,7 @@ int service::run()
     impl_->start(impl_->watch_clients(), "the watch of clients");
     impl_->start(impl_->replicas.run(), "the replicas");
     impl_->start(impl_->kept.run(), "materialization");
+    if (impl_->audits) impl_->start(impl_->audits->run(), "the audits");
     for (auto const& address : impl_->addresses) impl_->start(address->run(impl_->with), "an address");
     impl_->io.run();
     return 0;
