@@ -154,6 +154,7 @@ class Referee:
     def quiet(self):
         self.faults.heal()
         eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
+        self.stage.note("burst", self.faults.burst())
         self.faults.last_words()
         before = self.committed()
         eventually(lambda: self.check() or self.committed() >= before + 20, "the writers do not get on")
