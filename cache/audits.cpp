@@ -87,7 +87,7 @@ void replica_set::impl::audit_ended(std::string const& name, load_state& state, 
     auto* const tally = find(name);
     if (tally != nullptr) tally->abandon_load();
     if (state.audit) end_audit(name, state, audit_outcome::failed, why);
-    if (tally != nullptr && tally->state() != cache::state::live && !state.wanted) want_load(name, load_cause::retry);
+    if (tally != nullptr && tally->state() != cache::state::live && !state.wanted) plan_load(name, load_cause::retry);
 }
 
 // The load of an audit is through.

@@ -32,7 +32,8 @@ asio::awaitable<void> replica_set::impl::control()
             if (!connection.is_open()) co_await connection.connect(connection_settings());
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
-            if (definitions_current()) wake_at = std::min(next_heartbeat, next_write_barrier());
+            wake_at = std::min(next_heartbeat, next_write_barrier());
+            if (!definitions_current()) wake_at = std::min(wake_at, readings.ready());
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
@@ -50,7 +51,7 @@ asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
     }
-    if (!definitions_current()) co_await refresh_definitions(connection);
+    if (!definitions_current() && readings.ready() <= clock::now()) co_await refresh_definitions(connection);
     if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
 }
 
@@ -58,12 +59,13 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
 {
     auto const asked = definitions_asked;
     auto seen = co_await read_catalog(connection);
-    if (asked != definitions_asked) co_return;  // they changed meanwhile: once more
+    readings.done(clock::now());
+    // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
     definitions_read = asked;
     control_trouble.clear();
     reconcile(std::move(seen));
     for (auto const& [name, tally] : replicas) {
-        if (tally->state() != cache::state::live && !loads[name]->running) want_load(name, loads[name]->cause);
+        if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
     }
     end_turn();
     wake_loaders();
@@ -88,7 +90,7 @@ void replica_set::impl::reconcile(catalog seen)
         auto* const known = find(what.name);
         if (known != nullptr && known->what().kind() == what.kind()) {
             auto const name = what.name;
-            if (known->redefine(std::move(what))) want_load(name, load_cause::definition);
+            if (known->redefine(std::move(what))) plan_load(name, load_cause::definition);
             continue;
         }
         if (known != nullptr) remove_tally(what.name);
@@ -109,8 +111,10 @@ void replica_set::impl::add_tally(cache::definition what)
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
     replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits));
-    loads.emplace(name, std::make_shared<load_state>(executor, settings.database.retry));
-    want_load(name, load_cause::start);
+    auto const state = std::make_shared<load_state>(executor, settings.database.retry);
+    state->definitions_needed = definitions_asked;
+    loads.emplace(name, state);
+    plan_load(name, load_cause::start);
 }
 
 void replica_set::impl::remove_tally(std::string const& name)

@@ -42,6 +42,7 @@ asio::awaitable<findings> find_all(db::config settings)
         bool const installed = co_await check_schema(connection, out);
         if (installed) {
             co_await check_rights(connection, out);
+            co_await check_tables(connection, out);
             co_await check_tallies(connection, out);
         }
     } catch (db::error const& e) {

@@ -111,6 +111,30 @@ asio::awaitable<void> check_rights(db::connection& connection, findings& out)
     }
 }
 
+asio::awaitable<void> check_tables(db::connection& connection, findings& out)
+{
+    // By the catalogs: a name is not looked up in a schema that this role may not use.
+    auto const lacking = co_await connection.query(R"(
+        select t.name, t.materialize,
+               concat_ws('; ',
+                 case when not has_schema_privilege(n.oid, 'usage')
+                      then format('grant usage on schema %I to %I', n.nspname, current_user) end,
+                 case when missing is not null then format('grant %s on %s to %I', missing, t.materialize, current_user) end)
+          from tally.tallies t cross join lateral parse_ident(t.materialize) as parsed
+               join pg_namespace n on n.nspname = parsed[1]
+               join pg_class c on c.relnamespace = n.oid and c.relname = parsed[2]
+               cross join lateral (
+                 select string_agg(p, ', ') as missing from unnest(array['select', 'insert', 'update']) as p
+                  where not has_table_privilege(c.oid, p)) as m
+         where missing is not null or not has_schema_privilege(n.oid, 'usage') order by t.name)");
+    for (std::size_t i = 0; i < lacking.size(); ++i) {
+        add(out, "rights", severity::error,
+            "this role may not write table " + std::string{lacking.text(i, 1)} + ", which the counters are kept in",
+            std::string{lacking.text(i, 2)});
+        out.back().tally = lacking.text(i, 0);
+    }
+}
+
 asio::awaitable<void> check_tallies(db::connection& connection, findings& out)
 {
     auto const problems =

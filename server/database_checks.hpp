@@ -25,6 +25,9 @@ asio::awaitable<bool> check_schema(db::connection& connection, findings& out);
 // Whether this role may do what serving needs.
 asio::awaitable<void> check_rights(db::connection& connection, findings& out);
 
+// Whether this role may write the tables that tallies are kept in.
+asio::awaitable<void> check_tables(db::connection& connection, findings& out);
+
 // What each tally's own look at itself says: triggers, partitions, row level security.
 asio::awaitable<void> check_tallies(db::connection& connection, findings& out);
 

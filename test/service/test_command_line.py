@@ -176,6 +176,23 @@ def test_check_rights(database):
         database.sql.execute("drop owned by small; drop role small")
 
 
+def test_check_tables_that_counters_are_kept_in(tweets):
+    tweets.sql.execute("""create schema kept; select tally.alter_tally('tweets', materialize => 'kept.tweets');
+                          drop role if exists small; create role small login""")
+    try:
+        small = psycopg.conninfo.make_conninfo(tweets.dsn, user="small")
+        tweets.sql.execute("select tally.grant_server('small')")
+        assert findings(tweets.dsn) == findings(small) == []
+        tweets.sql.execute("revoke usage on schema kept from small; revoke update, insert on kept.tweets from small")
+        asked = json.loads(run("check", "--json", "--dsn", small).stdout)["findings"]
+        assert [(one["check"], one["tally"]) for one in asked] == [("rights", "tweets")]
+        assert asked[0]["remedy"] == "grant usage on schema kept to small; grant insert, update on kept.tweets to small"
+        tweets.sql.execute(asked[0]["remedy"])
+        assert findings(small) == []
+    finally:
+        tweets.sql.execute("drop owned by small; drop role small")
+
+
 def test_check_triggers(tweets):
     tweets.sql.execute("alter table tweet.activity disable trigger all")
     found = findings(tweets.dsn)
