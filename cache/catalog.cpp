@@ -19,6 +19,9 @@ constexpr char const* select_tallies = R"(
            coalesce(materialize, '')
       from tally.tallies order by name)";
 
+constexpr char const* select_fingerprint = R"(
+    select jsonb_build_array(source, key, key_type, counters::text, filter)::text from tally.tallies where name = $1)";
+
 }  // namespace
 
 boost::asio::awaitable<catalog> read_catalog(db::connection& connection)
@@ -36,6 +39,15 @@ boost::asio::awaitable<catalog> read_catalog(db::connection& connection)
                                                    std::move(counters), std::move(actions), std::move(fingerprint),
                                                    std::move(materialize)});
     }
+    co_return result;
+}
+
+boost::asio::awaitable<std::string> read_fingerprint(db::connection& connection, std::string name)
+{
+    using fingerprint_row = std::tuple<std::string>;
+    auto const rows = co_await connection.query_as<fingerprint_row>(select_fingerprint, name);
+    std::string result;
+    for (auto const& [fingerprint] : rows) result = fingerprint;
     co_return result;
 }
 

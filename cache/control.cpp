@@ -1,18 +1,12 @@
-// Definitions and heartbeats, on one connection: what must be asked of the database now and then.
+// What must be asked of the database now and then, on one connection: definitions, heartbeats, problems.
 
+#include <pgtally/cache/deafness.hpp>
 #include <pgtally/cache/replica_set_impl.hpp>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace pgtally {
-
-namespace {
-
-using heartbeat_row = std::tuple<double, bool>;
-
-}  // namespace
 
 void replica_set::impl::want_definitions()
 {
@@ -26,14 +20,22 @@ asio::awaitable<void> replica_set::impl::control()
     open_connections.push_back(&connection);
     db::backoff pauses{settings.database.retry, chance()};
     auto next_heartbeat = clock::now();
+    auto made_in = generation;
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
-            if (!connection.is_open()) co_await connection.connect(connection_settings());
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
+            if (made_in != generation) connection.close();
+            if (!connection.is_open()) {
+                made_in = generation;
+                co_await connection.connect(connection_settings());
+                want_definitions();
+            }
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
             wake_at = std::min(next_heartbeat, next_write_barrier());
-            if (!definitions_current()) wake_at = std::min(wake_at, readings.ready());
+            wake_at = std::min(wake_at, definitions_current() ? next_look : readings.ready());
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
@@ -51,7 +53,9 @@ asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
     }
-    if (!definitions_current() && readings.ready() <= clock::now()) co_await refresh_definitions(connection);
+    bool const current = definitions_current();
+    if (current && clock::now() >= next_look) co_await look_again(connection);
+    if (!current && clock::now() >= readings.ready()) co_await refresh_definitions(connection);
     if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
 }
 
@@ -59,11 +63,13 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
 {
     auto const asked = definitions_asked;
     auto seen = co_await read_catalog(connection);
+    auto const problems = co_await look_for_problems(connection, seen.schema_version);
     readings.done(clock::now());
     // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
     definitions_read = asked;
     control_trouble.clear();
     reconcile(std::move(seen));
+    take_problems(problems);
     for (auto const& [name, tally] : replicas) {
         if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
     }
@@ -128,57 +134,28 @@ void replica_set::impl::remove_tally(std::string const& name)
     counted.tallies.erase(name);
 }
 
+asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
+{
+    auto const problems = co_await look_for_problems(connection, schema_version);
+    take_problems(problems);
+    end_turn();
+    wake_loaders();
+}
+
 // A heartbeat that cannot be sent is no loss yet: three of them are. But definitions that cannot be read, for a reason
 // that stays, leave nothing to follow.
 void replica_set::impl::control_failed(db::error const& e)
 {
     bool const missing = schema_is_missing(e);
     bool const permanent = missing || e.permanent() || e.state().is("42501");
-    std::string reason = missing ? "schema tally is not installed in this database: run pgtally install" : e.what();
+    std::string reason = missing ? "schema tally is not installed in this database: run pgtally install"
+                                 : with_remedy(e.what(), e.state().view());
     if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
     for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
     end_turn();
-}
-
-asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connection)
-{
-    auto const sent = clock::now();
-    auto const id = expected.expect([this, sent] { heartbeat_back(sent); });
-    heartbeats_sent.push_back(id);
-    if (heartbeats_sent.size() > missed_heartbeats) {
-        expected.forget(heartbeats_sent.front());
-        heartbeats_sent.pop_front();
-    }
-    auto const payload = barriers::payload(id);
-    auto const answer = co_await connection.query_as<heartbeat_row>(
-        "select pg_notification_queue_usage(), to_regclass('tally.tallies') is not null from pg_notify('tally', $1)",
-        payload);
-    auto const [usage, installed] = answer.one();
-    counted.notification_queue_usage = usage;
-    // A schema that is dropped takes its triggers along and tells nobody.
-    if (!installed) want_definitions();
-}
-
-void replica_set::impl::heartbeat_back(clock::time_point sent)
-{
-    last_heartbeat_back = clock::now();
-    if (settings.on_heartbeat) settings.on_heartbeat(std::chrono::duration<double>(last_heartbeat_back - sent).count());
-}
-
-asio::awaitable<void> replica_set::impl::watch_heartbeats()
-{
-    while (!stopping) {
-        auto const deadline = last_heartbeat_back + answer_time();
-        if (transport_open && clock::now() >= deadline) {
-            transport_open = false;
-            events->restart("no heartbeat came back through the database for three intervals");
-        }
-        auto const look_again = transport_open ? deadline : clock::now() + settings.heartbeat;
-        co_await watch_wake.wait_until(look_again);
-    }
 }
 
 }  // namespace pgtally

@@ -35,6 +35,10 @@ void replica_set::impl::plan_load(std::string_view name, load_cause cause)
     // it.
     state.wanted = true;
     state.cause = cause;
+    if (cause == load_cause::reload && state.held) {  // perhaps that was the remedy
+        next_look = clock::time_point{};
+        control_wake.notify();
+    }
     if (cause != load_cause::retry) state.not_before = clock::time_point::min();
     wake_loaders();
 }
@@ -61,7 +65,7 @@ std::optional<std::string> replica_set::impl::next_load(clock::time_point now, c
     if (!transport_open || definitions_read == 0) return std::nullopt;
     std::optional<std::string> to_audit;
     for (auto const& [name, state] : loads) {
-        if (state->running) continue;
+        if (state->running || state->held) continue;
         if (!state->wanted) {
             if (state->audit && !to_audit) to_audit = name;
             continue;
@@ -116,7 +120,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     state->running = false;
     state->loading_on = nullptr;
     if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
-    if (mine.connection.in_transaction()) mine.connection.close();
+    // What failed may have been on a connection to another database than the transport's, as after a failover.
+    if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
     else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
@@ -148,6 +153,8 @@ private:
 
 asio::awaitable<void> replica_set::impl::attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state)
 {
+    if (mine.generation != generation) mine.connection.close();
+    mine.generation = generation;
     if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
     load_times const times{answer_time(), settings.load_patience};
     target into{[this, &name, &state] { return state->gone || stopping ? nullptr : find(name); }};
@@ -227,6 +234,7 @@ void replica_set::impl::load_failed(std::string const& name, load_state& state, 
     if (!state.wanted) plan_load(name, load_cause::retry);
     state.not_before = clock::now() + state.pauses.next();
     auto const reason = "cannot load tally " + name + ": " + why;
+    if (tally->state() == cache::state::failed && deaf_for_good) return;  // it is known why, and better
     if (tally->reason() != reason) log(permanent ? db::level::error : db::level::warn, reason);
     if (permanent) tally->fail(reason);
     else if (tally->state() == cache::state::failed || tally->state() == cache::state::stale) tally->lost(reason);

@@ -1,5 +1,6 @@
 #include <pgtally/cache/notify_transport.hpp>
 
+#include <pgtally/cache/deafness.hpp>
 #include <pgtally/db/listener.hpp>
 
 #include <utility>
@@ -32,7 +33,7 @@ public:
 private:
     void add(db::notification const& e) { batch_.emplace_back(payload{e.payload}); }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
-    void add(db::lost const& e) { batch_.emplace_back(lost{e.reason, e.permanent}); }
+    void add(db::lost const& e) { batch_.emplace_back(lost{with_remedy(e.reason, e.state.view()), e.permanent}); }
 
     db::listener listener_;
     std::vector<signal> batch_;

@@ -22,8 +22,12 @@ void replica_set::impl::on(transport::opened const&)
 {
     transport_open = true;
     transport_trouble.clear();
-    last_heartbeat_back = clock::now();
-    if (std::exchange(ever_open, true)) ++counted.reconnects;
+    opened_at = last_heartbeat_back = clock::now();
+    watch_wake.notify();
+    if (std::exchange(ever_open, true)) {
+        ++counted.reconnects;
+        ++generation;  // this may be another server
+    }
     received.opened();
     ask_writes_again();
     if (!writes.empty()) control_wake.notify();
@@ -33,8 +37,8 @@ void replica_set::impl::on(transport::lost const& e)
 {
     transport_open = false;
     transport_trouble = e.reason;
-    transport_trouble_permanent = e.permanent;
-    received.lost(e.reason, e.permanent);
+    transport_trouble_permanent = e.permanent || (deaf_for_good && e.reason == deaf_reason);
+    received.lost(e.reason, transport_trouble_permanent);
 }
 
 void replica_set::impl::on(transport::payload const& e)

@@ -8,9 +8,11 @@
 //   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
 //   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
 //     whenever one needs it: at start, after a reconnect, a `reload` event, a reset, or to audit it.
-//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, every tally is
-//   stale
-//     and the transport is made anew.
+//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
+//     any more, and every connection is made anew.
+//   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
+//     heartbeat or rarer. What appears or goes is logged, and the tally loaded again. One whose source was dropped,
+//     renamed or replaced by a namesake is failed until it has one.
 //
 // Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of
 // a state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
@@ -66,6 +68,7 @@ public:
         std::map<load_cause, std::uint64_t> loads;
         std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
         std::uint64_t audits = 0;      // that could compare
+        std::size_t problems = 0;      // that the database knows of it
     };
 
     struct counters {

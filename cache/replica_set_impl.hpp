@@ -7,6 +7,7 @@
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/pace.hpp>
 #include <pgtally/cache/reception.hpp>
+#include <pgtally/cache/problems.hpp>
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/cache/transport.hpp>
 #include <pgtally/db/backoff.hpp>
@@ -73,6 +74,8 @@ struct replica_set::impl : reception::owner {
         db::detail::signal done;
         db::connection* loading_on = nullptr;  // while it runs
         std::shared_ptr<audit_request> audit;  // that is wanted or under way
+        std::vector<std::string> problems;     // that the database knows
+        bool held = false;                     // not to be loaded: its source is lost
 
         load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
@@ -95,6 +98,7 @@ struct replica_set::impl : reception::owner {
     // One connection that loads, and its turn to look for work.
     struct loader {
         db::connection connection;
+        std::uint64_t generation = 0;  // in which it was made
         db::detail::signal work;
         explicit loader(asio::any_io_executor executor) : connection{executor}, work{executor} {}
     };
@@ -123,19 +127,28 @@ struct replica_set::impl : reception::owner {
     void drop(std::string_view reason) override;
     void report_drops();
 
-    // control.cpp: definitions and heartbeats, on one connection
+    // control.cpp: definitions, on the connection that heartbeats and looks use too
     asio::awaitable<void> control();
     asio::awaitable<void> control_turn(db::connection& connection, clock::time_point& next_heartbeat);
     asio::awaitable<void> refresh_definitions(db::connection& connection);
-    asio::awaitable<void> send_heartbeat(db::connection& connection);
-    asio::awaitable<void> watch_heartbeats();
-    void heartbeat_back(clock::time_point sent);
+    asio::awaitable<void> look_again(db::connection& connection);
     void reconcile(catalog seen);
     void add_tally(cache::definition what);
     void remove_tally(std::string const& name);
     void want_definitions() override;
     void control_failed(db::error const& e);
     void give_up_load(std::string const& name) override;
+
+    // heartbeats.cpp
+    asio::awaitable<void> send_heartbeat(db::connection& connection);
+    asio::awaitable<void> watch_heartbeats();
+    void heartbeat_back(clock::time_point sent);
+    void give_up_transport();
+
+    // watch.cpp: what the database knows to be wrong with its tallies
+    asio::awaitable<std::vector<tally_problems>> look_for_problems(db::connection& connection, int version);
+    void take_problems(std::vector<tally_problems> const& found);
+    void take_problems(tally_problems const& found, cache::tally& tally);
 
     // applied.cpp: read your writes
     asio::awaitable<bool> applied(std::string name, cache::xid transaction, clock::time_point until);
@@ -181,6 +194,7 @@ struct replica_set::impl : reception::owner {
     std::uint64_t last_write = 0;
     counters counted;
 
+    std::uint64_t generation = 0;  // of connections: those of another are not used any more
     bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
     std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current
     pace readings{reading_interval, max_quick_readings};
@@ -188,7 +202,14 @@ struct replica_set::impl : reception::owner {
     std::string transport_trouble, control_trouble;
     bool transport_trouble_permanent = false, control_trouble_permanent = false;
     std::deque<std::string> heartbeats_sent;  // that are not back
-    clock::time_point last_heartbeat_back{};
+    clock::time_point opened_at{};            // the transport
+    clock::time_point last_heartbeat_back{};  // or when the transport was opened
+    clock::time_point heartbeat_taken{};      // when the last one was sent that the database took
+    bool pooled = false;                      // another backend took it than was connected to
+    std::string deaf_reason;                  // why the transport was given up, until a heartbeat comes back
+    bool deaf_for_good = false;               // waiting does not cure that
+    clock::time_point next_look{};            // for problems
+    std::string look_trouble;
     db::detail::signal control_wake, watch_wake, ended;
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;

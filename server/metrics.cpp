@@ -77,6 +77,8 @@ void add_replication(families& out, replica_set::counters const& stats)
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.drift_keys), {{"tally", name}});
     begin(out, "pgtally_audits_total", "audits that compared a tally with the truth", counter);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.audits), {{"tally", name}});
+    begin(out, "pgtally_problems", "problems that the database knows of a tally, as pgtally check tells them", gauge);
+    for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.problems), {{"tally", name}});
     add_one(out, "pgtally_reconnects_total", "times that the transport was made anew", counter,
             static_cast<double>(stats.reconnects));
     add_one(out, "pgtally_notification_queue_usage_ratio", "how full PostgreSQL's notification queue is, 0 to 1", gauge,

@@ -14,7 +14,7 @@ struct schema_file {
 std::span<schema_file const> schema_files();
 
 // The version that this makes.
-inline constexpr int schema_version = 2;
+inline constexpr int schema_version = 3;
 
 // What removes it all.
 std::string_view uninstall_sql();

@@ -18,11 +18,11 @@
 -- A session may have standard_conforming_strings off: literals with a backslash are written E'...', or differently.
 --
 -- The files run in the order of their numbers in one transaction, any number of times. 0xx and 1xx are version 1,
--- 2xx version 2, 9xx end every installation. They never lock a source.
+-- 2xx version 2, 3xx version 3; 9xx end every installation. They never lock a source.
 
 do $$
 declare
-  newest constant integer := 2;   -- what these files make; tally.version() says the same when they are done
+  newest constant integer := 3;   -- what these files make; tally.version() says the same when they are done
   installed integer;
   owner pg_catalog.oid;
 begin

@@ -45,8 +45,8 @@ begin
   execute format('grant usage on schema tally to %I', role);
   execute format('grant select on tally.tallies to %I', role);
   foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)',
-                                'act(text, text, text, json, text)'] loop
-    if to_regprocedure('tally.' || called) is not null then  -- version 1 knows no act
+                                'act(text, text, text, json, text)', 'lost_source(text)'] loop
+    if to_regprocedure('tally.' || called) is not null then  -- older versions know less
       execute format('grant execute on function tally.%s to %I', called, role);
     end if;
   end loop;

@@ -4,21 +4,10 @@ import json
 import os
 import pty
 import signal
-import time
 
 import pytest
+from labs import LONG, eventually
 from postgres import install
-
-LONG = 60  # seconds after which something that should happen is taken not to
-
-
-def eventually(what, why="it did not happen"):
-    until = time.monotonic() + LONG
-    while not (value := what()):
-        assert time.monotonic() < until, why
-        time.sleep(0.01)
-    return value
-
 
 def schemas(database):
     return {name for name, in database.sql.execute("select nspname from pg_namespace where nspname !~ '^(pg_|information)'")}

@@ -118,7 +118,7 @@ def exact(server, sql, witness=None, tally="likes"):
     """Whether, now that nobody writes, everybody comes to have the truth."""
     wanted = truth(sql, tally)
     assert wanted
-    eventually(lambda: served(server, tally) == ("live", wanted), f"not exact: {reason(server, tally)}\n{server.log()}")
+    eventually(lambda: served(server, tally) == ("live", wanted), lambda: f"not exact: {reason(server, tally)}\n{server.last_lines()}")
     if witness is not None:
         witness.until(wanted)
     assert server.process.poll() is None

@@ -47,13 +47,13 @@ def run(*arguments, env=None, **more):
 
 
 def eventually(what, why="it did not happen"):
-    """The first true value of what(), polled."""
+    """The first true value of what(), polled. `why`, a text or what gives one, is what a failure says."""
     until = time.monotonic() + LONG
     while True:
         value = what()
         if value:
             return value
-        assert time.monotonic() < until, why
+        assert time.monotonic() < until, why() if callable(why) else why
         time.sleep(0.01)
 
 
@@ -85,6 +85,9 @@ class Server:
 
     def log(self):
         return "\n".join(self.lines)
+
+    def last_lines(self):
+        return "\n".join(self.lines[-20:])
 
     def get(self, path, **more):
         return requests.get(self.url + path, timeout=LONG, **more)

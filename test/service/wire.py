@@ -47,6 +47,8 @@ class Proxy:
             self._reset(pair)
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self.socket.close()
         self.flowing.set()
         self.cut()

@@ -42,7 +42,7 @@ def test_installing_leaves_the_session_as_it_was(empty_database):
     before = empty_database.sql.execute(state).fetchone()
     install(empty_database.sql)
     assert empty_database.sql.execute(state).fetchone() == before
-    assert empty_database.sql.execute("select tally.version()").fetchone() == (2,)
+    assert empty_database.sql.execute("select tally.version()").fetchone() == (3,)
 
 
 def test_installing_waits_for_no_source(database):
@@ -73,7 +73,7 @@ def test_upgrade(empty_database):
     sql.execute("set lock_timeout = '100ms'")
     install(sql)
     writer.execute("insert into t values (1); update t set k = 2; commit")
-    assert sql.execute("select tally.version()").fetchone() == (2,)
+    assert sql.execute("select tally.version()").fetchone() == (3,)
     assert sql.execute("select problems from tally.tallies").fetchall() == [([],), ([],)]
     server = empty_database.connect("server")
     server.execute("select tally.act('t', 'add', '7', null, null); select tally.act('b', 'add', '8', null, null)")

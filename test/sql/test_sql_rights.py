@@ -126,7 +126,7 @@ def test_what_a_server_gets_is_enough_and_survives(app):
     assert replica.check() == {"7": [1]}
     assert "b-1" in replica.barriers
     assert server.execute("select name, problems from tally.tallies").fetchall() == [("likes", [])]
-    assert server.execute("select tally.version()").fetchone() == (2,)
+    assert server.execute("select tally.version()").fetchone() == (3,)
     for statement in ("select * from app.likes", "select tally.drop_tally('likes')", "select * from tally.definition",
                       "select * from tally.tally_1_truth()", "select tally.grant_server('bob')"):
         assert refused(server, statement).sqlstate == "42501"

@@ -1,0 +1,211 @@
+"""Tallies and their sources change while it runs: followed without a restart, and without being told."""
+
+import re
+
+import pytest
+
+from away import LIKES, Witness, Writer, exact, reason, served, tally_of, truth
+from postgres import SCHEMA, install, schema_files
+from program import eventually
+
+QUICK = ("--heartbeat", "200ms")
+
+
+@pytest.fixture
+def likes(database):
+    database.sql.execute(LIKES)
+    return database
+
+
+@pytest.fixture
+def server(serve, likes):
+    return serve(likes.dsn, "--writable", *QUICK).wait_live()
+
+
+@pytest.fixture
+def witness(server):
+    one = Witness(server)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def writer(likes):
+    one = Writer(likes.dsn)
+    one.start()
+    one.go_on()
+    yield one
+    one.stop()
+
+
+def wait_reason(server, pattern):
+    return eventually(lambda: (found := reason(server)) and re.search(pattern, found) and found,
+                      lambda: f"no state like {pattern}: {reason(server)}\n{server.last_lines()}")
+
+
+def problems(server):
+    return server.metrics()['pgtally_problems{tally="likes"}']
+
+
+# Definitions -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change, kinds", [
+    ("filter => 'weight > 2'", {"snapshot"}),
+    ("counters => '{\"count\": \"1\"}'", {"snapshot"}),
+    ("counters => '{\"weight\": \"weight\", \"count\": \"1\"}'", {"snapshot"}),
+    ("key => 'post_id % 7'", {"snapshot"}),
+    ("key => $$'k' || post_id$$", {"unsubscribed"})])
+def test_altered_with_subscribers_on(server, likes, writer, witness, change, kinds):
+    """Another meaning is another epoch: whoever watched has the new numbers whole. Another kind of keys is another tally."""
+    before = tally_of(server)["epoch"]
+    likes.sql.execute(f"select tally.alter_tally('likes', {change})")
+    writer.go_on()
+    writer.stop()
+    if kinds == {"unsubscribed"}:
+        seen = witness.client.until(lambda message: message["type"] == "unsubscribed")
+        assert seen[-1]["reason"] == "dropped"
+        exact(server, likes.sql)
+    else:
+        exact(server, likes.sql, witness)
+    assert tally_of(server)["epoch"] != before
+    assert tally_of(server)["counters"] == list(likes.sql.execute("select counters from tally.tallies").fetchone()[0])
+
+
+def test_altered_actions_change_no_number(server, likes, witness):
+    before = tally_of(server)
+    likes.sql.execute("""select tally.alter_tally('likes', actions => '{"like": "insert into likes (post_id) values ($1::bigint)"}')""")
+    eventually(lambda: tally_of(server)["actions"] == ["like"] and tally_of(server)["state"] == "live")
+    assert tally_of(server)["epoch"] == before["epoch"]
+    answer = server.post("/v1/tallies/likes/keys/7/like")
+    assert answer.status_code == 201
+    exact(server, likes.sql, witness)
+
+
+def test_dropped_and_created_again(server, likes, writer, witness):
+    likes.sql.execute("select tally.drop_tally('likes')")
+    witness.client.until(lambda message: message["type"] == "unsubscribed" and message["reason"] == "dropped")
+    eventually(lambda: server.get("/v1/tallies").json() == {"tallies": []})
+    likes.sql.execute("select tally.create_tally('likes', 'public.likes', 'post_id')")
+    writer.go_on()
+    writer.stop()
+    exact(server, likes.sql)
+
+
+# Sources ---------------------------------------------------------------------------------------------------------------
+
+REPLACED = """begin; create table fresh (like likes including all); insert into fresh (post_id, weight) select post_id, weight from likes where post_id < 20;
+              {}; alter table fresh rename to likes; commit"""
+
+
+@pytest.mark.parametrize("change, says, remedy", [
+    ("alter table likes rename to loved", "renamed to public.loved", "alter table loved rename to likes"),
+    ("alter table likes rename to loved", "renamed to public.loved", "select tally.reload('likes')"),
+    (REPLACED.format("drop table likes"), "dropped and another table has its name", "select tally.reload('likes')"),
+    (REPLACED.format("alter table likes rename to old_likes"), "renamed to public.old_likes and another table has its name", "select tally.reload('likes')"),
+    ("create schema attic; alter table likes set schema attic", "renamed to attic.likes", "alter table attic.likes set schema public")])
+def test_a_source_that_is_lost(server, likes, witness, change, says, remedy):
+    """Nobody calls anything; after the remedy it is live by itself."""
+    likes.sql.execute(change)
+    found = wait_reason(server, "^failed: source .*" + says)
+    assert "remedy: " in found
+    assert found.removeprefix("failed: ") in server.log()
+    assert problems(server) >= 1
+    # What is served is what it was; a reconnect does not make the namesake's numbers live.
+    revision = tally_of(server)["revision"]
+    likes.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtally' and datname = current_database()")
+    eventually(lambda: server.metrics()["pgtally_reconnects_total"] >= 1)
+    wait_reason(server, "^failed: source .*" + says)
+    assert tally_of(server)["revision"] == revision
+    likes.sql.execute(remedy)
+    eventually(lambda: tally_of(server)["state"] == "live", server.last_lines)
+    name = "loved" if remedy.startswith("select") and "loved" in change else "likes"
+    likes.sql.execute(f"insert into {name} (post_id) values (4711)")
+    exact(server, likes.sql, witness)
+    eventually(lambda: problems(server) == 0)
+    assert "no longer: source" in server.log()
+
+
+def test_a_source_that_is_dropped(server, likes, witness):
+    likes.sql.execute("drop table likes cascade")
+    wait_reason(server, "^failed: source .* was dropped; remedy: select tally.drop_tally")
+    likes.sql.execute("select tally.drop_tally('likes')")
+    eventually(lambda: server.get("/v1/tallies").json() == {"tallies": []})
+    witness.client.until(lambda message: message["type"] == "unsubscribed")
+
+
+def test_lost_at_start(serve, likes):
+    likes.sql.execute(REPLACED.format("drop table likes"))
+    server = serve(likes.dsn, *QUICK)
+    wait_reason(server, "^failed: source .* another table has its name")
+    assert server.get("/v1/tallies/likes/keys/1").status_code == 503
+    likes.sql.execute("select tally.reload('likes')")
+    exact(server, likes.sql)
+
+
+def test_with_the_schema_one_version_back(serve, empty_database):
+    """Which tells of a lost source by a problem's text only."""
+    older = [path for path in schema_files() if not path.name.startswith("3")]
+    install(empty_database.sql, older)
+    assert empty_database.sql.execute("select tally.version()").fetchone() == (2,)
+    empty_database.sql.execute(LIKES)
+    server = serve(empty_database.dsn, *QUICK).wait_live()
+    empty_database.sql.execute(REPLACED.format("drop table likes"))
+    wait_reason(server, "^failed: source .* another table has its name")
+    empty_database.sql.execute("select tally.reload('likes')")
+    exact(server, empty_database.sql)
+    assert (SCHEMA / "399_version.sql").exists()
+
+
+# Problems that leave a tally as right as it can be ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change, says", [
+    ("drop trigger tally_{}_insert on likes", "no insert trigger"),
+    ("alter table likes disable trigger tally_{}_insert", "disabled"),
+    ("alter table likes enable trigger tally_{}_insert", "does not fire for every")])
+def test_a_problem_is_told_once_and_the_tally_loaded(server, likes, change, says):
+    (number,) = likes.sql.execute("select id from tally.definition").fetchone()
+    likes.sql.execute(change.format(number) + "; insert into likes (post_id) values (4711)")
+    eventually(lambda: problems(server) == 1, server.last_lines)
+    eventually(lambda: says in server.log())
+    # Not seen by a trigger that is not there, but by the load.
+    exact(server, likes.sql)
+    assert tally_of(server)["state"] == "live"
+    likes.sql.execute("insert into likes (post_id) values (4712); select tally.reload('likes')")
+    eventually(lambda: problems(server) == 0, server.last_lines)
+    exact(server, likes.sql)
+    told = [line for line in server.lines if says in line]
+    assert len(told) == 2 and " W tally likes: " in told[0] and "no longer" in told[1], told
+
+
+def test_partitions_attached_and_detached(serve, database):
+    database.sql.execute("""create table vote (ballot int, points int) partition by range (ballot);
+                            create table vote_1 partition of vote for values from (0) to (100);
+                            select tally.create_tally('likes', 'public.vote', 'ballot', '{"points": "points"}');
+                            insert into vote values (1, 1), (2, 2)""")
+    server = serve(database.dsn, *QUICK).wait_live()
+    database.sql.execute("""create table vote_2 (ballot int, points int); insert into vote_2 values (100, 5), (101, 7);
+                            alter table vote attach partition vote_2 for values from (100) to (200)""")
+    eventually(lambda: problems(server) == 4)
+    exact(server, database.sql)
+    database.sql.execute("select tally.reload('likes')")
+    eventually(lambda: problems(server) == 0)
+    database.sql.execute("insert into vote_2 values (100, 1); alter table vote detach partition vote_1")
+    eventually(lambda: problems(server) == 1)
+    exact(server, database.sql)
+    database.sql.execute("select tally.reload('likes')")
+    eventually(lambda: problems(server) == 0)
+    exact(server, database.sql)
+
+
+def test_a_look_that_is_not_allowed_or_too_slow_harms_nothing(server, likes, witness):
+    likes.sql.execute("""create or replace function tally.problems(name text) returns text[] language plpgsql stable as
+                         $$ begin perform pg_sleep(3); return '{}'; end $$""")
+    eventually(lambda: "cannot look for problems" in server.log(), server.last_lines)
+    likes.sql.execute("insert into likes (post_id) values (1), (2)")
+    exact(server, likes.sql, witness)
+    assert not [state for state, _ in witness.states if state != "live"]
+    assert server.metrics()["pgtally_reconnects_total"] == 0
+    install(likes.sql)
+    assert served(server)[1] == truth(likes.sql)
