@@ -118,6 +118,7 @@ void replica_set::impl::remove_tally(std::string const& name)
     log(db::level::info, "tally " + name + ": dropped");
     auto const state = loads.extract(name).mapped();
     state->gone = true;
+    if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
     state->done.notify();
     replicas.erase(name);
     counted.tallies.erase(name);
@@ -143,7 +144,7 @@ void replica_set::impl::control_failed(db::error const& e)
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
     if (!permanent || definitions_current()) return;
-    for (auto const& [name, tally] : replicas) stop_following(name, *tally, control_trouble, true);
+    for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
     end_turn();
 }
 

@@ -19,6 +19,9 @@ struct limits {
     // Keys that a subscription by name may track.
     std::size_t max_tracked_keys = 10'000;
 
+    // Keys of a load's difference that are told one by one; of the others, how many they are.
+    std::size_t max_reported_drift = 1'000;
+
     // Keys that fell to 0 are remembered, for `since`, until there are more than this many and more than half as many
     // as keys that are not 0; then the older half of them is forgotten.
     std::size_t min_remembered_zeros = 10'000;

@@ -43,14 +43,6 @@ void replica_set::impl::give_up_load(std::string const& name)
     if (at->second->loading_on != nullptr) at->second->loading_on->close();
 }
 
-void replica_set::impl::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
-                                       bool permanent)
-{
-    if (permanent) tally.fail(reason);
-    else tally.lost(reason);
-    give_up_load(name);
-}
-
 void replica_set::impl::wake_loaders()
 {
     for (auto const& each : loaders) each->work.notify();
@@ -61,12 +53,17 @@ std::optional<std::string> replica_set::impl::next_load(clock::time_point now, c
 {
     wake_at = clock::time_point::max();
     if (!transport_open || !definitions_current()) return std::nullopt;
+    std::optional<std::string> to_audit;
     for (auto const& [name, state] : loads) {
-        if (!state->wanted || state->running || state->held) continue;
+        if (state->running || state->held) continue;
+        if (!state->wanted) {
+            if (state->audit && !to_audit) to_audit = name;
+            continue;
+        }
         if (state->not_before <= now) return name;
         wake_at = std::min(wake_at, state->not_before);
     }
-    return std::nullopt;
+    return audit_under_way() ? std::nullopt : to_audit;
 }
 
 asio::awaitable<void> replica_set::impl::load_forever(loader& mine)
@@ -85,8 +82,9 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     auto const began = clock::now();
     state->running = true;
     state->loading_on = &mine.connection;
+    bool const audits = !state->wanted;
+    state->running_cause = audits ? load_cause::audit : state->cause;
     state->wanted = false;
-    state->running_cause = state->cause;
     ++state->number;
     ++counted.tallies[name].loads[state->running_cause];
     state->report.reset();
@@ -94,6 +92,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     bool permanent = false, given_up = false;
     try {
         co_await attempt_load(mine, name, state);
+        load_done(name, *state, began);
+        if (audits) co_await audit_loaded(mine, name, state);
     } catch (db::error const& e) {
         given_up = e.code() == db::errc::closed;
         failure = e.what();
@@ -108,9 +108,9 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     state->loading_on = nullptr;
     if (mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
-    if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
+    if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
+    else if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);
-    else load_done(name, *state, began);
     end_turn();
     wake_loaders();
 }
@@ -155,6 +155,9 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     auto const back = [this, name, state, number](std::string const& id) {
         if (state->gone || state->number != number) return;
         if (auto* const tally = find(name)) state->report = tally->barrier_back(id);
+        if (state->report && state->report->was_live && state->audit && state->running_cause == load_cause::audit) {
+            state->audit->compared = true;
+        }
         state->done.notify();
     };
     auto const id = std::make_shared<std::string>();
@@ -178,16 +181,32 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
 
 void replica_set::impl::load_done(std::string const& name, load_state& state, clock::time_point began)
 {
+    if (state.gone || stopping) return;
     auto const& report = *state.report;
     auto const seconds = std::chrono::duration<double>(clock::now() - began).count();
     state.pauses.reset();
     if (settings.on_load) settings.on_load(seconds);
     auto& count = counted.tallies[name];
-    if (state.running_cause == load_cause::reset) count.drift_keys += report.differed;
+    if (report.was_live) count.drift_keys += report.differed;
     log(db::level::info,
         "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
             std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
+    log_drift(name, report);
+}
+
+// What differed although the tally was live; of many keys the first.
+void replica_set::impl::log_drift(std::string const& name, cache::load_report const& report)
+{
+    auto const* const tally = find(name);
+    if (tally == nullptr || report.drifted.empty()) return;
+    auto const shown = std::min(report.drifted.size(), max_logged_drift);
+    for (std::size_t i = 0; i < shown; ++i) {
+        log(db::level::warn, "tally " + name + ": " + describe(report.drifted[i], tally->what().counters) + "; mended");
+    }
+    if (report.differed > shown) {
+        log(db::level::warn, "tally " + name + ": so did " + std::to_string(report.differed - shown) + " more keys");
+    }
 }
 
 void replica_set::impl::load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent)

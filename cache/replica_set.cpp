@@ -49,6 +49,7 @@ std::string_view to_string(load_cause value) noexcept
         case load_cause::definition: return "definition";
         case load_cause::reset: return "reset";
         case load_cause::retry: return "retry";
+        case load_cause::audit: return "audit";
     }
     return "retry";
 }
@@ -115,7 +116,10 @@ void replica_set::impl::stop()
     events->stop();
     for (auto* const connection : open_connections) connection->close();
     for (auto const& each : loaders) each->connection.close();
-    for (auto const& [name, state] : loads) state->done.notify();
+    for (auto const& [name, state] : loads) {
+        state->done.notify();
+        if (state->audit) end_audit(name, *state, audit_outcome::stopped, "the replicas were stopped");
+    }
     for (auto& [number, write] : writes) write.changed.notify();
     wake_loaders();
     control_wake.notify();
@@ -130,6 +134,7 @@ void replica_set::impl::log(db::level level, std::string const& line) const
 void replica_set::impl::end_turn()
 {
     look_at_writes();
+    look_at_audits();
     if (settings.on_turn) settings.on_turn();
     for (auto const& [name, tally] : replicas) tally->subscribers().flush();
 }
@@ -196,6 +201,11 @@ int replica_set::schema_version() const noexcept
 void replica_set::reset(std::string_view name)
 {
     impl_->want_load(name, load_cause::reset);
+}
+
+asio::awaitable<audit_report> replica_set::audit(std::string name, std::chrono::milliseconds at_most)
+{
+    return impl_->audit(std::move(name), std::chrono::steady_clock::now() + at_most);
 }
 
 std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()

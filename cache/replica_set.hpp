@@ -7,7 +7,7 @@
 //     see the outcome once (`on_turn`).
 //   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
 //   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
-//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset.
+//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
 //     any more, and every connection is made anew.
 //   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
@@ -21,7 +21,9 @@
 //
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
+#include <pgtally/cache/audit.hpp>
 #include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/load_cause.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -39,8 +41,6 @@
 
 namespace pgtally {
 
-// Why a load began: the metric's `cause`.
-enum class load_cause { start, reconnect, reload, definition, reset, retry };
 std::string_view to_string(load_cause value) noexcept;
 
 class replica_set {
@@ -59,6 +59,8 @@ public:
         // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of
         // a load.
         std::function<void(double)> on_event_lag, on_heartbeat, on_load;
+        // Called with a tally's name after each audit that could compare, before its caller hears of it.
+        std::function<void(std::string_view)> on_audit;
     };
 
     struct tally_counters {
@@ -66,6 +68,7 @@ public:
         std::map<load_cause, std::uint64_t> loads;
         std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
         std::size_t problems = 0;      // that the database knows of it
+        std::uint64_t audits = 0;      // that could compare
     };
 
     struct counters {
@@ -98,6 +101,14 @@ public:
 
     // Rebuilds a replica from the truth; it stays live meanwhile if it was.
     void reset(std::string_view name);
+
+    // Compares what is served with the truth at one fence, while both go on, and mends what differs: its keys change,
+    // with a new revision, as by any other load. The source is read once, under a lock that hinders no writer.
+    // One audit a tally at a time, and one in the set: others wait for their turn. Other loads of the tally come first,
+    // or after it; a tally that stops being live meanwhile cannot be compared. An audit that fails leaves the tally as
+    // it is.
+    // The audit goes on when the caller is late or gone, and is logged in any case. The set must outlive the wait.
+    boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
 
     // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return:
     // true if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.

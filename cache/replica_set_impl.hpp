@@ -6,6 +6,7 @@
 #include <pgtally/cache/catalog.hpp>
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/problems.hpp>
+#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/cache/transport.hpp>
 #include <pgtally/db/backoff.hpp>
@@ -30,11 +31,28 @@ inline std::function<double()> chance()
     };
 }
 
-struct replica_set::impl {
+struct replica_set::impl : reception::owner {
     using clock = std::chrono::steady_clock;
 
     // How many heartbeats may stay away before the transport counts as broken.
     static constexpr int missed_heartbeats = 3;
+
+    // How many keys of a load's difference are in the log.
+    static constexpr std::size_t max_logged_drift = 20;
+
+    // Somebody wants to know whether a tally is the truth.
+    struct audit_request {
+        std::string epoch;      // of the tally that was asked about
+        bool compared = false;  // what comes now can only be added
+        bool done = false;
+        audit_report report;
+        db::detail::signal changed;
+
+        audit_request(asio::any_io_executor executor, std::string of)
+            : epoch{std::move(of)}, changed{std::move(executor)}
+        {
+        }
+    };
 
     // What concerns the loads of one tally. It outlives the tally while a load of it is under way.
     struct load_state {
@@ -49,6 +67,7 @@ struct replica_set::impl {
         db::connection* loading_on = nullptr;  // while it runs
         std::vector<std::string> problems;     // that the database knows
         bool held = false;                     // not to be loaded: its source is lost
+        std::shared_ptr<audit_request> audit;  // that is wanted or under way
 
         load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
@@ -96,9 +115,8 @@ struct replica_set::impl {
     void on(transport::opened const&);
     void on(transport::lost const& e);
     void on(transport::payload const& e);
-    void on_event(cache::event const& e);
-    void on_definition(cache::event const& e);
-    void drop(std::string_view reason);
+    void applied(cache::event const& e) override;
+    void drop(std::string_view reason) override;
     void report_drops();
 
     // control.cpp: definitions, on the connection that heartbeats and looks use too
@@ -109,10 +127,9 @@ struct replica_set::impl {
     void reconcile(catalog seen);
     void add_tally(cache::definition what);
     void remove_tally(std::string const& name);
-    void want_definitions();
+    void want_definitions() override;
     void control_failed(db::error const& e);
-    void give_up_load(std::string const& name);
-    void stop_following(std::string const& name, cache::tally& tally, std::string const& reason, bool permanent);
+    void give_up_load(std::string const& name) override;
 
     // heartbeats.cpp
     asio::awaitable<void> send_heartbeat(db::connection& connection);
@@ -134,14 +151,24 @@ struct replica_set::impl {
     void ask_writes_again();
     clock::time_point next_write_barrier() const noexcept;
 
+    // audits.cpp
+    asio::awaitable<audit_report> audit(std::string name, clock::time_point until);
+    asio::awaitable<void> audit_loaded(loader& mine, std::string name, std::shared_ptr<load_state> state);
+    void end_audit(std::string const& name, load_state& state, audit_outcome outcome, std::string why);
+    void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
+    void audit_ended(std::string const& name, load_state& state, std::string const& why);
+    void look_at_audits();
+    bool audit_under_way() const noexcept;
+
     // loads.cpp
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine, std::string name);
     asio::awaitable<void> attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state);
     asio::awaitable<void> await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state);
     void load_done(std::string const& name, load_state& state, clock::time_point began);
+    void log_drift(std::string const& name, cache::load_report const& report);
     void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
-    void want_load(std::string_view name, load_cause cause);
+    void want_load(std::string_view name, load_cause cause) override;
     std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
     void wake_loaders();
     bool definitions_current() const noexcept { return definitions_asked == definitions_read; }
@@ -153,6 +180,7 @@ struct replica_set::impl {
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads;
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
+    reception received{replicas, expected, *this};
     std::map<std::uint64_t, awaited_write> writes;  // by their number, in the order of the calls
     std::uint64_t last_write = 0;
     counters counted;
@@ -176,7 +204,6 @@ struct replica_set::impl {
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
 
-    cache::event decoded;
     std::uint64_t drops_to_report = 0;
     std::string last_drop;
     clock::time_point last_drop_report{};

@@ -88,6 +88,7 @@ outcome tally::apply_to_load(event const& e)
 void tally::apply_to_fresh(event const& e)
 {
     auto& table = load_->table;
+    load_->highest = std::max(load_->highest, e.transaction);
     if (e.what == event::kind::reload) {
         load_->spoiled = "a reload was asked for after its snapshot";
         return;
@@ -113,6 +114,7 @@ outcome tally::apply_to_served(event const& e)
             return outcome::needs_load;
         default: return outcome::ignored;
     }
+    highest_ = std::max(highest_, e.transaction);
     forget_old_zeros();
     return outcome::applied;
 }
@@ -171,6 +173,7 @@ std::string tally::too_many_keys() const
 void tally::begin_load()
 {
     load_.emplace(definition_);
+    load_->before = highest_;
 }
 
 std::optional<std::string> tally::fence_known(pgtally::cache::fence f)
@@ -212,9 +215,11 @@ std::optional<load_report> tally::barrier_back(std::string_view id)
     if (!load_ || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
     auto done = *std::exchange(load_, std::nullopt);
     if (!done.spoiled.empty()) return std::nullopt;
-    load_report report{done.table.nonzero(), 0, !loaded_};
+    load_report report{.keys = done.table.nonzero(), .first = !loaded_, .was_live = state_ == state::live};
+    if (report.was_live && done.before != xid{} && !done.fence->contains(done.before)) report.forged = done.before;
     fence_ = std::move(done.fence);
-    if (loaded_) report.differed = take_differences(done.table);
+    highest_ = done.highest;
+    if (loaded_) take_differences(done.table, report);
     else take_first(std::move(done.table));
     forget_old_zeros();
     set_state(state::live, {});
@@ -232,13 +237,22 @@ void tally::take_first(counter_table fresh)
     feed_.changed_any();
 }
 
-std::uint64_t tally::take_differences(counter_table const& fresh)
+void tally::take_differences(counter_table const& fresh, load_report& report)
 {
-    std::uint64_t differed = 0;
     std::uint64_t const revision = revision_ + 1;
-    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> values) {
-        if (!served_.assign(s, values)) return;
-        ++differed;
+    report.compared = fresh.nonzero();
+    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> truth) {
+        auto const shown = served_.counters(s);
+        if (std::ranges::equal(shown, truth)) return;
+        if (report.was_live && report.drifted.size() < limits_.max_reported_drift) {
+            drift& one = report.drifted.emplace_back();
+            served_.append_key(s, one.key);
+            one.served.assign(shown.begin(), shown.end());
+            one.truth.assign(truth.begin(), truth.end());
+        }
+        if (std::ranges::equal(truth, zeros_)) ++report.compared;
+        ++report.differed;
+        served_.assign(s, truth);
         changed(s, revision);
     };
     for (counter_table::slot s = 0; s < served_.end(); ++s) {
@@ -252,8 +266,7 @@ std::uint64_t tally::take_differences(counter_table const& fresh)
             take(served_.find_or_add(fresh.key_of(s)), fresh.counters(s));
         }
     }
-    if (differed != 0) revision_ = revision;
-    return differed;
+    if (report.differed != 0) revision_ = revision;
 }
 
 // States
@@ -294,6 +307,7 @@ void tally::start_over()
 {
     load_.reset();
     fence_.reset();
+    highest_ = {};
     loaded_ = false;
     epoch_ = make_uuid();
     revision_ = remembered_from_ = 0;

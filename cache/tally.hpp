@@ -25,6 +25,7 @@
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
+#include <pgtally/cache/drift.hpp>
 #include <pgtally/cache/event.hpp>
 #include <pgtally/cache/feed.hpp>
 #include <pgtally/cache/fence.hpp>
@@ -55,6 +56,17 @@ struct load_report {
     std::uint64_t keys = 0;      // that are not 0 in the truth
     std::uint64_t differed = 0;  // keys that were served with other counters
     bool first = false;          // nothing was served before
+
+    // Whether the tally was live until this moment. Then what was served and what was loaded are of one point in the
+    // order of commits, and a key that differed had drifted from the truth.
+    bool was_live = false;
+    std::uint64_t compared = 0;    // keys that are not 0 in one of the two
+    std::vector<drift> drifted{};  // if it was live; the first `limits::max_reported_drift`
+
+    // An applied event's transaction that had not ended when the event came, so that somebody forged the event. (One
+    // that came before the load began was sent by a transaction that had committed, and that the fence contains. No
+    // forgery need be of this kind.)
+    std::optional<xid> forged{};
 };
 
 class tally {
@@ -122,6 +134,8 @@ private:
         counter_table table;
         std::string barrier;
         std::string spoiled;  // why it cannot succeed any more
+        xid highest{};        // of the events applied to `table`
+        xid before{};         // of those applied to the served table when this began
     };
 
     std::optional<outcome> refuse(event const& e) const;
@@ -131,7 +145,7 @@ private:
     void add_to_served(event const& e);
     void truncate_served();
     void take_first(counter_table fresh);
-    std::uint64_t take_differences(counter_table const& fresh);
+    void take_differences(counter_table const& fresh, load_report& report);
     void changed(counter_table::slot s, std::uint64_t revision);
     void start_over();
     void forget_old_zeros();
@@ -147,6 +161,7 @@ private:
     bool loaded_ = false;
     counter_table served_;
     std::optional<pgtally::cache::fence> fence_;
+    xid highest_{};  // of the events applied to what is served since its fence
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
     feed feed_;

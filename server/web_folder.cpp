@@ -95,7 +95,10 @@ std::optional<response> web_folder::find(std::vector<std::string> const& path) c
     if (name.empty()) return std::nullopt;
     auto const built_in = web_file(name);
     if (!built_in) return std::nullopt;
-    return response{.content_type = content_type_of(name), .body = std::string{*built_in}};
+    response out{.content_type = content_type_of(name), .body = std::string{*built_in}};
+    // A page of somebody else's must not lay ours, with its buttons, under a reader's finger; a <meta> cannot say so.
+    if (name.ends_with(".html")) out.fields.emplace_back("Content-Security-Policy", "frame-ancestors 'none'");
+    return out;
 }
 
 }  // namespace pgtally::server

@@ -185,7 +185,7 @@ def test_unreachable_database_is_told_without_the_password(lab):
     assert "127.0.0.1:1" in err and "secret" not in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["anomalies"], ["concurrency", "--workers", "0"], ["concurrency", "--strategy", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["concurrency", "--workers", "0"], ["concurrency", "--strategy", "x"]])
 def test_wrong_usage_is_2(lab, arguments):
     status, out, err = lab(*arguments)
     assert (status, out) == (2, "")

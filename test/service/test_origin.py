@@ -82,3 +82,7 @@ def test_admin_refuses_every_origin(server):
     for path in ("/metrics", "/pgtally.js", *PATHS):
         answer = requests.get(server.admin + path, headers={"Origin": server.admin}, timeout=10)
         assert answer.status_code == 403 and answer.json()["code"] == "bad_origin", path
+
+
+def test_built_in_page_in_no_frame_of_others(server):
+    assert requests.get(server.url + "/", timeout=10).headers["Content-Security-Policy"] == "frame-ancestors 'none'"

@@ -91,8 +91,8 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
 
 BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
 {
-    BOOST_TEST(complaint({}) == "what to do is missing: concurrency or isolation");
-    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency or isolation");
+    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation or anomalies");
+    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation or anomalies");
     BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
     BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
 }

@@ -4,9 +4,9 @@
 #include "retweets.hpp"
 #include "statistics.hpp"
 #include "strategy.hpp"
+#include "tally_setup.hpp"
 
 #include <algorithm>
-#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,19 +60,10 @@ std::vector<cell> row_of(strategy const& by, load const& work, retweet_outcome& 
             by.takes_back ? number(found.of(untouched(work))) : nothing()};
 }
 
-asio::awaitable<void> prepare_tally(laboratory& lab, progress& shown)
-{
-    bool const installed = co_await lab.install_tally();
-    if (!installed) co_return;
-    shown.end();
-    std::cerr << "pgtally-lab: schema tally was not in this database and has been installed; it stays,"
-                 " \"pgtally uninstall\" removes it\n";
-}
-
 asio::awaitable<std::vector<cell>> try_out(laboratory& lab, strategy const& by, load work, progress& shown)
 {
     co_await lab.reset(work.message, work.spread);
-    if (by.keeper == keeper_kind::replica) co_await prepare_tally(lab, shown);
+    if (by.keeper == keeper_kind::replica) co_await have_schema_tally(lab, shown);
     std::string setup;
     for (auto const part : by.setup) setup += part;
     if (!setup.empty()) co_await lab.director().script(std::move(setup));

@@ -80,6 +80,11 @@ private:
             auto done = co_await lab::isolation(laboratory_, *chosen, shown_);
             co_return done;
         }
+        if (auto const* chosen = std::get_if<lab::anomalies_options>(&asked.what)) {
+            co_await laboratory_.open(3);
+            auto done = co_await lab::anomalies(laboratory_, *chosen, shown_);
+            co_return done;
+        }
         co_await laboratory_.open(2);
         auto done = co_await lab::walk(laboratory_, std::get<lab::walk_options>(asked.what));
         co_return done;

@@ -13,11 +13,14 @@ char const* const usage =
     "usage: pgtally-lab [--dsn DSN] [--json] concurrency [--workers N] [--retweets N] [--message ID] [--spread N]\n"
     "                                        [--strategy NAME ...]\n"
     "       pgtally-lab [--dsn DSN] [--json] isolation [--workers N] [--retweets N] [--message ID] [--attempts N]\n"
-    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n";
+    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n"
+    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n";
 
 namespace {
 
 namespace po = boost::program_options;
+
+constexpr char const* commands = "concurrency, isolation or anomalies";
 
 constexpr char const* help = R"(
 Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
@@ -29,6 +32,8 @@ concurrency  workers retweet one message at the same time, by one strategy after
 isolation    the update in place under read committed, repeatable read and serializable, done again
              after every serialization failure
   --walk     two sessions step by step instead: who waits for whom, and what each is answered
+anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
+             what the articles' service counts twice or misses, beside pgtally's answers
 
 The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
 
@@ -150,6 +155,12 @@ walk_options read_walk(po::variables_map const& given)
     return {read_load(given).message};
 }
 
+anomalies_options read_anomalies(po::variables_map const& given)
+{
+    allow_only(given, "anomalies", {"message"});
+    return {read_load(given).message};
+}
+
 }  // namespace
 
 request read_request(std::vector<std::string> const& arguments, std::vector<std::string> const& strategies)
@@ -165,12 +176,13 @@ request read_request(std::vector<std::string> const& arguments, std::vector<std:
         asked.what = help_text{text.str()};
         return asked;
     }
-    if (given.count("command") == 0) throw wrong_usage("what to do is missing: concurrency or isolation");
+    if (given.count("command") == 0) throw wrong_usage("what to do is missing: " + std::string(commands));
     auto const& command = given["command"].as<std::string>();
     if (command == "concurrency") asked.what = read_concurrency(given, strategies);
     else if (command == "isolation" && given.count("walk") > 0) asked.what = read_walk(given);
     else if (command == "isolation") asked.what = read_isolation(given);
-    else throw wrong_usage("there is no such command: concurrency or isolation");
+    else if (command == "anomalies") asked.what = read_anomalies(given);
+    else throw wrong_usage("there is no such command: " + std::string(commands));
     asked.json = given.count("json") > 0;
     if (given.count("dsn") > 0) asked.dsn = given["dsn"].as<std::string>();
     return asked;

@@ -42,6 +42,11 @@ struct walk_options {
     std::int64_t message = 3;
 };
 
+/// What goes wrong, provoked; messages from `message` on.
+struct anomalies_options {
+    std::int64_t message = 3;
+};
+
 struct help_text {
     std::string text{};
 };
@@ -49,7 +54,7 @@ struct help_text {
 struct request {
     std::string dsn{};
     bool json = false;
-    std::variant<help_text, concurrency_options, isolation_options, walk_options> what{};
+    std::variant<help_text, concurrency_options, isolation_options, walk_options, anomalies_options> what{};
 };
 
 /// What is wrong with the command line, for people. It quotes nothing that could be a connection string.

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "ear.hpp"
+#include "laboratory.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::lab {
+
+/// A keeper of counters that works as the articles' service does: it listens, reads the counters once from the view,
+/// adds what it is notified of, and adds what it has gathered to its table when it materializes. SQL and code are ours.
+///
+/// It is wrong in four ways, on purpose: see anomalies. Destroying it is the end of the process.
+class article_keeper {
+public:
+    struct counters {
+        std::int64_t rts = 0;
+        std::int64_t favs = 0;
+    };
+
+    explicit article_keeper(laboratory& lab) : lab_(lab) {}
+
+    /// The view that it reads, the table that it keeps, the trigger that notifies it: after laboratory::reset().
+    static char const* const setup;
+
+    /// Returns when LISTEN is committed; again after hang_up(), as by itself after a lost connection.
+    asio::awaitable<void> listen();
+
+    /// Reads the counters from the view, and begins to add.
+    asio::awaitable<void> load();
+
+    /// The connection is lost.
+    void hang_up() { ear_.reset(); }
+
+    /// Returns when all has been added that is notified already.
+    asio::awaitable<void> catch_up() { return ear_->catch_up(); }
+
+    /// Adds what it gathered, which after a load is everything, to the table.
+    asio::awaitable<void> materialize();
+
+    /// What it answers.
+    [[nodiscard]] std::int64_t rts(std::int64_t messageid) const;
+
+private:
+    using ledger = std::map<std::int64_t, counters>;
+    struct books {
+        void enter(std::string_view payload);
+        void begin(ledger read);
+
+        bool loaded = false;
+        std::vector<std::string> waiting{};  // notified before it has read; added after that
+        ledger answers{};
+        ledger gathered{};  // since the last materialization
+    };
+
+    laboratory& lab_;
+    std::shared_ptr<books> books_ = std::make_shared<books>();
+    std::optional<ear> ear_{};
+};
+
+}  // namespace pgtally::lab

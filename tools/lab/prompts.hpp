@@ -1,0 +1,74 @@
+#pragma once
+
+#include "laboratory.hpp"
+#include "table.hpp"
+
+#include <pgtally/db/attempt.hpp>
+#include <pgtally/db/connection.hpp>
+
+#include <boost/asio/awaitable.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgtally::lab {
+
+enum class prompt {
+    a,  ///< the one that comes first
+    b,  ///< the one that may have to wait
+};
+
+/// A line of what two sessions did.
+struct step {
+    enum class kind {
+        types,     ///< a statement
+        answered,  ///< what it was answered
+        waits,     ///< what it waits for
+    };
+    prompt where = prompt::a;
+    kind what = kind::types;
+    std::string text{};
+};
+
+/// Two columns, a row for each step.
+[[nodiscard]] table to_table(std::vector<step> const& steps);
+
+/// Two sessions of psql, so to speak, that are played in step: nothing is left to chance, for B's wait is seen in
+/// pg_locks before A goes on. What the server refuses is an answer; any other failure is thrown, as db::error.
+///
+/// Outlives the coroutines of its members.
+class two_prompts {
+public:
+    explicit two_prompts(laboratory& in);
+
+    asio::awaitable<void> connect();
+
+    /// Types it and waits for the answer.
+    asio::awaitable<void> say(prompt where, std::string sql);
+
+    /// B types `of_b` and has to wait for A, A types `of_a`, and B is answered then. Throws refused if B does not wait
+    /// for A within 30 s.
+    asio::awaitable<void> say_while_b_waits(std::string of_b, std::string of_a);
+
+    /// The answer that came last, as it is shown: values by name, the command's tag, or ERROR and SQLSTATE.
+    [[nodiscard]] std::string const& last_answer(prompt where) const noexcept;
+
+    [[nodiscard]] std::vector<step> const& steps() const noexcept { return steps_; }
+
+private:
+    asio::awaitable<db::outcome<db::result_set>> ask(prompt where, std::string sql);
+    asio::awaitable<void> ask_b(std::string sql);
+    asio::awaitable<void> see_b_wait(std::string then_of_a);
+    void answer(prompt where, db::outcome<db::result_set> const& said);
+
+    laboratory& lab_;
+    db::connection a_;
+    db::connection b_;
+    std::vector<step> steps_{};
+    std::string last_of_a_{};
+    std::string last_of_b_{};
+    std::optional<db::outcome<db::result_set>> waited_for_{};
+};
+
+}  // namespace pgtally::lab
