@@ -212,8 +212,10 @@ void host::end_load(loader& mine, bool given_up, std::optional<std::string> cons
         load_failed(mine, *failure, permanent);
         mine.state = nullptr;
     } else {
-        env_.tell(name_, ": ", mine.tally, " is live after a load");
+        bool const live = state->report->live;
+        env_.tell(name_, ": ", mine.tally, live ? " is live after a load" : " is stale after a load: a reload met it");
         state->failures = 0;
+        if (!live && !state->wanted) want_load(mine.tally, load_cause::reload);
     }
     end_turn();
 }
