@@ -35,6 +35,8 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
         connected.turn();
         kept.turn();
     };
+    // Whoever changes what is served by hand may have changed the table as well.
+    out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
