@@ -6,8 +6,8 @@
 #include <pgtally/cache/catalog.hpp>
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/pace.hpp>
-#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/problems.hpp>
+#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/cache/transport.hpp>
 #include <pgtally/db/backoff.hpp>

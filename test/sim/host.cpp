@@ -26,7 +26,8 @@ cache::tally* host::find(std::string_view name) noexcept
     return at == tallies_.end() ? nullptr : at->second.get();
 }
 
-// What receive.cpp does ---------------------------------------------------------------------------------------------------
+// What receive.cpp does
+// ---------------------------------------------------------------------------------------------------
 
 void host::connect_transport()
 {
@@ -107,7 +108,8 @@ void host::overflow()
     end_turn();
 }
 
-// What control.cpp does ---------------------------------------------------------------------------------------------------
+// What control.cpp does
+// ---------------------------------------------------------------------------------------------------
 
 void host::control()
 {
@@ -131,7 +133,8 @@ void host::control()
         c.asked_catalog = true;
         c.asked = definitions_asked_;
         c.seen.clear();
-        for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
+        for (std::size_t tally = 0; tally < env_.tallies; ++tally)
+            c.seen.push_back(c.connection.at().definition(tally));
     }
 }
 
@@ -193,7 +196,8 @@ void host::remove_tally(std::size_t tally)
     shown_.erase(name);
 }
 
-// Subscribers -------------------------------------------------------------------------------------------------------------
+// Subscribers
+// -------------------------------------------------------------------------------------------------------------
 
 void host::take(std::size_t which)
 {

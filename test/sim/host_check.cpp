@@ -65,7 +65,8 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
     last.position = position_;
 }
 
-// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until some point in it.
+// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until
+// some point in it.
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const source = source_of(tally.what().name);

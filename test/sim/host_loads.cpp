@@ -108,7 +108,8 @@ void host::load_step(loader& mine, std::uint32_t luck)
         case step::lock:
             if (auto const* const tally = wanted(mine)) {
                 auto const& there = mine.connection.at().definition(mine.source);
-                if (!there.exists || there != meaning_of(*tally)) return end_load(mine, false, "its definition is another one", false);
+                if (!there.exists || there != meaning_of(*tally))
+                    return end_load(mine, false, "its definition is another one", false);
             }
             if (env_.broken != flaw::lock) {
                 if (luck % 16 == 0) return end_load(mine, false, "a lock timeout", false);
@@ -126,7 +127,8 @@ void host::load_step(loader& mine, std::uint32_t luck)
             env_.tell(name_, ": the fence of ", mine.tally, " is ", told.text());
             auto fence = cache::fence::parse(told.text());
             if (!fence) throw violation{"a snapshot cannot be parsed: " + told.text()};
-            if (auto const refusal = tally->fence_known(std::move(*fence))) return end_load(mine, false, refusal, false);
+            if (auto const refusal = tally->fence_known(std::move(*fence)))
+                return end_load(mine, false, refusal, false);
             mine.at = step::rows;
             return;
         }
@@ -170,7 +172,8 @@ void host::read_rows(loader& mine, std::size_t from, std::size_t to)
     for (std::size_t key = from; key < to; ++key) {
         if (mine.rows[key] == numbers{}) continue;
         auto const row = std::span{mine.rows[key]}.first(mine.as.width());
-        if (auto const refusal = tally->loaded(key_text(mine.as, key), row)) return end_load(mine, false, refusal, true);
+        if (auto const refusal = tally->loaded(key_text(mine.as, key), row))
+            return end_load(mine, false, refusal, true);
     }
 }
 
