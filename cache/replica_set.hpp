@@ -110,6 +110,9 @@ public:
     // The audit goes on when the caller is late or gone, and is logged in any case. The set must outlive the wait.
     boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
 
+    // Whoever waits for an audit is told `stopped`.
+    void let_audits_go();
+
     // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return:
     // true if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
     class barrier_wait;

@@ -6,8 +6,8 @@
 #include <pgtally/cache/catalog.hpp>
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/pace.hpp>
-#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/problems.hpp>
+#include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/cache/transport.hpp>
 #include <pgtally/db/backoff.hpp>
@@ -166,6 +166,7 @@ struct replica_set::impl : reception::owner {
     void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
     void audit_ended(std::string const& name, load_state& state, std::string const& why);
     void look_at_audits();
+    void let_audits_go();
     bool audit_under_way() const noexcept;
 
     // loads.cpp

@@ -4,8 +4,7 @@
 
 namespace pgtally::sim {
 
-database::database(options chosen, std::span<sums const> rows)
-    : options_{chosen}, initial_(rows.begin(), rows.end())
+database::database(options chosen, std::span<sums const> rows) : options_{chosen}, initial_(rows.begin(), rows.end())
 {
     constexpr std::uint64_t frozen = 3;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
@@ -19,7 +18,8 @@ database::database(options chosen, std::span<sums const> rows)
     truth_told_ = truth_before_;
 }
 
-// Reading ---------------------------------------------------------------------------------------------------------------
+// Reading
+// ---------------------------------------------------------------------------------------------------------------
 
 snapshot database::look() const
 {
@@ -77,7 +77,8 @@ void database::keep(std::size_t tally, kept_table const& what)
     }
 }
 
-// Telling ---------------------------------------------------------------------------------------------------------------
+// Telling
+// ---------------------------------------------------------------------------------------------------------------
 
 bool database::send(std::string text)
 {
@@ -112,7 +113,8 @@ void database::tell(committed const& work, bool received)
     }
 }
 
-// Faults ----------------------------------------------------------------------------------------------------------------
+// Faults
+// ----------------------------------------------------------------------------------------------------------------
 
 void database::crash()
 {

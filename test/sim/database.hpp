@@ -92,7 +92,7 @@ private:
     struct table {
         std::vector<row> file;
         meaning now;
-        int shared = 0;  // ACCESS SHARE
+        int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
     };

@@ -24,9 +24,8 @@ struct named_flaw {
 };
 
 inline constexpr named_flaw flaws[]{
-    {"fence", flaw::fence},           {"barrier", flaw::barrier}, {"lock", flaw::lock},
-    {"comparison", flaw::comparison}, {"fold", flaw::fold},       {"heartbeat", flaw::heartbeat},
-    {"deltas", flaw::deltas},         {"visibility", flaw::visibility},
+    {"fence", flaw::fence}, {"barrier", flaw::barrier},     {"lock", flaw::lock},     {"comparison", flaw::comparison},
+    {"fold", flaw::fold},   {"heartbeat", flaw::heartbeat}, {"deltas", flaw::deltas}, {"visibility", flaw::visibility},
 };
 
 inline std::optional<flaw> flaw_of(std::string_view name) noexcept

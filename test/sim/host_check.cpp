@@ -2,6 +2,8 @@
 
 #include "host.hpp"
 
+#include <utility>
+
 namespace pgtally::sim {
 
 namespace {
@@ -65,12 +67,13 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
     last.position = position_;
 }
 
-// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until some point in it.
+// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until
+// some point in it.
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const source = source_of(tally.what().name);
-    bool explained = false;
-    if (transport_open_) {
+    bool explained = std::exchange(last.by_fence, false);
+    if (transport_open_ && !explained) {
         for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
             explained = transport_.at().truth_at(source, at) == now;
             last.position = at;

@@ -48,7 +48,8 @@ void make_plain(history& best, flaw broken)
     if (best.materialize) attempt(best, broken, [](history& h) { h.materialize = false; });
     if (best.bounds != 0) attempt(best, broken, [](history& h) { h.bounds = 0; });
     for (auto const tally : {0, 1}) {
-        if (best.first_definition[tally] != 0) attempt(best, broken, [&](history& h) { h.first_definition[tally] = 0; });
+        if (best.first_definition[tally] != 0)
+            attempt(best, broken, [&](history& h) { h.first_definition[tally] = 0; });
     }
     for (std::size_t i = 0; i < best.steps.size(); ++i) {
         if (best.steps[i].how != 0) attempt(best, broken, [i](history& h) { h.steps[i].how = 0; });

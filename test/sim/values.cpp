@@ -51,8 +51,7 @@ cache::definition meaning::as_definition(std::size_t tally) const
 {
     std::vector<std::string> names{"a"};
     if (width() == 2) names.emplace_back("b");
-    return {tally_name(tally), "source",           text_keys() ? "text" : "bigint", std::move(names),
-            {},                std::to_string(number)};
+    return {tally_name(tally), "source", text_keys() ? "text" : "bigint", std::move(names), {}, std::to_string(number)};
 }
 
 std::string tally_name(std::size_t tally)

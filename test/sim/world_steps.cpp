@@ -40,9 +40,10 @@ bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32
 
 bool world::take_as_writer(step const& s)
 {
-    static constexpr char const* names[]{"writes to ",       "writes unseen to ", "truncates ", "rewrites ",
-                                         "defines ",         "sets a savepoint",  "rolls back to its savepoint",
-                                         "flushes a commit", "makes it visible",  "commits",    "rolls back"};
+    static constexpr char const* names[]{
+        "writes to ",       "writes unseen to ",           "truncates ",       "rewrites ",        "defines ",
+        "sets a savepoint", "rolls back to its savepoint", "flushes a commit", "makes it visible", "commits",
+        "rolls back"};
     if (s.what > act::rollback) return false;
     auto& at = env_.current();
     std::size_t const who = s.who % database::session_count, tally = low(s.how, 0, 4) % env_.tallies;
@@ -62,8 +63,8 @@ bool world::take_as_writer(step const& s)
         default: done = at.rollback(who); break;
     }
     if (!done || env_.trace == nullptr) return true;
-    env_.tell("writer ", who, " (", before == 0 ? at.writer(who).xid : before, ") ", names[static_cast<std::size_t>(s.what)],
-              about_a_tally ? tally_name(tally) : std::string{});
+    env_.tell("writer ", who, " (", before == 0 ? at.writer(who).xid : before, ") ",
+              names[static_cast<std::size_t>(s.what)], about_a_tally ? tally_name(tally) : std::string{});
     if (about_a_tally && !at.writer(who).work.messages.empty()) {
         env_.tell("    ", at.writer(who).work.messages.back().text);
     }
@@ -77,7 +78,7 @@ bool world::take_as_server(step const& s)
         case act::receive: mine.receive(1 + low(s.how, 0, 3)); return true;
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
-        case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies); return true;
+        case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
         case act::keep:
@@ -101,9 +102,7 @@ void world::take_as_fault(step const& s)
             if (!keepers_.empty()) keepers_[s.how % keepers_.size()]->break_connection();
             return;
         case act::junk: return junk(s.how);
-        case act::crash:
-            env_.tell("the database crashes and starts again");
-            return env_.current().crash();
+        case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
         case act::failover: return fail_over(s.how);
         case act::stop_old: return stop_old();
         case act::quiet: return come_to_rest(s.how);
@@ -114,11 +113,17 @@ void world::take_as_fault(step const& s)
 // What anybody can send. None of it may change a counter.
 void world::junk(std::uint32_t how)
 {
-    static constexpr char const* texts[]{
-        "", "{", "hello", "null", R"({"barrier":"6f1c1c3e-0000-4000-8000-000000000000"})",
-        R"({"t":"likes","x":"99999","n":1,"d":[["1",1,2,3]]})", R"({"t":"likes","x":"99999","n":1,"d":[["1"]]})",
-        R"({"t":"likes","x":"0","n":1,"d":[["1",1,2]]})", R"({"t":"nobody","x":"99999","n":1,"truncate":true})",
-        R"({"t":"likes","x":"99999","n":1,"reload":true})", R"({"t":"likes","x":"99999","n":1,"definition":true})"};
+    static constexpr char const* texts[]{"",
+                                         "{",
+                                         "hello",
+                                         "null",
+                                         R"({"barrier":"6f1c1c3e-0000-4000-8000-000000000000"})",
+                                         R"({"t":"likes","x":"99999","n":1,"d":[["1",1,2,3]]})",
+                                         R"({"t":"likes","x":"99999","n":1,"d":[["1"]]})",
+                                         R"({"t":"likes","x":"0","n":1,"d":[["1",1,2]]})",
+                                         R"({"t":"nobody","x":"99999","n":1,"truncate":true})",
+                                         R"({"t":"likes","x":"99999","n":1,"reload":true})",
+                                         R"({"t":"likes","x":"99999","n":1,"definition":true})"};
     env_.tell("somebody sends ", texts[how % std::size(texts)]);
     env_.current().send(texts[how % std::size(texts)]);
 }

@@ -213,17 +213,33 @@ anomalies_options read_anomalies(po::variables_map const& given)
 
 using names = std::vector<std::string>;
 
-names const of_concurrency{"workers", "retweets", "message", "spread", "strategy"};
-names const of_isolation{"workers", "retweets", "message", "attempts"};
-names const of_walk{"walk", "message"};
-names const of_reading{"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
-names const of_anomalies{"message"};
+// What may be given with each.
+names of_concurrency()
+{
+    return {"workers", "retweets", "message", "spread", "strategy"};
+}
+names of_isolation()
+{
+    return {"workers", "retweets", "message", "attempts"};
+}
+names of_walk()
+{
+    return {"walk", "message"};
+}
+names of_reading()
+{
+    return {"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
+}
+names of_anomalies()
+{
+    return {"message"};
+}
 
 all_options read_all(po::variables_map const& given, names const& strategies)
 {
     names allowed{"report"};
-    for (auto const* some : {&of_concurrency, &of_isolation, &of_reading})
-        allowed.insert(allowed.end(), some->begin(), some->end());
+    for (auto const& some : {of_concurrency(), of_isolation(), of_reading()})
+        allowed.insert(allowed.end(), some.begin(), some.end());
     allow_only(given, "all", allowed);
     all_options chosen;
     chosen.experiments = {read_concurrency(given, strategies), read_isolation(given), read_walk(given),
@@ -240,19 +256,19 @@ void read_command(po::variables_map const& given, names const& strategies, reque
 {
     auto const& command = given["command"].as<std::string>();
     if (command == "concurrency") {
-        allow_only(given, command, of_concurrency);
+        allow_only(given, command, of_concurrency());
         into.what = read_concurrency(given, strategies);
     } else if (command == "isolation" && given.count("walk") > 0) {
-        allow_only(given, "isolation --walk", of_walk);
+        allow_only(given, "isolation --walk", of_walk());
         into.what = read_walk(given);
     } else if (command == "isolation") {
-        allow_only(given, command, of_isolation);
+        allow_only(given, command, of_isolation());
         into.what = read_isolation(given);
     } else if (command == "reading") {
-        allow_only(given, command, of_reading);
+        allow_only(given, command, of_reading());
         into.what = read_reading(given);
     } else if (command == "anomalies") {
-        allow_only(given, command, of_anomalies);
+        allow_only(given, command, of_anomalies());
         into.what = read_anomalies(given);
     } else if (command == "all") {
         into.all = read_all(given, strategies);

@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -135,7 +136,7 @@ std::vector<cell> row_of(way_to_read const& by, run& done, bool exact)
     auto const milliseconds = [](nanoseconds time, unsigned places) {
         return decimal(std::chrono::duration<double, std::milli>(time).count(), places);
     };
-    auto const rate = [&](std::size_t count) { return decimal(per_second(count, done.chosen.seconds), 0); };
+    auto const rate = [&](std::size_t count) { return number(std::llround(per_second(count, done.chosen.seconds))); };
     bool const none = done.latencies.added() == 0;
     auto const measured = [&](cell value) { return none ? nothing() : std::move(value); };
     std::vector<cell> row;
@@ -243,9 +244,10 @@ asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progres
         found.says.push_back(std::string(by->name()) + ": " + by->says());
         by.reset();  // its server or replica must not run beside the next
     }
-    found.charts.push_back(chart_of(found.data, "way", "reads_per_second", "Reads", "reads a second"));
+    found.charts.push_back(chart_of(found.data, "way", "reads_per_second", "Readers' throughput", "reads a second"));
     found.charts.push_back(chart_of(found.data, "way", "age_p99_ms", "Age of the number, p99", "ms"));
-    found.charts.push_back(chart_of(found.data, "way", "writes_per_second", "Writes meanwhile", "writes a second"));
+    found.charts.push_back(
+        chart_of(found.data, "way", "writes_per_second", "Writers' throughput meanwhile", "writes a second"));
     report all{"reading", settings_of(chosen, lab.server_version())};
     all.sections.push_back(std::move(found));
     co_return all;
