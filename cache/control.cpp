@@ -24,11 +24,13 @@ asio::awaitable<void> replica_set::impl::control()
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
             if (made_in != generation) connection.close();
-            made_in = generation;
             if (!connection.is_open()) {
+                made_in = generation;
                 co_await connection.connect(connection_settings());
-                want_definitions();  // those that were read may have been another server's
+                want_definitions();
             }
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();

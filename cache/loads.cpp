@@ -120,7 +120,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     state->running = false;
     state->loading_on = nullptr;
     if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
-    // Nor may it be a connection to another database than the transport's, as after a failover.
+    // What failed may have been on a connection to another database than the transport's, as after a failover.
     if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));

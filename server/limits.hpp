@@ -81,6 +81,7 @@ struct limits {
     std::chrono::milliseconds reconnect_pause{500};  // of theirs, at most, while the database cannot be reached
     std::chrono::seconds idle_check_after{1};        // a connection of theirs that lay idle is tried before it is used
     std::chrono::milliseconds accept_pause{200};     // when the process has no descriptor left
+    std::chrono::seconds accept_report{10};          // between two log lines that say so
     std::chrono::milliseconds drain_spread{1'000};   // over which WebSockets are closed
     std::chrono::seconds drain_timeout{8};           // then clients that are left are cut
     std::chrono::seconds drain_end{9};               // then the last materialization is given up

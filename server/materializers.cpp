@@ -44,6 +44,7 @@ void materializers::start(std::string const& name)
     counted_.tallies.try_emplace(name);
     auto const on_end = [this, name](std::exception_ptr failure) {
         all_.erase(name);
+        if (replicas_.find(name) == nullptr) counted_.tallies.erase(name);
         wake_.notify();
         if (!failure) return;
         try {
