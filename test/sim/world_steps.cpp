@@ -79,6 +79,7 @@ bool world::take_as_server(step const& s)
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
+        case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
         case act::keep:
