@@ -97,6 +97,11 @@ void host::break_transport()
     if (transport_open_) hear_of_loss("it was cut");
 }
 
+void host::leave_old()
+{
+    if (transport_open_ && transport_.number() != env_.named) hear_of_loss("the other node is wanted");
+}
+
 void host::hush_transport()
 {
     if (!transport_open_ || hushed_) return;

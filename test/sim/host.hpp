@@ -38,6 +38,7 @@ public:
 
     // Faults.
     void break_transport();  // noticed at once
+    void leave_old();        // the same, if it is not to the node that the name leads to
     void hush_transport();   // noticed by nobody
     void overflow();         // too many events: those that wait are gone
     void break_loader(std::size_t which);

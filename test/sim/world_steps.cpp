@@ -150,4 +150,11 @@ void world::stop_old()
     }
 }
 
+// The old primaries go on, and so may connections to them; but each server's transport, and its materialization, leave.
+void world::leave_old()
+{
+    for (auto const& each : hosts_) each->leave_old();
+    for (auto const& each : keepers_) each->leave_old();
+}
+
 }  // namespace pgtally::sim
