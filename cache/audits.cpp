@@ -80,6 +80,13 @@ void replica_set::impl::look_at_audits()
     }
 }
 
+void replica_set::impl::let_audits_go()
+{
+    for (auto const& [name, state] : loads) {
+        end_audit(name, *state, audit_outcome::stopped, "the replicas are about to be stopped; nothing was compared");
+    }
+}
+
 // The load of an audit has ended. If it failed, the tally follows its events as before; if it was given up, for the
 // tally is not live any more, somebody has asked for another load or will when the transport is open.
 void replica_set::impl::audit_ended(std::string const& name, load_state& state, std::string const& why)

@@ -40,6 +40,8 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
+    // The table that keeps what was just found to be the truth: it may not be it either.
+    out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     return out;
 }
 
@@ -163,6 +165,9 @@ asio::awaitable<void> service::impl::drain()
     closing = true;
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
+    // An audit may take longer than a drain.
+    if (audits) audits->stop();
+    replicas.let_audits_go();
     co_await close_websockets();
 
     using namespace std::chrono_literals;
@@ -171,7 +176,6 @@ asio::awaitable<void> service::impl::drain()
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
-    if (audits) audits->stop();
     co_await finish_tables(ends);
     replicas.stop();
     over = true;

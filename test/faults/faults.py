@@ -250,7 +250,7 @@ class Faults:
 
     def burst(self):
         """Load after load under fire, on a slow link: what a load's steps leave open between them is open for long."""
-        delay, number = self.random.choice([0, 0.02, 0.1]), self.random.randint(5, 15)
+        delay, number = self.random.choice([0, 0.02, 0.1]), self.random.randint(8, 20)
         if delay:
             self.proxy.slow(delay, 20)
         for _ in range(number):

@@ -41,11 +41,11 @@ def eventually(what, why, seconds=LONG):
 class Program:
     """`pgtally serve`, on the same addresses however often it is killed."""
 
-    def __init__(self, dsn, log, *options):
+    def __init__(self, dsn, log):
         self.port, self.admin_port = free_port(), free_port()
         self.url, self.admin = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.admin_port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}/v1/ws"
-        self.dsn, self.path, self.options = dsn, log, options
+        self.dsn, self.path = dsn, log
         self.process, self.stopped = None, False
         self.start()
 
@@ -56,7 +56,7 @@ class Program:
                 with open(self.path, "a") as log:
                     self.process = subprocess.Popen(
                         [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}",
-                         "--heartbeat", "1s", "--writable", *self.options],
+                         "--heartbeat", "1s", "--materialize-every", "1s", "--writable"],
                         stderr=log, stdout=log, env={**os.environ, "PGTALLY_DSN": self.dsn})
             with contextlib.suppress(OSError):
                 with socket.create_connection(("127.0.0.1", self.port), timeout=5):
@@ -107,7 +107,7 @@ class Program:
 
 
 class Stage:
-    def __init__(self, cluster, database, log, options=()):
+    def __init__(self, cluster, database, log):
         self.cluster, self.database = cluster, database
         self.began = time.monotonic()
         self.faults = collections.deque(maxlen=FAULTS_KEPT)
@@ -115,7 +115,7 @@ class Stage:
         parts = psycopg.conninfo.conninfo_to_dict(database.dsn)
         self.proxy = Proxy(parts["host"], int(parts["port"]))
         through = psycopg.conninfo.make_conninfo(database.dsn, port=self.proxy.port, sslmode="disable", gssencmode="disable")
-        self.program = Program(through, log, *options)
+        self.program = Program(through, log)
         self.connection = None
         self.healers = []
 

@@ -1,8 +1,12 @@
 """Every way to read is exact once the writers have paused, and what it says of itself makes sense. No speed is asserted."""
 
+import http.server
 import json
+import pathlib
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 from labs import PROGRAM, SERVER, environment, eventually
@@ -77,6 +81,48 @@ def test_program_that_ends_gives_its_last_words(rows, tmp_path):
 def test_url_where_nobody_answers_says_so(rows):
     row = rows("--url", "http://127.0.0.1:1", *HTTP)["pgtally-http"]
     assert row["remark"].startswith("absent: no server answers at http://127.0.0.1:1: ")
+
+
+class TooMuch(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(65537))
+        self.end_headers()
+        self.wfile.write(b"x" * 65537)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_answer_that_is_too_long_says_so(rows):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), TooMuch) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        row = rows("--url", f"http://127.0.0.1:{server.server_port}", *HTTP)["pgtally-http"]
+        server.shutdown()
+    assert row["remark"].startswith("absent: ") and "body limit exceeded" in row["remark"]
+
+
+def test_server_that_does_not_answer_says_so(rows):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        row = rows("--url", f"http://127.0.0.1:{silent.getsockname()[1]}", *HTTP)["pgtally-http"]
+    assert row["remark"].startswith("absent: no server answers at ") and "timeout" in row["remark"]
+
+
+def test_program_that_says_too_much_is_not_waited_for(rows, tmp_path):
+    program = tmp_path / "pgtally"
+    program.write_text("#!/bin/sh\nhead -c 20000 /dev/zero | tr '\\0' x\nexec sleep 60\n")
+    program.chmod(0o755)
+    row = rows("--program", program, *HTTP)["pgtally-http"]
+    assert row["remark"] == "absent: pgtally serve says too much, and not where it listens"
+
+
+def test_program_that_does_not_end_is_killed(rows, tmp_path):
+    program = tmp_path / "pgtally"
+    program.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ >{tmp_path}/pid\necho listening at http://127.0.0.1:1/\nexec sleep 60\n")
+    program.chmod(0o755)
+    row = rows("--program", program, *HTTP)["pgtally-http"]
+    assert row["remark"].startswith("absent: no server answers at http://127.0.0.1:1")
+    assert not pathlib.Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
 def test_server_that_runs_already_is_asked(rows, database):

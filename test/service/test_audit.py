@@ -167,12 +167,15 @@ def test_drain_ends_it(serve, tweets):
     lock = tweets.connect()
     lock.autocommit = False
     lock.execute("lock table tweet.activity in access exclusive mode")
-    asking = threading.Thread(target=lambda: pytest.raises(requests.exceptions.ConnectionError, audit, server), daemon=True)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(audit(server)), daemon=True)
     asking.start()
     eventually(lambda: loads(server, "audit") == 1)
     assert server.stop() == 0
     asking.join(30)
     lock.rollback()
+    [answer] = answers
+    assert answer.status_code == 503 and answer.json()["code"] == "draining"
 
 
 def test_it_hinders_no_writer(server, tweets):
@@ -203,6 +206,17 @@ def test_it_hinders_no_writer(server, tweets):
         each.join()
     assert not failures
     assert audit(server).json()["differed"] == 0
+
+
+def test_the_table_that_keeps_the_counters_is_compared_too(serve, tweets):
+    tweets.sql.execute("select tally.alter_tally('tweets', materialize => 'tweet.counters')")
+    server = serve(tweets.dsn, "--materialize-every", "100ms").wait_live()
+    rows = lambda: {key: (rts, favs) for key, rts, favs in tweets.sql.execute("select * from tweet.counters").fetchall()}  # noqa: E731
+    good = {33: (2, 1), 34: (0, 1), -7: (1, 0)}
+    eventually(lambda: rows() == good)
+    tweets.sql.execute("update tweet.counters set rts = 77 where key = 33; delete from tweet.counters where key = 34")
+    assert audit(server).json()["differed"] == 0
+    eventually(lambda: rows() == good)
 
 
 # --audit-every ---------------------------------------------------------------------------------------------------------

@@ -37,9 +37,15 @@ void host::connect_transport()
     // LISTEN may bring a little of what committed before it.
     if (!env_.wal) position_ -= std::min<std::size_t>(position_ - transport_.at().first_entry(), position_ % 3);
     transport_open_ = true;
-    last_heartbeat_back_ = env_.now;
     env_.tell(name_, ": the transport is open, to node ", transport_.number());
-    ++openings_;
+    opened();
+}
+
+// Once more: the other connections are made anew too, for this may be another server.
+void host::opened()
+{
+    last_heartbeat_back_ = env_.now;
+    if (std::exchange(ever_open_, true)) ++generation_;
     received_.opened();
     end_turn();
 }
@@ -102,10 +108,7 @@ void host::overflow()
     if (!transport_open_ || hushed_ || !transport_.alive()) return;
     env_.tell(name_, ": what waits to be received is too much, and dropped");
     position_ = transport_.at().stream().size();
-    last_heartbeat_back_ = env_.now;
-    ++openings_;
-    received_.opened();
-    end_turn();
+    opened();
 }
 
 // What control.cpp does
@@ -114,16 +117,14 @@ void host::overflow()
 void host::control()
 {
     auto& c = control_;
-    if (c.made_for != openings_) c.connection.close();
+    if (std::exchange(c.generation, generation_) != generation_) c.connection.close();
     if (!c.connection.alive()) {
         c.asked_catalog = false;
         if (!c.connection.open(env_)) return;
-        c.made_for = openings_;
         want_definitions();
     }
     if (c.asked_catalog) {
         c.asked_catalog = false;
-        if (c.asked != definitions_asked_) return;  // they changed meanwhile: once more
         definitions_read_ = c.asked;
         reconcile();
         end_turn();
@@ -168,12 +169,12 @@ void host::reconcile()
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {
             env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
-            want_load(name, load_cause::definition);
+            plan_load(name, load_cause::definition);
         }
     }
     for (auto const& [name, tally] : tallies_) {
         auto const& state = *loads_[name];
-        if (tally->state() != cache::state::live && !state.running) want_load(name, state.cause);
+        if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);
     }
 }
 
@@ -182,8 +183,10 @@ void host::add_tally(std::size_t tally, meaning const& as)
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
     tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_));
-    loads_.emplace(name, std::make_shared<load_state>());
-    want_load(name, load_cause::start);
+    auto const state = std::make_shared<load_state>();
+    state->definitions_needed = definitions_asked_;
+    loads_.emplace(name, state);
+    plan_load(name, load_cause::start);
 }
 
 void host::remove_tally(std::size_t tally)

@@ -31,7 +31,7 @@ public:
     void control();                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
-    void reset(std::size_t tally);
+    void reset(std::size_t tally, bool by_audit);
     void take(std::size_t which);  // a subscriber's socket can take a message
     void change_subscription(std::size_t which, std::uint32_t how);
 
@@ -53,9 +53,9 @@ public:
 
 private:
     struct load_state {
-        bool wanted = false, running = false, gone = false, done = false;
+        bool wanted = false, running = false, gone = false, done = false, audit = false;
         load_cause cause = load_cause::start;
-        std::uint64_t number = 0;
+        std::uint64_t number = 0, definitions_needed = 0;
         milliseconds not_before{0};
         std::optional<cache::load_report> report;
         int failures = 0;
@@ -66,8 +66,8 @@ private:
         wire connection;
         std::string tally;
         std::shared_ptr<load_state> state;
-        std::uint64_t number = 0, drawn = 0;
-        bool locked = false, begun = false, closed = false;
+        std::uint64_t number = 0, drawn = 0, generation = 0;
+        bool locked = false, begun = false, closed = false, audits = false;
         std::size_t source = 0;
         snapshot seen;
         meaning as;
@@ -77,7 +77,7 @@ private:
     };
     struct control_state {
         wire connection;
-        std::uint64_t made_for = 0;
+        std::uint64_t generation = 0;
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
@@ -93,6 +93,9 @@ private:
         std::string epoch;
         std::uint64_t revision = 0, truth = 0;
         std::size_t node = 0, position = 0;  // while it was live
+        // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
+        // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
+        bool by_fence = false;
         std::array<tag, key_count> tags{};
     };
 
@@ -107,9 +110,12 @@ private:
     void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_tags(cache::tally const& tally, shown& last) const;
     void connect_transport();
+    void opened();
     void hear_of_loss(std::string const& why);
     void end_turn();
     bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
+    void plan_load(std::string_view name, load_cause cause);
+    bool may_load(load_state const& state) const noexcept;
 
     void send_heartbeat();
     void reconcile();
@@ -117,14 +123,23 @@ private:
     void remove_tally(std::size_t tally);
 
     void begin_load(loader& mine);
-    void load_step(loader& mine, std::uint32_t luck);
     cache::tally* wanted(loader& mine);
-    void read_truth(loader& mine);
-    void read_rows(loader& mine, std::size_t from, std::size_t to);
-    void send_barrier(loader& mine);
     void close(loader& mine);
-    void load_failed(loader& mine, std::string const& why, bool permanent);
-    void end_load(loader& mine, bool given_up, std::optional<std::string> const& failure, bool permanent);
+    void end_load(loader& mine);
+    void give_up(loader& mine);
+    void audit_ended(loader& mine);
+    void fail(loader& mine, std::string const& why, bool permanent);
+
+    void load_step(loader& mine, std::uint32_t luck);
+    void connect_loader(loader& mine);
+    void begin_transaction(loader& mine);
+    void lock_source(loader& mine, std::uint32_t luck);
+    void take_fence(loader& mine);
+    void read_truth(loader& mine);
+    void take_rows(loader& mine, std::size_t from, std::size_t to);
+    void send_barrier(loader& mine);
+    void take_report(std::string const& name, load_state& state, std::string const& barrier);
+    void look_for_barrier(loader& mine);
 
     environment& env_;
     std::string name_;
@@ -135,10 +150,10 @@ private:
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
     std::vector<loader> loaders_;
     control_state control_;
-    std::uint64_t openings_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
+    std::uint64_t generation_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
 
     wire transport_;
-    bool transport_open_ = false, hushed_ = false;
+    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
     std::size_t position_ = 0;
     milliseconds last_heartbeat_back_{0}, hushed_at_{0};
 

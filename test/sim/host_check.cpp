@@ -2,6 +2,8 @@
 
 #include "host.hpp"
 
+#include <utility>
+
 namespace pgtally::sim {
 
 namespace {
@@ -70,8 +72,8 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const source = source_of(tally.what().name);
-    bool explained = false;
-    if (transport_open_) {
+    bool explained = std::exchange(last.by_fence, false);
+    if (transport_open_ && !explained) {
         for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
             explained = transport_.at().truth_at(source, at) == now;
             last.position = at;

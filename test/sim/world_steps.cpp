@@ -78,11 +78,13 @@ bool world::take_as_server(step const& s)
         case act::receive: mine.receive(1 + low(s.how, 0, 3)); return true;
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
-        case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies); return true;
+        case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
         case act::keep:
-            if (!keepers_.empty()) keepers_[s.how % keepers_.size()]->step();
+            if (keepers_.empty()) return true;
+            if (low(s.how, 8, 5) == 0) keepers_[s.how % keepers_.size()]->want_everything();
+            keepers_[s.how % keepers_.size()]->step();
             return true;
         default: return false;
     }

@@ -129,10 +129,31 @@ BOOST_AUTO_TEST_CASE(reading_out_of_range_is_refused)
     BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not for reading");
 }
 
+BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
+{
+    auto const asked = read({"all", "--report", "r.html", "--workers", "2", "--spread", "3", "--attempts", "4",
+                             "--readers", "5", "--strategy", "update", "--way", "view", "--message", "6"});
+    auto const& chosen = asked.all.value();
+    BOOST_TEST(chosen.report == "r.html");
+    BOOST_TEST(chosen.experiments.size() == 5U);
+    auto const& concurrency = std::get<concurrency_options>(chosen.experiments[0]);
+    BOOST_TEST(concurrency.work.workers == 2U);
+    BOOST_TEST(concurrency.work.spread == 3U);
+    BOOST_TEST(concurrency.strategies == std::vector<std::string>{"update"}, boost::test_tools::per_element());
+    BOOST_TEST(std::get<isolation_options>(chosen.experiments[1]).attempts == 4U);
+    BOOST_TEST(std::get<walk_options>(chosen.experiments[2]).message == 6);
+    BOOST_TEST(std::get<reading_options>(chosen.experiments[3]).readers == 5U);
+    BOOST_TEST(std::get<anomalies_options>(chosen.experiments[4]).message == 6);
+    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not for all");
+    BOOST_TEST(complaint({"all", "--report", ""}) == "--report takes the name of a file");
+    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not for reading");
+    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not for anomalies");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
 {
-    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation, reading or anomalies");
-    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation, reading or anomalies");
+    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation, reading, anomalies or all");
     BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
     BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
 }

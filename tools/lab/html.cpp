@@ -13,22 +13,26 @@ constexpr char const* style = R"(
   :root { --ground: #14171b; --text: #e6e9ed; --soft: #9aa4af; --line: #363d46; --band: #1d2228;
     --series0: #5b9be0; --series1: #e09a4a; --series2: #52b583; --waits: #8a6a22; --refused: #e0726b; --inside: #101316; }
 }
-body { margin: 0 auto; padding: 1.5rem; max-width: 62rem; background: var(--ground); color: var(--text);
+body { margin: 0 auto; padding: 1.5rem; max-width: 74rem; background: var(--ground); color: var(--text);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; padding-top: .75rem; border-top: 2px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
 h1 + p, figcaption { color: var(--soft); }
 a { color: var(--series0); }
-p { max-width: 46rem; margin: .5rem 0; }
+p { max-width: 52rem; margin: .5rem 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; }
+thead th { vertical-align: bottom; }
+th[scope=row] { white-space: nowrap; }
 td { white-space: pre-line; }
+td:first-child { white-space: nowrap; }
 tbody tr:nth-child(even) { background: var(--band); }
-.right { text-align: right; white-space: nowrap; }
-.walk td { white-space: pre-wrap; border-bottom: 0; font: .8125rem/1.35 ui-monospace, monospace; min-width: 18rem; }
+.right { text-align: right; }
+td.right { white-space: nowrap; }
+.walk td, .walk td:first-child { white-space: pre-wrap; border-bottom: 0; font: .8125rem/1.35 ui-monospace, monospace; min-width: 18rem; }
 figure { margin: 1rem 0; }
 figcaption { font-size: .875rem; margin-bottom: .25rem; }
 svg { max-width: 100%; height: auto; }

@@ -3,6 +3,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -16,7 +17,8 @@ namespace {
 namespace http = boost::beast::http;
 using namespace std::chrono_literals;
 
-constexpr auto patience = 10s;
+constexpr auto patience = 5s;
+constexpr std::size_t max_body = 64 * 1024;
 
 }  // namespace
 
@@ -38,13 +40,14 @@ asio::awaitable<http_answer> http_client::get(std::string target)
 {
     http::request<http::empty_body> asked(http::verb::get, target, 11);
     asked.set(http::field::host, where_.host + ':' + where_.port);
-    http::response<http::string_body> got;
+    http::response_parser<http::string_body> got;
+    got.body_limit(max_body);
     stream_.expires_after(patience);
     co_await http::async_write(stream_, asked, asio::use_awaitable);
     co_await http::async_read(stream_, buffer_, got, asio::use_awaitable);
     http_answer answer;
-    answer.status = got.result_int();
-    answer.body = std::move(got.body());
+    answer.status = got.get().result_int();
+    answer.body = std::move(got.get().body());
     co_return answer;
 }
 

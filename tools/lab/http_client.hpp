@@ -18,8 +18,8 @@ struct http_answer {
     std::string body{};
 };
 
-/// One connection that is kept, one GET after the other. Throws boost::system::system_error: a failure, 64 KiB of an
-/// answer, or 10 s. Outlives the coroutines of its members.
+/// One connection that is kept, one GET after the other. Throws boost::system::system_error: a failure, more than
+/// 64 KiB of an answer, or more than 5 s. Outlives the coroutines of its members.
 class http_client {
 public:
     http_client(asio::any_io_executor executor, http_address where);
@@ -30,7 +30,7 @@ public:
 private:
     http_address where_;
     boost::beast::tcp_stream stream_;
-    boost::beast::flat_buffer buffer_{64 * 1024};
+    boost::beast::flat_buffer buffer_{};
 };
 
 }  // namespace pgtally::lab

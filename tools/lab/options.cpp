@@ -13,43 +13,11 @@
 
 namespace pgtally::lab {
 
-char const* const usage =
-    "usage: pgtally-lab [--dsn DSN] [--json] concurrency [--workers N] [--retweets N] [--message ID] [--spread N]\n"
-    "                                        [--strategy NAME ...]\n"
-    "       pgtally-lab [--dsn DSN] [--json] isolation [--workers N] [--retweets N] [--message ID] [--attempts N]\n"
-    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n"
-    "       pgtally-lab [--dsn DSN] [--json] reading [--writers N] [--readers N] [--seconds N] [--refresh TIME]\n"
-    "                                        [--history N] [--message ID] [--way NAME ...]\n"
-    "                                        [--program FILE | --url URL]\n"
-    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n"
-    "       pgtally-lab [--dsn DSN] [--json] all [--report FILE] [options of the others]\n";
-
 namespace {
 
 namespace po = boost::program_options;
 
 constexpr char const* commands = "concurrency, isolation, reading, anomalies or all";
-
-constexpr char const* help = R"(
-Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
-a schema of its own, pgtally_lab, which is dropped at the end, after Ctrl-C too.
-
-concurrency  workers retweet one message at the same time, by one strategy after the other: how
-             long it takes, what it costs each of them, what is refused, and whether the counter
-             is right at the end
-isolation    the update in place under read committed, repeatable read and serializable, done again
-             after every serialization failure
-  --walk     two sessions step by step instead: who waits for whom, and what each is answered
-reading      what a reader pays and how old its number is, while writers write: a view that counts, a
-             materialized view, a summary table, pgtally by HTTP and embedded
-anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
-             what the articles' service counts twice or misses, beside pgtally's answers
-all          all of these, the walk too; one that fails does not keep the others from being done
-  --report   a page of all tables and charts, with the machine and the server, in one HTML file
-
-The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
-
-)";
 
 po::options_description shown_options()
 {
@@ -213,17 +181,33 @@ anomalies_options read_anomalies(po::variables_map const& given)
 
 using names = std::vector<std::string>;
 
-names const of_concurrency{"workers", "retweets", "message", "spread", "strategy"};
-names const of_isolation{"workers", "retweets", "message", "attempts"};
-names const of_walk{"walk", "message"};
-names const of_reading{"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
-names const of_anomalies{"message"};
+// What may be given with each.
+names of_concurrency()
+{
+    return {"workers", "retweets", "message", "spread", "strategy"};
+}
+names of_isolation()
+{
+    return {"workers", "retweets", "message", "attempts"};
+}
+names of_walk()
+{
+    return {"walk", "message"};
+}
+names of_reading()
+{
+    return {"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
+}
+names of_anomalies()
+{
+    return {"message"};
+}
 
 all_options read_all(po::variables_map const& given, names const& strategies)
 {
     names allowed{"report"};
-    for (auto const* some : {&of_concurrency, &of_isolation, &of_reading})
-        allowed.insert(allowed.end(), some->begin(), some->end());
+    for (auto const& some : {of_concurrency(), of_isolation(), of_reading()})
+        allowed.insert(allowed.end(), some.begin(), some.end());
     allow_only(given, "all", allowed);
     all_options chosen;
     chosen.experiments = {read_concurrency(given, strategies), read_isolation(given), read_walk(given),
@@ -240,19 +224,19 @@ void read_command(po::variables_map const& given, names const& strategies, reque
 {
     auto const& command = given["command"].as<std::string>();
     if (command == "concurrency") {
-        allow_only(given, command, of_concurrency);
+        allow_only(given, command, of_concurrency());
         into.what = read_concurrency(given, strategies);
     } else if (command == "isolation" && given.count("walk") > 0) {
-        allow_only(given, "isolation --walk", of_walk);
+        allow_only(given, "isolation --walk", of_walk());
         into.what = read_walk(given);
     } else if (command == "isolation") {
-        allow_only(given, command, of_isolation);
+        allow_only(given, command, of_isolation());
         into.what = read_isolation(given);
     } else if (command == "reading") {
-        allow_only(given, command, of_reading);
+        allow_only(given, command, of_reading());
         into.what = read_reading(given);
     } else if (command == "anomalies") {
-        allow_only(given, command, of_anomalies);
+        allow_only(given, command, of_anomalies());
         into.what = read_anomalies(given);
     } else if (command == "all") {
         into.all = read_all(given, strategies);
@@ -277,7 +261,7 @@ request read_request(std::vector<std::string> const& arguments, std::vector<std:
     request asked;
     if (given.count("help") > 0) {
         std::ostringstream text;
-        text << usage << help << shown << "\nStrategies:";
+        text << usage << usage_help << shown << "\nStrategies:";
         for (auto const& name : strategies) text << ' ' << name;
         text << "\nWays to read:";
         for (auto const& name : way_names()) text << ' ' << name;
