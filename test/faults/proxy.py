@@ -26,6 +26,7 @@ class Link:
         self.flowing.set()
         self.delay = 0.0
         self.deaf = False
+        self.over = set()
         self.rest = b""  # of the database's message that is not whole yet
 
     def cut(self):
@@ -33,6 +34,12 @@ class Link:
         for writer in self.writers:
             with contextlib.suppress(Exception):
                 writer.transport.abort()
+
+    def end(self, direction):
+        """Whoever reads at that end hears that nothing more will come."""
+        if direction not in self.over and not self.ends[direction][1].transport.is_closing():
+            self.over.add(direction)
+            self.ends[direction][1].write_eof()
 
     def without_notifications(self, data):
         """Whole messages only, less the notifications when deaf."""
@@ -82,9 +89,7 @@ class Proxy:
     def half_close(self, kind, toward):
         """One end hears that nothing more will come; the other way stays open."""
         def close(link):
-            writer = link.ends[toward][1]
-            if writer.can_write_eof():
-                writer.write_eof()
+            link.end(toward)
         return self._each(kind, close)
 
     def stall(self, kind, seconds=None):
@@ -185,12 +190,13 @@ class Proxy:
                     self._look(link, data)
                 else:
                     data = link.without_notifications(data)
-                writer.write(data)
-                await writer.drain()
+                if not writer.transport.is_closing() and direction not in link.over:
+                    writer.write(data)
+                    await writer.drain()
         if direction == "to service" or writer.transport.is_closing():
             link.cut()
-        elif writer.can_write_eof():
-            writer.write_eof()
+        else:
+            link.end(direction)
 
     def _look(self, link, data):
         if link.kind != "other":

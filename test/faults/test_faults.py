@@ -28,12 +28,15 @@ def test_everything_equals_the_truth_whatever_went_wrong(cluster, database, tmp_
         chance = random.Random(SEED)
         stage = Stage(cluster, database, tmp_path / "serve.log")
         referee = Referee(stage, chance, ONLY, bulks=SECONDS > 100)
+        wrong = None
         try:
             referee.run(SECONDS)
-        except Wrong as wrong:
-            pytest.fail(f"seed {SEED}, after {stage.seconds():.1f} s: {wrong}\n{stage.report()}", pytrace=False)
+        except Wrong as found:
+            wrong = f"seed {SEED}, after {stage.seconds():.1f} s: {found}\n{stage.report()}"
         finally:
             referee.close()
             stage.program.go_on()
             stage.program.process.kill()
             stage.close()
+    if wrong:
+        pytest.fail(wrong, pytrace=False)
