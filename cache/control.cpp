@@ -56,8 +56,12 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
 {
     auto const asked = definitions_asked;
     auto seen = co_await read_catalog(connection);
-    auto const problems = co_await look_for_problems(connection, seen.schema_version);
-    if (asked != definitions_asked) co_return;  // they changed meanwhile: once more
+    std::vector<tally_problems> problems;
+    if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
+    if (asked != definitions_asked) {  // they changed meanwhile: once more
+        next_look = clock::time_point{};
+        co_return;
+    }
     definitions_read = asked;
     control_trouble.clear();
     reconcile(std::move(seen));

@@ -30,7 +30,7 @@ select tally.alter_tally('tweets', actions => $${
   "late":    "insert into tweet.activity (messageid, action) values ($1::bigint, 'late')",
   "orphan":  "insert into tweet.activity (messageid, action, parent) values ($1::bigint, 'fav', 4711)",
   "slow":    "with s as (select pg_sleep(($2->>'s')::float)) insert into tweet.activity (messageid, action) select $1::bigint, 'fav' from s",
-  "twisted": "insert into tweet.activity (messageid, action) select $1::bigint, 'fav' from (select count(*), pg_sleep(0.02) from tweet.activity) as c (n, s) where s is not null",
+  "twisted": "insert into tweet.activity (messageid, action) select $1::bigint, case when n > 0 then 'fav' end from (select count(*), pg_sleep(0.02) from tweet.activity) as c (n, s)",
   "nothing": "delete from tweet.activity where messageid = $1::bigint and false",
   "full":    "select tweet.full()"}$$);
 """
