@@ -80,6 +80,13 @@ void replica_set::impl::look_at_audits()
     }
 }
 
+void replica_set::impl::let_audits_go()
+{
+    for (auto const& [name, state] : loads) {
+        end_audit(name, *state, audit_outcome::stopped, "the replicas are about to be stopped; nothing was compared");
+    }
+}
+
 // The load of an audit has ended. If it failed, the tally follows its events as before; if it was given up, for the
 // tally is not live any more, somebody has asked for another load or will when the transport is open.
 void replica_set::impl::audit_ended(std::string const& name, load_state& state, std::string const& why)
@@ -87,7 +94,7 @@ void replica_set::impl::audit_ended(std::string const& name, load_state& state, 
     auto* const tally = find(name);
     if (tally != nullptr) tally->abandon_load();
     if (state.audit) end_audit(name, state, audit_outcome::failed, why);
-    if (tally != nullptr && tally->state() != cache::state::live && !state.wanted) want_load(name, load_cause::retry);
+    if (tally != nullptr && tally->state() != cache::state::live && !state.wanted) plan_load(name, load_cause::retry);
 }
 
 // The load of an audit is through.

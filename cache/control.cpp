@@ -24,12 +24,18 @@ asio::awaitable<void> replica_set::impl::control()
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
             if (made_in != generation) connection.close();
-            made_in = generation;
-            if (!connection.is_open()) co_await connection.connect(connection_settings());
+            if (!connection.is_open()) {
+                made_in = generation;
+                co_await connection.connect(connection_settings());
+                want_definitions();
+            }
             co_await control_turn(connection, next_heartbeat);
             pauses.reset();
-            if (definitions_current()) wake_at = std::min({next_heartbeat, next_write_barrier(), next_look});
+            wake_at = std::min(next_heartbeat, next_write_barrier());
+            wake_at = std::min(wake_at, definitions_current() ? next_look : readings.ready());
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
@@ -47,8 +53,9 @@ asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
     }
-    if (!definitions_current()) co_await refresh_definitions(connection);
-    else if (clock::now() >= next_look) co_await look_again(connection);
+    bool const current = definitions_current();
+    if (current && clock::now() >= next_look) co_await look_again(connection);
+    if (!current && clock::now() >= readings.ready()) co_await refresh_definitions(connection);
     if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
 }
 
@@ -58,16 +65,14 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
     auto seen = co_await read_catalog(connection);
     std::vector<tally_problems> problems;
     if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
-    if (asked != definitions_asked) {  // they changed meanwhile: once more
-        next_look = clock::time_point{};
-        co_return;
-    }
+    readings.done(clock::now());
+    // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
     definitions_read = asked;
     control_trouble.clear();
     reconcile(std::move(seen));
     take_problems(problems);
     for (auto const& [name, tally] : replicas) {
-        if (tally->state() != cache::state::live && !loads[name]->running) want_load(name, loads[name]->cause);
+        if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
     }
     end_turn();
     wake_loaders();
@@ -92,7 +97,7 @@ void replica_set::impl::reconcile(catalog seen)
         auto* const known = find(what.name);
         if (known != nullptr && known->what().kind() == what.kind()) {
             auto const name = what.name;
-            if (known->redefine(std::move(what))) want_load(name, load_cause::definition);
+            if (known->redefine(std::move(what))) plan_load(name, load_cause::definition);
             continue;
         }
         if (known != nullptr) remove_tally(what.name);
@@ -113,8 +118,10 @@ void replica_set::impl::add_tally(cache::definition what)
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
     replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits));
-    loads.emplace(name, std::make_shared<load_state>(executor, settings.database.retry));
-    want_load(name, load_cause::start);
+    auto const state = std::make_shared<load_state>(executor, settings.database.retry);
+    state->definitions_needed = definitions_asked;
+    loads.emplace(name, state);
+    plan_load(name, load_cause::start);
 }
 
 void replica_set::impl::remove_tally(std::string const& name)

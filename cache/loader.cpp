@@ -1,5 +1,7 @@
 #include <pgtally/cache/loader.hpp>
 
+#include <pgtally/cache/catalog.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <tuple>
@@ -56,6 +58,12 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, std::string 
     wanted(target).begin_load();
     connection.set_timeout(times.answer);
     co_await connection.script(begin);
+    // The name may lead to another database than the one that definitions were read from, as after a failover. What is
+    // altered later than this is told by an event before the barrier comes back.
+    auto const meant = co_await read_fingerprint(connection, name);
+    if (meant != wanted(target).what().fingerprint) {
+        throw load_failure{"its definition in the database is another one than was read", false};
+    }
     connection.set_timeout(times.answer + lock_timeout);
     co_await connection.query("select tally.lock_source($1)", name);
     connection.set_timeout(times.answer);

@@ -16,7 +16,17 @@ bool is_permanent(db::error const& e) noexcept
 
 }  // namespace
 
+// Asked for by what the transport brought, or by hand.
 void replica_set::impl::want_load(std::string_view name, load_cause cause)
+{
+    bool const definition_in_doubt =
+        cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition;
+    auto const at = loads.find(name);
+    if (at != loads.end() && definition_in_doubt) at->second->definitions_needed = definitions_asked;
+    plan_load(name, cause);
+}
+
+void replica_set::impl::plan_load(std::string_view name, load_cause cause)
 {
     auto const at = loads.find(name);
     if (at == loads.end()) return;
@@ -25,7 +35,8 @@ void replica_set::impl::want_load(std::string_view name, load_cause cause)
     // it.
     state.wanted = true;
     state.cause = cause;
-    if (state.held && (cause == load_cause::reload || cause == load_cause::definition)) {  // perhaps that was the remedy
+    if (state.held &&
+        (cause == load_cause::reload || cause == load_cause::definition)) {  // perhaps that was the remedy
         next_look = clock::time_point{};
         control_wake.notify();
     }
@@ -52,7 +63,7 @@ void replica_set::impl::wake_loaders()
 std::optional<std::string> replica_set::impl::next_load(clock::time_point now, clock::time_point& wake_at)
 {
     wake_at = clock::time_point::max();
-    if (!transport_open || !definitions_current()) return std::nullopt;
+    if (!transport_open || definitions_read == 0) return std::nullopt;
     std::optional<std::string> to_audit;
     for (auto const& [name, state] : loads) {
         if (state->running || state->held) continue;
@@ -60,8 +71,11 @@ std::optional<std::string> replica_set::impl::next_load(clock::time_point now, c
             if (state->audit && !to_audit) to_audit = name;
             continue;
         }
-        if (state->not_before <= now) return name;
-        wake_at = std::min(wake_at, state->not_before);
+        if (definitions_read < state->definitions_needed) continue;
+        auto const due = state->cause == load_cause::reload ? std::max(state->not_before, state->reloads.ready())
+                                                            : state->not_before;
+        if (due <= now) return name;
+        wake_at = std::min(wake_at, due);
     }
     return audit_under_way() ? std::nullopt : to_audit;
 }
@@ -106,10 +120,12 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     }
     state->running = false;
     state->loading_on = nullptr;
-    if (mine.connection.in_transaction()) mine.connection.close();
+    if (state->running_cause == load_cause::reload) state->reloads.done(clock::now(), clock::now() - began);
+    // What failed may have been on a connection to another database than the transport's, as after a failover.
+    if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
     if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
-    else if (given_up) want_load(name, state->wanted ? state->cause : load_cause::retry);
+    else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);
     end_turn();
     wake_loaders();
@@ -188,9 +204,11 @@ void replica_set::impl::load_done(std::string const& name, load_state& state, cl
     if (settings.on_load) settings.on_load(seconds);
     auto& count = counted.tallies[name];
     if (report.was_live) count.drift_keys += report.differed;
+    if (!report.live && !state.wanted) plan_load(name, load_cause::reload);
     log(db::level::info,
-        "tally " + name + ": live after a load (" + std::string{to_string(state.running_cause)} + ") of " +
-            std::to_string(report.keys) + " keys in " + std::to_string(seconds) + " s" +
+        "tally " + name + (report.live ? ": live" : ": still stale") + " after a load (" +
+            std::string{to_string(state.running_cause)} + ") of " + std::to_string(report.keys) + " keys in " +
+            std::to_string(seconds) + " s" +
             (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
     log_drift(name, report);
 }
@@ -214,7 +232,7 @@ void replica_set::impl::load_failed(std::string const& name, load_state& state, 
     auto* const tally = find(name);
     if (tally == nullptr) return;
     tally->abandon_load();
-    if (!state.wanted) want_load(name, load_cause::retry);
+    if (!state.wanted) plan_load(name, load_cause::retry);
     state.not_before = clock::now() + state.pauses.next();
     auto const reason = "cannot load tally " + name + ": " + why;
     if (tally->state() == cache::state::failed && deaf_for_good) return;  // it is known why, and better

@@ -59,11 +59,11 @@ void reception::on_event()
 // Events that follow are of a definition that is not known here, so that none may be applied until it is.
 void reception::on_definition()
 {
+    owner_->want_definitions();
     if (auto* const tally = find(decoded_.tally)) {
         stop_following(decoded_.tally, *tally, "its definition changed; loading again", false);
         owner_->want_load(decoded_.tally, load_cause::definition);
     }
-    owner_->want_definitions();
 }
 
 }  // namespace pgtally

@@ -86,10 +86,8 @@ void replica_set::impl::stop()
     events->stop();
     for (auto* const connection : open_connections) connection->close();
     for (auto const& each : loaders) each->connection.close();
-    for (auto const& [name, state] : loads) {
-        state->done.notify();
-        if (state->audit) end_audit(name, *state, audit_outcome::stopped, "the replicas were stopped");
-    }
+    for (auto const& [name, state] : loads) state->done.notify();
+    let_audits_go();
     for (auto& [number, write] : writes) write.changed.notify();
     wake_loaders();
     control_wake.notify();
@@ -171,6 +169,11 @@ void replica_set::reset(std::string_view name)
 asio::awaitable<audit_report> replica_set::audit(std::string name, std::chrono::milliseconds at_most)
 {
     return impl_->audit(std::move(name), std::chrono::steady_clock::now() + at_most);
+}
+
+void replica_set::let_audits_go()
+{
+    impl_->let_audits_go();
 }
 
 std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()

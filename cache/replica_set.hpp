@@ -68,8 +68,8 @@ public:
         std::uint64_t events = 0;  // applied
         std::map<load_cause, std::uint64_t> loads;
         std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
-        std::size_t problems = 0;      // that the database knows of it
         std::uint64_t audits = 0;      // that could compare
+        std::size_t problems = 0;      // that the database knows of it
     };
 
     struct counters {
@@ -110,6 +110,9 @@ public:
     // it is.
     // The audit goes on when the caller is late or gone, and is logged in any case. The set must outlive the wait.
     boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
+
+    // Whoever waits for an audit is told `stopped`.
+    void let_audits_go();
 
     // Read your writes, of a transaction of one's own: expect a barrier, send its id in the transaction, and wait for
     // it.

@@ -5,6 +5,7 @@
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/catalog.hpp>
 #include <pgtally/cache/loader.hpp>
+#include <pgtally/cache/pace.hpp>
 #include <pgtally/cache/problems.hpp>
 #include <pgtally/cache/reception.hpp>
 #include <pgtally/cache/replica_set.hpp>
@@ -40,6 +41,11 @@ struct replica_set::impl : reception::owner {
     // How many keys of a load's difference are in the log.
     static constexpr std::size_t max_logged_drift = 20;
 
+    // Any role can send events that ask for a load, or for the definitions to be read: so many in quick succession are
+    // answered at once, then one in an interval. One tally's do not delay another's.
+    static constexpr int max_quick_reloads = 5, max_quick_readings = 10;
+    static constexpr std::chrono::milliseconds reload_interval{1'000}, reading_interval{250};
+
     // Somebody wants to know whether a tally is the truth.
     struct audit_request {
         std::string epoch;      // of the tally that was asked about
@@ -61,13 +67,15 @@ struct replica_set::impl : reception::owner {
         load_cause running_cause = load_cause::start;  // of the one under way
         std::uint64_t number = 0;                      // of the load under way: a barrier that comes late finds another
         clock::time_point not_before = clock::time_point::min();
+        std::uint64_t definitions_needed = 0;  // no load before they were read so often
+        pace reloads{reload_interval, max_quick_reloads};
         std::optional<cache::load_report> report;
         db::backoff pauses;
         db::detail::signal done;
         db::connection* loading_on = nullptr;  // while it runs
+        std::shared_ptr<audit_request> audit;  // that is wanted or under way
         std::vector<std::string> problems;     // that the database knows
         bool held = false;                     // not to be loaded: its source is lost
-        std::shared_ptr<audit_request> audit;  // that is wanted or under way
 
         load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
@@ -160,6 +168,7 @@ struct replica_set::impl : reception::owner {
     void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
     void audit_ended(std::string const& name, load_state& state, std::string const& why);
     void look_at_audits();
+    void let_audits_go();
     bool audit_under_way() const noexcept;
 
     // loads.cpp
@@ -171,6 +180,7 @@ struct replica_set::impl : reception::owner {
     void log_drift(std::string const& name, cache::load_report const& report);
     void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
     void want_load(std::string_view name, load_cause cause) override;
+    void plan_load(std::string_view name, load_cause cause);
     std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
     void wake_loaders();
     bool definitions_current() const noexcept { return definitions_asked == definitions_read; }
@@ -189,7 +199,8 @@ struct replica_set::impl : reception::owner {
 
     std::uint64_t generation = 0;  // of connections: those of another are not used any more
     bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
-    std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current, which loads wait for
+    std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current
+    pace readings{reading_interval, max_quick_readings};
     int schema_version = 0;
     std::string transport_trouble, control_trouble;
     bool transport_trouble_permanent = false, control_trouble_permanent = false;

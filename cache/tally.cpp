@@ -10,6 +10,12 @@
 
 namespace pgtally::cache {
 
+namespace {
+
+constexpr char const* reload_reason = "the source changed in a way that events do not tell; loading again";
+
+}  // namespace
+
 tally::tally(definition what, limits const& bounds)
     : definition_{std::move(what)}
     , limits_{bounds}
@@ -80,17 +86,20 @@ outcome tally::apply_to_load(event const& e)
         return outcome::needs_load;
     }
     if (load_->fence->contains(e.transaction)) return outcome::contained;
+    bool const asked_before = load_->reload;
     apply_to_fresh(e);
-    return load_->spoiled.empty() ? outcome::applied : outcome::needs_load;
+    bool const asks = load_->reload && !asked_before;
+    return load_->spoiled.empty() && !asks ? outcome::applied : outcome::needs_load;
 }
 
 // An event that the load's fence does not contain.
 void tally::apply_to_fresh(event const& e)
 {
+    if (load_->reload) return;
     auto& table = load_->table;
     load_->highest = std::max(load_->highest, e.transaction);
     if (e.what == event::kind::reload) {
-        load_->spoiled = "a reload was asked for after its snapshot";
+        load_->reload = true;
         return;
     }
     if (e.what == event::kind::truncate) {
@@ -109,9 +118,7 @@ outcome tally::apply_to_served(event const& e)
     switch (e.what) {
         case event::kind::deltas: add_to_served(e); break;
         case event::kind::truncate: truncate_served(); break;
-        case event::kind::reload:
-            set_state(state::stale, "the source changed in a way that events do not tell; loading again");
-            return outcome::needs_load;
+        case event::kind::reload: set_state(state::stale, reload_reason); return outcome::needs_load;
         default: return outcome::ignored;
     }
     highest_ = std::max(highest_, e.transaction);
@@ -222,7 +229,9 @@ std::optional<load_report> tally::barrier_back(std::string_view id)
     if (loaded_) take_differences(done.table, report);
     else take_first(std::move(done.table));
     forget_old_zeros();
-    set_state(state::live, {});
+    report.live = !done.reload;
+    if (report.live) set_state(state::live, {});
+    else set_state(state::stale, reload_reason);
     return report;
 }
 

@@ -15,6 +15,9 @@
 //   is
 //                      compared with the served one, and what differs becomes a change like any other.
 //
+// A `reload` event that the fence does not contain ends what is applied to the fresh table: the load becomes what is
+// served, for it is no guess, but the tally is stale until a load that contains it.
+//
 // While live, events are applied to the served table too, if its own fence does not contain them. While not live they
 // are not: a hole in the events would make the numbers wrong.
 //
@@ -56,6 +59,7 @@ struct load_report {
     std::uint64_t keys = 0;      // that are not 0 in the truth
     std::uint64_t differed = 0;  // keys that were served with other counters
     bool first = false;          // nothing was served before
+    bool live = true;            // the tally is, now; else a reload was asked for meanwhile, and another load is needed
 
     // Whether the tally was live until this moment. Then what was served and what was loaded are of one point in the
     // order of commits, and a key that differed had drifted from the truth.
@@ -134,6 +138,7 @@ private:
         counter_table table;
         std::string barrier;
         std::string spoiled;  // why it cannot succeed any more
+        bool reload = false;  // one was asked for after its fence: what comes later is not applied
         xid highest{};        // of the events applied to `table`
         xid before{};         // of those applied to the served table when this began
     };

@@ -76,16 +76,24 @@ asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
 
 asio::awaitable<void> acceptor::run(context& with)
 {
-    bool told = false;
+    using clock = std::chrono::steady_clock;
+    bool full = false, told = false;
+    auto tell_at = clock::time_point::min();
     while (socket_.is_open()) {
         auto [failure, socket] = co_await socket_.async_accept(as_values);
         if (failure == asio::error::operation_aborted || !socket_.is_open()) break;
         if (out_of_resources(failure)) {
-            if (!std::exchange(told, true)) log(log_level::error, "no more connections for now: {}", failure.message());
+            // At the edge, it is full and not full again and again.
+            if (!std::exchange(full, true) && clock::now() >= tell_at) {
+                log(log_level::error, "no more connections for now: {}", failure.message());
+                told = true;
+                tell_at = clock::now() + with.bounds.accept_report;
+            }
             co_await pause(with.bounds.accept_pause);
             continue;
         }
         if (failure) continue;
+        full = false;
         if (std::exchange(told, false)) log(log_level::info, "connections are taken again");
         take(std::move(socket), with);
     }

@@ -1,5 +1,6 @@
 #include <pgtally/server/api.hpp>
 #include <pgtally/server/api_query.hpp>
+#include <pgtally/server/audit_answer.hpp>
 #include <pgtally/server/log.hpp>
 #include <pgtally/server/origin.hpp>
 #include <pgtally/server/problem.hpp>
@@ -65,7 +66,7 @@ bool is_client_script(target const& split)
 bool takes(route_id id, method verb, bool writable)
 {
     if (id == route_id::action) return writable && verb == method::post;
-    if (id == route_id::reset) return verb == method::post;
+    if (id == route_id::reset || id == route_id::audit) return verb == method::post;
     return verb == method::get || verb == method::head;
 }
 
@@ -135,11 +136,12 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::keys: co_return co_await read(asked, where, split);
         case route_id::action: co_return co_await act(asked, where);
         case route_id::reset: co_return reset(where);
+        case route_id::audit: co_return co_await audit(where);
         case route_id::livez: co_return response{.body = R"({"alive":true})"};
         case route_id::readyz: co_return readiness(split);
         case route_id::metrics: {
             response out{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-            out.body = from_.measured.text(from_.replicas, from_.connected);
+            out.body = from_.measured.text(from_.replicas, from_.connected, from_.kept);
             co_return out;
         }
         case route_id::socket: {
@@ -254,6 +256,19 @@ response api::reset(route const& where)
     log(log_level::info, "tally {}: reset asked for", tally->what().name);
     from_.replicas.reset(tally->what().name);
     return {.status = 202, .body = R"({"reset":true})"};
+}
+
+// Who asked may go: the audit goes on, and its outcome is logged.
+asio::awaitable<response> api::audit(route const& where)
+{
+    cache::tally* tally = nullptr;
+    auto refused = found(where.tally, tally);
+    if (tally == nullptr) co_return refused;
+    auto const name = tally->what().name;
+    log(log_level::info, "tally {}: audit asked for", name);
+    auto const longest = std::chrono::milliseconds{from_.options.bounds.audit_timeout};
+    auto const outcome = co_await from_.replicas.audit(name, longest);
+    co_return audit_answer(outcome);
 }
 
 response api::web(target const& split) const

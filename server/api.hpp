@@ -35,6 +35,7 @@ public:
         web_folder const& web;
         metrics const& measured;
         clients const& connected;
+        materialize_counters const& kept;
         bool const& draining;  // not ready any more
         bool const& closing;   // no new clients any more
     };
@@ -53,6 +54,7 @@ private:
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
     response reset(route const& where);
+    asio::awaitable<response> audit(route const& where);
     response not_ready() const;
     response list() const;
     response web(target const& split) const;

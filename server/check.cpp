@@ -42,7 +42,9 @@ asio::awaitable<findings> find_all(db::config settings)
         bool const installed = co_await check_schema(connection, out);
         if (installed) {
             co_await check_rights(connection, out);
+            co_await check_tables(connection, out);
             co_await check_tallies(connection, out);
+            co_await check_senders(connection, out);
         }
     } catch (db::error const& e) {
         add_failure(out, "query", e);
@@ -69,7 +71,7 @@ int check(check_options const& options)
     io.run();
     if (failure) std::rethrow_exception(failure);
     std::cout << (options.json ? json_of(found) : text_of(found));
-    return found.empty() ? 0 : 1;
+    return all_good(found) ? 0 : 1;
 }
 
 }  // namespace pgtally::server

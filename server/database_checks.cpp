@@ -111,6 +111,51 @@ asio::awaitable<void> check_rights(db::connection& connection, findings& out)
     }
 }
 
+asio::awaitable<void> check_senders(db::connection& connection, findings& out)
+{
+    constexpr std::size_t named = 5;
+    auto const roles = co_await connection.query(R"(
+        select rolname, count(*) over (), quote_ident(current_database())
+          from pg_roles
+         where rolcanlogin and not rolsuper and rolname <> current_user
+           and has_database_privilege(oid, current_database(), 'connect')
+         order by rolname limit 5)");
+    if (roles.size() == 0) co_return;
+    auto const count = number(roles.text(0, 1));
+    std::string names;
+    for (std::size_t i = 0; i < roles.size(); ++i) names += (i == 0 ? "" : ", ") + std::string{roles.text(i, 0)};
+    if (roles.size() == named && count > static_cast<int>(named)) names += ", …";
+    add(out, "senders", severity::note,
+        std::to_string(count) + (count == 1 ? " other role (" : " other roles (") + names +
+            ") may connect to this database and so send events: a forged one shows wrong counters until the next audit",
+        "revoke connect on database " + std::string{roles.text(0, 2)} +
+            " from public, grant it to those who need it; or audit: pgtally serve --audit-every 1h");
+}
+
+asio::awaitable<void> check_tables(db::connection& connection, findings& out)
+{
+    // By the catalogs: a name is not looked up in a schema that this role may not use.
+    auto const lacking = co_await connection.query(R"(
+        select t.name, t.materialize,
+               concat_ws('; ',
+                 case when not has_schema_privilege(n.oid, 'usage')
+                      then format('grant usage on schema %I to %I', n.nspname, current_user) end,
+                 case when missing is not null then format('grant %s on %s to %I', missing, t.materialize, current_user) end)
+          from tally.tallies t cross join lateral parse_ident(t.materialize) as parsed
+               join pg_namespace n on n.nspname = parsed[1]
+               join pg_class c on c.relnamespace = n.oid and c.relname = parsed[2]
+               cross join lateral (
+                 select string_agg(p, ', ') as missing from unnest(array['select', 'insert', 'update']) as p
+                  where not has_table_privilege(c.oid, p)) as m
+         where missing is not null or not has_schema_privilege(n.oid, 'usage') order by t.name)");
+    for (std::size_t i = 0; i < lacking.size(); ++i) {
+        add(out, "rights", severity::error,
+            "this role may not write table " + std::string{lacking.text(i, 1)} + ", which the counters are kept in",
+            std::string{lacking.text(i, 2)});
+        out.back().tally = lacking.text(i, 0);
+    }
+}
+
 asio::awaitable<void> check_tallies(db::connection& connection, findings& out)
 {
     auto const problems =

@@ -25,6 +25,12 @@ asio::awaitable<bool> check_schema(db::connection& connection, findings& out);
 // Whether this role may do what serving needs.
 asio::awaitable<void> check_rights(db::connection& connection, findings& out);
 
+// Who could forge events: the roles that may connect, but for superusers, who can do anything, and this one. A note.
+asio::awaitable<void> check_senders(db::connection& connection, findings& out);
+
+// Whether this role may write the tables that tallies are kept in.
+asio::awaitable<void> check_tables(db::connection& connection, findings& out);
+
 // What each tally's own look at itself says: triggers, partitions, row level security.
 asio::awaitable<void> check_tallies(db::connection& connection, findings& out);
 

@@ -1,21 +1,33 @@
 #include <pgtally/server/finding.hpp>
 #include <pgtally/server/json_text.hpp>
 
+#include <algorithm>
+
 namespace pgtally::server {
 
 namespace {
 
 std::string_view word_of(finding::severity how_bad) noexcept
 {
-    return how_bad == finding::severity::error ? "error" : "warning";
+    switch (how_bad) {
+        case finding::severity::error: return "error";
+        case finding::severity::warning: return "warning";
+        case finding::severity::note: return "note";
+    }
+    return "error";
 }
 
 }  // namespace
 
+bool all_good(std::vector<finding> const& all) noexcept
+{
+    return std::ranges::all_of(all, [](auto const& one) { return one.how_bad == finding::severity::note; });
+}
+
 std::string text_of(std::vector<finding> const& all)
 {
-    if (all.empty()) return "nothing found that would keep counters from being exact or live\n";
     std::string out;
+    if (all_good(all)) out = "nothing found that would keep counters from being exact or live\n";
     for (auto const& one : all) {
         out += word_of(one.how_bad);
         out += ": ";
@@ -29,7 +41,7 @@ std::string text_of(std::vector<finding> const& all)
 std::string json_of(std::vector<finding> const& all)
 {
     std::string out{R"({"ok":)"};
-    out += all.empty() ? "true" : "false";
+    out += all_good(all) ? "true" : "false";
     out += R"(,"findings":[)";
     for (auto const& one : all) {
         if (&one != &all.front()) out += ',';

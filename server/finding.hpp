@@ -11,6 +11,7 @@ struct finding {
     enum class severity {
         error,    // counters are not exact or not live, or cannot be
         warning,  // they are, but will not stay so
+        note,     // they are, and will be: something to know, which is no reason to fail
     };
 
     std::string_view check;  // which one found it
@@ -18,6 +19,9 @@ struct finding {
     std::string tally;  // empty: it is about the database
     std::string message, remedy;
 };
+
+// Whether there is nothing to mend: at most notes.
+bool all_good(std::vector<finding> const& all) noexcept;
 
 std::string text_of(std::vector<finding> const& all);
 std::string json_of(std::vector<finding> const& all);

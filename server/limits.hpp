@@ -55,6 +55,24 @@ struct limits {
     std::chrono::seconds bypass_queue_timeout{2};  // so long for one of them; then 503
     std::chrono::seconds bypass_timeout{5};        // of the statement
 
+    // Materialization
+    // -----------------------------------------------------------------------------------------------------------
+
+    std::size_t materialize_batch_keys = 1'000;    // in one statement
+    std::size_t materialize_list_keys = 10'000;    // listed as changed; when more changed, the tally is looked through
+    std::size_t materialize_rows = 10'000;         // of the tally looked at in a turn, and of the table read at a time
+    std::size_t max_materialize_splits = 2'000;    // statements of a round that look for refused rows; then it pauses
+    std::chrono::seconds materialize_timeout{60};  // of a statement
+    std::chrono::seconds materialize_lock_timeout{5};  // of those, for locks that others hold on the table or its rows
+    std::size_t max_materialize_reasons = 64;  // distinct ones said since all was well; then they may be said again
+    std::chrono::milliseconds materialize_hurry{200};  // between two rounds while the server drains
+    std::chrono::seconds materialize_look{1};          // at most, between two looks for tallies that have a table
+
+    // Audits
+    // -----------------------------------------------------------------------------------------------------------
+
+    std::chrono::minutes audit_timeout{20};  // for whoever waits for one; the audit itself goes on
+
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 
@@ -63,8 +81,10 @@ struct limits {
     std::chrono::milliseconds reconnect_pause{500};  // of theirs, at most, while the database cannot be reached
     std::chrono::seconds idle_check_after{1};        // a connection of theirs that lay idle is tried before it is used
     std::chrono::milliseconds accept_pause{200};     // when the process has no descriptor left
+    std::chrono::seconds accept_report{10};          // between two log lines that say so
     std::chrono::milliseconds drain_spread{1'000};   // over which WebSockets are closed
-    std::chrono::seconds drain_timeout{8};           // then what is left is cut
+    std::chrono::seconds drain_timeout{8};           // then clients that are left are cut
+    std::chrono::seconds drain_end{9};               // then the last materialization is given up
 };
 
 }  // namespace pgtally::server

@@ -34,6 +34,10 @@ int run(check_options const& chosen)
 {
     return check(chosen);
 }
+int run(audit_options const& chosen)
+{
+    return audit(chosen);
+}
 
 int run(print_text const& answer)
 {

@@ -75,12 +75,25 @@ void add_replication(families& out, replica_set::counters const& stats)
     }
     begin(out, "pgtally_drift_keys_total", "keys that differed from the truth although the tally was live", counter);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.drift_keys), {{"tally", name}});
+    begin(out, "pgtally_audits_total", "audits that compared a tally with the truth", counter);
+    for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.audits), {{"tally", name}});
     begin(out, "pgtally_problems", "problems that the database knows of a tally, as pgtally check tells them", gauge);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.problems), {{"tally", name}});
     add_one(out, "pgtally_reconnects_total", "times that the transport was made anew", counter,
             static_cast<double>(stats.reconnects));
     add_one(out, "pgtally_notification_queue_usage_ratio", "how full PostgreSQL's notification queue is, 0 to 1", gauge,
             stats.notification_queue_usage);
+}
+
+void add_materialization(families& out, materialize_counters const& kept)
+{
+    add_one(out, "pgtally_materialized_keys_total", "rows written into the tables that tallies are kept in", counter,
+            static_cast<double>(kept.keys));
+    begin(out, "pgtally_materialize_failures_total", "times that a table could not be written, and was tried again",
+          counter);
+    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
+    begin(out, "pgtally_materialize_refused_total", "rows that a constraint refused, and that were skipped", counter);
+    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
 }
 
 void add_process(families& out)
@@ -140,11 +153,12 @@ void metrics::load(double seconds)
     registry_->load.Observe(seconds);
 }
 
-std::string metrics::text(replica_set& replicas, clients const& connected) const
+std::string metrics::text(replica_set& replicas, clients const& connected, materialize_counters const& kept) const
 {
     auto out = registry_->all.Collect();
     add_tallies(out, replicas);
     add_replication(out, replicas.stats());
+    add_materialization(out, kept);
     begin(out, "pgtally_clients", "connections", gauge);
     add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
     add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});

@@ -2,6 +2,7 @@
 
 #include <pgtally/cache/replica_set.hpp>
 #include <pgtally/server/clients.hpp>
+#include <pgtally/server/materializer.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -26,7 +27,7 @@ public:
     void load(double seconds);
 
     // Everything in Prometheus' text format.
-    std::string text(replica_set& replicas, clients const& connected) const;
+    std::string text(replica_set& replicas, clients const& connected, materialize_counters const& kept) const;
 
 private:
     struct registry;

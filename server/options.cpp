@@ -1,3 +1,4 @@
+#include <pgtally/server/http_client.hpp>
 #include <pgtally/server/option_values.hpp>
 #include <pgtally/server/origin.hpp>
 #include <pgtally/server/version.hpp>
@@ -33,6 +34,8 @@ po::options_description serve_description()
         ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
+        ("materialize-every", text("TIME"), "how often to write the tables that tallies are kept in; default 10s")
+        ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
         ("allow-origin", list("ORIGIN"), "let pages of this origin in, or of any by *; repeatable")
@@ -60,6 +63,20 @@ po::options_description check_description()
 {
     auto out = common_options();
     out.add_options()("json", "print the findings as JSON");
+    return out;
+}
+
+po::options_description audit_description()
+{
+    auto out = common_options();
+    // clang-format off
+    out.add_options()
+        ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
+        ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
+        ("url", po::value<std::string>()->value_name("URL"),
+         "have the server at this admin address do it, http://127.0.0.1:8081; no database is needed then")
+        ("json", "print the outcome as JSON");
+    // clang-format on
     return out;
 }
 
@@ -109,6 +126,15 @@ bool is_name(std::string_view text)
     return !text.empty() && text.size() <= 63 && letter(text.front()) && std::all_of(text.begin(), text.end(), good);
 }
 
+texts tallies_of(option_values const& values)
+{
+    auto out = values.list("tally");
+    for (auto const& name : out) {
+        if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
+    }
+    return out;
+}
+
 command parse_serve(option_values const& values)
 {
     using namespace std::chrono_literals;
@@ -118,11 +144,10 @@ command parse_serve(option_values const& values)
     if (out.listen.empty()) out.listen.push_back({"127.0.0.1", 8080});
     auto const admin = values.text("admin-listen", "127.0.0.1:8081");
     if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
-    out.tallies = values.list("tally");
-    for (auto const& name : out.tallies) {
-        if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
-    }
+    out.tallies = tallies_of(values);
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
+    out.materialize_every = values.time("materialize-every", "10s", 10ms);
+    if (values.text("audit-every", "off") != "off") out.audit_every = values.time("audit-every", "off", 1s);
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
     out.allow_origin = origins_of(values);
@@ -160,6 +185,24 @@ command parse_check(option_values const& values)
     return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
 }
 
+command parse_audit(option_values const& values)
+{
+    using namespace std::chrono_literals;
+    audit_options out;
+    out.dsn = dsn_of(values);
+    out.tallies = tallies_of(values);
+    out.follow = values.time("for", "10s", 0ms);
+    out.json = values.flag("json");
+    auto const url = values.text("url", "");
+    if (url.empty()) return out;
+    out.url = parse_server_url(url);
+    if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
+    if (!values.text("for", "").empty()) {
+        throw bad_option{"--for is not for --url: a server compares what it serves just now"};
+    }
+    return out;
+}
+
 struct command_description {
     std::string_view name, purpose;
     po::options_description (*options)();
@@ -171,7 +214,8 @@ constexpr std::string_view usage =
     "  serve      serve the counters of the database's tallies\n"
     "  install    put the schema \"tally\" into the database, or upgrade it\n"
     "  uninstall  remove it, and all triggers with it\n"
-    "  check      look for what would keep counters from being exact or live\n\n"
+    "  check      look for what would keep counters from being exact or live\n"
+    "  audit      compare counters that were followed with those that SQL computes\n\n"
     "pgtally COMMAND --help lists its options. Each is also read from the environment, as PGTALLY_<OPTION>.\n";
 
 std::string version_line()
@@ -204,6 +248,10 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
         {"uninstall", "Removes the schema \"tally\", and all triggers with it.", common_options, parse_uninstall},
         {"check", "Looks for what would keep counters from being exact or live.", check_description, parse_check},
+        {"audit",
+         "Loads counters, follows the events for a while, and compares them with a second load. Status 0: no key "
+         "differs;\n1: some do; 3: it could not compare.",
+         audit_description, parse_audit},
     };
     if (arguments.empty()) return wrong_usage{std::string{usage}};
     auto const& name = arguments.front();
@@ -221,8 +269,8 @@ command parse_command_line(texts const& arguments, environment const& getenv)
             return wrong_usage{"pgtally " + name + ": " + e.what() + "\nTry pgtally " + name + " --help.\n"};
         }
     }
-    return wrong_usage{"pgtally: " + shown(name) + " is no command; allowed is serve, install, uninstall or check\n\n" +
-                       std::string{usage}};
+    return wrong_usage{"pgtally: " + shown(name) +
+                       " is no command; allowed is serve, install, uninstall, check or audit\n\n" + std::string{usage}};
 }
 
 }  // namespace pgtally::server

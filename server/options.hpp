@@ -22,6 +22,8 @@ struct serve_options {
     std::optional<endpoint> admin_listen;
     std::vector<std::string> tallies;  // empty: all
     std::chrono::milliseconds heartbeat{};
+    std::chrono::milliseconds materialize_every{};
+    std::optional<std::chrono::milliseconds> audit_every;  // off if none
     bool writable = false;
     bool allow_bypass = false;
     std::vector<std::string> allow_origin;  // canonical, or "*"
@@ -48,6 +50,15 @@ struct check_options {
     bool json = false;
 };
 
+struct audit_options {
+    std::string dsn;
+    std::vector<std::string> tallies;    // empty: all
+    std::chrono::milliseconds follow{};  // events, between the two loads
+    std::optional<endpoint> url;         // a server's admin address, which then does it
+    bool json = false;
+    limits bounds;
+};
+
 // Text that answers the command line by itself.
 struct print_text {
     std::string text;
@@ -58,7 +69,8 @@ struct wrong_usage {
     std::string message;
 };
 
-using command = std::variant<serve_options, install_options, uninstall_options, check_options, print_text, wrong_usage>;
+using command = std::variant<serve_options, install_options, uninstall_options, check_options, audit_options,
+                             print_text, wrong_usage>;
 
 // The environment: the value of a variable, if it is set.
 using environment = std::function<std::optional<std::string>(std::string const& name)>;

@@ -16,7 +16,8 @@ namespace pgtally::server {
 // All tallies, also those that have no counters yet.
 response read_tallies(replica_set::tallies const& all);
 
-// Those of which nothing but the name is known, for the database was never reached; `trouble` says why, if it is not empty.
+// Those of which nothing but the name is known, for the database was never reached; `trouble` says why, if it is not
+// empty.
 response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
 
 // One tally, with its sums.

@@ -18,6 +18,9 @@ route find_tally_route(std::vector<std::string_view> const& path, bool admin)
     if (path.size() == 4 && what == "reset" && admin) {
         return {.id = route_id::reset, .pattern = "/v1/tallies/{tally}/reset", .tally = tally};
     }
+    if (path.size() == 4 && what == "audit" && admin) {
+        return {.id = route_id::audit, .pattern = "/v1/tallies/{tally}/audit", .tally = tally};
+    }
     if (path.size() == 5 && what == "keys") {
         return {.id = route_id::key, .pattern = "/v1/tallies/{tally}/keys/{key}", .tally = tally, .key = path[4]};
     }
@@ -53,6 +56,7 @@ std::string_view allowed_methods(route_id id, bool writable) noexcept
 {
     switch (id) {
         case route_id::action: return writable ? "POST, OPTIONS" : "OPTIONS";
+        case route_id::audit:
         case route_id::reset: return "POST, OPTIONS";
         default: return "GET, HEAD, OPTIONS";
     }

@@ -18,6 +18,7 @@ enum class route_id {
     readyz,
     metrics,  // of the admin address
     reset,    // of the admin address
+    audit,    // of the admin address
     web,      // the page, the browser client, the files of --web: whether there is one by that name is another question
 };
 

@@ -1,6 +1,8 @@
 #include <pgtally/server/acceptor.hpp>
+#include <pgtally/server/audit_rounds.hpp>
 #include <pgtally/server/database_config.hpp>
 #include <pgtally/server/log.hpp>
+#include <pgtally/server/materializers.hpp>
 #include <pgtally/server/process.hpp>
 #include <pgtally/server/service.hpp>
 #include <pgtally/server/version.hpp>
@@ -21,17 +23,25 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-replica_set::config replica_config(serve_options const& options, metrics& measured, clients& connected)
+replica_set::config replica_config(serve_options const& options, metrics& measured, clients& connected,
+                                   materializers& kept)
 {
     replica_set::config out;
     out.database = database_config(options.dsn);
     out.only = options.tallies;
     out.heartbeat = options.heartbeat;
     out.limits.max_keys = options.max_keys;
-    out.on_turn = [&connected] { connected.turn(); };
+    out.on_turn = [&connected, &kept] {
+        connected.turn();
+        kept.turn();
+    };
+    // Whoever changes what is served by hand may have changed the table as well.
+    out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
+    // The table that keeps what was just found to be the truth: it may not be it either.
+    out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     return out;
 }
 
@@ -58,6 +68,7 @@ struct service::impl {
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
     asio::awaitable<void> close_websockets();
+    asio::awaitable<void> finish_tables(clock::time_point until);
     bool quiet() const noexcept;
 
     serve_options const options;
@@ -71,16 +82,23 @@ struct service::impl {
     clients connected;
     shared_changes shared{options.bounds.max_shared_changes};
     web_folder web{options.web, options.bounds.max_web_file_bytes};
-    replica_set replicas{io.get_executor(), replica_config(options, measured, connected)};
+    replica_set replicas{io.get_executor(), replica_config(options, measured, connected, kept)};
+    materializers kept{io.get_executor(), replicas, database_config(options.dsn), options.materialize_every,
+                       options.bounds};
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
-    api requests{api::sources{options, replicas, acts, database, web, measured, connected, draining, closing}};
+    std::optional<audit_rounds> audits;
+    api requests{
+        api::sources{options, replicas, acts, database, web, measured, connected, kept.stats(), draining, closing}};
     context with{options.bounds, replicas, requests, measured, connected, shared, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 
 service::impl::impl(serve_options chosen) : options{std::move(chosen)}
 {
+    if (options.audit_every) {
+        audits.emplace(io.get_executor(), replicas, *options.audit_every, options.bounds.audit_timeout);
+    }
     for (auto const& where : options.listen)
         addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
     if (options.admin_listen)
@@ -142,9 +160,14 @@ asio::awaitable<void> service::impl::drain()
     draining = true;
     co_await sleep_for(options.drain_delay);
     auto const until = clock::now() + options.bounds.drain_timeout;
+    auto const ends = clock::now() + options.bounds.drain_end;
+    kept.hurry();
     closing = true;
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
+    // An audit may take longer than a drain.
+    if (audits) audits->stop();
+    replicas.let_audits_go();
     co_await close_websockets();
 
     using namespace std::chrono_literals;
@@ -153,14 +176,27 @@ asio::awaitable<void> service::impl::drain()
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
+    co_await finish_tables(ends);
     replicas.stop();
     over = true;
     next_look.cancel();
     signals.cancel();
     // What is left ends in a turn or two, unless it waits for the database.
-    for (int turns = 0; !quiet() && turns < 50; ++turns) co_await sleep_for(20ms);
+    for (int turns = 0; !quiet() && turns < 25; ++turns) co_await sleep_for(20ms);
     log(log_level::info, "ended");
     if (!quiet()) leave(0);
+}
+
+// When all actions have ended: what they did is in the tables, too.
+asio::awaitable<void> service::impl::finish_tables(clock::time_point until)
+{
+    using namespace std::chrono_literals;
+    kept.finish();
+    while (kept.busy() > 0 && clock::now() < until) co_await sleep_for(10ms);
+    if (kept.busy() == 0) co_return;
+    log(log_level::warn, "the last changes of {} table(s) could not be written in time: the next server does it",
+        kept.busy());
+    kept.cut();
 }
 
 // Whether nothing runs any more but the drain.
@@ -191,6 +227,8 @@ int service::run()
     impl_->start(impl_->watch_signals(), "the watch for signals");
     impl_->start(impl_->watch_clients(), "the watch of clients");
     impl_->start(impl_->replicas.run(), "the replicas");
+    impl_->start(impl_->kept.run(), "materialization");
+    if (impl_->audits) impl_->start(impl_->audits->run(), "the audits");
     for (auto const& address : impl_->addresses) impl_->start(address->run(impl_->with), "an address");
     impl_->io.run();
     return 0;

@@ -36,7 +36,8 @@ begin
     end if;
     begin
       perform tally.as_owner(owner, format('create table %I.%I (%I %s primary key, %s)', parsed[1], parsed[2],
-        case when d.counters -> 'key' is null then 'key' else 'tally_key' end, d.key_type,
+        case when d.counters -> 'key' is null then 'key' else 'tally_key' end,
+        format_type(to_regtype(d.key_type), -1),  -- a "character" without a length is one character
         (select string_agg(format('%I bigint not null default 0', m.member), ', ' order by m.place)
            from tally.members('counters'::text, d.counters) as m)));
     exception
@@ -47,7 +48,7 @@ begin
     end;
     d.materialize := format('%I.%I', parsed[1], parsed[2]);
     for server in select tally.servers() loop
-      perform tally.as_owner(owner, format('grant select, insert, update on %s to %I', d.materialize, server));
+      perform tally.grant_table(owner, d.materialize, server);
     end loop;
     return d;
   end if;
@@ -85,7 +86,54 @@ begin
     raise exception 'materialize: table % has % unique columns of type %', d.materialize, candidates, d.key_type
       using errcode = '42P10', hint = 'Exactly one column of that type may be unique: it is the key.';
   end if;
+  for server in select tally.servers() loop
+    perform tally.grant_table(owner, d.materialize, server);
+  end loop;
   return d;
+end
+$$;
+
+-- What a server's role lacks to write such a table, if anything.
+create or replace function tally.lacks_on_table(target text, server text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  missing text;
+begin
+  select * into rel from pg_class where oid = tally.table_named(target);
+  if not found then
+    return null;
+  end if;
+  select string_agg(p, ', ') into missing
+    from unnest(array['select', 'insert', 'update']) as p where not has_table_privilege(server, rel.oid, p);
+  return nullif(concat_ws('; ',
+    case when not has_schema_privilege(server, rel.relnamespace, 'usage')
+         then format('grant usage on schema %s to %I', rel.relnamespace::regnamespace, server) end,
+    case when missing is not null then format('grant %s on %s to %I', missing, target, server) end), '');
+end
+$$;
+
+-- Gives it what the source's owner, whose stand-in is open, can give: never more than the owner has. The rest is for
+-- others to grant.
+create or replace function tally.grant_table(owner oid, target text, server text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  kind text;
+begin
+  select * into rel from pg_class where oid = tally.table_named(target);
+  if not found then
+    return;
+  end if;
+  if not has_schema_privilege(server, rel.relnamespace, 'usage')
+     and has_schema_privilege(owner, rel.relnamespace, 'usage with grant option') then
+    perform tally.as_owner(owner, format('grant usage on schema %s to %I', rel.relnamespace::regnamespace, server));
+  end if;
+  foreach kind in array array['select', 'insert', 'update'] loop
+    if not has_table_privilege(server, rel.oid, kind) and has_table_privilege(owner, rel.oid, kind || ' with grant option') then
+      perform tally.as_owner(owner, format('grant %s on %s to %I', kind, target, server));
+    end if;
+  end loop;
 end
 $$;
 

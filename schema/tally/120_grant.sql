@@ -10,6 +10,31 @@ begin
 end
 $$;
 
+-- The tables that tallies are kept in, each by the owner of its tally's source, if the caller may act for that role.
+create or replace function tally.grant_tables(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  d record;
+  missing text;
+begin
+  for d in
+    select t.name, t.materialize, c.relowner as owner
+      from tally.definition t join pg_class c on c.oid = t.source where t.materialize is not null order by t.id
+  loop
+    if tally.lacks_on_table(d.materialize, role) is not null and pg_has_role(current_user, d.owner, 'member')
+       and has_database_privilege(d.owner, current_database(), 'temporary') then
+      perform tally.open_stand_in(d.owner);
+      perform tally.grant_table(d.owner, d.materialize, role);
+      perform tally.close_stand_in();
+    end if;
+    missing := tally.lacks_on_table(d.materialize, role);
+    if missing is not null then
+      raise notice 'tally "%": to write table % role % needs more rights: %', d.name, d.materialize, quote_ident(role), missing;
+    end if;
+  end loop;
+end
+$$;
+
 -- What serving needs. It reads every tally's counters, and can run every action.
 create or replace function tally.grant_server(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -25,6 +50,7 @@ begin
       execute format('grant execute on function tally.%s to %I', called, role);
     end if;
   end loop;
+  perform tally.grant_tables(role);
 end
 $$;
 
@@ -40,7 +66,7 @@ begin
   for called in
     select oid::regprocedure from pg_proc
      where pronamespace = 'tally'::regnamespace and proname !~ '^tally_[0-9]+_'
-       and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create')
+       and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create', 'grant_tables')
   loop
     execute format('grant execute on function %s to %I', called, role);
   end loop;

@@ -5,14 +5,11 @@ begin      starts it: begin(*arguments) -> the process; killed with the test
 meeting    has the first two who come to a place of the lab's meet there
 """
 
-import os
-import pathlib
 import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("PGTALLY_LAB", str(ROOT / "build" / "release" / "pgtally-lab"))
+from labs import PROGRAM, environment
 
 # The first two wait for each other; whoever comes later passes. A sequence, for it knows no transactions.
 MEETING = """
@@ -28,10 +25,6 @@ begin
 end
 $$;
 """
-
-
-def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "DATABASE_URL"))}
 
 
 @pytest.fixture

@@ -4,21 +4,10 @@ import json
 import os
 import pty
 import signal
-import time
 
 import pytest
+from labs import LONG, eventually
 from postgres import install
-
-LONG = 60  # seconds after which something that should happen is taken not to
-
-
-def eventually(what, why="it did not happen"):
-    until = time.monotonic() + LONG
-    while not (value := what()):
-        assert time.monotonic() < until, why
-        time.sleep(0.01)
-    return value
-
 
 def schemas(database):
     return {name for name, in database.sql.execute("select nspname from pg_namespace where nspname !~ '^(pg_|information)'")}
@@ -208,8 +197,11 @@ def test_json_names_what_was_asked(lab):
     assert found["experiment"] == "concurrency" and len(found["tables"]) == 1
 
 
-def test_progress_is_shown_on_a_terminal_only(begin):
-    run = ["concurrency", "--workers", 1, "--retweets", 2, "--strategy", "update"]
+@pytest.mark.parametrize("run, first", [
+    (["concurrency", "--workers", 1, "--retweets", 2, "--strategy", "update"], "update: 0 of 2"),
+    (["reading", "--way", "view", "--seconds", 1, "--history", 0], "view, seconds: 0 of 1"),
+    (["anomalies"], "anomalies: 0 of 3")])
+def test_progress_is_shown_on_a_terminal_only(begin, database_with_tally, run, first):
     assert begin(*run).communicate(timeout=LONG)[1] == ""
     ours, its = pty.openpty()
     process = begin(*run, stderr=its)
@@ -217,4 +209,4 @@ def test_progress_is_shown_on_a_terminal_only(begin):
     assert process.wait(timeout=LONG) == 0
     shown = os.read(ours, 65536).decode()
     os.close(ours)
-    assert shown.startswith("\rupdate: 0 of 2") and shown.endswith("\r\x1b[K")
+    assert shown.startswith("\r" + first) and shown.endswith("\r\x1b[K")

@@ -190,11 +190,39 @@ BOOST_AUTO_TEST_CASE(no_error_shows_a_password)
 
 BOOST_AUTO_TEST_CASE(help_and_version_everywhere)
 {
-    for (std::string const name : {"serve", "install", "uninstall", "check"}) {
+    for (std::string const name : {"serve", "install", "uninstall", "check", "audit"}) {
         BOOST_TEST(std::get<print_text>(parse({name, "--help"})).text.find(name) != std::string::npos);
         BOOST_TEST(std::get<print_text>(parse({name, "--nope", "--version"})).text.starts_with("pgtally "));
     }
     BOOST_TEST(std::get<print_text>(parse({"--help"})).text.find("serve") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(audits)
+{
+    BOOST_TEST(!serve({}).audit_every);
+    BOOST_TEST(!serve({"--audit-every", "off"}).audit_every);
+    BOOST_TEST((serve({"--audit-every", "1h"}).audit_every == 1h));
+    BOOST_TEST((serve({}, {{"PGTALLY_AUDIT_EVERY", "2m"}}).audit_every == 2min));
+    auto const parsed = parse({"audit", "--tally", "a", "--tally", "b", "--for", "2s", "--json"});
+    auto const& here = std::get<audit_options>(parsed);
+    BOOST_TEST((here.tallies == std::vector<std::string>{"a", "b"}));
+    BOOST_TEST((here.follow == 2s));
+    BOOST_TEST(here.json);
+    BOOST_TEST(!here.url);
+    BOOST_TEST((std::get<audit_options>(parse({"audit"})).follow == 10s));
+    auto const there = parse({"audit"}, {{"PGTALLY_URL", "http://127.0.0.1:8081"}});
+    BOOST_TEST((std::get<audit_options>(there).url == endpoint{"127.0.0.1", 8081}));
+    for (std::vector<std::string> const& bad : {std::vector<std::string>{"serve", "--audit-every", "999ms"},
+                                                {"serve", "--audit-every", "never"},
+                                                {"audit", "--for", "x"},
+                                                {"audit", "--tally", "A"},
+                                                {"audit", "--url", "https://x"},
+                                                {"audit", "--url", "http://me:geheim@x"},
+                                                {"audit", "--url", "http://x", "--for", "1s"}}) {
+        auto const wrong = parse(bad);
+        BOOST_TEST_REQUIRE(std::holds_alternative<wrong_usage>(wrong), bad.back());
+        BOOST_TEST((std::get<wrong_usage>(wrong).message.find("geheim") == std::string::npos));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(install_and_check)

@@ -26,16 +26,27 @@ BOOST_AUTO_TEST_CASE(routes)
         route_id open, admin;
     };
     using id = route_id;
-    for (auto const& [path, open, admin] :
-         {row{"/v1/tallies", id::tallies, id::tallies}, row{"/v1/tallies/", id::none, id::none},
-          row{"/v1/tallies/t", id::tally, id::tally}, row{"/v1/tallies/t/", id::none, id::none},
-          row{"/v1/tallies/t/keys", id::keys, id::keys}, row{"/v1/tallies/t/keys/", id::key, id::key},
-          row{"/v1/tallies/t/keys/a%2Fb", id::key, id::key}, row{"/v1/tallies/t/keys/1/fav", id::action, id::action},
-          row{"/v1/tallies/t/keys/1/", id::none, id::none}, row{"/v1/tallies/t/keys/1/2/3", id::none, id::none},
-          row{"/v1/tallies/t/reset", id::none, id::reset}, row{"/v1/tallies/t/nope", id::none, id::none},
-          row{"/v1/ws", id::socket, id::socket}, row{"/v1/nope", id::none, id::none},
-          row{"/livez", id::livez, id::livez}, row{"/readyz", id::readyz, id::readyz},
-          row{"/metrics", id::web, id::metrics}, row{"/", id::web, id::web}, row{"/a/b.json", id::web, id::web}}) {
+    for (auto const& [path, open, admin] : {row{"/v1/tallies", id::tallies, id::tallies},
+                                            row{"/v1/tallies/", id::none, id::none},
+                                            row{"/v1/tallies/t", id::tally, id::tally},
+                                            row{"/v1/tallies/t/", id::none, id::none},
+                                            row{"/v1/tallies/t/keys", id::keys, id::keys},
+                                            row{"/v1/tallies/t/keys/", id::key, id::key},
+                                            row{"/v1/tallies/t/keys/a%2Fb", id::key, id::key},
+                                            row{"/v1/tallies/t/keys/1/fav", id::action, id::action},
+                                            row{"/v1/tallies/t/keys/1/", id::none, id::none},
+                                            row{"/v1/tallies/t/keys/1/2/3", id::none, id::none},
+                                            row{"/v1/tallies/t/reset", id::none, id::reset},
+                                            row{"/v1/tallies/t/nope", id::none, id::none},
+                                            row{"/v1/tallies/t/audit", id::none, id::audit},
+                                            row{"/v1/tallies/t/audit/", id::none, id::none},
+                                            row{"/v1/ws", id::socket, id::socket},
+                                            row{"/v1/nope", id::none, id::none},
+                                            row{"/livez", id::livez, id::livez},
+                                            row{"/readyz", id::readyz, id::readyz},
+                                            row{"/metrics", id::web, id::metrics},
+                                            row{"/", id::web, id::web},
+                                            row{"/a/b.json", id::web, id::web}}) {
         BOOST_TEST_CONTEXT(path)
         {
             auto const split = split_target(path).value();

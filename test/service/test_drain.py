@@ -1,12 +1,17 @@
 """The end of a server."""
 
+import contextlib
+import os
 import signal
 import socket
 import threading
 
+import pytest
 import requests
 
 from program import eventually
+
+AT_MOST = 12  # seconds for an end that the program promises within 10
 
 
 def test_drain(server):
@@ -16,6 +21,15 @@ def test_drain(server):
     server.process.send_signal(signal.SIGTERM)
     assert [client.closed_with() for client in clients] == [(1001, "server is shutting down")] * 3
     assert server.process.wait(timeout=10) == 0
+
+
+def test_many_websockets_are_told_why(server):
+    clients = [server.connect() for _ in range(45)]
+    server.process.send_signal(signal.SIGTERM)
+    assert [client.closed_with() for client in clients] == [(1001, "server is shutting down")] * 45
+    assert server.process.wait(timeout=AT_MOST) == 0
+    for client in clients:
+        client.close()
 
 
 def test_sigint_and_idle_connections(server):
@@ -56,3 +70,141 @@ def test_a_client_that_does_not_answer_the_close_is_cut(server):
         assert mute.recv(4096).startswith(b"HTTP/1.1 101 ")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=10) == 0
+
+
+def test_an_action_that_waits_for_its_turn_is_run(server, tweets):
+    """More of them than connections: the last one waits in the server."""
+    answers = []
+    post = lambda: answers.append(server.post("/v1/tallies/tweets/keys/33/slow", json={"s": 2}))
+    asking = [threading.Thread(target=post) for _ in range(5)]
+    for each in asking:
+        each.start()
+    eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where wait_event = 'PgSleep'").fetchone() == (4,))
+    eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] == 6)  # and the one that asks
+    server.process.send_signal(signal.SIGTERM)
+    for each in asking:
+        each.join(20)
+    assert [answer.status_code for answer in answers] == [201] * 5
+    assert server.process.wait(timeout=AT_MOST) == 0
+    assert tweets.sql.execute("select count(*) from tweet.activity where messageid = 33 and action = 'fav'").fetchone() == (6,)
+
+
+def test_a_slow_answer_is_finished(serve, tweets, tmp_path):
+    size = 16 << 20
+    (tmp_path / "large").write_bytes(b"x" * size)
+    server = serve(tweets.dsn, "--web", str(tmp_path)).wait_live()
+    host, port = server.host.split(":")
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.settimeout(20)
+        slow.connect((host, int(port)))
+        slow.sendall(f"GET /large HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        head, _, body = slow.recv(65536).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "shutting down" in server.log())
+        received = len(body)
+        while part := slow.recv(65536):
+            received += len(part)
+    assert received == size
+    assert server.process.wait(timeout=AT_MOST) == 0
+
+
+def backends(database):
+    rows = database.sql.execute("select pid from pg_stat_activity where datname = current_database() and application_name ^@ 'pgtally'")
+    return [pid for (pid,) in rows.fetchall()]
+
+
+@contextlib.contextmanager
+def stopped(database):
+    """A database that answers nobody of the server any more, and does not close their connections either."""
+    pids = backends(database)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def kept(database):
+    return dict(database.sql.execute("select key::text, array[rts, favs] from tweet.kept").fetchall())
+
+
+def test_a_database_that_hangs(serve, tweets):
+    tweets.sql.execute("select tally.alter_tally('tweets', materialize => 'tweet.kept')")
+    server = serve(tweets.dsn, "--writable", "--materialize-every", "1h", "--heartbeat", "1h").wait_live()
+    eventually(lambda: len(kept(tweets)) == 3)
+    client = server.connect()
+    assert server.post("/v1/tallies/tweets/keys/99/fav").status_code == 201
+    with stopped(tweets):
+        asking = threading.Thread(target=post_and_forget, args=[server])
+        asking.start()
+        eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] == 2)
+        server.process.send_signal(signal.SIGTERM)
+        assert client.closed_with() == (1001, "server is shutting down")
+        assert server.process.wait(timeout=AT_MOST) == 0
+        asking.join(20)
+    assert "could not be written in time" in server.log()
+
+
+def post_and_forget(server):
+    with contextlib.suppress(requests.ConnectionError):
+        server.post("/v1/tallies/tweets/keys/33/fav")
+
+
+def test_a_load_under_way(serve, tweets):
+    lock = tweets.connect()
+    lock.autocommit = False
+    lock.execute("lock table tweet.activity in access exclusive mode")
+    server = serve(tweets.dsn)
+    eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where application_name = 'pgtally' and wait_event_type = 'Lock'").fetchone() == (1,))
+    assert server.stop() == 0
+    lock.rollback()
+
+
+def test_a_load_whose_database_hangs(serve, tweets):
+    lock = tweets.connect()
+    lock.autocommit = False
+    lock.execute("lock table tweet.activity in access exclusive mode")
+    server = serve(tweets.dsn)
+    eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where application_name = 'pgtally' and wait_event_type = 'Lock'").fetchone() == (1,))
+    with stopped(tweets):
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=AT_MOST) == 0
+    lock.rollback()
+
+
+def test_no_database_at_all(serve):
+    server = serve("host=127.0.0.1 port=1 user=nobody")
+    assert server.stop() == 0
+
+
+def test_an_action_that_does_not_end_is_cut(server, tweets):
+    asking = threading.Thread(target=lambda: failing(server))
+    asking.start()
+    eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where wait_event = 'PgSleep'").fetchone() == (1,))
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=AT_MOST) == 0
+    asking.join(20)
+    assert "did not go by themselves: cut" in server.log()
+
+
+def failing(server):
+    with pytest.raises(requests.ConnectionError):
+        server.post("/v1/tallies/tweets/keys/33/slow", json={"s": 9.5})
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(server, tweets, number):
+    asking = threading.Thread(target=lambda: failing(server))
+    asking.start()
+    eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where wait_event = 'PgSleep'").fetchone() == (1,))
+    server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: "shutting down" in server.log())
+    server.process.send_signal(number)
+    assert server.process.wait(timeout=AT_MOST) == 1
+    asking.join(20)
+    assert "ended by a second signal" in server.log()

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import resource
+import signal
 import socket
 import time
 
@@ -111,17 +112,125 @@ def test_a_client_that_takes_nothing_is_closed(server, tweets):
             rest += part
 
 
+def test_too_many_clients_of_the_admin_address(server):
+    host, port = server.admin.removeprefix("http://").split(":")
+    held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
+    answer = requests.get(server.admin + "/livez", timeout=10)
+    assert answer.status_code == 503 and answer.json()["code"] == "too_many_clients"
+    assert server.get("/livez").status_code == 200
+    # A hundred more are told so, when they ask; the next one is closed without a word.
+    told = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
+    eventually(lambda: closed_at_once(host, port))
+    told[0].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert told[0].recv(100).startswith(b"HTTP/1.1 503 ")
+    for each in held + told:
+        each.close()
+    eventually(lambda: requests.get(server.admin + "/livez", timeout=10).status_code == 200)
+
+
+def closed_at_once(host, port):
+    with socket.create_connection((host, int(port)), timeout=1) as one:
+        try:
+            return one.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+
 def test_out_of_descriptors(serve, tweets):
-    server = serve(tweets.dsn).wait_live()
+    server = serve(tweets.dsn, "--heartbeat", "200ms").wait_live()
+    client = server.connect()
+    assert client.ask(type="subscribe", id=1, tally="tweets", keys=["33"])["type"] == "snapshot"
+    session = requests.Session()
+    assert session.get(server.url + "/livez", timeout=10).ok
     open_now = len(os.listdir(f"/proc/{server.process.pid}/fd"))
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_now + 3, open_now + 3))
     host, port = server.host.split(":")
     held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
     eventually(lambda: "no more connections for now" in server.log())
+    # Those who are in are served.
+    tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
+    assert client.receive()["keys"] == {"33": {"rts": 2, "favs": 2}}
+    assert session.get(server.url + "/v1/tallies/tweets/keys/33", timeout=10).json()["counters"] == {"rts": 2, "favs": 2}
+    # At the edge it is said once, however often somebody goes and another comes.
+    for _ in range(5):
+        held.pop(0).close()
+        held.append(socket.create_connection((host, int(port)), timeout=10))
+        time.sleep(0.3)
     for each in held:
         each.close()
     assert server.get("/livez").status_code == 200
     eventually(lambda: "connections are taken again" in server.log())
+    assert server.log().count("no more connections for now") == 1
+    client.close()
+
+
+def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve, tweets):
+    """A load waits for its fence, for somebody has the source; meanwhile somebody forges events, 64 MiB of them."""
+    server = serve(tweets.dsn, "--heartbeat", "2s").wait_live()
+    lock = tweets.connect()
+    lock.autocommit = False
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    forged = """select count(pg_notify('tally', format('{"t":"tweets","x":"%s","n":%s,"at":1,"d":[%s]}', pg_current_xact_id(), n, deltas)))
+                  from generate_series(1, 4500) n, (select string_agg(format('["%s",1,1]', 1000 + i), ',') as deltas from generate_series(1, 560) i) as d"""
+    dropped = lambda: sum(value for name, value in server.metrics().items() if name.startswith("pgtally_events_dropped_total"))
+    why = "more events came before its snapshot than may be kept"
+    for _ in range(10):  # the load waits for 10 s only; then the next one is to be caught
+        lock.execute("lock table tweet.activity in access exclusive mode")
+        requests.post(server.admin + "/v1/tallies/tweets/reset", timeout=10)
+        eventually(lambda: tweets.sql.execute(waits).fetchone() == (1,))
+        before = dropped()
+        tweets.sql.execute(forged)
+        tweets.sql.execute("notify tally, 'junk'")
+        eventually(lambda: dropped() > before)
+        lock.rollback()
+        server.wait_live()
+        if why in server.log():
+            break
+    assert why in server.log()
+    eventually(lambda: server.get("/v1/tallies/tweets").json()["size"] == 3)
+    assert server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 1}
+
+
+def test_actions_are_bounded(server, tweets):
+    lock = tweets.connect()
+    lock.autocommit = False
+    lock.execute("lock table tweet.activity in access exclusive mode")
+    post = lambda _: server.post(KEYS + "/33/fav")
+    with concurrent.futures.ThreadPoolExecutor(270) as pool:
+        answers = list(pool.map(post, range(270)))
+    codes = [(answer.status_code, answer.json()["code"]) for answer in answers]
+    assert set(codes) == {(429, "too_many_requests"), (503, "not_done")}
+    assert codes.count((429, "too_many_requests")) == 270 - 256 - 4
+    lock.rollback()
+    assert post(0).json()["counters"] == {"rts": 2, "favs": 2}
+
+
+def test_an_action_may_take_so_long(server, tweets):
+    answer = server.post(KEYS + "/33/slow", json={"s": 60})
+    assert answer.status_code == 503 and answer.json()["code"] == "not_done"
+    assert server.post(KEYS + "/33/fav").json()["counters"] == {"rts": 2, "favs": 2}
+
+
+def test_an_action_that_is_not_seen_is_committed(serve, tweets):
+    server = serve(tweets.dsn, "--writable", "--heartbeat", "1h").wait_live()
+    (pid,), = tweets.sql.execute("select pid from pg_stat_activity where datname = current_database() and query ~* '^listen'").fetchall()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        answer = server.post(KEYS + "/33/fav")
+        assert answer.status_code == 202 and answer.json() == {"committed": True, "applied": False}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 2})
+
+
+def test_a_file_of_the_web(serve, tweets, tmp_path):
+    (tmp_path / "largest").write_bytes(b"x" * (16 << 20))
+    (tmp_path / "larger").write_bytes(b"x" * ((16 << 20) + 1))
+    server = serve(tweets.dsn, "--web", str(tmp_path))
+    assert len(server.get("/largest").content) == 16 << 20
+    assert server.get("/larger").status_code == 404
 
 
 def test_bypass_is_bounded(server, tweets):

@@ -106,6 +106,48 @@ def test_a_table_is_made(app):
     assert app.sql.execute("select materialize, to_regclass('app.counters') is not null from tally.tallies").fetchone() == (None, True)
 
 
+def can_write(app, table, role="server"):
+    return app.sql.execute("""select has_schema_privilege(%(role)s, split_part(%(table)s, '.', 1), 'usage')
+                                     and bool_and(has_table_privilege(%(role)s, %(table)s, p)) from unnest('{select,insert,update}'::text[]) p""",
+                           {"role": role, "table": table}).fetchone()[0]
+
+
+def test_servers_may_write_tables_before_and_after_they_are_made(app):
+    app.sql.execute("set role alice; create table app.there (post_id int primary key, n bigint, stars bigint); reset role")
+    app.sql.execute(MATERIALIZE, ["app.there"])
+    assert can_write(app, "app.there")
+    app.sql.execute("revoke all on app.there from server; revoke usage on schema app from server; select tally.grant_server('server')")
+    assert can_write(app, "app.there")
+    app.sql.execute("revoke all on app.there from server")
+    app.sql.execute("select tally.alter_tally('likes', materialize => 'app.made')")
+    assert can_write(app, "app.made") and not can_write(app, "app.there")
+    assert not can_write(app, "app.made", "bob")
+    assert app.sql.execute("select to_regprocedure('pg_temp.pgtally_owner(text, boolean)')").fetchone() == (None,)
+
+
+def test_no_more_is_given_than_the_sources_owner_has(app):
+    """alice may write a table of bob's, but not let others: nor may she by way of a superuser who grants."""
+    app.sql.execute("""create schema bobs authorization bob; set role bob; create table bobs.t (post_id int primary key, n bigint, stars bigint);
+                       grant usage on schema bobs to alice; grant insert, update on bobs.t to alice; reset role""")
+    app.sql.execute(MATERIALIZE, ["bobs.t"])
+    notices = []
+    app.sql.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    app.sql.execute("select tally.grant_server('server')")
+    assert not can_write(app, "bobs.t")
+    assert notices == ['tally "likes": to write table bobs.t role server needs more rights: '
+                       "grant usage on schema bobs to server; grant select, insert, update on bobs.t to server"]
+    app.sql.execute("set role bob; grant usage on schema bobs to server; grant select, insert, update on bobs.t to server; reset role")
+    notices.clear()
+    app.sql.execute("select tally.grant_server('server')")
+    assert notices == []
+
+
+def test_a_table_is_made_for_keys_of_any_length(app):
+    app.sql.execute("set role alice; create table app.codes (code char(8)); reset role")
+    app.sql.execute("select tally.create_tally('codes', 'app.codes', 'code', materialize => 'app.kept')")
+    app.sql.execute("insert into app.kept values ('12345678', 1)")
+
+
 def test_a_table_that_is_there_is_checked(app):
     app.sql.execute("set role alice")
     for number, columns in enumerate(("post_id int unique, n bigint, stars bigint, extra text", "stars numeric, n bigint, post_id int, primary key (post_id)")):

@@ -89,10 +89,71 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
                "more than 5000000 retweets in all are too many");
 }
 
+BOOST_AUTO_TEST_CASE(reading_has_writers_and_readers)
+{
+    auto const plain = std::get<reading_options>(read({"reading"}).what);
+    BOOST_TEST(plain.writers == 4U);
+    BOOST_TEST(plain.readers == 4U);
+    BOOST_TEST(plain.seconds.count() == 5);
+    BOOST_TEST(plain.refresh.count() == 1'000);
+    BOOST_TEST(plain.ways == way_names(), boost::test_tools::per_element());
+    auto const given =
+        std::get<reading_options>(read({"reading", "--writers", "2", "--readers=3", "--seconds", "9", "--refresh", "2m",
+                                        "--history", "0", "--message", "8", "--url", "http://localhost:1234"})
+                                      .what);
+    BOOST_TEST(given.writers == 2U);
+    BOOST_TEST(given.readers == 3U);
+    BOOST_TEST(given.seconds.count() == 9);
+    BOOST_TEST(given.refresh.count() == 120'000);
+    BOOST_TEST(given.history == 0U);
+    BOOST_TEST(given.message == 8);
+    BOOST_TEST(given.url == "http://localhost:1234");
+}
+
+BOOST_AUTO_TEST_CASE(reading_out_of_range_is_refused)
+{
+    BOOST_TEST(complaint({"reading", "--readers", "1001"}) == "--readers takes a number from 1 to 1000");
+    BOOST_TEST(complaint({"reading", "--writers", "0"}) == "--writers takes a number from 1 to 1000");
+    BOOST_TEST(complaint({"reading", "--seconds", "601"}) == "--seconds takes a number from 1 to 600");
+    BOOST_TEST(complaint({"reading", "--history", "1000001"}) == "--history takes a number from 0 to 1000000");
+    for (std::string const bad : {"9ms", "1", "s", "61m", ""})
+        BOOST_TEST(complaint({"reading", "--refresh", bad}) ==
+                   "--refresh takes a time from 10ms to 1h, as in 500ms, 10s, 1m");
+    for (std::string const bad : {"", "localhost:1", "https://h", "http://", "http://h/x", "http://ann:secret@h"})
+        BOOST_TEST(complaint({"reading", "--url", bad}) ==
+                   "--url takes the address of a server, as in http://127.0.0.1:8080");
+    BOOST_TEST(complaint({"reading", "--url", "http://h", "--program", "x"}) ==
+               "--program starts a server, --url names one that runs: one of the two");
+    BOOST_TEST(complaint({"reading", "--way", "x"}) ==
+               "--way takes one of view, materialized-view, summary-table, pgtally-http, pgtally-embedded");
+    BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not for reading");
+}
+
+BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
+{
+    auto const asked = read({"all", "--report", "r.html", "--workers", "2", "--spread", "3", "--attempts", "4",
+                             "--readers", "5", "--strategy", "update", "--way", "view", "--message", "6"});
+    auto const& chosen = asked.all.value();
+    BOOST_TEST(chosen.report == "r.html");
+    BOOST_TEST(chosen.experiments.size() == 5U);
+    auto const& concurrency = std::get<concurrency_options>(chosen.experiments[0]);
+    BOOST_TEST(concurrency.work.workers == 2U);
+    BOOST_TEST(concurrency.work.spread == 3U);
+    BOOST_TEST(concurrency.strategies == std::vector<std::string>{"update"}, boost::test_tools::per_element());
+    BOOST_TEST(std::get<isolation_options>(chosen.experiments[1]).attempts == 4U);
+    BOOST_TEST(std::get<walk_options>(chosen.experiments[2]).message == 6);
+    BOOST_TEST(std::get<reading_options>(chosen.experiments[3]).readers == 5U);
+    BOOST_TEST(std::get<anomalies_options>(chosen.experiments[4]).message == 6);
+    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not for all");
+    BOOST_TEST(complaint({"all", "--report", ""}) == "--report takes the name of a file");
+    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not for reading");
+    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not for anomalies");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
 {
-    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation or anomalies");
-    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation or anomalies");
+    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation, reading, anomalies or all");
     BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
     BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
 }
@@ -117,7 +178,7 @@ BOOST_AUTO_TEST_CASE(complaints_hold_no_connection_string)
 
 BOOST_AUTO_TEST_CASE(help_names_the_strategies)
 {
-    auto const text = std::get<help_text>(read({"--help"}).what).text;
+    auto const text = read({"--help"}).help.value().text;
     BOOST_TEST(text.find("Strategies: update insert pgtally\n") != std::string::npos);
     BOOST_TEST(text.find(usage) == 0U);
 }

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <limits>
+
 using namespace pgtally::cache;
 using namespace pgtally::test;
 
@@ -138,14 +140,99 @@ BOOST_AUTO_TEST_CASE(reload_is_stale_until_a_load_whose_fence_contains_it)
     finish(*t);
     BOOST_TEST((t->state() == state::live));
 
-    t->begin_load();
-    t->fence_known(snapshot("30:31:30"));
-    BOOST_TEST((t->apply(simple(event::kind::reload, 30)) == outcome::needs_load));
-    BOOST_TEST(t->loaded("33", row(1, 0)).has_value());  // refused: its fence does not contain 30
+    // One that comes while a load is under way: what was read is shown, up to it, and the tally is stale.
+    for (bool const kept : {false, true}) {
+        std::uint64_t const first = kept ? 50 : 30;
+        auto const events = [&] {
+            t->apply(deltas(first, "33", 1, 0));
+            return t->apply(simple(event::kind::reload, first + 1));
+        };
+        auto const at = std::to_string(first), next = std::to_string(first + 1), end = std::to_string(first + 2);
+        t->begin_load();
+        if (kept) BOOST_TEST((events() == outcome::needs_load));
+        BOOST_TEST(!t->fence_known(snapshot((at + ":" + end + ":" + at + "," + next).c_str())));
+        if (!kept) BOOST_TEST((events() == outcome::needs_load));
+        BOOST_TEST(!t->loaded("33", row(4, 0)));
+        t->apply(deltas(first + 2, "33", 100, 0));
+        auto const report = finish(*t);
+        BOOST_TEST(!report.live);
+        BOOST_TEST(!report.was_live);
+        BOOST_TEST((t->state() == state::stale));
+        BOOST_TEST(shown(*t, "33") == row(5, 0));
 
+        t->begin_load();
+        t->fence_known(snapshot((end + ":" + end + ":").c_str()));
+        t->loaded("33", row(6, 0));
+        BOOST_TEST(finish(*t).live);
+        BOOST_TEST((t->state() == state::live));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_load_tells_what_drifted_while_it_was_live)
+{
+    limits bounds;
+    bounds.max_reported_drift = 2;
+    auto t = loaded_tally("10:20:", bounds);
+    for (auto const* const key : {"33", "34", "35", "36"}) t->apply(deltas(21, key, 1, 0));
     t->begin_load();
-    t->apply(simple(event::kind::reload, 40));
-    BOOST_TEST(t->fence_known(snapshot("40:41:40")).has_value());
+    t->fence_known(snapshot("30:30:"));
+    t->loaded("33", row(1, 0));  // as served; 34 is gone
+    t->loaded("35", row(2, 0));
+    t->loaded("36", row(0, 3));
+    auto const report = finish(*t);
+    BOOST_TEST(report.was_live);
+    BOOST_TEST(report.compared == 4U);
+    BOOST_TEST(report.keys == 3U);
+    BOOST_TEST(report.differed == 3U);
+    BOOST_TEST_REQUIRE(report.drifted.size() == 2U);
+    BOOST_TEST(report.drifted[0].key == "34");
+    BOOST_TEST(report.drifted[0].served == row(1, 0));
+    BOOST_TEST(report.drifted[0].truth == row(0, 0));
+    BOOST_TEST(!report.forged);
+
+    t->lost("cut");
+    t->begin_load();
+    t->fence_known(snapshot("40:40:"));
+    auto const other = finish(*t);
+    BOOST_TEST(!other.was_live);
+    BOOST_TEST(other.differed == 3U);
+    BOOST_TEST(other.drifted.empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_forged)
+{
+    auto t = loaded_tally("10:20:");
+    auto const load_at = [&](char const* fence) {
+        t->begin_load();
+        t->apply(deltas(60, "34", 1, 0));  // while it is under way: it may be as it says
+        t->fence_known(snapshot(fence));
+        return finish(*t).forged;
+    };
+    t->apply(deltas(21, "33", 1, 0));
+    BOOST_TEST(!load_at("30:30:"));
+    t->apply(deltas(50, "33", 1, 0));
+    BOOST_TEST((load_at("61:61:") == std::nullopt));
+    t->apply(deltas(70, "33", 1, 0));
+    BOOST_TEST((load_at("70:70:") == xid{70}));  // not begun
+    BOOST_TEST((load_at("61:80:65") == std::nullopt));
+    t->apply(deltas(81, "33", 1, 0));
+    BOOST_TEST((load_at("81:82:81") == xid{81}));  // in progress
+}
+
+BOOST_AUTO_TEST_CASE(sums_wrap_around_and_come_back)
+{
+    auto t = loaded_tally("10:20:");
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
+    t->apply(deltas(21, "33", most, least));
+    t->apply(deltas(22, "33", 1, -1));
+    BOOST_TEST(shown(*t, "33") == row(least, most));
+    t->apply(deltas(23, "33", -1, 1));
+    BOOST_TEST(shown(*t, "33") == row(most, least));
+    t->apply(deltas(24, "33", -most, least));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+    BOOST_TEST(t->table().nonzero() == 0U);
+    BOOST_TEST((t->table().sums()[0] == 0));
 }
 
 BOOST_AUTO_TEST_CASE(events_that_do_not_fit_are_refused_whole)

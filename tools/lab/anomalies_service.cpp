@@ -139,6 +139,12 @@ asio::awaitable<verdict> restart(stage& on, std::int64_t messageid)
 
 void enter(section& into, char const* name, verdict said, char const* how)
 {
+    auto& bars = into.charts.front().bars;
+    std::size_t series = 0;
+    for (auto const value : {said.truth, said.article, said.ours}) {
+        bars.push_back({series == 0 ? name : "", static_cast<double>(value), number(value).text, series});
+        ++series;
+    }
     into.data.add({words(name), number(said.truth), number(said.article), number(said.ours)});
     into.says.push_back(std::string(name) + ": " + how);
 }
@@ -150,6 +156,9 @@ section empty_section(std::string const& version)
                          {"truth", "truth", align::right},
                          {"articles' service", "article", align::right},
                          {"pgtally", "pgtally", align::right}})};
+    chart drawn{"What each says", "retweets"};
+    drawn.series = {"truth", "articles' service", "pgtally"};
+    found.charts.push_back(std::move(drawn));
     found.says.emplace_back(
         "The retweets of a message: by SQL, by a client that works as the articles' service does, and by a replica, "
         "both of one table, at the same time.");

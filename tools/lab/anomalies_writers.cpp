@@ -157,10 +157,14 @@ asio::awaitable<std::vector<section>> writers_anomalies(laboratory& lab, std::in
         row.push_back(number(ours.rts(messageid)));
         all.front().data.add(std::move(row));
         all.front().says.push_back(std::string(now.name) + ": " + now.says);
-        all.push_back({now.name, to_table(done.steps)});
+        section walked{now.name, to_table(done.steps)};
+        walked.steps = done.steps;
+        all.push_back(std::move(walked));
         last = std::move(by_tally.steps);
     }
-    all.push_back({"pgtally: an insert each", to_table(last)});
+    section ours_walked{"pgtally: an insert each", to_table(last)};
+    ours_walked.steps = std::move(last);
+    all.push_back(std::move(ours_walked));
     co_return all;
 }
 

@@ -4,9 +4,9 @@
 
 namespace pgtally::lab {
 
-std::string refusal(connection_budget const& budget, std::size_t workers, std::size_t others)
+std::string refusal(connection_budget const& budget, connection_need const& need)
 {
-    auto const needed = static_cast<std::int64_t>(workers + others);
+    auto const needed = static_cast<std::int64_t>(need.workers + need.others);
     auto free = budget.max_connections - budget.reserved - budget.in_use;
     auto why = "the server's max_connections is " + std::to_string(budget.max_connections) + ", " +
                std::to_string(budget.reserved) + " of them reserved and " + std::to_string(budget.in_use) + " in use";
@@ -19,11 +19,12 @@ std::string refusal(connection_budget const& budget, std::size_t workers, std::s
     narrow("role", budget.role_limit, budget.role_in_use);
     narrow("database", budget.database_limit, budget.database_in_use);
     if (needed <= free) return {};
-    auto const fitting = free - static_cast<std::int64_t>(others);
-    return std::to_string(workers) + " workers need " + std::to_string(needed) + " connections more, and " + why +
-           ": " +
-           (fitting > 0 ? "take --workers " + std::to_string(fitting) + " at most, or raise the limit"
-                        : "raise the limit");
+    auto const fitting = free - static_cast<std::int64_t>(need.others);
+    return std::to_string(need.workers) + ' ' + need.who + " need " + std::to_string(needed) +
+           " connections more, and " + why + ": " +
+           (fitting > 0
+                ? std::string("take ") + need.how + ' ' + std::to_string(fitting) + " at most, or raise the limit"
+                : "raise the limit");
 }
 
 }  // namespace pgtally::lab

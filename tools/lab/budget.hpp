@@ -17,7 +17,15 @@ struct connection_budget {
     std::int64_t database_in_use = 0;
 };
 
-/// Why `workers` and `others` connections more would not get in, and what to do; empty if they do, as things are.
-[[nodiscard]] std::string refusal(connection_budget const& budget, std::size_t workers, std::size_t others);
+/// What an experiment needs of it.
+struct connection_need {
+    std::size_t workers = 0;        ///< as the command line asks for
+    char const* who = "workers";    ///< what they are called
+    char const* how = "--workers";  ///< how they are asked for
+    std::size_t others = 4;         ///< the lab's own beside the director's: a listener, or a replica with its loads
+};
+
+/// Why so many connections more would not get in, and what to do; empty if they do, as things are.
+[[nodiscard]] std::string refusal(connection_budget const& budget, connection_need const& need);
 
 }  // namespace pgtally::lab

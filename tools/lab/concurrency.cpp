@@ -98,6 +98,8 @@ asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen,
         found.says.push_back(std::string(by->name) + ": " + std::string(by->says));
     }
     shown.end();
+    found.charts.push_back(chart_of(found.data, "strategy", "retweets_per_second", "Throughput", "retweets a second"));
+    found.charts.push_back(chart_of(found.data, "strategy", "p99_ms", "Latency of a retweet, p99", "ms"));
     report all{"concurrency", settings_of(chosen.work, lab.server_version())};
     all.sections.push_back(std::move(found));
     co_return all;

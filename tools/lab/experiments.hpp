@@ -17,6 +17,7 @@ namespace pgtally::lab {
 asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen, progress& shown);
 asio::awaitable<report> isolation(laboratory& lab, isolation_options chosen, progress& shown);
 asio::awaitable<report> walk(laboratory& lab, walk_options chosen);
+asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progress& shown);
 asio::awaitable<report> anomalies(laboratory& lab, anomalies_options chosen, progress& shown);
 
 }  // namespace pgtally::lab

@@ -129,6 +129,8 @@ asio::awaitable<report> isolation(laboratory& lab, isolation_options chosen, pro
         "40P01 for "
         "a deadlock), \"given up\" retweets that failed " +
             std::to_string(chosen.attempts) + " times. The latency of a retweet holds its failures and pauses."};
+    found.charts.push_back(chart_of(found.data, "level", "retweets_per_second", "Throughput", "retweets a second"));
+    found.charts.push_back(chart_of(found.data, "level", "p99_ms", "Latency of a retweet, p99", "ms"));
     report all{"isolation", settings_of(chosen.work, lab.server_version())};
     all.settings["attempts"] = chosen.attempts;
     all.sections.push_back(std::move(found));

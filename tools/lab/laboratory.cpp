@@ -1,7 +1,5 @@
 #include "laboratory.hpp"
 
-#include "budget.hpp"
-
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/server/install_script.hpp>
 
@@ -13,9 +11,6 @@ namespace pgtally::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-// The connections of the lab beside the workers' and the director's: a listener, or a replica with its loads.
-constexpr std::size_t own_connections = 4;
 
 // For statements that wait for what others left: a backend whose client is gone notices at its next answer.
 constexpr auto patience = 60s;
@@ -121,21 +116,20 @@ asio::awaitable<void> laboratory::check_schema()
     throw refused("there is a schema pgtally_lab that pgtally-lab did not make: rename it, or use another database");
 }
 
-asio::awaitable<void> laboratory::check_connections(std::size_t workers)
+asio::awaitable<void> laboratory::check_connections(connection_need need)
 {
     auto const found = co_await director_.query_as<connection_budget>(budget_sql);
-    auto const why = refusal(found.one(), workers, own_connections);
+    auto const why = refusal(found.one(), need);
     if (!why.empty()) throw refused(why);
 }
 
-asio::awaitable<void> laboratory::open(std::size_t workers)
+asio::awaitable<void> laboratory::open()
 {
     co_await connect_and_lock(lock_sql);
     server_version_ =
         (co_await director_.query_as<std::string>("select split_part(current_setting('server_version'), ' ', 1)"))
             .one();
     co_await check_schema();
-    co_await check_connections(workers);
     ours_ = true;
 }
 
@@ -172,15 +166,20 @@ asio::awaitable<void> laboratory::drop()
     co_await director_.script(drop_sql);
 }
 
-asio::awaitable<void> laboratory::close()
+asio::awaitable<void> laboratory::recover()
 {
-    if (!ours_) co_return;
     auto const first = co_await db::attempt(drop());
     if (!first) {
         // That the connection is gone may have been noticed only now.
         if (director_.is_open()) throw first.error();
         co_await drop();
     }
+}
+
+asio::awaitable<void> laboratory::close()
+{
+    if (!ours_) co_return;
+    co_await recover();
     ours_ = false;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "budget.hpp"
+
 #include <pgtally/db/connection.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -34,9 +36,12 @@ class laboratory {
 public:
     laboratory(asio::any_io_executor executor, std::string dsn);
 
-    /// Connects, looks whether `workers` connections and a few for the lab itself would get in, and makes the schema.
-    /// Throws refused, and db::error.
-    asio::awaitable<void> open(std::size_t workers);
+    /// Connects, and sees to it that no other lab is at work and that the schema is ours to make. Throws refused, and
+    /// db::error.
+    asio::awaitable<void> open();
+
+    /// Looks whether so many connections would get in. Throws refused, and db::error.
+    asio::awaitable<void> check_connections(connection_need need);
 
     /// Makes the schema anew, with the articles' tables: `message` with the messages from `first` to
     /// `first` + `count`, the last of which nobody retweets, and `activity`.
@@ -44,6 +49,10 @@ public:
 
     /// Installs schema tally if the database has none; true if it had none. Throws refused if it may not be.
     asio::awaitable<bool> install_tally();
+
+    /// Makes it fit for another experiment after one that failed: drops the schema, and connects again if that is
+    /// needed. Throws db::error.
+    asio::awaitable<void> recover();
 
     /// Drops the schema, if this laboratory made it. Throws db::error.
     asio::awaitable<void> close();
@@ -64,7 +73,6 @@ private:
     asio::awaitable<void> connect_and_lock(std::string lock_statement);
     asio::awaitable<void> drop();
     asio::awaitable<void> check_schema();
-    asio::awaitable<void> check_connections(std::size_t workers);
 
     std::string dsn_;
     db::connection director_;

@@ -1,6 +1,8 @@
 // pgtally-lab: the experiments of the article series "PostgreSQL Concurrency", on a PostgreSQL of yours.
 
-#include "experiments.hpp"
+#include "all.hpp"
+#include "perform.hpp"
+#include "report_file.hpp"
 #include "strategy.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -15,6 +17,7 @@
 #include <exception>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -34,13 +37,12 @@ public:
     {
     }
 
-    // The exit status.
-    int run(lab::request const& asked)
+    // The exit status. `page` is where a report of all goes; it may be null.
+    int run(lab::request const& asked, lab::report_file* page)
     {
         watch("ending; schema pgtally_lab is being dropped");
-        auto on_end = [&](std::exception_ptr thrown, lab::report done) {
+        auto on_end = [&](std::exception_ptr thrown) {
             failure_ = thrown;
-            found_ = std::move(done);
             shown_.end();
             signals_.cancel();
         };
@@ -50,7 +52,8 @@ public:
         if (caught_ != 0) return interrupted + caught_;
         if (failure_) std::rethrow_exception(failure_);
         print(asked.json);
-        return clean ? 0 : failed;
+        if (page != nullptr) keep(*page);
+        return clean && !(all_ && all_->failed()) ? 0 : failed;
     }
 
 private:
@@ -68,26 +71,11 @@ private:
         });
     }
 
-    asio::awaitable<lab::report> perform(lab::request asked)
+    asio::awaitable<void> perform(lab::request asked)
     {
-        if (auto const* chosen = std::get_if<lab::concurrency_options>(&asked.what)) {
-            co_await laboratory_.open(chosen->work.workers);
-            auto done = co_await lab::concurrency(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        if (auto const* chosen = std::get_if<lab::isolation_options>(&asked.what)) {
-            co_await laboratory_.open(chosen->work.workers);
-            auto done = co_await lab::isolation(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        if (auto const* chosen = std::get_if<lab::anomalies_options>(&asked.what)) {
-            co_await laboratory_.open(3);
-            auto done = co_await lab::anomalies(laboratory_, *chosen, shown_);
-            co_return done;
-        }
-        co_await laboratory_.open(2);
-        auto done = co_await lab::walk(laboratory_, std::get<lab::walk_options>(asked.what));
-        co_return done;
+        co_await laboratory_.open();
+        if (asked.all) all_ = co_await lab::all_experiments(laboratory_, *asked.all, shown_);
+        else found_ = co_await lab::perform(laboratory_, asked.what, shown_);
     }
 
     bool clean_up()
@@ -112,8 +100,17 @@ private:
 
     void print(bool json) const
     {
-        if (json) std::cout << boost::json::serialize(lab::to_json(found_)) << '\n';
+        if (json) std::cout << boost::json::serialize(all_ ? lab::to_json(*all_) : lab::to_json(found_)) << '\n';
+        else if (all_) lab::print_text(std::cout, *all_);
         else lab::print_text(std::cout, found_);
+    }
+
+    void keep(lab::report_file& page) const
+    {
+        std::ostringstream text;
+        lab::write_html(text, *all_);
+        page.keep(text.str());
+        std::cerr << "pgtally-lab: the report is " << page.path() << '\n';
     }
 
     asio::io_context context_{1};
@@ -122,6 +119,7 @@ private:
     lab::progress shown_;
     lab::laboratory laboratory_;
     lab::report found_;
+    std::optional<lab::whole> all_;
     std::exception_ptr failure_;
     int caught_ = 0;
 };
@@ -139,12 +137,14 @@ int main(int argc, char** argv)
 {
     try {
         auto asked = lab::read_request({argv + 1, argv + argc}, lab::strategy_names());
-        if (auto const* help = std::get_if<lab::help_text>(&asked.what)) {
-            std::cout << help->text;
+        if (asked.help) {
+            std::cout << asked.help->text;
             return 0;
         }
         if (asked.dsn.empty()) asked.dsn = dsn_from_environment();
-        return session(asked.dsn).run(asked);
+        std::optional<lab::report_file> page;
+        if (asked.all && !asked.all->report.empty()) page.emplace(asked.all->report);
+        return session(asked.dsn).run(asked, page ? &*page : nullptr);
     } catch (lab::wrong_usage const& wrong) {
         std::cerr << "pgtally-lab: " << wrong.what() << '\n' << lab::usage;
         return misused;

@@ -1,5 +1,9 @@
 #include "options.hpp"
 
+#include "http_address.hpp"
+
+#include <pgtally/server/duration.hpp>
+
 #include <boost/program_options.hpp>
 
 #include <algorithm>
@@ -9,35 +13,11 @@
 
 namespace pgtally::lab {
 
-char const* const usage =
-    "usage: pgtally-lab [--dsn DSN] [--json] concurrency [--workers N] [--retweets N] [--message ID] [--spread N]\n"
-    "                                        [--strategy NAME ...]\n"
-    "       pgtally-lab [--dsn DSN] [--json] isolation [--workers N] [--retweets N] [--message ID] [--attempts N]\n"
-    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n"
-    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n";
-
 namespace {
 
 namespace po = boost::program_options;
 
-constexpr char const* commands = "concurrency, isolation or anomalies";
-
-constexpr char const* help = R"(
-Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
-a schema of its own, pgtally_lab, which is dropped at the end, after Ctrl-C too.
-
-concurrency  workers retweet one message at the same time, by one strategy after the other: how
-             long it takes, what it costs each of them, what is refused, and whether the counter
-             is right at the end
-isolation    the update in place under read committed, repeatable read and serializable, done again
-             after every serialization failure
-  --walk     two sessions step by step instead: who waits for whom, and what each is answered
-anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
-             what the articles' service counts twice or misses, beside pgtally's answers
-
-The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
-
-)";
+constexpr char const* commands = "concurrency, isolation, reading, anomalies or all";
 
 po::options_description shown_options()
 {
@@ -53,6 +33,15 @@ po::options_description shown_options()
     add("strategy", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
     add("attempts", text("N"), "of each retweet, before it is given up (1000)");
     add("walk", "step by step");
+    add("writers", text("N"), "who retweet while others read, each on a connection of its own (4)");
+    add("readers", text("N"), "who read as often as they can (4)");
+    add("seconds", text("N"), "of reading, by each way (5)");
+    add("refresh", text("TIME"), "how often the materialized view is refreshed, as in 500ms, 10s, 1m (1s)");
+    add("history", text("N"), "retweets of the message that are there before (100000)");
+    add("way", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
+    add("program", text("FILE"), "the program pgtally, which is started (the one beside pgtally-lab)");
+    add("report", text("FILE"), "where the page of all experiments is written; a file of that name is replaced");
+    add("url", text("URL"), "of a server that serves this database already, as in http://127.0.0.1:8080");
     add("help", "show this");
     return shown;
 }
@@ -124,26 +113,28 @@ void allow_only(po::variables_map const& given, std::string const& command, std:
     }
 }
 
-concurrency_options read_concurrency(po::variables_map const& given, std::vector<std::string> const& known)
+// Those of the known names that an option asks for, in the order of the known; all, if it is not given.
+std::vector<std::string> read_names(po::variables_map const& given, char const* option, std::vector<std::string> known)
 {
-    allow_only(given, "concurrency", {"workers", "retweets", "message", "spread", "strategy"});
-    concurrency_options chosen{read_load(given), known};
-    if (given.count("strategy") == 0) return chosen;
-    auto const& asked = given["strategy"].as<std::vector<std::string>>();
+    if (given.count(option) == 0) return known;
+    auto const& asked = given[option].as<std::vector<std::string>>();
     std::string names;
     for (auto const& name : known) names += (names.empty() ? "" : ", ") + name;
     for (auto const& name : asked) {
         if (std::find(known.begin(), known.end(), name) == known.end())
-            throw wrong_usage("--strategy takes one of " + names);
+            throw wrong_usage("--" + std::string(option) + " takes one of " + names);
     }
-    std::erase_if(chosen.strategies,
-                  [&](auto const& name) { return std::find(asked.begin(), asked.end(), name) == asked.end(); });
-    return chosen;
+    std::erase_if(known, [&](auto const& name) { return std::find(asked.begin(), asked.end(), name) == asked.end(); });
+    return known;
+}
+
+concurrency_options read_concurrency(po::variables_map const& given, std::vector<std::string> const& known)
+{
+    return {read_load(given), read_names(given, "strategy", known)};
 }
 
 isolation_options read_isolation(po::variables_map const& given)
 {
-    allow_only(given, "isolation", {"workers", "retweets", "message", "attempts"});
     isolation_options chosen{read_load(given)};
     chosen.attempts = read_number(given, "attempts", chosen.attempts, std::size_t{1}, max_attempts);
     return chosen;
@@ -151,17 +142,117 @@ isolation_options read_isolation(po::variables_map const& given)
 
 walk_options read_walk(po::variables_map const& given)
 {
-    allow_only(given, "isolation --walk", {"walk", "message"});
     return {read_load(given).message};
+}
+
+std::chrono::milliseconds read_refresh(po::variables_map const& given, std::chrono::milliseconds otherwise)
+{
+    if (given.count("refresh") == 0) return otherwise;
+    auto const value = server::parse_duration(given["refresh"].as<std::string>());
+    if (!value || *value < min_refresh || *value > max_refresh)
+        throw wrong_usage("--refresh takes a time from 10ms to 1h, as in 500ms, 10s, 1m");
+    return *value;
+}
+
+reading_options read_reading(po::variables_map const& given)
+{
+    reading_options chosen;
+    chosen.writers = read_number(given, "writers", chosen.writers, std::size_t{1}, max_workers);
+    chosen.readers = read_number(given, "readers", chosen.readers, std::size_t{1}, max_readers);
+    chosen.seconds = std::chrono::seconds(read_number(given, "seconds", chosen.seconds.count(),
+                                                      decltype(chosen.seconds.count()){1}, max_seconds.count()));
+    chosen.refresh = read_refresh(given, chosen.refresh);
+    chosen.history = read_number(given, "history", chosen.history, std::size_t{0}, max_history);
+    chosen.message = read_load(given).message;
+    chosen.ways = read_names(given, "way", way_names());
+    if (given.count("program") > 0) chosen.program = given["program"].as<std::string>();
+    if (given.count("url") > 0) chosen.url = given["url"].as<std::string>();
+    if (!chosen.program.empty() && !chosen.url.empty())
+        throw wrong_usage("--program starts a server, --url names one that runs: one of the two");
+    if (given.count("url") > 0 && !read_http_address(chosen.url))
+        throw wrong_usage("--url takes the address of a server, as in http://127.0.0.1:8080");
+    return chosen;
 }
 
 anomalies_options read_anomalies(po::variables_map const& given)
 {
-    allow_only(given, "anomalies", {"message"});
     return {read_load(given).message};
 }
 
+using names = std::vector<std::string>;
+
+// What may be given with each.
+names of_concurrency()
+{
+    return {"workers", "retweets", "message", "spread", "strategy"};
+}
+names of_isolation()
+{
+    return {"workers", "retweets", "message", "attempts"};
+}
+names of_walk()
+{
+    return {"walk", "message"};
+}
+names of_reading()
+{
+    return {"writers", "readers", "seconds", "refresh", "history", "message", "way", "program", "url"};
+}
+names of_anomalies()
+{
+    return {"message"};
+}
+
+all_options read_all(po::variables_map const& given, names const& strategies)
+{
+    names allowed{"report"};
+    for (auto const& some : {of_concurrency(), of_isolation(), of_reading()})
+        allowed.insert(allowed.end(), some.begin(), some.end());
+    allow_only(given, "all", allowed);
+    all_options chosen;
+    chosen.experiments = {read_concurrency(given, strategies), read_isolation(given), read_walk(given),
+                          read_reading(given), read_anomalies(given)};
+    if (given.count("report") > 0) {
+        chosen.report = given["report"].as<std::string>();
+        if (chosen.report.empty()) throw wrong_usage("--report takes the name of a file");
+    }
+    return chosen;
+}
+
+// What a command asks for, which may have its own options only.
+void read_command(po::variables_map const& given, names const& strategies, request& into)
+{
+    auto const& command = given["command"].as<std::string>();
+    if (command == "concurrency") {
+        allow_only(given, command, of_concurrency());
+        into.what = read_concurrency(given, strategies);
+    } else if (command == "isolation" && given.count("walk") > 0) {
+        allow_only(given, "isolation --walk", of_walk());
+        into.what = read_walk(given);
+    } else if (command == "isolation") {
+        allow_only(given, command, of_isolation());
+        into.what = read_isolation(given);
+    } else if (command == "reading") {
+        allow_only(given, command, of_reading());
+        into.what = read_reading(given);
+    } else if (command == "anomalies") {
+        allow_only(given, command, of_anomalies());
+        into.what = read_anomalies(given);
+    } else if (command == "all") {
+        into.all = read_all(given, strategies);
+    } else {
+        throw wrong_usage("there is no such command: " + std::string(commands));
+    }
+}
+
 }  // namespace
+
+std::vector<std::string> const& way_names()
+{
+    static std::vector<std::string> const all{"view", "materialized-view", "summary-table", "pgtally-http",
+                                              "pgtally-embedded"};
+    return all;
+}
 
 request read_request(std::vector<std::string> const& arguments, std::vector<std::string> const& strategies)
 {
@@ -170,19 +261,16 @@ request read_request(std::vector<std::string> const& arguments, std::vector<std:
     request asked;
     if (given.count("help") > 0) {
         std::ostringstream text;
-        text << usage << help << shown << "\nStrategies:";
+        text << usage << usage_help << shown << "\nStrategies:";
         for (auto const& name : strategies) text << ' ' << name;
+        text << "\nWays to read:";
+        for (auto const& name : way_names()) text << ' ' << name;
         text << '\n';
-        asked.what = help_text{text.str()};
+        asked.help = help_text{text.str()};
         return asked;
     }
     if (given.count("command") == 0) throw wrong_usage("what to do is missing: " + std::string(commands));
-    auto const& command = given["command"].as<std::string>();
-    if (command == "concurrency") asked.what = read_concurrency(given, strategies);
-    else if (command == "isolation" && given.count("walk") > 0) asked.what = read_walk(given);
-    else if (command == "isolation") asked.what = read_isolation(given);
-    else if (command == "anomalies") asked.what = read_anomalies(given);
-    else throw wrong_usage("there is no such command: " + std::string(commands));
+    read_command(given, strategies, asked);
     asked.json = given.count("json") > 0;
     if (given.count("dsn") > 0) asked.dsn = given["dsn"].as<std::string>();
     return asked;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -16,6 +18,11 @@ inline constexpr std::size_t max_retweets_in_all = 5'000'000;  ///< each one's l
 inline constexpr std::size_t max_spread = 100'000;
 inline constexpr std::int64_t max_message = 1'000'000'000;
 inline constexpr std::size_t max_attempts = 10'000;
+inline constexpr std::size_t max_readers = 1'000;
+inline constexpr std::size_t max_history = 1'000'000;
+inline constexpr std::chrono::seconds max_seconds{600};
+inline constexpr std::chrono::milliseconds min_refresh{10};
+inline constexpr std::chrono::milliseconds max_refresh{3'600'000};
 
 /// Who retweets what, and how often.
 struct load {
@@ -42,9 +49,34 @@ struct walk_options {
     std::int64_t message = 3;
 };
 
+/// The ways to read, in the order in which they are tried.
+[[nodiscard]] std::vector<std::string> const& way_names();
+
+/// What a reader pays, and how old its number is, while writers write; by one way to read after the other.
+struct reading_options {
+    std::size_t writers = 4;
+    std::size_t readers = 4;
+    std::chrono::seconds seconds{5};           ///< of each way
+    std::chrono::milliseconds refresh{1'000};  ///< of the materialized view
+    std::size_t history = 100'000;             ///< retweets of the message before it begins
+    std::int64_t message = 3;
+    std::vector<std::string> ways = way_names();  ///< in that order; never empty
+    std::string program{};                        ///< pgtally; empty: the one beside this one
+    std::string url{};                            ///< of a server that runs already; empty: one is started
+};
+
 /// What goes wrong, provoked; messages from `message` on.
 struct anomalies_options {
     std::int64_t message = 3;
+};
+
+using experiment_options =
+    std::variant<concurrency_options, isolation_options, walk_options, reading_options, anomalies_options>;
+
+/// All of them, one after the other.
+struct all_options {
+    std::vector<experiment_options> experiments{};
+    std::string report{};  ///< the page's file; empty: none
 };
 
 struct help_text {
@@ -54,7 +86,9 @@ struct help_text {
 struct request {
     std::string dsn{};
     bool json = false;
-    std::variant<help_text, concurrency_options, isolation_options, walk_options, anomalies_options> what{};
+    experiment_options what{};
+    std::optional<all_options> all{};  ///< instead
+    std::optional<help_text> help{};   ///< instead
 };
 
 /// What is wrong with the command line, for people. It quotes nothing that could be a connection string.
@@ -67,6 +101,7 @@ public:
 [[nodiscard]] request read_request(std::vector<std::string> const& arguments,
                                    std::vector<std::string> const& strategies);
 
-extern char const* const usage;
+extern char const* const usage;       ///< what follows a complaint
+extern char const* const usage_help;  ///< what the commands do, between that and the list of options
 
 }  // namespace pgtally::lab

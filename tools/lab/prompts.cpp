@@ -1,7 +1,6 @@
 #include "prompts.hpp"
 
 #include "crew.hpp"
-#include "report.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -18,41 +17,12 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 30s;
 constexpr auto between_looks = 5ms;
-constexpr std::size_t column_width = 48;
 
 // What a backend waits for, and whose transaction that is.
 constexpr char const* locks_sql = R"(
 select l.locktype, l.mode, $2::int = any (pg_blocking_pids($1::int))
   from pg_locks l
  where l.pid = $1::int and not l.granted)";
-
-char const* does(step::kind what)
-{
-    switch (what) {
-        case step::kind::types: return "types";
-        case step::kind::answered: return "is answered";
-        case step::kind::waits: return "waits";
-    }
-    return "";
-}
-
-char const* before(step::kind what)
-{
-    switch (what) {
-        case step::kind::types: return "> ";
-        case step::kind::answered: return "  ";
-        case step::kind::waits: return "  ... ";
-    }
-    return "";
-}
-
-cell cell_of(step const& one)
-{
-    std::string shown;
-    for (auto const& line : wrap(one.text, column_width))
-        shown += (shown.empty() ? before(one.what) : "\n      ") + line;
-    return {boost::json::value({{"does", does(one.what)}, {"text", one.text}}), std::move(shown)};
-}
 
 std::string shown_answer(db::outcome<db::result_set> const& answer)
 {
@@ -71,18 +41,6 @@ std::string shown_answer(db::outcome<db::result_set> const& answer)
 }
 
 }  // namespace
-
-table to_table(std::vector<step> const& steps)
-{
-    table lines({{"session A", "a"}, {"session B", "b"}});
-    for (auto const& one : steps) {
-        auto said = cell_of(one);
-        cell other{boost::json::value(nullptr), ""};
-        if (one.where == prompt::b) std::swap(said, other);
-        lines.add({std::move(said), std::move(other)});
-    }
-    return lines;
-}
 
 two_prompts::two_prompts(laboratory& in) : lab_(in), a_(in.executor()), b_(in.executor()) {}
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "laboratory.hpp"
-#include "table.hpp"
+#include "steps.hpp"
 
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/db/connection.hpp>
@@ -13,26 +13,6 @@
 #include <vector>
 
 namespace pgtally::lab {
-
-enum class prompt {
-    a,  ///< the one that comes first
-    b,  ///< the one that may have to wait
-};
-
-/// A line of what two sessions did.
-struct step {
-    enum class kind {
-        types,     ///< a statement
-        answered,  ///< what it was answered
-        waits,     ///< what it waits for
-    };
-    prompt where = prompt::a;
-    kind what = kind::types;
-    std::string text{};
-};
-
-/// Two columns, a row for each step.
-[[nodiscard]] table to_table(std::vector<step> const& steps);
 
 /// Two sessions of psql, so to speak, that are played in step: nothing is left to chance, for B's wait is seen in
 /// pg_locks before A goes on. What the server refuses is an answer; any other failure is thrown, as db::error.

@@ -20,31 +20,36 @@ std::vector<std::string> wrap(std::string const& text, std::size_t width)
 void print_text(std::ostream& out, report const& found, std::size_t width)
 {
     bool first = true;
-    for (auto const& [title, data, says] : found.sections) {
+    auto const write = [&](std::string const& paragraph) {
+        for (auto const& line : wrap(paragraph, width)) out << line << '\n';
+    };
+    for (auto const& one : found.sections) {
         if (!std::exchange(first, false)) out << '\n';
-        out << title << "\n\n";
-        data.print(out);
-        for (auto const& paragraph : says) {
+        out << one.title << "\n\n";
+        one.data.print(out);
+        for (auto const& paragraph : one.says) {
             out << '\n';
-            for (auto const& line : wrap(paragraph, width)) out << line << '\n';
+            write(paragraph);
         }
     }
+    if (!found.failure.empty()) write(found.experiment + " failed: " + found.failure);
 }
 
 boost::json::object to_json(report const& found)
 {
     boost::json::array tables;
-    for (auto const& [title, data, says] : found.sections) {
+    for (auto const& of : found.sections) {
         boost::json::object one;
-        one["title"] = title;
-        one["rows"] = data.to_json();
-        one["says"] = boost::json::array(says.begin(), says.end());
+        one["title"] = of.title;
+        one["rows"] = of.data.to_json();
+        one["says"] = boost::json::array(of.says.begin(), of.says.end());
         tables.push_back(std::move(one));
     }
     boost::json::object all;
     all["experiment"] = found.experiment;
     all["settings"] = found.settings;
     all["tables"] = std::move(tables);
+    if (!found.failure.empty()) all["failure"] = found.failure;
     return all;
 }
 

@@ -1,14 +1,58 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
 namespace pgtally::lab {
 
-/// The time below or at which `share` (0 to 1) of all lie, by nearest rank: always one that was measured. 0 of none.
-/// Orders `times` as far as it needs.
-[[nodiscard]] std::chrono::microseconds percentile(std::vector<std::chrono::microseconds>& times, double share);
+/// The value below or at which `share` (0 to 1) of all lie, by nearest rank: always one that was measured. T() of none.
+/// Orders `values` as far as it needs.
+template <class T>
+[[nodiscard]] T percentile(std::vector<T>& values, double share)
+{
+    if (values.empty()) return T();
+    auto const rank = std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(values.size()));
+    auto const place = static_cast<std::ptrdiff_t>(std::max(rank, 1.0)) - 1;
+    std::nth_element(values.begin(), values.begin() + place, values.end());
+    return values[static_cast<std::size_t>(place)];
+}
+
+/// What was measured, of which at most `most` values are kept, however many there are: when so many are there, every
+/// second of them goes, and from there on only every second one is taken. Good for percentiles; the greatest of all is
+/// known.
+template <class T>
+class samples {
+public:
+    explicit samples(std::size_t most) : most_(std::max<std::size_t>(most, 2)) {}
+
+    void add(T value)
+    {
+        greatest_ = added_ == 0 ? value : std::max(greatest_, value);
+        if (added_++ % stride_ != 0) return;
+        if (kept_.size() == most_) {
+            for (std::size_t i = 0; 2 * i < kept_.size(); ++i) kept_[i] = kept_[2 * i];
+            kept_.resize((kept_.size() + 1) / 2);
+            stride_ *= 2;
+            if ((added_ - 1) % stride_ != 0) return;
+        }
+        kept_.push_back(value);
+    }
+
+    [[nodiscard]] std::size_t added() const noexcept { return added_; }
+    [[nodiscard]] std::size_t kept() const noexcept { return kept_.size(); }
+    [[nodiscard]] T greatest() const noexcept { return greatest_; }  ///< T() of none
+    [[nodiscard]] T at(double share) { return percentile(kept_, share); }
+
+private:
+    std::size_t most_;
+    std::size_t stride_ = 1;
+    std::size_t added_ = 0;
+    T greatest_{};
+    std::vector<T> kept_{};
+};
 
 /// How many a second; 0 when no time passed.
 [[nodiscard]] double per_second(std::size_t count, std::chrono::duration<double> took) noexcept;

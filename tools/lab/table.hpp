@@ -44,6 +44,8 @@ public:
     [[nodiscard]] boost::json::array to_json() const;
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+    [[nodiscard]] std::vector<column> const& columns() const noexcept { return columns_; }
+    [[nodiscard]] std::vector<std::vector<cell>> const& rows() const noexcept { return rows_; }
 
 private:
     std::vector<column> columns_;

@@ -46,10 +46,11 @@ asio::awaitable<report> walk(laboratory& lab, walk_options chosen)
     found.settings["server_version"] = lab.server_version();
     found.settings["message"] = chosen.message;
     for (auto const& level : isolation_levels()) {
-        auto const steps = co_await walk_level(lab, level, chosen.message);
+        auto steps = co_await walk_level(lab, level, chosen.message);
         section one{std::string(level.name) + ", the message has 1 retweet, PostgreSQL " + lab.server_version(),
                     to_table(steps)};
         one.says.push_back(explained(level.value));
+        one.steps = std::move(steps);
         found.sections.push_back(std::move(one));
     }
     co_return found;

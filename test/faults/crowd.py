@@ -1,0 +1,155 @@
+"""Those who write: eight of every DML kind, who live through the end of their connections; tellers of the story; one who posts."""
+
+import json
+import pathlib
+import random
+import sys
+import threading
+import uuid
+
+import psycopg
+import requests
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "exact"))
+
+from story import Storyteller, is_lost  # noqa: E402
+from writers import EVERY, Rewriter, Writer  # noqa: E402
+
+RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
+           psycopg.errors.ForeignKeyViolation, psycopg.errors.QueryCanceled)
+
+
+class Member(threading.Thread):
+    """Does `step` again and again until told to stop; can be paused between two steps."""
+
+    def __init__(self, dsn, seed, rest=0.02):
+        super().__init__(daemon=True)
+        self.dsn, self.random, self.rest = dsn, random.Random(seed), rest
+        self.stopping, self.paused = threading.Event(), threading.Event()
+        self.turn = threading.Lock()
+        self.committed = self.failed = self.lost = 0
+        self.connection = None
+        self.error = None
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                with self.turn:
+                    if not self.paused.is_set():
+                        self.one()
+                self.stopping.wait(self.random.uniform(0, self.rest) if not self.paused.is_set() else 0.02)
+        except Exception as error:  # noqa: BLE001: told by the referee
+            self.error = error
+        finally:
+            if self.connection:
+                self.connection.close()
+
+    def one(self):
+        try:
+            if not self.connection or self.connection.closed:
+                self.connection = psycopg.connect(self.dsn, autocommit=False, connect_timeout=20)
+                self.connection.execute("set lock_timeout = '20s'; set timezone = 'America/Los_Angeles'; set datestyle = 'German'")
+                self.connection.commit()
+            self.step(self.connection)
+        except RETRIED:
+            self.connection.rollback()
+            self.failed += 1
+        except psycopg.Error as error:
+            if not is_lost(error) and not (self.connection and self.connection.closed):
+                raise
+            # Whether the last commit was done is the database's to know: the truth is asked of it, never of us.
+            self.lost += 1
+            if self.connection:
+                self.connection.close()
+            self.stopping.wait(0.1)
+
+    def finish(self, connection, chance_of_rollback):
+        if self.random.random() < chance_of_rollback:
+            connection.rollback()
+        else:
+            connection.commit()
+            self.committed += 1
+
+
+class Anybody(Member):
+    """Random transactions of every kind; a statement of 100,000 rows now and then if `bulks`."""
+
+    def __init__(self, dsn, seed, bulks=False):
+        super().__init__(dsn, seed, rest=0.05)
+        self.bulks = bulks
+        self.all = Writer(dsn, 0, 1, 0)  # for its statements
+        self.all.random = self.random
+
+    def step(self, connection):
+        if self.bulks and self.random.random() < 0.01:
+            self.all.bulk(connection)
+        for _ in range(self.random.randint(1, 6)):
+            self.random.choice(EVERY)(self.all, connection)
+        self.finish(connection, 0.15)
+
+
+class Rewrites(Member):
+    """Gives the reactions' table new files."""
+
+    def __init__(self, dsn, seed):
+        super().__init__(dsn, seed, rest=0.6)
+        self.all = Rewriter(dsn, 0)
+        self.all.random = self.random
+
+    def step(self, connection):
+        self.random.choice([self.all.widen, self.all.refill])(connection)
+        self.finish(connection, 0.1)
+
+
+class Teller(Member):
+    def __init__(self, dsn, seed):
+        super().__init__(dsn, seed, rest=0.05)
+        self.story = Storyteller(self.random)
+
+    def step(self, connection):
+        self.story.transaction(connection)
+        self.finish(connection, 0.2)
+
+
+class Poster(Member):
+    """Posts actions, each with a key of its own: how often it was done is the number of its rows."""
+
+    ROWS = {201: (1,), 202: (1,), 422: (0,), 429: (0,), 503: (0,), 504: (0, 1), "lost": (0, 1)}
+
+    def __init__(self, url, seed):
+        super().__init__("", seed, rest=0.1)
+        self.url = url
+        self.said = {}  # key -> how it was answered
+        self.answers = {}
+
+    def one(self):
+        key = str(uuid.UUID(int=self.random.getrandbits(128)))
+        action = self.random.choice(["say", "say", "say", "slowly", "refused"])
+        try:
+            answer = requests.post(f"{self.url}/v1/tallies/said/keys/{key}/{action}", json={"word": action}, timeout=30)
+            status, text = answer.status_code, answer.text
+        except requests.RequestException as error:
+            status, text = "lost", repr(error)
+        assert status in self.ROWS or (status == 404 and "unknown_tally" in text), f"POST {action} answered {status}: {text}"
+        if status == 201:
+            body = json.loads(text)
+            assert body["counters"] == {"count": 1} or body["state"] != "live", f"POST {key}/{action}: 201, but its own row is not in the answer: {text}"
+            assert action != "refused", text
+        self.said[key] = (status, text)
+        self.answers[status] = self.answers.get(status, 0) + 1
+
+    def wrong(self, sql):
+        """Actions done another number of times than their answers allow. Old ones too: what is late is done all the same."""
+        said = dict(self.said)
+        rows = dict(sql("select key, count(*) from said where key = any(%s) group by key", [list(said)]))
+        return {key: f"answered {status} ({text.strip()}), done {rows.get(key, 0)} times" for key, (status, text) in said.items()
+                if rows.get(key, 0) not in self.ROWS.get(status, (0,))}
+
+
+SCHEMA = """
+create table said (key text not null, word text check (word <> 'refused'));
+select tally.create_tally('said', 'public.said', 'key', actions => $${
+  "say":     "insert into said values ($1, $2->>'word')",
+  "slowly":  "with s as (select pg_sleep(0.3)) insert into said select $1, $2->>'word' from s",
+  "refused": "insert into said values ($1, $2->>'word')"}$$);
+"""

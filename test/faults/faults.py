@@ -1,0 +1,262 @@
+"""What goes wrong. Each fault is a method of `Faults`, picked at random by its weight; it does its harm and comes back.
+
+What lasts heals by itself or in `heal`, which the referee calls before it compares. None is an error of pgtally: it has
+to be right after all of them.
+"""
+
+import json
+import threading
+import time
+import uuid
+
+import psycopg
+
+from stage import Wrong, eventually
+
+
+# Tallies of the reactions, whose events may be forged: the story's may not, for nothing explains what is forged.
+FORGED = {"posts": 1, "weights": 2}
+SERVICE = "application_name like 'pgtally%%' and datname = current_database()"
+BACKENDS = {
+    "listener": "query ~* '^listen'",
+    "control": "query ~ 'queue_usage|tally.tallies'",
+    "load": "query ~ 'tally.lock_source|load|pg_notify' and query !~ 'queue_usage'",
+    "actions": "application_name = 'pgtally actions'",
+    "materializer": "application_name ~ 'materializ'",
+    "any": "true",
+}
+JUNK = ["", "{", "[]", "null", "\x01", "x" * 7999, '{"t":"posts"}', '{"t":"posts","x":"-1","n":1,"at":1,"d":[]}', '{"barrier":1}',
+        '{"t":"story","x":"9","n":1,"at":1,"d":[["k1",1]]}', '{"t":"posts","x":"99999999999999999999","n":1,"at":1,"truncate":true}',
+        '{"t":"posts","x":"5","n":1,"at":1,"d":[["no number",1]]}', "[" * 3000, '{"t":"nobody","x":"5","n":1,"at":1,"d":[["1",1]]}']
+COME_AND_GO = {  # the definitions that "drafts" has by turns
+    "kinds": """{"all": "1", "likes": "case kind when 'like' then 1 end"}""",
+    "weights": """{"weight": "weight"}""",
+}
+
+
+class Faults:
+    WEIGHTS = {"terminate": 8, "terminate_writer": 3, "crash": 2, "restart": 1, "kill": 2, "halt": 2, "cut": 4, "half_close": 3, "stall": 3,
+               "silence": 1.5, "deafness": 1.5, "proof": 1, "slowness": 3, "burst": 5, "refusal": 1, "junk": 2, "forgery": 3, "forged_nuisance": 2, "come_and_go": 3,
+               "by_hand": 3, "reset": 2, "reload": 2, "cut_client": 5}
+
+    def __init__(self, stage, watchers, random, only=None):
+        self.stage, self.watchers, self.random = stage, watchers, random
+        self.program, self.proxy = stage.program, stage.proxy
+        self.forged = False
+        self.definition = "kinds"
+        self.timers = []
+        self.names = [name for name in self.WEIGHTS if not only or name in only]
+
+    def one(self):
+        name = self.random.choices(self.names, [self.WEIGHTS[name] for name in self.names])[0]
+        detail = getattr(self, name)()
+        self.stage.note(name, detail or "")
+
+    def heal(self):
+        """Everything goes on."""
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+        self.program.go_on()
+        self.proxy.heal()
+        self.stage.say("healed")
+
+    def last_words(self):
+        """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice."""
+        name = self.random.choice(["silence", "deafness", None])
+        if name:
+            self.stage.note(name, "for good: " + getattr(self, name)())
+
+    # Connections
+
+    def terminate(self):
+        kind = self.random.choice(list(BACKENDS))
+        met = self.stage.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {SERVICE} and {BACKENDS[kind]}", [])
+        return f"{kind}: {len(met)}"
+
+    def terminate_writer(self):
+        met = self.stage.sql("""select pg_terminate_backend(pid) from pg_stat_activity
+            where application_name = 'writer' and datname = current_database() order by random() limit 2""")
+        return f"{len(met)}"
+
+    def kind(self):
+        return self.random.choice(["listener", "control", "load", "actions", "materializer", None])
+
+    def cut(self):
+        kind = self.kind()
+        return f"{kind or 'all'}: {self.proxy.cut(kind)}"
+
+    def half_close(self):
+        kind, toward = self.kind(), self.random.choice(["to database", "to service"])
+        return f"{kind or 'all'} {toward}: {self.proxy.half_close(kind, toward)}"
+
+    def stall(self):
+        kind, seconds = self.kind(), self.random.uniform(0.1, 4)
+        return f"{kind or 'all'} for {seconds:.2f} s: {self.proxy.stall(kind, seconds)}"
+
+    def silence(self):
+        """The listener's link passes nothing any more, and nobody says so."""
+        return f"{self.proxy.stall('listener')}"
+
+    def deafness(self):
+        """It answers all questions, and no notification ever comes."""
+        return f"{self.proxy.deafen()}"
+
+    def proof(self):
+        """Nothing is called live that was not proven so: of a listener that never hears, no tally ever is."""
+        self.proxy.deafen(seconds=60)
+        self.proxy.cut("listener")
+        eventually(lambda: self.program.process.poll() is None and "live" not in (self.program.states() or {"": "live"}).values(),
+                   "live, though the listener was cut and hears nothing: what is not heard must not be called live", seconds=30)
+        until = time.monotonic() + self.random.uniform(1, 5)
+        while time.monotonic() < until:
+            states = self.program.states()
+            if "live" in states.values():
+                raise Wrong(f"called live, though no notification came since the listener was cut: {states}")
+            time.sleep(0.02)
+        self.proxy.hear()
+
+    def slowness(self):
+        delay, seconds = self.random.uniform(0.005, 0.15), self.random.uniform(0.5, 3)
+        return f"up to {delay * 1000:.0f} ms for {seconds:.2f} s: {self.proxy.slow(delay, seconds)}"
+
+    def refusal(self):
+        seconds = self.random.uniform(0.1, 2)
+        self.proxy.refuse(seconds)
+        return f"for {seconds:.2f} s, {self.proxy.cut(self.kind())} cut"
+
+    def cut_client(self):
+        some = self.random.sample(self.watchers.watchers, 4)
+        for watcher in some:
+            self.watchers.do(watcher.cut)
+        return ", ".join(f"{watcher.name} of {watcher.tally}" for watcher in some)
+
+    # Processes
+
+    def crash(self):
+        self.stage.cluster.crash()
+        self.stage.cluster.start()
+
+    def restart(self):
+        self.stage.cluster.stop()
+        self.stage.cluster.start()
+
+    def kill(self):
+        self.program.kill()
+        self.program.start()
+
+    def halt(self):
+        seconds = self.random.uniform(0.1, 4)
+        self.program.halt()
+        timer = threading.Timer(seconds, self.program.go_on)
+        timer.start()
+        self.timers.append(timer)
+        return f"for {seconds:.2f} s"
+
+    # Notifications of anybody's
+
+    def notify(self, payload):
+        self.stage.sql("select pg_notify('tally', %s)", [payload if isinstance(payload, str) else json.dumps(payload)])
+
+    def forged_head(self, tally):
+        (now,), = self.stage.sql("select pg_current_xact_id()::text::bigint")
+        x = self.random.choice([3, now - 1, now, now + 1, now + 50, 2**62])
+        return {"t": tally, "x": str(x), "n": self.random.randint(0, 2**40), "at": 1790000000000000}
+
+    def junk(self):
+        for _ in range(self.random.randint(1, 5)):
+            self.notify(self.random.choice(JUNK))
+
+    def forgery(self):
+        """Well formed, and a lie: counters are wrong until the audit."""
+        tally = self.random.choice(list(FORGED))
+        event = self.forged_head(tally)
+        if self.random.random() < 0.2:
+            event["truncate"] = True
+        else:
+            event["d"] = [[str(self.random.randint(1, 400)), *(self.random.randint(-9, 9) for _ in range(FORGED[tally]))] for _ in range(5)]
+        self.forged = True
+        self.notify(event)
+        return json.dumps(event)
+
+    def forged_nuisance(self):
+        """Well formed, and harmless: it makes work only. The story's too."""
+        tally = self.random.choice([*FORGED, "story", "ballots", "said"])
+        event = self.random.choice([self.forged_head(tally) | {"reload": True}, {"t": tally, "x": "9", "n": 1, "definition": True},
+                                    {"barrier": str(uuid.UUID(int=self.random.getrandbits(128)))}])
+        self.notify(event)
+        return json.dumps(event)
+
+    # The database's own
+
+    def patiently(self, statement, arguments=None):
+        """Locks are waited for under a timeout: whoever is refused comes again."""
+        for _ in range(10):
+            try:
+                return self.stage.sql(statement, arguments)
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                continue
+            except (psycopg.errors.UndefinedObject, psycopg.errors.DuplicateObject, psycopg.errors.UndefinedFunction):
+                return []  # a crash swallowed the answer of the first time
+        return None
+
+    def come_and_go(self):
+        """A tally is dropped and made again, or altered, with subscribers on."""
+        self.definition = self.random.choice(list(COME_AND_GO))
+        if self.random.random() < 0.5:
+            self.patiently("select tally.alter_tally('drafts', counters => %s)", [COME_AND_GO[self.definition]])
+            how = "altered to"
+        else:
+            self.patiently("select tally.drop_tally('drafts')")
+            how = "dropped, made as"
+        self.there()
+        return f"{how} {self.definition}"
+
+    def there(self):
+        """Whatever became of it, it is there, as defined last."""
+        for _ in range(20):
+            found = self.stage.sql("select counters::text from tally.tallies where name = 'drafts'")
+            if found and json.loads(found[0][0]) == json.loads(COME_AND_GO[self.definition]):
+                return
+            if found:
+                self.patiently("select tally.drop_tally('drafts')")
+            self.patiently("select tally.create_tally('drafts', 'public.reaction', 'post_id', %s)", [COME_AND_GO[self.definition]])
+        raise AssertionError("the tally drafts cannot be made again: its source is locked all the time")
+
+    def reload(self):
+        tally = self.random.choice([*FORGED, "story", "ballots", "said"])
+        self.patiently("select tally.reload(%s)", [tally])
+        return tally
+
+    def by_hand(self):
+        """Somebody changes what the service keeps in a table."""
+        self.forged = True  # an audit is what mends it
+        what = self.random.choice(["update posts_kept set count = count + 7 where key % 10 = 3", "delete from posts_kept where key % 10 = 4",
+                                   "insert into posts_kept values (9999999, 5) on conflict do nothing", "update posts_kept set count = 0"])
+        self.stage.sql(what)
+        return what
+
+    def ask_reset(self, tally):
+        try:
+            answer = self.program.post(f"/v1/tallies/{tally}/reset", seconds=5)
+        except OSError as error:
+            return type(error).__name__
+        assert answer.status_code in (202, 404, 503), f"reset answered {answer.status_code}: {answer.text}"
+        return answer.status_code
+
+    def reset(self):
+        tally = self.random.choice([*FORGED, "story", "ballots", "drafts", "said"])
+        return f"{tally}: {self.ask_reset(tally)}"
+
+    def burst(self):
+        """Load after load under fire, on a slow link: what a load's steps leave open between them is open for long."""
+        delay, number = self.random.choice([0, 0.02, 0.1]), self.random.randint(8, 20)
+        if delay:
+            self.proxy.slow(delay, 20)
+        for _ in range(number):
+            for tally in ("story", "posts"):
+                self.ask_reset(tally)
+            time.sleep(self.random.uniform(0.02, 0.1 + 3 * delay))
+        if delay:
+            self.proxy.slow(0, 20)
+        return f"{number}, up to {delay * 1000:.0f} ms"

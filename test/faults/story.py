@@ -1,0 +1,194 @@
+"""The story: a tally whose every value is known beforehand.
+
+A writer takes the chapters of the keys that it will touch, in order, and keeps them to the end of its transaction. So
+the transactions of a key commit one after the other, and each statement can write down, in the same transaction, what
+the key's counters are after it. What is committed of that is the key's history; what is shown of the key must be in it,
+and later in it than whatever the same viewer was shown before. The weights are large and random: a value that was never
+true is in no history by accident.
+
+By NOTIFY an event is a statement's, not a transaction's: therefore a line for each statement.
+"""
+
+import bisect
+import collections
+
+import psycopg
+
+KEYS = [f"k{n}" for n in range(12)]
+COUNTERS = ["weight", "rows"]
+SCHEMA = """
+create table story (id bigserial primary key, key text not null, weight bigint not null);
+create index on story (key);
+create table chapter (key text primary key);
+create table history (key text, serial bigint, weight bigint, rows bigint, primary key (key, serial));
+select tally.create_tally('story', 'public.story', 'key', '{"weight": "weight", "rows": "1"}', materialize => 'public.story_kept');
+"""
+SUMS = "select key, sum(weight)::bigint, count(*) from story where key = any(%s) group by key"
+LAST = """select h.key, h.serial, h.weight, h.rows from unnest(%s::text[]) as wanted (key),
+          lateral (select * from history where history.key = wanted.key order by serial desc limit 1) as h"""
+
+
+class Storyteller:
+    """Statements of the story's transactions. `random` is the writer's own."""
+
+    def __init__(self, random):
+        self.random = random
+
+    def transaction(self, connection):
+        """All but the commit."""
+        everything = self.random.random() < 0.12
+        keys = sorted(KEYS if everything else self.random.sample(KEYS, self.random.randint(1, 4)))
+        connection.execute("select from chapter where key = any(%s) order by key for update", [keys])
+        last = {key: (serial, weight, rows) for key, serial, weight, rows in connection.execute(LAST, [keys])}
+        steps = [self.truncate, self.refill, self.rewrite] if everything else [
+            self.insert, self.insert, self.insert, self.copy, self.update, self.move, self.delete, self.merge, self.undone]
+        for _ in range(1 if everything else self.random.randint(1, 4)):
+            self.random.choice(steps)(connection, keys, last)
+        self.linger(connection)
+
+    def write_down(self, connection, keys, last):
+        """What is true after a statement; nothing where it changed nothing."""
+        now = {key: (weight, rows) for key, weight, rows in connection.execute(SUMS, [keys])}
+        for key in keys:
+            serial, *before = last.get(key, (0, 0, 0))
+            after = now.get(key, (0, 0))
+            if tuple(before) != after:
+                connection.execute("insert into history values (%s, %s, %s, %s)", [key, serial + 1, *after])
+                last[key] = (serial + 1, *after)
+
+    def linger(self, connection):
+        """Fences of loads that begin meanwhile name this transaction as in progress."""
+        if self.random.random() < 0.3:
+            connection.execute("select pg_sleep(%s)", [self.random.uniform(0, 0.3)])
+
+    def weight(self):
+        return self.random.randint(-1_000_000, 1_000_000)
+
+    def some(self, keys):
+        return [self.random.choice(keys) for _ in range(self.random.randint(1, 3))]
+
+    # Statements
+
+    def insert(self, connection, keys, last):
+        chosen = self.some(keys)
+        connection.execute("insert into story (key, weight) select * from unnest(%s::text[], %s::bigint[])",
+                           [chosen, [self.weight() for _ in chosen]])
+        self.write_down(connection, keys, last)
+
+    def copy(self, connection, keys, last):
+        with connection.cursor().copy("copy story (key, weight) from stdin") as copy:
+            for key in self.some(keys):
+                copy.write_row((key, self.weight()))
+        self.write_down(connection, keys, last)
+
+    def update(self, connection, keys, last):
+        connection.execute("update story set weight = weight + %s where key = %s", [self.weight(), self.random.choice(keys)])
+        self.write_down(connection, keys, last)
+
+    def move(self, connection, keys, last):
+        connection.execute("update story set key = %s where key = %s and id %% 2 = 0", [self.random.choice(keys), self.random.choice(keys)])
+        self.write_down(connection, keys, last)
+
+    def delete(self, connection, keys, last):
+        connection.execute("delete from story where key = %s and id %% 3 < %s", [self.random.choice(keys), self.random.randint(1, 3)])
+        self.write_down(connection, keys, last)
+
+    def merge(self, connection, keys, last):
+        """Its actions are of one kind: each kind is an event of its own."""
+        kinds = "when matched then delete" if self.random.random() < 0.3 else """
+          when matched then update set weight = s.weight + %(more)s when not matched then insert (key, weight) values (w.key, %(more)s)"""
+        connection.execute("merge into story s using (select %(key)s::text as key) w on s.key = w.key and s.id %% 5 = 0 " + kinds,
+                           {"key": self.random.choice(keys), "more": self.weight()})
+        self.write_down(connection, keys, last)
+
+    def undone(self, connection, keys, last):
+        """A savepoint rolled back: none of it may ever be seen."""
+        connection.execute("savepoint undone")
+        self.insert(connection, keys, dict(last))
+        connection.execute("rollback to undone")
+
+    # With every chapter taken: what happens to the whole table.
+
+    def truncate(self, connection, keys, last):
+        connection.execute("truncate story")
+        self.write_down(connection, keys, last)
+        self.insert(connection, keys, last)
+
+    def refill(self, connection, keys, last):
+        """Frozen rows are seen by snapshots from before them."""
+        connection.execute("truncate story")
+        self.write_down(connection, keys, last)
+        with connection.cursor().copy("copy story (key, weight) from stdin with (freeze)") as copy:
+            for key in keys:
+                copy.write_row((key, self.weight()))
+        self.write_down(connection, keys, last)
+
+    def rewrite(self, connection, keys, last):
+        """New files, in which a snapshot from before sees nothing."""
+        connection.execute("alter table story alter column weight type integer")
+        connection.execute("alter table story alter column weight type bigint")
+
+
+class History:
+    """What was ever true of each key, as far as it is committed."""
+
+    def __init__(self):
+        self.lines = {key: [(0, 0)] for key in KEYS}
+        self.found_at = {key: collections.defaultdict(list, {(0, 0): [0]}) for key in KEYS}
+
+    def read(self, sql):
+        """What came since, by `sql(statement, arguments)` -> rows. A key's lines commit in their order, so that its last one known tells what is new."""
+        known = [(key, len(lines) - 1) for key, lines in self.lines.items()]
+        rows = sql("""select h.key, h.serial, h.weight, h.rows
+            from unnest(%s::text[], %s::bigint[]) as known (key, serial), history as h
+            where h.key = known.key and h.serial > known.serial order by h.key, h.serial""",
+                   [[key for key, _ in known], [serial for _, serial in known]])
+        for key, serial, weight, count in rows:
+            assert serial == len(self.lines[key]), f"the history of {key} has a hole before {serial}: the test is wrong"
+            self.found_at[key][weight, count].append(serial)
+            self.lines[key].append((weight, count))
+
+
+class Viewer:
+    """Somebody who is shown the story. What he saw is judged later, when the history is read."""
+
+    def __init__(self, name):
+        self.name = name
+        self.seen = []  # (what was shown, key, value)
+        self.place = dict.fromkeys(KEYS, 0)
+        self.judged = 0
+
+    def saw(self, shown, values):
+        """`values`: key -> {"weight": …, "rows": …}."""
+        self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items()
+                         if key in self.place)
+
+    def take(self):
+        taken, self.seen = self.seen, []
+        return taken
+
+    def judge(self, taken, history):
+        """Why one of them cannot be, or None. `history` must be younger than they are."""
+        for shown, key, value in taken:
+            places = history.found_at[key].get(value, [])
+            at = bisect.bisect_left(places, self.place[key])
+            if at == len(places):
+                why = f"older than what it was shown before, line {self.place[key]} of {len(history.lines[key]) - 1}" if places \
+                    else "after no prefix of the committed events was that so"
+                near = [f"{n}: {line}" for n, line in enumerate(history.lines[key])][max(0, self.place[key] - 2):self.place[key] + 9]
+                return (f"{self.name} was shown {key} = {value}: {why}.\n  shown by: {shown}\n"
+                        f"  the key's history from there: {'; '.join(near)}")
+            self.place[key] = places[at]
+            self.judged += 1
+        return None
+
+
+def prepare(connection):
+    connection.execute(SCHEMA)
+    connection.cursor().executemany("insert into chapter values (%s)", [[key] for key in KEYS])
+
+
+def is_lost(error):
+    """The connection is gone, or PostgreSQL is: nothing that a statement did wrong."""
+    return isinstance(error, psycopg.OperationalError) and not isinstance(
+        error, (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled))

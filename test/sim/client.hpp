@@ -1,0 +1,52 @@
+#pragma once
+
+#include "environment.hpp"
+
+#include <pgtally/cache/subscription.hpp>
+#include <pgtally/cache/tally.hpp>
+
+#include <array>
+#include <optional>
+
+namespace pgtally::sim {
+
+// A subscriber: it keeps what it was sent, by the rules of the contract alone. It may be slow, go away, and come back
+// with the revision at which it stopped.
+class client final : cache::subscriber {
+public:
+    client(environment& around, std::string name) : env_{around}, name_{std::move(name)} {}
+
+    // Subscribes if it has not, to all keys or some; else leaves, comes back, or asks for other keys.
+    void change(cache::tally* of, std::uint32_t how);
+
+    // The next message, if there is reason to ask for one.
+    void take();
+
+    // Takes all that is to be had, and compares it with what is served.
+    void check();
+
+private:
+    void wake(cache::subscription&) override { pending_ = true; }
+    void join(cache::tally& of, std::uint32_t how, bool resume);
+    void track(std::uint32_t keys);
+    void untrack(std::uint32_t keys);
+    void leave();
+    void forget();
+    cache::update::kind take_one(cache::subscription::clock::time_point now);
+    void apply(cache::update const& u);
+    void apply_values(cache::update const& u);
+    meaning of() const;
+
+    environment& env_;
+    std::string name_;
+    std::optional<cache::subscription> subscription_;
+    bool pending_ = false, all_ = false, in_parts_ = false;
+    std::uint32_t had_ = 0, tracked_ = 0;  // bits: which keys have a value here, which were asked for
+    sums values_{};
+    std::string epoch_, parts_epoch_;
+    std::optional<cache::since_point> point_;
+    std::uint64_t revision_ = 0;
+    cache::update update_;
+};
+
+}  // namespace pgtally::sim

@@ -1,0 +1,129 @@
+#pragma once
+
+// A small PostgreSQL: as much of it as decides whether counters are exact.
+//
+// Model: writers' sessions with transactions, savepoints and locks; ids from one counter, also for subtransactions; a
+// commit in two steps, flushed and then visible; snapshots. A table is a file of rows with the id that wrote each: a
+// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. Events go
+// into one stream: by notify when a transaction becomes visible, one notifying commit at a time, equal ones of one
+// transaction folded; by wal when its commit is flushed.
+//
+// A request that would have to wait for a lock answers false and does nothing.
+
+#include "flaw.hpp"
+#include "snapshot.hpp"
+#include "transaction.hpp"
+
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace pgtally::sim {
+
+class database {
+public:
+    static constexpr std::size_t session_count = 3;
+
+    struct options {
+        bool wal = false;
+        std::size_t tallies = 1;
+        meaning first[tally_count];
+        flaw broken = flaw::none;
+    };
+
+    // What came into the stream, and the fingerprints of the truth of each tally once it is told.
+    struct entry {
+        std::string text;
+        bool ends = true;  // the last of its transaction
+        std::array<std::uint64_t, tally_count> truth;
+    };
+
+    // The table that a tally is materialized in; a key without a row has no value.
+    using kept_table = std::array<std::optional<numbers>, key_count>;
+
+    database(options chosen, std::span<sums const> rows);
+
+    // Writers. Each begins a transaction if none is open.
+    bool write(std::size_t who, std::size_t tally, std::span<changed_key const> keys);
+    bool write_unseen(std::size_t who, std::size_t tally, changed_key const& what);  // and tally.reload
+    bool truncate(std::size_t who, std::size_t tally);
+    bool rewrite(std::size_t who, std::size_t tally);
+    bool define(std::size_t who, std::size_t tally, meaning const& what);
+    bool set_savepoint(std::size_t who);
+    bool rollback_to_savepoint(std::size_t who);
+    bool flush(std::size_t who);  // the first half of a commit
+    bool show(std::size_t who);   // the second
+    bool rollback(std::size_t who);
+    session const& writer(std::size_t who) const noexcept { return sessions_[who]; }
+
+    // Readers.
+    snapshot look() const;
+    sums truth(std::size_t tally, snapshot const& as_of) const;
+    meaning const& definition(std::size_t tally) const noexcept { return tables_[tally].now; }
+    std::uint64_t draw();  // the id of a transaction that does nothing else
+    bool share(std::size_t tally);
+    void unshare(std::size_t tally) noexcept { --tables_[tally].shared; }
+    bool send(std::string text);  // a barrier, in a transaction of its own
+
+    // The stream: entries from `first_entry` on can still be received.
+    std::vector<entry> const& stream() const noexcept { return stream_; }
+    std::size_t first_entry() const noexcept { return first_entry_; }
+    std::uint64_t truth_at(std::size_t tally, std::size_t position) const noexcept;
+
+    // Materialization.
+    bool lock_kept(std::size_t tally);
+    void unlock_kept(std::size_t tally) noexcept { tables_[tally].kept_locked = false; }
+    kept_table const& kept(std::size_t tally) const noexcept { return tables_[tally].kept; }
+    bool keep(std::size_t tally, kept_table const& what);  // sets those that have a value, or none
+
+    // A constraint of that table's.
+    static bool refuses(std::size_t key, numbers const& value) noexcept { return key == 5 && value[0] % 3 == 1; }
+
+    // Faults. A crash ends all sessions and forgets what was not received; a standby may have missed the last commits.
+    void crash();
+    void stop();
+    bool up() const noexcept { return up_; }
+    unsigned life() const noexcept { return life_; }
+    std::unique_ptr<database> promoted(std::size_t missing) const;
+
+private:
+    struct row {
+        std::uint64_t xid;
+        std::size_t key;
+        numbers delta;
+    };
+    struct table {
+        std::vector<row> file;
+        meaning now;
+        int shared = 0;                    // ACCESS SHARE
+        kept_table kept{}, kept_before{};  // a standby may have missed the last batch
+        bool kept_locked = false;
+    };
+
+    session& begin(std::size_t who);
+    bool free_for(std::size_t who, std::size_t tally, bool exclusive) const noexcept;
+    meaning const& seen_by(session const& s, std::size_t tally) const noexcept;
+    std::uint64_t next_n() noexcept { return options_.broken == flaw::fold ? 1 : ++n_; }
+    void add_message(session& s, std::size_t tally, std::string text, std::vector<deed> tells);
+    void do_to_table(committed const& work);
+    void tell(committed const& work, bool received);
+    void notify_definitions(committed const& work);
+    void append(std::string text, bool ends);
+    void end(session& s);
+
+    options options_;
+    std::vector<sums> initial_;
+    table tables_[tally_count];
+    session sessions_[session_count];
+    std::vector<committed> history_;  // in the order of their flushes
+    std::vector<entry> stream_;
+    sums told_[tally_count]{};
+    meaning told_as_[tally_count];
+    std::array<std::uint64_t, tally_count> truth_before_{}, truth_told_{};
+    std::uint64_t next_xid_ = 10, last_completed_ = 9, n_ = 0;
+    std::size_t first_entry_ = 0;
+    unsigned life_ = 0;
+    bool up_ = true;
+};
+
+}  // namespace pgtally::sim

@@ -1,0 +1,203 @@
+// What writers do.
+
+#include "database.hpp"
+
+#include <utility>
+
+namespace pgtally::sim {
+
+session& database::begin(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at == session::phase::idle) {
+        s.at = session::phase::active;
+        s.xid = s.last_id = s.work.xid = next_xid_++;
+    } else if (!s.savepoints.empty()) {
+        s.last_id = next_xid_++;  // a subtransaction's own
+    }
+    return s;
+}
+
+// Whether nobody else holds what would make `who` wait for a lock on the source: an exclusive one, or a writer's.
+bool database::free_for(std::size_t who, std::size_t tally, bool exclusive) const noexcept
+{
+    if (sessions_[who].at == session::phase::flushed) return false;
+    for (std::size_t other = 0; other < session_count; ++other) {
+        auto const& held = sessions_[other].held[tally];
+        if (other != who && (held.owns || held.defines || (exclusive && held.writes))) return false;
+    }
+    return true;
+}
+
+meaning const& database::seen_by(session const& s, std::size_t tally) const noexcept
+{
+    for (auto at = s.work.deeds.rbegin(); at != s.work.deeds.rend(); ++at) {
+        if (at->what == deed::kind::define && at->tally == tally) return at->becomes;
+    }
+    return tables_[tally].now;
+}
+
+void database::add_message(session& s, std::size_t tally, std::string text, std::vector<deed> tells)
+{
+    s.work.messages.push_back({std::move(text), tally, std::move(tells)});
+}
+
+// A statement: the trigger sums per key, passes over keys whose sums are 0, and sends as many events as it takes.
+bool database::write(std::size_t who, std::size_t tally, std::span<changed_key const> keys)
+{
+    constexpr std::size_t keys_in_event = 2;
+    if (!free_for(who, tally, false)) return false;
+    auto& s = begin(who);
+    s.held[tally].writes = true;
+    auto const& as = seen_by(s, tally);
+    std::vector<changed_key> some;
+    std::vector<deed> tells;
+    auto const send = [&] {
+        std::string text;
+        if (as.exists && !some.empty()) text = deltas_text(tally, as, s.xid, next_n(), some);
+        add_message(s, tally, std::move(text), std::exchange(tells, {}));
+        some.clear();
+    };
+    for (auto const& each : keys) {
+        s.work.deeds.push_back({deed::kind::row, tally, each.key, each.delta, {}});
+        tells.push_back(s.work.deeds.back());
+        if (as.counters(each.delta) != numbers{}) some.push_back(each);
+        if (some.size() == keys_in_event) send();
+    }
+    if (!tells.empty()) send();
+    return true;
+}
+
+bool database::write_unseen(std::size_t who, std::size_t tally, changed_key const& what)
+{
+    if (!free_for(who, tally, false)) return false;
+    auto& s = begin(who);
+    s.held[tally].writes = true;
+    s.work.deeds.push_back({deed::kind::row, tally, what.key, what.delta, {}});
+    bool const exists = seen_by(s, tally).exists;
+    add_message(s, tally, exists ? simple_text(tally, s.xid, next_n(), "reload") : std::string{},
+                {s.work.deeds.back()});
+    return true;
+}
+
+bool database::truncate(std::size_t who, std::size_t tally)
+{
+    if (!free_for(who, tally, true) || tables_[tally].shared > 0) return false;
+    auto& s = begin(who);
+    s.held[tally].owns = true;
+    s.work.deeds.push_back({deed::kind::truncate, tally, 0, {}, {}});
+    bool const exists = seen_by(s, tally).exists;
+    add_message(s, tally, exists ? simple_text(tally, s.xid, next_n(), "truncate") : std::string{},
+                {s.work.deeds.back()});
+    return true;
+}
+
+bool database::rewrite(std::size_t who, std::size_t tally)
+{
+    if (!free_for(who, tally, true) || tables_[tally].shared > 0) return false;
+    auto& s = begin(who);
+    s.held[tally].owns = true;
+    s.work.deeds.push_back({deed::kind::rewrite, tally, 0, {}, {}});
+    return true;
+}
+
+bool database::define(std::size_t who, std::size_t tally, meaning const& what)
+{
+    if (!free_for(who, tally, true)) return false;
+    auto& s = begin(who);
+    s.held[tally].defines = true;
+    s.work.deeds.push_back({deed::kind::define, tally, 0, {}, what});
+    add_message(s, tally, simple_text(tally, s.xid, next_n(), "definition"), {s.work.deeds.back()});
+    return true;
+}
+
+bool database::set_savepoint(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at != session::phase::active) return false;
+    s.savepoints.push_back({s.work.deeds.size(), s.work.messages.size()});
+    return true;
+}
+
+bool database::rollback_to_savepoint(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at != session::phase::active || s.savepoints.empty()) return false;
+    s.work.deeds.resize(s.savepoints.back().deeds);
+    s.work.messages.resize(s.savepoints.back().messages);
+    s.savepoints.pop_back();
+    return true;
+}
+
+bool database::flush(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at != session::phase::active) return false;
+    if (!options_.wal) {
+        for (auto const& other : sessions_) {
+            if (s.notifies() && other.at == session::phase::flushed && other.notifies()) return false;
+        }
+        // Equal payloads of a transaction are one.
+        auto& all = s.work.messages;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            for (std::size_t j = 0; j < i && !all[i].text.empty(); ++j) {
+                if (all[j].text == all[i].text) all[i].text.clear();
+            }
+        }
+    }
+    s.at = session::phase::flushed;
+    history_.push_back(s.work);
+    if (options_.wal) tell(s.work, true);
+    return true;
+}
+
+bool database::show(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at != session::phase::flushed) return false;
+    do_to_table(s.work);
+    if (options_.wal) notify_definitions(s.work);
+    else tell(s.work, true);
+    end(s);
+    return true;
+}
+
+// Definitions are told by NOTIFY too, so that they are heard of when they can be read.
+void database::notify_definitions(committed const& work)
+{
+    for (auto const& each : work.messages) {
+        bool const defines = !each.tells.empty() && each.tells.front().what == deed::kind::define;
+        if (defines) append(each.text, true);
+    }
+}
+
+bool database::rollback(std::size_t who)
+{
+    auto& s = sessions_[who];
+    if (s.at != session::phase::active) return false;
+    end(s);
+    return true;
+}
+
+void database::end(session& s)
+{
+    last_completed_ = std::max(last_completed_, s.last_id);
+    s = {};
+}
+
+void database::do_to_table(committed const& work)
+{
+    for (auto const& each : work.deeds) {
+        auto& of = tables_[each.tally];
+        switch (each.what) {
+            case deed::kind::row: of.file.push_back({work.xid, each.key, each.delta}); break;
+            case deed::kind::truncate: of.file.clear(); break;
+            case deed::kind::rewrite:
+                for (auto& each_row : of.file) each_row.xid = work.xid;
+                break;
+            case deed::kind::define: of.now = each.becomes; break;
+        }
+    }
+}
+
+}  // namespace pgtally::sim

@@ -1,0 +1,65 @@
+#pragma once
+
+// What servers of ours find around them: databases behind one name, a network, a clock.
+
+#include "database.hpp"
+
+#include <chrono>
+#include <memory>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace pgtally::sim {
+
+// The simulated truth and what was served differ.
+struct violation : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+using milliseconds = std::chrono::milliseconds;
+
+struct environment {
+    std::vector<std::unique_ptr<database>> nodes;
+    std::size_t named = 0;  // the node that the name leads to
+    std::size_t tallies = 1;
+    bool wal = false;
+    flaw broken = flaw::none;
+    milliseconds now{0};
+    milliseconds heartbeat{5'000};
+    std::ostream* trace = nullptr;
+
+    milliseconds answer_time() const noexcept { return heartbeat * 3; }
+    database& current() noexcept { return *nodes[named]; }
+
+    template <class... Words>
+    void tell(Words const&... words)
+    {
+        if (trace != nullptr) (*trace << ... << words) << '\n';
+    }
+};
+
+// A connection to one of the nodes. It is found broken when it is used.
+class wire {
+public:
+    bool open(environment& around)
+    {
+        node_ = around.nodes[around.named].get();
+        life_ = node_->life();
+        number_ = around.named;
+        if (!node_->up()) node_ = nullptr;
+        return node_ != nullptr;
+    }
+    void close() noexcept { node_ = nullptr; }
+    bool alive() const noexcept { return node_ != nullptr && node_->up() && node_->life() == life_; }
+    database& at() const noexcept { return *node_; }
+    std::size_t number() const noexcept { return number_; }
+
+private:
+    database* node_ = nullptr;
+    unsigned life_ = 0;
+    std::size_t number_ = 0;
+};
+
+}  // namespace pgtally::sim

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace pgtally::sim {
+
+// What is done wrong on purpose, here in the driver and the model, to see that the simulation finds it.
+enum class flaw {
+    none,
+    fence,       // the fence is one transaction too late
+    barrier,     // a load does not wait for its barrier
+    lock,        // a load does not lock the source before its fence
+    comparison,  // a load after the first takes what is served for the truth
+    fold,        // events carry no n, so that PostgreSQL folds equal ones
+    heartbeat,   // that no heartbeat comes back means nothing
+    deltas,      // materialization adds what changed instead of setting values
+    visibility,  // by wal a load does not wait until all that was decoded can be seen
+};
+
+struct named_flaw {
+    std::string_view name;
+    flaw what;
+};
+
+inline constexpr named_flaw flaws[]{
+    {"fence", flaw::fence}, {"barrier", flaw::barrier},     {"lock", flaw::lock},     {"comparison", flaw::comparison},
+    {"fold", flaw::fold},   {"heartbeat", flaw::heartbeat}, {"deltas", flaw::deltas}, {"visibility", flaw::visibility},
+};
+
+inline std::optional<flaw> flaw_of(std::string_view name) noexcept
+{
+    for (auto const& each : flaws) {
+        if (each.name == name) return each.what;
+    }
+    return std::nullopt;
+}
+
+}  // namespace pgtally::sim

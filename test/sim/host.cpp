@@ -1,0 +1,216 @@
+#include "host.hpp"
+
+#include <algorithm>
+
+namespace pgtally::sim {
+
+namespace {
+
+constexpr std::size_t client_count = 3;
+
+}  // namespace
+
+host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders)
+    : env_{around}, name_{std::move(name)}, limits_{bounds}, loaders_(loaders)
+{
+    for (std::size_t i = 0; i < client_count; ++i) {
+        clients_.push_back(std::make_unique<client>(env_, name_ + "'s subscriber " + std::to_string(i)));
+    }
+}
+
+host::~host() = default;
+
+cache::tally* host::find(std::string_view name) noexcept
+{
+    auto const at = tallies_.find(name);
+    return at == tallies_.end() ? nullptr : at->second.get();
+}
+
+// What receive.cpp does
+// ---------------------------------------------------------------------------------------------------
+
+void host::connect_transport()
+{
+    if (!transport_.open(env_)) return;
+    hushed_ = false;
+    position_ = transport_.at().stream().size();
+    // LISTEN may bring a little of what committed before it.
+    if (!env_.wal) position_ -= std::min<std::size_t>(position_ - transport_.at().first_entry(), position_ % 3);
+    transport_open_ = true;
+    env_.tell(name_, ": the transport is open, to node ", transport_.number());
+    opened();
+}
+
+// Once more: the other connections are made anew too, for this may be another server.
+void host::opened()
+{
+    last_heartbeat_back_ = env_.now;
+    if (std::exchange(ever_open_, true)) ++generation_;
+    received_.opened();
+    end_turn();
+}
+
+void host::hear_of_loss(std::string const& why)
+{
+    transport_.close();
+    transport_open_ = false;
+    hushed_ = false;
+    env_.tell(name_, ": the transport is lost: ", why);
+    received_.lost(why, false);
+    end_turn();
+}
+
+void host::receive(std::size_t at_most)
+{
+    if (!transport_open_) return connect_transport();
+    if (hushed_) return;
+    if (!transport_.alive()) return hear_of_loss("the connection broke");
+    auto const& stream = transport_.at().stream();
+    std::size_t taken = 0;
+    while (position_ < stream.size() && (taken < at_most || (env_.wal && !stream[position_ - 1].ends))) {
+        auto const text = stream[position_++].text;
+        ++taken;
+        if (text.empty()) continue;
+        if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received ", text);
+        received_.payload(text);
+    }
+    if (taken > 0) end_turn();
+}
+
+void host::end_turn()
+{
+    for (auto const& [name, tally] : tallies_) tally->subscribers().flush();
+    check_served();
+}
+
+void host::watch()
+{
+    if (!transport_open_ || env_.now < last_heartbeat_back_ + env_.answer_time()) return;
+    if (env_.broken == flaw::heartbeat) return;
+    hear_of_loss("no heartbeat came back for three intervals");
+}
+
+void host::break_transport()
+{
+    if (transport_open_) hear_of_loss("it was cut");
+}
+
+void host::hush_transport()
+{
+    if (!transport_open_ || hushed_) return;
+    env_.tell(name_, ": the transport falls silent");
+    hushed_ = true;
+    hushed_at_ = env_.now;
+}
+
+void host::overflow()
+{
+    if (!transport_open_ || hushed_ || !transport_.alive()) return;
+    env_.tell(name_, ": what waits to be received is too much, and dropped");
+    position_ = transport_.at().stream().size();
+    opened();
+}
+
+// What control.cpp does
+// ---------------------------------------------------------------------------------------------------
+
+void host::control()
+{
+    auto& c = control_;
+    if (std::exchange(c.generation, generation_) != generation_) c.connection.close();
+    if (!c.connection.alive()) {
+        c.asked_catalog = false;
+        if (!c.connection.open(env_)) return;
+        want_definitions();
+    }
+    if (c.asked_catalog) {
+        c.asked_catalog = false;
+        definitions_read_ = c.asked;
+        reconcile();
+        end_turn();
+    } else if (env_.now >= c.next_heartbeat) {
+        send_heartbeat();
+    } else if (!definitions_current()) {
+        c.asked_catalog = true;
+        c.asked = definitions_asked_;
+        c.seen.clear();
+        for (std::size_t tally = 0; tally < env_.tallies; ++tally)
+            c.seen.push_back(c.connection.at().definition(tally));
+    }
+}
+
+void host::send_heartbeat()
+{
+    auto const id = expected_.expect([this] { last_heartbeat_back_ = env_.now; });
+    if (!control_.connection.at().send(barriers::payload(id))) {
+        expected_.forget(id);  // it waits for a commit
+        return;
+    }
+    control_.next_heartbeat = env_.now + env_.heartbeat;
+    control_.sent.push_back(id);
+    if (control_.sent.size() <= 3) return;
+    expected_.forget(control_.sent.front());
+    control_.sent.pop_front();
+}
+
+void host::reconcile()
+{
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
+        auto const& as = control_.seen[tally];
+        auto const name = tally_name(tally);
+        auto* const known = find(name);
+        if (known != nullptr && !as.exists) remove_tally(tally);
+        if (!as.exists) continue;
+        auto what = as.as_definition(tally);
+        if (known == nullptr) {
+            add_tally(tally, as);
+        } else if (known->what().kind() != what.kind()) {
+            remove_tally(tally);
+            add_tally(tally, as);
+        } else if (known->redefine(std::move(what))) {
+            env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
+            plan_load(name, load_cause::definition);
+        }
+    }
+    for (auto const& [name, tally] : tallies_) {
+        auto const& state = *loads_[name];
+        if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);
+    }
+}
+
+void host::add_tally(std::size_t tally, meaning const& as)
+{
+    auto const name = tally_name(tally);
+    env_.tell(name_, ": ", name, " is followed, as number ", as.number);
+    tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_));
+    auto const state = std::make_shared<load_state>();
+    state->definitions_needed = definitions_asked_;
+    loads_.emplace(name, state);
+    plan_load(name, load_cause::start);
+}
+
+void host::remove_tally(std::size_t tally)
+{
+    auto const name = tally_name(tally);
+    env_.tell(name_, ": ", name, " is dropped");
+    auto const state = loads_.extract(name).mapped();
+    state->gone = state->done = true;
+    tallies_.erase(name);
+    shown_.erase(name);
+}
+
+// Subscribers
+// -------------------------------------------------------------------------------------------------------------
+
+void host::take(std::size_t which)
+{
+    clients_[which % client_count]->take();
+}
+
+void host::change_subscription(std::size_t which, std::uint32_t how)
+{
+    auto* const tally = find(tally_name(which % env_.tallies));
+    clients_[which % client_count]->change(tally, how);
+}
+
+}  // namespace pgtally::sim

@@ -1,0 +1,164 @@
+#pragma once
+
+// A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
+//
+// What cache/receive.cpp, control.cpp and loads.cpp do is played here: each wait of theirs is an end of a step, so that
+// anything can come in between. What they decide is shared: `reception`, `tally`, `fence`, `barriers`, the feed.
+
+#include "client.hpp"
+#include "environment.hpp"
+
+#include <pgtally/cache/reception.hpp>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgtally::sim {
+
+class host final : reception::owner {
+public:
+    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders);
+    ~host();
+    host(host const&) = delete;
+    host& operator=(host const&) = delete;
+
+    // Steps. Each does what can be done now, perhaps nothing.
+    void receive(std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
+    void control();                     // one statement of the control connection
+    void load(std::size_t which, std::uint32_t luck);
+    void watch();  // the clock went on
+    void reset(std::size_t tally, bool by_audit);
+    void take(std::size_t which);  // a subscriber's socket can take a message
+    void change_subscription(std::size_t which, std::uint32_t how);
+
+    // Faults.
+    void break_transport();  // noticed at once
+    void hush_transport();   // noticed by nobody
+    void overflow();         // too many events: those that wait are gone
+    void break_loader(std::size_t which);
+    void break_control() { control_.connection.close(); }
+
+    // Whether nothing is left to do, and what must be true then, and always.
+    bool settled();
+    void check_served();
+    void check_quiet();
+
+    reception::tallies const& replicas() const noexcept { return tallies_; }
+    cache::tally* find(std::string_view name) noexcept;
+    std::string const& name() const noexcept { return name_; }
+
+private:
+    struct load_state {
+        bool wanted = false, running = false, gone = false, done = false, audit = false;
+        load_cause cause = load_cause::start;
+        std::uint64_t number = 0, definitions_needed = 0;
+        milliseconds not_before{0};
+        std::optional<cache::load_report> report;
+        int failures = 0;
+    };
+    struct loader {
+        enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
+        step at = step::idle;
+        wire connection;
+        std::string tally;
+        std::shared_ptr<load_state> state;
+        std::uint64_t number = 0, drawn = 0, generation = 0;
+        bool locked = false, begun = false, closed = false, audits = false;
+        std::size_t source = 0;
+        snapshot seen;
+        meaning as;
+        sums rows{};  // by key, as the definition counts them
+        std::string barrier;
+        milliseconds deadline{0};
+    };
+    struct control_state {
+        wire connection;
+        std::uint64_t generation = 0;
+        bool asked_catalog = false;
+        std::uint64_t asked = 0;
+        std::vector<meaning> seen;
+        milliseconds next_heartbeat{0};
+        std::deque<std::string> sent;
+    };
+    // What was served last of a tally.
+    struct tag {
+        std::uint64_t changed_at = 0;
+        numbers value{};
+    };
+    struct shown {
+        std::string epoch;
+        std::uint64_t revision = 0, truth = 0;
+        std::size_t node = 0, position = 0;  // while it was live
+        // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
+        // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
+        bool by_fence = false;
+        std::array<tag, key_count> tags{};
+    };
+
+    // reception::owner
+    void want_load(std::string_view name, load_cause cause) override;
+    void give_up_load(std::string const& name) override;
+    void want_definitions() override { ++definitions_asked_; }
+    void applied(cache::event const&) override {}
+    void drop(std::string_view) override {}
+
+    void check_live(cache::tally const& tally, std::uint64_t now, shown& last) const;
+    void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
+    void check_tags(cache::tally const& tally, shown& last) const;
+    void connect_transport();
+    void opened();
+    void hear_of_loss(std::string const& why);
+    void end_turn();
+    bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
+    void plan_load(std::string_view name, load_cause cause);
+    bool may_load(load_state const& state) const noexcept;
+
+    void send_heartbeat();
+    void reconcile();
+    void add_tally(std::size_t tally, meaning const& as);
+    void remove_tally(std::size_t tally);
+
+    void begin_load(loader& mine);
+    cache::tally* wanted(loader& mine);
+    void close(loader& mine);
+    void end_load(loader& mine);
+    void give_up(loader& mine);
+    void audit_ended(loader& mine);
+    void fail(loader& mine, std::string const& why, bool permanent);
+
+    void load_step(loader& mine, std::uint32_t luck);
+    void connect_loader(loader& mine);
+    void begin_transaction(loader& mine);
+    void lock_source(loader& mine, std::uint32_t luck);
+    void take_fence(loader& mine);
+    void read_truth(loader& mine);
+    void take_rows(loader& mine, std::size_t from, std::size_t to);
+    void send_barrier(loader& mine);
+    void take_report(std::string const& name, load_state& state, std::string const& barrier);
+    void look_for_barrier(loader& mine);
+
+    environment& env_;
+    std::string name_;
+    cache::limits limits_;
+    reception::tallies tallies_;
+    barriers expected_;
+    reception received_{tallies_, expected_, *this};
+    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
+    std::vector<loader> loaders_;
+    control_state control_;
+    std::uint64_t generation_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
+
+    wire transport_;
+    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
+    std::size_t position_ = 0;
+    milliseconds last_heartbeat_back_{0}, hushed_at_{0};
+
+    std::map<std::string, shown, std::less<>> shown_;
+    std::vector<std::unique_ptr<client>> clients_;
+};
+
+}  // namespace pgtally::sim

@@ -1,0 +1,156 @@
+// What must be true of a server.
+
+#include "host.hpp"
+
+#include <utility>
+
+namespace pgtally::sim {
+
+namespace {
+
+std::size_t source_of(std::string const& name)
+{
+    return name == tally_name(0) ? 0 : 1;
+}
+
+std::string describe(meaning const& as, cache::counter_table const& table)
+{
+    std::string out;
+    for (cache::counter_table::slot s = 0; s < table.end(); ++s) {
+        if (!table.used(s) || table.is_zero(s)) continue;
+        table.append_key(s, out);
+        for (auto const value : table.counters(s)) out += ' ' + std::to_string(value);
+        out += "; ";
+    }
+    return "(definition " + std::to_string(as.number) + ") " + out;
+}
+
+std::string describe(meaning const& as, sums const& truth)
+{
+    std::string out;
+    for (std::size_t key = 0; key < key_count; ++key) {
+        auto const counters = as.counters(truth[key]);
+        if (counters == numbers{}) continue;
+        out += key_text(as, key);
+        for (std::size_t i = 0; i < as.width(); ++i) out += ' ' + std::to_string(counters[i]);
+        out += "; ";
+    }
+    return "(definition " + std::to_string(as.number) + ") " + out;
+}
+
+void check_sums(cache::counter_table const& table)
+{
+    for (std::size_t i = 0; i < table.width(); ++i) {
+        cache::wide_sum sum = 0;
+        for (cache::counter_table::slot s = 0; s < table.end(); ++s) {
+            if (table.used(s)) sum += table.counters(s)[i];
+        }
+        if (sum != table.sums()[i]) throw violation{"a table's sum is not the sum of its rows"};
+    }
+}
+
+}  // namespace
+
+// While a tally is live, it is what was told until just now: by this transport, so far as it was received.
+void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last) const
+{
+    auto const& name = tally.what().name;
+    if (!transport_open_) throw violation{name + ": it is live without a transport"};
+    if (now != transport_.at().truth_at(source_of(name), position_)) {
+        throw violation{name_ + " serves " + name + " as " + describe(meaning_of(tally), tally.table()) +
+                        "which no prefix of what was committed explains"};
+    }
+    if (last.epoch == tally.epoch() && last.node == transport_.number() && position_ < last.position) {
+        throw violation{name + ": what is served is older than what was served before"};
+    }
+    last.node = transport_.number();
+    last.position = position_;
+}
+
+// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until
+// some point in it.
+void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
+{
+    auto const source = source_of(tally.what().name);
+    bool explained = std::exchange(last.by_fence, false);
+    if (transport_open_ && !explained) {
+        for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
+            explained = transport_.at().truth_at(source, at) == now;
+            last.position = at;
+        }
+        last.node = transport_.number();
+    }
+    if (!explained) throw violation{tally.what().name + ": its counters changed while it was not live"};
+}
+
+void host::check_served()
+{
+    for (auto const& [name, tally] : tallies_) {
+        auto& last = shown_[name];
+        auto const now = fingerprint(meaning_of(*tally), tally->table());
+        bool const same_epoch = last.epoch == tally->epoch();
+        bool const live = tally->state() == cache::state::live;
+        if (same_epoch && tally->revision() < last.revision) throw violation{name + ": its revision went back"};
+        if (same_epoch && tally->revision() == last.revision && now != last.truth) {
+            throw violation{name + ": its counters changed, its revision did not"};
+        }
+        if (live) check_live(*tally, now, last);
+        else if (tally->has_counters() && same_epoch && now != last.truth) check_stopped(*tally, now, last);
+        check_tags(*tally, last);
+        last.epoch = tally->epoch();
+        last.revision = tally->revision();
+        last.truth = now;
+    }
+    if (hushed_ && env_.now > hushed_at_ + env_.answer_time()) {
+        throw violation{name_ + " follows a transport that has been silent for longer than three heartbeats"};
+    }
+}
+
+// The ETag: a key that has another value has changed at another revision.
+void host::check_tags(cache::tally const& tally, shown& last) const
+{
+    auto const as = meaning_of(tally);
+    bool const same_epoch = last.epoch == tally.epoch();
+    for (std::size_t key = 0; key < key_count; ++key) {
+        tag const now{tally.changed_at(as_key(as, key)), counters_of(tally, as, key)};
+        auto& before = last.tags[key];
+        if (same_epoch && tally.has_counters() && before.changed_at == now.changed_at && before.value != now.value) {
+            throw violation{tally.what().name + ": a key changed, the revision at which it did did not"};
+        }
+        before = now;
+    }
+}
+
+bool host::settled()
+{
+    if (!transport_open_ || hushed_ || !transport_.alive() || transport_.number() != env_.named) return false;
+    if (position_ != transport_.at().stream().size() || !definitions_current()) return false;
+    for (auto const& each : loaders_) {
+        if (each.at != loader::step::idle) return false;
+    }
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const* const tally = find(tally_name(i));
+        auto const& as = env_.current().definition(i);
+        if ((tally != nullptr) != as.exists) return false;
+        if (tally != nullptr && (tally->state() != cache::state::live || meaning_of(*tally) != as)) return false;
+    }
+    return true;
+}
+
+void host::check_quiet()
+{
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const* const tally = find(tally_name(i));
+        if (tally == nullptr) continue;
+        auto const as = meaning_of(*tally);
+        auto const truth = env_.current().truth(i, env_.current().look());
+        if (fingerprint(as, tally->table()) != fingerprint(as, truth)) {
+            throw violation{name_ + ": the writers pause, the truth of " + tally->what().name + " is " +
+                            describe(as, truth) + "and served is " + describe(as, tally->table())};
+        }
+        check_sums(tally->table());
+    }
+    for (auto const& each : clients_) each->check();
+}
+
+}  // namespace pgtally::sim

@@ -1,0 +1,144 @@
+// The five steps of a load, one statement at a time.
+
+#include "host.hpp"
+
+namespace pgtally::sim {
+
+void host::load_step(loader& mine, std::uint32_t luck)
+{
+    using step = loader::step;
+    if (mine.at == step::connect) return connect_loader(mine);
+    if (mine.at == step::back) return look_for_barrier(mine);
+    if (!mine.connection.alive() || (mine.at != step::rows && wanted(mine) == nullptr)) return give_up(mine);
+    switch (mine.at) {
+        case step::begin: return begin_transaction(mine);
+        case step::draw:
+            mine.drawn = mine.connection.at().draw();
+            mine.at = step::wait;
+            return;
+        case step::wait:
+            if (mine.connection.at().look().xmin > mine.drawn) mine.at = step::lock;
+            return;
+        case step::lock: return lock_source(mine, luck);
+        case step::fence: return take_fence(mine);
+        case step::rows:
+            read_truth(mine);
+            mine.at = step::more_rows;
+            return take_rows(mine, 0, key_count / 2);
+        case step::more_rows: mine.at = step::commit; return take_rows(mine, key_count / 2, key_count);
+        case step::commit:
+            if (mine.locked) mine.connection.at().unshare(mine.source);
+            mine.locked = false;
+            mine.at = step::barrier;
+            return;
+        default: return send_barrier(mine);
+    }
+}
+
+void host::connect_loader(loader& mine)
+{
+    if (mine.closed) return give_up(mine);
+    if (!mine.connection.open(env_)) return fail(mine, "no database", false);
+    mine.at = loader::step::begin;
+}
+
+void host::begin_transaction(loader& mine)
+{
+    find(mine.tally)->begin_load();
+    mine.at = env_.wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
+}
+
+void host::lock_source(loader& mine, std::uint32_t luck)
+{
+    constexpr std::uint32_t timeout_one_in = 16;
+    auto const& there = mine.connection.at().definition(mine.source);
+    if (there != meaning_of(*find(mine.tally))) return fail(mine, "its definition is another one", false);
+    if (env_.broken != flaw::lock) {
+        if (luck % timeout_one_in == 0) return fail(mine, "a lock timeout", false);
+        mine.locked = mine.connection.at().share(mine.source);
+        if (!mine.locked) return;
+    }
+    mine.at = loader::step::fence;
+}
+
+void host::take_fence(loader& mine)
+{
+    mine.seen = mine.connection.at().look();
+    auto told = mine.seen;
+    if (env_.broken == flaw::fence) ++told.xmax;
+    env_.tell(name_, ": the fence of ", mine.tally, " is ", told.text());
+    auto fence = cache::fence::parse(told.text());
+    if (!fence) throw violation{"a snapshot cannot be parsed: " + told.text()};
+    if (auto const refusal = find(mine.tally)->fence_known(std::move(*fence))) return fail(mine, *refusal, false);
+    mine.at = loader::step::rows;
+}
+
+// As of the fence, but of the file that the table has now, by the definition that there is now.
+void host::read_truth(loader& mine)
+{
+    mine.as = mine.connection.at().definition(mine.source);
+    auto const truth = mine.connection.at().truth(mine.source, mine.seen);
+    auto const* const tally = find(mine.tally);
+    bool const compares = env_.broken != flaw::comparison || tally == nullptr || !tally->has_counters();
+    for (std::size_t key = 0; key < key_count; ++key) {
+        mine.rows[key] = compares ? mine.as.counters(truth[key]) : counters_of(*tally, mine.as, key);
+    }
+}
+
+void host::take_rows(loader& mine, std::size_t from, std::size_t to)
+{
+    auto* const tally = wanted(mine);
+    if (tally == nullptr) return give_up(mine);
+    if (!mine.as.exists) return fail(mine, "there is no such tally", true);
+    for (std::size_t key = from; key < to; ++key) {
+        if (mine.rows[key] == numbers{}) continue;
+        auto const row = std::span{mine.rows[key]}.first(mine.as.width());
+        if (auto const refusal = tally->loaded(key_text(mine.as, key), row)) return fail(mine, *refusal, true);
+    }
+}
+
+void host::send_barrier(loader& mine)
+{
+    auto const id = std::make_shared<std::string>();
+    *id = expected_.expect([this, id, name = mine.tally, state = mine.state, number = mine.number] {
+        if (!state->gone && state->number == number) take_report(name, *state, *id);
+    });
+    if (!mine.connection.at().send(barriers::payload(*id))) {
+        expected_.forget(*id);  // it waits for a commit
+        return;
+    }
+    mine.barrier = *id;
+    find(mine.tally)->await_barrier(*id);
+    mine.state->done = false;
+    mine.deadline = env_.now + env_.answer_time();
+    mine.at = loader::step::back;
+    if (env_.broken == flaw::barrier) expected_.came_back(*id);
+}
+
+void host::take_report(std::string const& name, load_state& state, std::string const& barrier)
+{
+    env_.tell(name_, ": the barrier of the load of ", name, " comes back");
+    if (auto* const tally = find(name)) state.report = tally->barrier_back(barrier);
+    state.done = true;
+    if (!state.report) return;
+    shown_[name].by_fence = env_.wal && !state.report->live;
+    if (state.report->forged) throw violation{name + ": an honest event counts as forged"};
+    if (state.report->was_live && state.report->differed != 0) {
+        throw violation{name + ": it was live, and a load finds that it differed"};
+    }
+}
+
+void host::look_for_barrier(loader& mine)
+{
+    if (mine.state->report) {
+        mine.state->failures = 0;
+        if (!mine.state->report->live && !mine.state->wanted) plan_load(mine.tally, load_cause::reload);
+        if (mine.audits) mine.state->audit = false;
+        return end_load(mine);
+    }
+    if (!mine.state->done && env_.now < mine.deadline) return;
+    expected_.forget(mine.barrier);
+    fail(mine, "it was given up, or its barrier did not come back", false);
+}
+
+}  // namespace pgtally::sim

@@ -1,0 +1,51 @@
+#pragma once
+
+// Materialization: what server/materializer.cpp does, one statement at a time, with the server's own plan of it. One
+// server at a time writes, the one with the lock; an answer may be lost with the connection, and a constraint may
+// refuse a row.
+
+#include "host.hpp"
+
+#include <pgtally/server/materializer_plan.hpp>
+
+namespace pgtally::sim {
+
+class keeper {
+public:
+    keeper(environment& around, host& of, std::size_t tally);
+
+    void step();
+    void break_connection();
+    void want_everything() noexcept { plan_.want_full_pass(); }  // as after an audit
+    void check_quiet() const;
+
+    // Whether it has the lock, and everything that is served is written.
+    bool settled() const noexcept;
+
+private:
+    enum class phase {
+        planning,  // what is to be done?
+        writing,   // the statement is on its way
+        waiting,   // it was done, the answer is on its way
+    };
+
+    cache::tally* live() const noexcept;
+    void go_on(cache::tally const& t);
+    void read_page(cache::tally const& t);
+    void write();
+
+    environment& env_;
+    host& host_;
+    std::size_t tally_;
+    wire connection_;
+    server::limits bounds_;
+    server::materializer_plan plan_;
+    bool locked_ = false, refused_ = false, rests_ = true;
+    phase at_ = phase::planning;
+    meaning as_;  // of what is on its way
+    std::string round_epoch_;
+    std::uint64_t round_revision_ = 0;
+    sums added_{};  // by the flaw `deltas` alone
+};
+
+}  // namespace pgtally::sim

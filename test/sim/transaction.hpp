@@ -1,0 +1,68 @@
+#pragma once
+
+#include "values.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgtally::sim {
+
+// One thing that a transaction does to a source.
+struct deed {
+    enum class kind {
+        row,       // counts a row more, or less
+        truncate,  // the table gets an empty file
+        rewrite,   // the table gets a new file with the same rows, all of them written by this transaction
+        define,    // another definition
+    };
+    kind what{};
+    std::size_t tally = 0, key = 0;
+    numbers delta{};
+    meaning becomes{};
+};
+
+// An event on its way, and what it tells of the source's history.
+struct message {
+    std::string text;  // empty: nothing is sent, as where a statement's sums are all 0
+    std::size_t tally = 0;
+    std::vector<deed> tells;
+};
+
+// A transaction that was committed: what it did in the order in which it did it.
+struct committed {
+    std::uint64_t xid = 0;
+    std::vector<deed> deeds;
+    std::vector<message> messages;
+};
+
+// A writer's session with the transaction that is open in it.
+struct session {
+    enum class phase {
+        idle,     // no transaction has written here
+        active,   // it has an id
+        flushed,  // its commit is on disk, but no snapshot sees it yet
+    };
+    struct savepoint {
+        std::size_t deeds, messages;
+    };
+    struct locks {
+        bool writes = false, owns = false, defines = false;  // ROW EXCLUSIVE, ACCESS EXCLUSIVE, SHARE ROW EXCLUSIVE
+    };
+
+    phase at = phase::idle;
+    std::uint64_t xid = 0, last_id = 0;  // its own id, the highest of its subtransactions'
+    committed work;
+    std::vector<savepoint> savepoints;
+    locks held[tally_count];
+
+    bool notifies() const noexcept
+    {
+        for (auto const& each : work.messages) {
+            if (!each.text.empty()) return true;
+        }
+        return false;
+    }
+};
+
+}  // namespace pgtally::sim

@@ -1,0 +1,67 @@
+#pragma once
+
+// What the model counts: a handful of keys, two numbers in each row of a source, and definitions that see in them up to
+// two counters.
+
+#include <pgtally/cache/counter_table.hpp>
+#include <pgtally/cache/definition.hpp>
+#include <pgtally/cache/tally.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::sim {
+
+inline constexpr std::size_t key_count = 8, tally_count = 2;
+
+using numbers = std::array<std::int64_t, 2>;
+using sums = std::array<numbers, key_count>;  // by key
+
+inline numbers operator+(numbers const& a, numbers const& b)
+{
+    return {a[0] + b[0], a[1] + b[1]};
+}
+
+// A definition in the course of a tally's life. The `number`th one decides what its counters mean, how many there are,
+// and of what kind the keys are.
+struct meaning {
+    unsigned number = 0;
+    bool exists = true;
+
+    bool text_keys() const noexcept { return number % 4 == 3; }
+    std::size_t width() const noexcept { return number % 4 == 2 ? 1 : 2; }
+    numbers counters(numbers const& in_row) const noexcept;
+
+    cache::definition as_definition(std::size_t tally) const;
+    friend bool operator==(meaning const&, meaning const&) = default;
+};
+
+std::string tally_name(std::size_t tally);
+
+// A key as PostgreSQL prints it, and which one a row of a table has.
+std::string_view key_text(meaning const& as, std::size_t key) noexcept;
+std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot s) noexcept;
+cache::key as_key(meaning const& as, std::size_t key) noexcept;
+
+// What is served.
+meaning meaning_of(cache::tally const& tally);
+numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept;
+
+// A fingerprint of all counters that are not 0, and of what they mean.
+std::uint64_t fingerprint(meaning const& as, sums const& of) noexcept;
+std::uint64_t fingerprint(meaning const& as, cache::counter_table const& of) noexcept;
+
+// The payload of an event, as the triggers write it.
+struct changed_key {
+    std::size_t key;
+    numbers delta;  // in the source's rows
+};
+std::string deltas_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n,
+                        std::span<changed_key const> keys);
+std::string simple_text(std::size_t tally, std::uint64_t x, std::uint64_t n, std::string_view what);
+
+}  // namespace pgtally::sim

@@ -1,0 +1,160 @@
+#include "world.hpp"
+
+#include "random.hpp"
+
+#include <utility>
+
+namespace pgtally::sim {
+
+namespace {
+
+cache::limits bounds_of(std::uint8_t which)
+{
+    cache::limits result;
+    if (which == 0) return result;
+    result.max_keys_in_message = 1 + which;
+    result.min_remembered_zeros = which - 1U;
+    if (which == 3) result.max_kept_bytes = 700;
+    return result;
+}
+
+std::vector<sums> initial_rows(history const& what)
+{
+    random chance{~what.seed};
+    std::vector<sums> out(what.tallies);
+    for (auto& of : out) {
+        for (auto& row : of) {
+            if (chance.chance(60)) row = {chance.below(9), chance.below(5)};
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+world::world(history const& what, flaw broken, std::ostream* trace) : history_{what}
+{
+    env_.tallies = what.tallies;
+    env_.wal = what.wal;
+    env_.broken = broken;
+    env_.trace = trace;
+    database::options chosen{what.wal, what.tallies, {}, broken};
+    for (std::size_t i = 0; i < what.tallies; ++i) chosen.first[i].number = what.first_definition[i];
+    auto const rows = initial_rows(what);
+    env_.nodes.push_back(std::make_unique<database>(chosen, rows));
+    env_.tell("by ", what.wal ? "wal" : "notify", ", ", int{what.tallies}, " tallies, ", int{what.servers},
+              " servers with ", int{what.loaders}, " loaders, bounds ", int{what.bounds},
+              what.materialize ? ", materialized" : "");
+    auto const bounds = bounds_of(what.bounds);
+    for (std::size_t i = 0; i < what.servers; ++i) {
+        hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders));
+        for (std::size_t tally = 0; what.materialize && tally < what.tallies; ++tally) {
+            keepers_.push_back(std::make_unique<keeper>(env_, *hosts_.back(), tally));
+        }
+    }
+}
+
+void world::play()
+{
+    for (auto const& each : history_.steps) take(each);
+    come_to_rest(0);
+}
+
+void world::take(step const& s)
+{
+    if (!take_as_writer(s) && !take_as_server(s)) take_as_fault(s);
+}
+
+void world::let_time_pass(milliseconds how_long)
+{
+    env_.now += how_long;
+    for (auto const& each : hosts_) {
+        each->watch();
+        each->check_served();
+    }
+}
+
+// The writers pause: what is under way is committed or rolled back, or simply stays as it is, if nobody waits for it.
+void world::end_transactions(std::uint32_t how)
+{
+    auto& at = env_.current();
+    for (std::size_t who = 0; who < database::session_count; ++who) {
+        if (at.show(who)) env_.tell("writer ", who, "'s commit is visible");
+    }
+    for (std::size_t who = 0; who < database::session_count; ++who) {
+        auto const& writer = at.writer(who);
+        bool waited_for = env_.wal;
+        for (auto const& held : writer.held) waited_for = waited_for || held.owns;
+        if (!waited_for && (how >> who) % 2 == 1) continue;
+        bool const commits = (how >> (who + 4)) % 2 == 0;
+        auto const xid = writer.xid;
+        if (commits ? at.flush(who) && at.show(who) : at.rollback(who)) {
+            env_.tell("writer ", who, " (", xid, commits ? ") commits" : ") rolls back");
+        }
+    }
+}
+
+void world::turn_servers()
+{
+    for (auto const& each : hosts_) {
+        each->receive(1'000);
+        each->control();
+        each->control();
+        for (std::uint32_t i = 0; i < 4; ++i) each->load(i, 1);
+        each->receive(1'000);
+    }
+    for (auto const& each : keepers_) each->step();
+}
+
+bool world::at_rest()
+{
+    for (auto const& each : hosts_) {
+        if (!each->settled()) return false;
+    }
+    return keepers_at_rest();
+}
+
+bool world::keepers_at_rest()
+{
+    if (keepers_.empty()) return true;
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
+        bool written = !env_.current().definition(tally).exists;
+        for (std::size_t i = tally; i < keepers_.size(); i += env_.tallies) {
+            written = written || keepers_[i]->settled();
+        }
+        if (!written) return false;
+    }
+    return true;
+}
+
+void world::come_to_rest(std::uint32_t how)
+{
+    constexpr int patience = 100;
+    env_.tell("the writers pause");
+    end_transactions(how);
+    stop_old();
+    for (int turns = 0; !at_rest(); ++turns) {
+        if (turns == patience) throw violation{"the writers pause, but not everything comes to rest and is live"};
+        turn_servers();
+        let_time_pass(env_.heartbeat / 2);
+    }
+    env_.tell("all is at rest");
+    for (auto const& each : hosts_) {
+        each->check_served();
+        each->check_quiet();
+    }
+    for (auto const& each : keepers_) each->check_quiet();
+}
+
+std::optional<std::string> play(history const& what, flaw broken, std::ostream* trace)
+{
+    try {
+        world{what, broken, trace}.play();
+        return std::nullopt;
+    } catch (violation const& e) {
+        if (trace != nullptr) *trace << "FAILED: " << e.what() << '\n';
+        return e.what();
+    }
+}
+
+}  // namespace pgtally::sim

@@ -1,0 +1,51 @@
+#pragma once
+
+// Everything of one history, and the way to play it.
+
+#include "history.hpp"
+#include "host.hpp"
+#include "keeper.hpp"
+
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace pgtally::sim {
+
+class world {
+public:
+    world(history const& what, flaw broken, std::ostream* trace);
+
+    // Plays all of it, and lets it come to rest at its end. Throws `violation`.
+    void play();
+
+private:
+    void take(step const& s);
+    bool take_as_writer(step const& s);
+    bool take_as_server(step const& s);
+    void take_as_fault(step const& s);
+    bool write(database& at, std::size_t who, std::uint32_t how);
+    bool define(database& at, std::size_t who, std::size_t tally, std::uint32_t how);
+    void junk(std::uint32_t how);
+    void fail_over(std::uint32_t how);
+    void stop_old();
+    void let_time_pass(milliseconds how_long);
+    void come_to_rest(std::uint32_t how);
+    void end_transactions(std::uint32_t how);
+    bool at_rest();
+    bool keepers_at_rest();
+    void turn_servers();
+
+    history const& history_;
+    environment env_;
+    std::vector<std::unique_ptr<host>> hosts_;
+    std::vector<std::unique_ptr<keeper>> keepers_;
+    unsigned definitions_ = 4;
+};
+
+// Why this history fails, or nothing.
+std::optional<std::string> play(history const& what, flaw broken, std::ostream* trace = nullptr);
+
+}  // namespace pgtally::sim

@@ -1,0 +1,152 @@
+// The steps of a history.
+
+#include "world.hpp"
+
+namespace pgtally::sim {
+
+namespace {
+
+constexpr std::size_t low(std::uint32_t how, unsigned from, unsigned bits) noexcept
+{
+    return (how >> from) & ((1U << bits) - 1);
+}
+
+numbers delta_of(std::uint32_t bits) noexcept
+{
+    return {static_cast<std::int64_t>(low(bits, 0, 2)) - 1, static_cast<std::int64_t>(low(bits, 2, 2)) - 1};
+}
+
+}  // namespace
+
+bool world::write(database& at, std::size_t who, std::uint32_t how)
+{
+    std::vector<changed_key> keys;
+    std::size_t const count = low(how, 8, 2) == 0 ? 3 : 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        keys.push_back({(low(how, 10, 3) + i) % key_count, delta_of(how >> (16 + 4 * i))});
+    }
+    return at.write(who, low(how, 0, 4) % env_.tallies, keys);
+}
+
+bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32_t how)
+{
+    auto what = at.definition(tally);
+    if (what.exists && how % 4 == 0) what.exists = false;
+    else what = {definitions_++, true};
+    if (how % 8 == 7) what.number += 3;  // not every kind of definition follows the one before it
+    definitions_ = std::max(definitions_, what.number + 1);
+    return at.define(who, tally, what);
+}
+
+bool world::take_as_writer(step const& s)
+{
+    static constexpr char const* names[]{
+        "writes to ",       "writes unseen to ",           "truncates ",       "rewrites ",        "defines ",
+        "sets a savepoint", "rolls back to its savepoint", "flushes a commit", "makes it visible", "commits",
+        "rolls back"};
+    if (s.what > act::rollback) return false;
+    auto& at = env_.current();
+    std::size_t const who = s.who % database::session_count, tally = low(s.how, 0, 4) % env_.tallies;
+    bool done = false, about_a_tally = s.what <= act::define;
+    auto const before = at.writer(who).xid;
+    switch (s.what) {
+        case act::write: done = write(at, who, s.how); break;
+        case act::write_unseen: done = at.write_unseen(who, tally, {low(s.how, 10, 3), delta_of(s.how >> 16)}); break;
+        case act::truncate: done = at.truncate(who, tally); break;
+        case act::rewrite: done = at.rewrite(who, tally); break;
+        case act::define: done = define(at, who, tally, s.how >> 4); break;
+        case act::savepoint: done = at.set_savepoint(who); break;
+        case act::rollback_to_savepoint: done = at.rollback_to_savepoint(who); break;
+        case act::flush: done = at.flush(who); break;
+        case act::show: done = at.show(who); break;
+        case act::commit: done = at.flush(who) && at.show(who); break;
+        default: done = at.rollback(who); break;
+    }
+    if (!done || env_.trace == nullptr) return true;
+    env_.tell("writer ", who, " (", before == 0 ? at.writer(who).xid : before, ") ",
+              names[static_cast<std::size_t>(s.what)], about_a_tally ? tally_name(tally) : std::string{});
+    if (about_a_tally && !at.writer(who).work.messages.empty()) {
+        env_.tell("    ", at.writer(who).work.messages.back().text);
+    }
+    return true;
+}
+
+bool world::take_as_server(step const& s)
+{
+    auto& mine = *hosts_[s.who % hosts_.size()];
+    switch (s.what) {
+        case act::receive: mine.receive(1 + low(s.how, 0, 3)); return true;
+        case act::control: mine.control(); return true;
+        case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
+        case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
+        case act::take: mine.take(low(s.how, 0, 4)); return true;
+        case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
+        case act::keep:
+            if (keepers_.empty()) return true;
+            if (low(s.how, 8, 5) == 0) keepers_[s.how % keepers_.size()]->want_everything();
+            keepers_[s.how % keepers_.size()]->step();
+            return true;
+        default: return false;
+    }
+}
+
+void world::take_as_fault(step const& s)
+{
+    auto& mine = *hosts_[s.who % hosts_.size()];
+    switch (s.what) {
+        case act::wait: return let_time_pass(milliseconds{low(s.how, 0, 2) == 0 ? 6'000 : s.how % 500});
+        case act::cut_transport: return mine.break_transport();
+        case act::hush_transport: return mine.hush_transport();
+        case act::overflow: return mine.overflow();
+        case act::cut_loader: return mine.break_loader(s.how);
+        case act::cut_control: return mine.break_control();
+        case act::cut_keeper:
+            if (!keepers_.empty()) keepers_[s.how % keepers_.size()]->break_connection();
+            return;
+        case act::junk: return junk(s.how);
+        case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
+        case act::failover: return fail_over(s.how);
+        case act::stop_old: return stop_old();
+        case act::quiet: return come_to_rest(s.how);
+        default: return;
+    }
+}
+
+// What anybody can send. None of it may change a counter.
+void world::junk(std::uint32_t how)
+{
+    static constexpr char const* texts[]{"",
+                                         "{",
+                                         "hello",
+                                         "null",
+                                         R"({"barrier":"6f1c1c3e-0000-4000-8000-000000000000"})",
+                                         R"({"t":"likes","x":"99999","n":1,"d":[["1",1,2,3]]})",
+                                         R"({"t":"likes","x":"99999","n":1,"d":[["1"]]})",
+                                         R"({"t":"likes","x":"0","n":1,"d":[["1",1,2]]})",
+                                         R"({"t":"nobody","x":"99999","n":1,"truncate":true})",
+                                         R"({"t":"likes","x":"99999","n":1,"reload":true})",
+                                         R"({"t":"likes","x":"99999","n":1,"definition":true})"};
+    env_.tell("somebody sends ", texts[how % std::size(texts)]);
+    env_.current().send(texts[how % std::size(texts)]);
+}
+
+// The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.
+void world::fail_over(std::uint32_t how)
+{
+    if (env_.nodes.size() == 4) return;
+    std::size_t const missing = low(how, 0, 1) == 0 ? 0 : low(how, 1, 2);
+    env_.nodes.push_back(env_.current().promoted(missing));
+    env_.named = env_.nodes.size() - 1;
+    env_.tell("node ", env_.named, " is promoted; it has missed ", missing, " commits");
+}
+
+void world::stop_old()
+{
+    for (std::size_t i = 0; i < env_.named; ++i) {
+        if (!env_.nodes[i]->up()) continue;
+        env_.nodes[i]->stop();
+        env_.tell("node ", i, " stops");
+    }
+}
+
+}  // namespace pgtally::sim
