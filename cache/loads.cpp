@@ -38,7 +38,8 @@ void replica_set::impl::plan_load(std::string_view name, load_cause cause)
     // it.
     state.wanted = true;
     state.cause = cause;
-    if (cause == load_cause::reload && state.held) {  // perhaps that was the remedy
+    if (state.held &&
+        (cause == load_cause::reload || cause == load_cause::definition)) {  // perhaps that was the remedy
         next_look = clock::time_point{};
         control_wake.notify();
     }
