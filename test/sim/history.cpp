@@ -29,6 +29,7 @@ constexpr weight weights[]{
     {act::control, 70},
     {act::load, 260},
     {act::reset, 10},
+    {act::await_write, 20},
     {act::take, 60},
     {act::subscribe, 25},
     {act::keep, 60},
