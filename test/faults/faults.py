@@ -63,7 +63,7 @@ class Faults:
 
     def last_words(self):
         """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice."""
-        name = self.random.choice(["silence", "deafness", None])
+        name = self.random.choice(["deafness", "deafness", "silence", None])
         if name:
             self.stage.note(name, "for good: " + getattr(self, name)())
 
