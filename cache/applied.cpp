@@ -1,4 +1,5 @@
-// Read your writes, for a transaction that somebody committed on a connection of their own.
+// Read your writes: of a transaction that somebody committed on a connection of their own, and of one that carries a
+// barrier of its own.
 //
 // Why it is right. A barrier is sent by a statement whose snapshot has the transaction as ended, so that its events are
 // before the barrier in the queue. When the barrier is back, they were handed over here, or the transport was opened
@@ -40,7 +41,53 @@ struct replica_set::impl::write_barrier {
     bool back = false;
 };
 
-asio::awaitable<bool> replica_set::impl::applied(std::string name, cache::xid x, clock::time_point until)
+// Sent by its owner, in a transaction of theirs.
+class replica_set::impl::own_barrier final : public barrier_wait {
+public:
+    explicit own_barrier(impl& set) : opened_at{set.opened_at}, set_{&set}, back_{set.executor}
+    {
+        id_ = set.expected.expect([this] {
+            came_ = true;
+            back_.notify();
+            auto const at = set_->writes.find(write);
+            if (at != set_->writes.end()) at->second.barrier_back = true;  // looked at when the turn ends
+        });
+    }
+    ~own_barrier() override { set_->expected.forget(id_); }
+
+    std::string const& id() const noexcept override { return id_; }
+
+    asio::awaitable<bool> came_back(clock::time_point until) override
+    {
+        if (!came_) co_await back_.wait_until(until);
+        co_return came_;
+    }
+
+    asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
+                                  clock::time_point until) override
+    {
+        return set_->applied(std::move(tally), transaction, until, this);
+    }
+
+    bool came() const noexcept { return came_; }
+
+    std::uint64_t write = 0;            // the number of the write that waits for it
+    clock::time_point const opened_at;  // the transport, when it was made
+
+private:
+    impl* set_;
+    db::detail::signal back_;
+    std::string id_;
+    bool came_ = false;
+};
+
+std::unique_ptr<replica_set::barrier_wait> replica_set::impl::expect_barrier()
+{
+    return std::make_unique<own_barrier>(*this);
+}
+
+asio::awaitable<bool> replica_set::impl::applied(std::string name, std::optional<cache::xid> x, clock::time_point until,
+                                                 own_barrier* sent)
 {
     struct place {
         impl& of;
@@ -48,11 +95,18 @@ asio::awaitable<bool> replica_set::impl::applied(std::string name, cache::xid x,
         ~place() { of.writes.erase(number); }
     };
     constexpr std::uint64_t last_id = std::numeric_limits<std::int64_t>::max();
-    if (static_cast<std::uint64_t>(x) > last_id) throw std::invalid_argument{"no transaction can have this id"};
+    if (x && static_cast<std::uint64_t>(*x) > last_id) throw std::invalid_argument{"no transaction can have this id"};
     auto const number = ++last_write;
     writes.try_emplace(number, executor, std::move(name), x);
     place const mine{*this, number};
     auto& write = writes.find(number)->second;
+    if (sent != nullptr) {
+        sent->write = number;
+        write.ask_at = clock::time_point::max();
+        write.barrier_back = sent->came();
+        // Lost with the connection that it was to come by, perhaps.
+        if (x && sent->opened_at != opened_at && !write.barrier_back) write.ask_at = clock::time_point{};
+    }
     look_at(write);
     control_wake.notify();
     while (!write.done) {
@@ -67,8 +121,9 @@ void replica_set::impl::look_at(awaited_write& write)
 {
     auto const* const tally = find(write.name);
     if (write.done || tally == nullptr) return;
-    bool const followed = write.barrier_back && tally->state() == cache::state::live;
-    if (!followed && !tally->load_contains(write.transaction)) return;
+    bool const live = tally->state() == cache::state::live;
+    bool const contained = write.transaction && tally->load_contains(*write.transaction);
+    if (!(live && write.barrier_back) && !contained) return;
     write.done = true;
     write.changed.notify();
 }
@@ -82,7 +137,7 @@ void replica_set::impl::look_at_writes()
 void replica_set::impl::ask_writes_again()
 {
     for (auto& [number, write] : writes) {
-        if (!write.barrier_back) write.ask_at = clock::time_point{};
+        if (write.transaction && !write.barrier_back) write.ask_at = clock::time_point{};
     }
 }
 
@@ -106,7 +161,7 @@ asio::awaitable<void> replica_set::impl::send_write_barrier(db::connection& conn
         if (write.done || write.barrier_back || write.ask_at > now) continue;
         write.ask_at = clock::time_point::max();
         sent->asked.push_back(number);
-        transactions.push_back(static_cast<std::int64_t>(write.transaction));
+        transactions.push_back(static_cast<std::int64_t>(*write.transaction));
     }
     auto const id = expected.expect([this, sent] {
         sent->back = true;
@@ -130,7 +185,7 @@ asio::awaitable<void> replica_set::impl::send_write_barrier(db::connection& conn
     for (auto const number : sent->asked) {
         auto const at = writes.find(number);
         if (at == writes.end()) continue;
-        auto const transaction = static_cast<std::int64_t>(at->second.transaction);
+        auto const transaction = static_cast<std::int64_t>(*at->second.transaction);
         if (!std::ranges::binary_search(*sent->ended, transaction)) at->second.ask_at = clock::now() + ask_again_after;
     }
     take_write_barrier(*sent);
@@ -142,7 +197,7 @@ void replica_set::impl::take_write_barrier(write_barrier const& sent)
     for (auto const number : sent.asked) {
         auto const at = writes.find(number);
         if (at == writes.end()) continue;
-        auto const transaction = static_cast<std::int64_t>(at->second.transaction);
+        auto const transaction = static_cast<std::int64_t>(*at->second.transaction);
         if (!std::ranges::binary_search(*sent.ended, transaction)) continue;
         at->second.barrier_back = true;
         look_at(at->second);

@@ -10,36 +10,6 @@
 
 namespace pgtally {
 
-namespace {
-
-class expected_barrier final : public replica_set::barrier_wait {
-public:
-    expected_barrier(asio::any_io_executor executor, barriers& among) : among_{&among}, back_{std::move(executor)}
-    {
-        id_ = among_->expect([this] {
-            came_ = true;
-            back_.notify();
-        });
-    }
-    ~expected_barrier() override { among_->forget(id_); }
-
-    std::string const& id() const noexcept override { return id_; }
-
-    asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) override
-    {
-        if (!came_) co_await back_.wait_until(std::chrono::steady_clock::now() + at_most);
-        co_return came_;
-    }
-
-private:
-    barriers* among_;
-    db::detail::signal back_;
-    std::string id_;
-    bool came_ = false;
-};
-
-}  // namespace
-
 std::string_view to_string(load_cause value) noexcept
 {
     switch (value) {
@@ -143,11 +113,6 @@ cache::tally* replica_set::impl::find(std::string_view name) noexcept
     return at == replicas.end() ? nullptr : at->second.get();
 }
 
-std::unique_ptr<replica_set::barrier_wait> replica_set::impl::expect_barrier()
-{
-    return std::make_unique<expected_barrier>(executor, expected);
-}
-
 replica_set::replica_set(asio::any_io_executor executor, config chosen)
     : impl_{std::make_unique<impl>(std::move(executor), std::move(chosen))}
 {
@@ -219,7 +184,7 @@ std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()
 asio::awaitable<bool> replica_set::applied(std::string name, cache::xid transaction,
                                            std::chrono::steady_clock::time_point until)
 {
-    return impl_->applied(std::move(name), transaction, until);
+    return impl_->applied(std::move(name), transaction, until, nullptr);
 }
 
 replica_set::counters const& replica_set::stats() const noexcept

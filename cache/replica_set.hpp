@@ -35,6 +35,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -113,8 +114,8 @@ public:
     // Whoever waits for an audit is told `stopped`.
     void let_audits_go();
 
-    // Read your writes: draw an id with `make_barrier_id`, send it in your transaction, and wait here for its return:
-    // true if it came back (everything before it is applied), false after `at_most`. Begin to wait before you send.
+    // Read your writes, of a transaction of one's own: expect a barrier, send its id in the transaction, and wait for
+    // it.
     class barrier_wait;
     std::unique_ptr<barrier_wait> expect_barrier();
 
@@ -131,12 +132,23 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-// One expected barrier: alive while somebody may want it.
+// One expected barrier: alive while somebody may want it. The set must outlive it.
 class replica_set::barrier_wait {
 public:
     virtual ~barrier_wait() = default;
+
+    // Goes into one transaction, by `tally.act` or pg_notify; only what is sent after this object was made is expected.
     virtual std::string const& id() const noexcept = 0;
-    virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
+
+    // Waits until it comes back, which proves that its transaction committed; false if it has not by `until`. That it
+    // has not proves nothing.
+    virtual boost::asio::awaitable<bool> came_back(std::chrono::steady_clock::time_point until) = 0;
+
+    // Waits until all that its transaction did is in the tally's counters, and the tally live; false if it is not by
+    // `until`. With the transaction's id, which says that it committed, a barrier that was lost on its way does no
+    // harm. Throws db::error (closed) when the set is stopped.
+    virtual boost::asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
+                                                 std::chrono::steady_clock::time_point until) = 0;
 };
 
 }  // namespace pgtally

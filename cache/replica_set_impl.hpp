@@ -83,17 +83,18 @@ struct replica_set::impl : reception::owner {
     // A transaction that somebody wants to see applied.
     struct awaited_write {
         std::string name;  // of the tally
-        cache::xid transaction;
+        std::optional<cache::xid> transaction;
         clock::time_point ask_at{};  // when to send a barrier for it; max(): one is under way
         bool barrier_back = false, done = false;
         db::detail::signal changed;
 
-        awaited_write(asio::any_io_executor executor, std::string of, cache::xid x)
+        awaited_write(asio::any_io_executor executor, std::string of, std::optional<cache::xid> x)
             : name{std::move(of)}, transaction{x}, changed{std::move(executor)}
         {
         }
     };
     struct write_barrier;
+    class own_barrier;
 
     // One connection that loads, and its turn to look for work.
     struct loader {
@@ -151,7 +152,8 @@ struct replica_set::impl : reception::owner {
     void take_problems(tally_problems const& found, cache::tally& tally);
 
     // applied.cpp: read your writes
-    asio::awaitable<bool> applied(std::string name, cache::xid transaction, clock::time_point until);
+    asio::awaitable<bool> applied(std::string name, std::optional<cache::xid> transaction, clock::time_point until,
+                                  own_barrier* sent);
     asio::awaitable<void> send_write_barrier(db::connection& connection);
     void take_write_barrier(write_barrier const& sent);
     void look_at(awaited_write& write);

@@ -4,11 +4,15 @@
 #include <pgtally/server/problem.hpp>
 #include <pgtally/server/refusal_of_database.hpp>
 
+#include <cstdint>
+#include <tuple>
 #include <utility>
 
 namespace pgtally::server {
 
 namespace {
+
+using transaction_row = std::tuple<std::int64_t>;
 
 db::pool_config settings_of(db::config database, limits const& bounds)
 {
@@ -32,6 +36,7 @@ response not_begun(db::error const& e, actions::order const& what)
     return problem(503, "not_done", "the database cannot be reached: the action was not begun");
 }
 
+// PostgreSQL answered, or nothing came that says that it did not do it.
 response after_error(db::error const& e, actions::order const& what)
 {
     // The schema's own word for a tally or action that is not there: dropped a moment ago.
@@ -49,6 +54,11 @@ response after_error(db::error const& e, actions::order const& what)
                    "the connection to PostgreSQL broke before it answered: perhaps the action was done");
 }
 
+bool is_unknown(response const& of) noexcept
+{
+    return of.status == 504;
+}
+
 }  // namespace
 
 actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
@@ -58,25 +68,45 @@ actions::actions(asio::any_io_executor executor, replica_set& replicas, db::conf
 
 asio::awaitable<std::optional<response>> actions::run(order what)
 {
-    std::unique_ptr<replica_set::barrier_wait> applied;
-    {
-        bool sent = false;
-        try {
-            auto const lease = co_await pool_.acquire();
-            applied = replicas_.expect_barrier();
-            sent = true;
-            co_await lease->query("select tally.act($1, $2, $3, $4::json, $5)", what.tally, what.action, what.key,
-                                  what.body, applied->id());
-        } catch (db::error const& e) {
-            co_return sent ? after_error(e, what) : not_begun(e, what);
-        }
+    auto const barrier = replicas_.expect_barrier();
+    auto sent = co_await send(what, barrier->id());
+    auto const until = std::chrono::steady_clock::now() + bounds_.applied_timeout;
+    if (sent.refused && !is_unknown(*sent.refused)) co_return std::move(sent.refused);
+    if (sent.refused) {
+        // The barrier is part of the transaction: if it comes by, that was done.
+        bool const done = co_await barrier->came_back(until);
+        if (!done) co_return std::move(sent.refused);
+        log(log_level::info, "action {} of tally {}: was done", what.action, what.tally);
     }
-    auto const longest = std::chrono::milliseconds{bounds_.applied_timeout};
-    bool const came_back = co_await applied->came_back(longest);
-    if (came_back) co_return std::nullopt;
+    bool applied = false;
+    try {
+        applied = co_await barrier->applied(what.tally, sent.transaction, until);
+    } catch (db::error const& e) {
+        log(log_level::debug, "action {} of tally {}: {}", what.action, what.tally, e.what());  // the server ends
+    }
+    if (applied) co_return std::nullopt;
     response late{.status = 202};
     late.body = R"({"committed":true,"applied":false})";
     co_return late;
+}
+
+// Sends it once.
+asio::awaitable<actions::outcome> actions::send(order const& what, std::string const& barrier)
+{
+    outcome result;
+    bool begun = false;
+    try {
+        auto const lease = co_await pool_.acquire();
+        begun = true;
+        // The action first: what is selected is computed when it is done.
+        auto const answer = co_await lease->query_as<transaction_row>(
+            "select pg_current_xact_id()::text::bigint from tally.act($1, $2, $3, $4::json, $5)", what.tally,
+            what.action, what.key, what.body, barrier);
+        result.transaction = cache::xid{static_cast<std::uint64_t>(std::get<0>(answer.one()))};
+    } catch (db::error const& e) {
+        result.refused = begun ? after_error(e, what) : not_begun(e, what);
+    }
+    co_return result;
 }
 
 }  // namespace pgtally::server

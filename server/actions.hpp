@@ -18,8 +18,9 @@ namespace asio = boost::asio;
 
 // POST: an action's statement, run once, and the wait until the replica has applied its transaction.
 //
-// Guarantee: a statement is never sent twice. If the connection breaks before the answer, the client is told that the
-// outcome is not known, and decides itself.
+// Guarantee: a statement is never sent twice. If the connection breaks before the answer, the barrier that is part of
+// the transaction may still come by and prove that it was done; if it does not, the client is told that the outcome is
+// not known, and decides itself.
 class actions {
 public:
     struct order {
@@ -33,6 +34,14 @@ public:
     asio::awaitable<std::optional<response>> run(order what);
 
 private:
+    // Of the statement: its transaction, or why there is none, as far as is known.
+    struct outcome {
+        std::optional<cache::xid> transaction;
+        std::optional<response> refused;
+    };
+
+    asio::awaitable<outcome> send(order const& what, std::string const& barrier);
+
     replica_set& replicas_;
     limits const& bounds_;
     db::pool pool_;

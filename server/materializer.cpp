@@ -43,6 +43,7 @@ materializer::materializer(asio::any_io_executor executor, sources with, std::st
     , wake_{executor_}
     , plan_{with_.bounds}
     , pause_{with_.every}
+    , said_{with_.bounds.max_materialize_reasons}
 {
 }
 
@@ -171,6 +172,7 @@ asio::awaitable<void> materializer::look_at_table()
     auto* const tally = wanted();
     if (tally == nullptr) co_return;
     auto what = tally->what();
+    table_epoch_ = tally->epoch();
     auto const where = what.materialize;
     auto found = co_await find_table(connection_, std::move(what), plan_.page_size());
     if (found.identity != table_.identity) {
@@ -184,7 +186,10 @@ asio::awaitable<void> materializer::look_at_table()
 asio::awaitable<void> materializer::round()
 {
     refused_ = 0;
-    if (auto* const tally = live()) plan_.begin(*tally);
+    auto* const now = live();
+    // Another definition may have come while the table was looked at: its counters are not those of the statements.
+    if (now == nullptr || now->epoch() != table_epoch_) co_return;
+    plan_.begin(*now);
     for (;;) {
         auto* const tally = live();
         if (tally == nullptr || cut_) break;
@@ -241,9 +246,7 @@ void materializer::failed(std::string const& why)
 
 void materializer::say(std::string const& reason, std::string_view before)
 {
-    if (said_.size() >= with_.bounds.max_materialize_reasons) said_.clear();
-    if (!said_.insert(reason).second) return;
-    log(log_level::warn, "tally {}, materialization: {}{}", name_, before, reason);
+    if (said_.is_new(reason)) log(log_level::warn, "tally {}, materialization: {}{}", name_, before, reason);
 }
 
 void materializer::all_is_well()

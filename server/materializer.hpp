@@ -17,11 +17,11 @@
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/materializer_plan.hpp>
 #include <pgtally/server/materializer_table.hpp>
+#include <pgtally/server/reasons.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 
 namespace pgtally::server {
@@ -87,12 +87,13 @@ private:
     db::detail::signal wake_;
     materializer_plan plan_;
     materializer_table table_;
+    std::string table_epoch_;  // of the definition that its statements are for
     std::chrono::milliseconds pause_;
     bool has_lock_ = false, waits_ = false, finishing_ = false, cut_ = false, told_standby_ = false,
          in_trouble_ = false;
-    std::uint64_t refused_ = 0;   // in the round under way
-    std::string refusal_;         // the last of them
-    std::set<std::string> said_;  // reasons
+    std::uint64_t refused_ = 0;  // in the round under way
+    std::string refusal_;        // the last of them
+    reasons said_;
 };
 
 }  // namespace pgtally::server

@@ -96,7 +96,7 @@ materializer_table statements_for(cache::definition const& of, std::string const
     out.write = fmt::format(
         "with n as materialized (select k::{1} as key, {3} from unnest($1::text[]) with ordinality as given (k, i)), "
         "u as (update {0} as t set {6} from n where t.{2} = n.key and ({7}) returning 1), "
-        "i as (insert into {0} as t ({2}, {4}) select n.key, {5} from n "
+        "i as (insert into {0} as t ({2}, {4}) overriding system value select n.key, {5} from n "
         "where ({9}) and not exists (select from {0} as t where t.{2} = n.key) "
         "on conflict ({2}) do update set {8} returning 1) "
         "select (select count(*) from u) + (select count(*) from i)",

@@ -68,13 +68,17 @@ bool database::lock_kept(std::size_t tally)
     return !std::exchange(tables_[tally].kept_locked, true);
 }
 
-void database::keep(std::size_t tally, kept_table const& what)
+bool database::keep(std::size_t tally, kept_table const& what)
 {
     auto& of = tables_[tally];
+    for (std::size_t key = 0; key < key_count; ++key) {
+        if (what[key] && refuses(key, *what[key])) return false;
+    }
     of.kept_before = of.kept;
     for (std::size_t key = 0; key < key_count; ++key) {
         if (what[key]) of.kept[key] = what[key];
     }
+    return true;
 }
 
 // Telling

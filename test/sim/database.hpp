@@ -74,7 +74,10 @@ public:
     bool lock_kept(std::size_t tally);
     void unlock_kept(std::size_t tally) noexcept { tables_[tally].kept_locked = false; }
     kept_table const& kept(std::size_t tally) const noexcept { return tables_[tally].kept; }
-    void keep(std::size_t tally, kept_table const& what);  // sets those that have a value
+    bool keep(std::size_t tally, kept_table const& what);  // sets those that have a value, or none
+
+    // A constraint of that table's.
+    static bool refuses(std::size_t key, numbers const& value) noexcept { return key == 5 && value[0] % 3 == 1; }
 
     // Faults. A crash ends all sessions and forgets what was not received; a standby may have missed the last commits.
     void crash();

@@ -1,6 +1,36 @@
 #include "keeper.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace pgtally::sim {
+
+namespace {
+
+server::limits small_bounds()
+{
+    server::limits result;
+    result.materialize_batch_keys = 2;
+    result.materialize_list_keys = 3;
+    result.materialize_rows = 3;
+    result.max_materialize_splits = 2;
+    return result;
+}
+
+std::size_t key_of(meaning const& as, std::string_view text)
+{
+    std::size_t key = 0;
+    while (key < key_count && key_text(as, key) != text) ++key;
+    if (key == key_count) throw violation{"a key that nobody counted is materialized: " + std::string{text}};
+    return key;
+}
+
+}  // namespace
+
+keeper::keeper(environment& around, host& of, std::size_t tally)
+    : env_{around}, host_{of}, tally_{tally}, bounds_{small_bounds()}, plan_{bounds_}
+{
+}
 
 cache::tally* keeper::live() const noexcept
 {
@@ -8,17 +38,11 @@ cache::tally* keeper::live() const noexcept
     return t != nullptr && t->state() == cache::state::live ? t : nullptr;
 }
 
-// What is not known to be written: since another epoch, or since zeros were forgotten, nobody knows which keys changed.
-bool keeper::needs_everything(cache::tally const& t) const noexcept
-{
-    return everything_ || epoch_ != t.epoch() || written_ < t.remembered_from();
-}
-
-bool keeper::settled() const
+bool keeper::settled() const noexcept
 {
     auto const* const t = live();
-    if (t == nullptr || !connection_.alive()) return false;
-    return at_ == phase::planning && batches_.empty() && !needs_everything(*t) && written_ == t->revision();
+    if (t == nullptr || !locked_ || !connection_.alive() || at_ != phase::planning || plan_.under_way()) return false;
+    return round_epoch_ == t->epoch() && round_revision_ == t->revision();
 }
 
 void keeper::break_connection()
@@ -31,82 +55,76 @@ void keeper::step()
 {
     if (!connection_.alive()) {
         locked_ = false;
-        everything_ = true;
         at_ = phase::planning;
-        batches_.clear();
         connection_.open(env_);
         return;
     }
     if (!locked_) {
         locked_ = connection_.at().lock_kept(tally_);
         if (!locked_) return;
-        everything_ = true;
+        plan_.start_over();
+        rests_ = true;
+        round_epoch_.clear();
         added_ = {};
         env_.tell(host_.name(), ": materializes ", tally_name(tally_), " from now on");
         return;
     }
     if (at_ == phase::writing) return write();
-    if (at_ == phase::waiting) return answered();
-    if (auto const* const t = live()) plan(*t);
-}
-
-void keeper::plan(cache::tally const& t)
-{
-    constexpr std::size_t keys_in_batch = 3;
-    bool const all = needs_everything(t);
-    if (!all && written_ == t.revision()) return;
-    auto const as = meaning_of(t);
-    std::size_t in_batch = keys_in_batch;
-    for (std::size_t key = 0; key < key_count; ++key) {
-        auto const s = t.table().find(as_key(as, key));
-        bool const changed = s != cache::counter_table::none && t.table().revision(s) > written_;
-        if (!all && !changed) continue;
-        auto const value = counters_of(t, as, key);
-        if (all && value == numbers{} && !connection_.at().kept(tally_)[key]) continue;
-        if (in_batch++ == keys_in_batch) {
-            batches_.emplace_back();
-            in_batch = 1;
-        }
-        batches_.back()[key] = value;
+    if (at_ == phase::waiting) {
+        at_ = phase::planning;
+        if (refused_) plan_.refused();
+        else plan_.written();
     }
-    planned_ = t.revision();
-    epoch_ = t.epoch();
-    everything_ = all;
-    if (batches_.empty()) done();
-    else at_ = phase::writing;
+    if (auto const* const t = live()) go_on(*t);
 }
 
-void keeper::done()
+void keeper::go_on(cache::tally const& t)
 {
-    at_ = phase::planning;
-    written_ = planned_;
-    everything_ = false;
+    using step = server::materializer_plan::step;
+    if (rests_ && !plan_.under_way()) {
+        round_epoch_ = t.epoch();
+        round_revision_ = t.revision();
+    }
+    if (std::exchange(rests_, false)) plan_.begin(t);
+    switch (plan_.next(t)) {
+        case step::rest: rests_ = true; return;
+        case step::again: return;
+        case step::read: return read_page(t);
+        case step::write: as_ = meaning_of(t); at_ = phase::writing;
+    }
+}
+
+// The table's keys that are not 0, in the order of the model's keys.
+void keeper::read_page(cache::tally const& t)
+{
+    auto const as = meaning_of(t);
+    auto const& kept = connection_.at().kept(tally_);
+    std::vector<std::string> keys;
+    for (std::size_t key = plan_.page_after() ? key_of(as, *plan_.page_after()) + 1 : 0; key < key_count; ++key) {
+        if (kept[key].value_or(numbers{}) == numbers{} || keys.size() == plan_.page_size()) continue;
+        keys.emplace_back(key_text(as, key));
+    }
+    plan_.page(t, std::move(keys));
 }
 
 void keeper::write()
 {
-    auto values = batches_.back();
-    if (env_.broken == flaw::deltas) {
-        auto const& kept = connection_.at().kept(tally_);
-        for (std::size_t key = 0; key < key_count; ++key) {
-            if (!values[key]) continue;
-            numbers const delta{(*values[key])[0] - added_[key][0], (*values[key])[1] - added_[key][1]};
-            values[key] = kept[key].value_or(numbers{}) + delta;
+    auto const& batch = plan_.to_write();
+    auto const& kept = connection_.at().kept(tally_);
+    database::kept_table values{};
+    for (std::size_t i = 0; i < batch.keys.size(); ++i) {
+        auto const key = key_of(as_, batch.keys[i]);
+        numbers value{batch.counters[i * as_.width()], as_.width() > 1 ? batch.counters[i * as_.width() + 1] : 0};
+        if (env_.broken == flaw::deltas) {
+            auto const before = std::exchange(added_[key], value);
+            value = kept[key].value_or(numbers{}) + value + numbers{-before[0], -before[1]};
         }
+        values[key] = value;
     }
-    connection_.at().keep(tally_, values);
-    env_.tell(host_.name(), ": writes some of ", tally_name(tally_), " down");
+    refused_ = !connection_.at().keep(tally_, values);
+    env_.tell(host_.name(), refused_ ? ": cannot write " : ": writes ", batch.keys.size(), " keys of ",
+              tally_name(tally_));
     at_ = phase::waiting;
-}
-
-void keeper::answered()
-{
-    for (std::size_t key = 0; key < key_count; ++key) {
-        if (batches_.back()[key]) added_[key] = *batches_.back()[key];
-    }
-    batches_.pop_back();
-    if (batches_.empty()) done();
-    else at_ = phase::writing;
 }
 
 void keeper::check_quiet() const
@@ -118,7 +136,7 @@ void keeper::check_quiet() const
     for (std::size_t key = 0; key < key_count; ++key) {
         auto const value = as.counters(truth[key]);
         auto const kept = node.kept(tally_)[key].value_or(numbers{});
-        if (kept == value) continue;
+        if (kept == value || database::refuses(key, value)) continue;
         throw violation{"the writers pause, the truth of " + tally_name(tally_) + " for key " +
                         std::string{key_text(as, key)} + " is " + std::to_string(value[0]) + "," +
                         std::to_string(value[1]) + ", and its table has " + std::to_string(kept[0]) + "," +

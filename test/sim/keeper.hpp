@@ -1,48 +1,50 @@
 #pragma once
 
-// Materialization, as a small table of its own: one server at a time, the one with the lock, writes absolute values of
-// the keys that changed; whoever has just got the lock begins with all of them.
+// Materialization: what server/materializer.cpp does, one statement at a time, with the server's own plan of it. One
+// server at a time writes, the one with the lock; an answer may be lost with the connection, and a constraint may
+// refuse a row.
 
 #include "host.hpp"
+
+#include <pgtally/server/materializer_plan.hpp>
 
 namespace pgtally::sim {
 
 class keeper {
 public:
-    keeper(environment& around, host& of, std::size_t tally) : env_{around}, host_{of}, tally_{tally} {}
+    keeper(environment& around, host& of, std::size_t tally);
 
     void step();
     void break_connection();
+    void want_everything() noexcept { plan_.want_full_pass(); }  // as after an audit
     void check_quiet() const;
-    bool holds_lock() const noexcept { return locked_ && connection_.alive(); }
 
-    // Whether everything that is served is written.
-    bool settled() const;
+    // Whether it has the lock, and everything that is served is written.
+    bool settled() const noexcept;
 
 private:
-    using batch = database::kept_table;
     enum class phase {
-        planning,  // what is to be written?
+        planning,  // what is to be done?
         writing,   // the statement is on its way
         waiting,   // it was done, the answer is on its way
     };
 
     cache::tally* live() const noexcept;
-    bool needs_everything(cache::tally const& t) const noexcept;
-    void plan(cache::tally const& t);
+    void go_on(cache::tally const& t);
+    void read_page(cache::tally const& t);
     void write();
-    void answered();
-    void done();
 
     environment& env_;
     host& host_;
     std::size_t tally_;
     wire connection_;
-    bool locked_ = false, everything_ = true;
+    server::limits bounds_;
+    server::materializer_plan plan_;
+    bool locked_ = false, refused_ = false, rests_ = true;
     phase at_ = phase::planning;
-    std::string epoch_;
-    std::uint64_t written_ = 0, planned_ = 0;
-    std::vector<batch> batches_;
+    meaning as_;  // of what is on its way
+    std::string round_epoch_;
+    std::uint64_t round_revision_ = 0;
     sums added_{};  // by the flaw `deltas` alone
 };
 

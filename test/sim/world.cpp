@@ -120,7 +120,7 @@ bool world::keepers_at_rest()
     for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
         bool written = !env_.current().definition(tally).exists;
         for (std::size_t i = tally; i < keepers_.size(); i += env_.tallies) {
-            written = written || (keepers_[i]->holds_lock() && keepers_[i]->settled());
+            written = written || keepers_[i]->settled();
         }
         if (!written) return false;
     }

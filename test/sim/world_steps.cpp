@@ -82,7 +82,9 @@ bool world::take_as_server(step const& s)
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
         case act::keep:
-            if (!keepers_.empty()) keepers_[s.how % keepers_.size()]->step();
+            if (keepers_.empty()) return true;
+            if (low(s.how, 8, 5) == 0) keepers_[s.how % keepers_.size()]->want_everything();
+            keepers_[s.how % keepers_.size()]->step();
             return true;
         default: return false;
     }

@@ -1,6 +1,7 @@
 #include "../../tools/lab/budget.hpp"
 #include "../../tools/lab/compare.hpp"
 #include "../../tools/lab/http_address.hpp"
+#include "../../tools/lab/reading_table.hpp"
 #include "../../tools/lab/report.hpp"
 #include "../../tools/lab/statistics.hpp"
 #include "../../tools/lab/write_log.hpp"
@@ -97,6 +98,31 @@ BOOST_AUTO_TEST_CASE(number_is_as_old_as_the_first_write_that_it_lacks)
         BOOST_TEST(log.lacks(ahead, at(50)).writes == 0);
         BOOST_CHECK(log.lacks(ahead, at(50)).age == std::chrono::milliseconds(0));
     }
+}
+
+BOOST_AUTO_TEST_CASE(row_of_a_way_without_reads_has_no_times)
+{
+    reading_options chosen;
+    chosen.seconds = std::chrono::seconds{2};
+    reads done;
+    done.written = 10;
+    done.exact = true;
+    auto all = empty_reading_table();
+    all.add(reading_row("view", done, chosen, "odd"));
+    done.latencies.add(std::chrono::microseconds(1'500));
+    done.ages.add(std::chrono::milliseconds(20));
+    done.behinds.add(3);
+    all.add(reading_row("other", done, chosen, ""));
+    all.add(absent_row("http", "nobody there"));
+    BOOST_TEST(
+        boost::json::serialize(all.to_json()) ==
+        R"([{"way":"view","reads_per_second":0,"p50_ms":null,"p99_ms":null,"age_p50_ms":null,"age_p99_ms":null,)"
+        R"("age_max_ms":null,"behind_p50":null,"behind_max":null,"writes_per_second":5,"written":10,"exact":true,)"
+        R"("remark":"odd"},{"way":"other","reads_per_second":1,"p50_ms":1.5E0,"p99_ms":1.5E0,"age_p50_ms":2E1,)"
+        R"("age_p99_ms":2E1,"age_max_ms":2E1,"behind_p50":3,"behind_max":3,"writes_per_second":5,"written":10,)"
+        R"("exact":true,"remark":""},{"way":"http","reads_per_second":null,"p50_ms":null,"p99_ms":null,)"
+        R"("age_p50_ms":null,"age_p99_ms":null,"age_max_ms":null,"behind_p50":null,"behind_max":null,)"
+        R"("writes_per_second":null,"written":null,"exact":null,"remark":"absent: nobody there"}])");
 }
 
 BOOST_AUTO_TEST_CASE(address_of_a_server_is_a_host_and_a_port)

@@ -101,6 +101,7 @@ public:
 [[nodiscard]] request read_request(std::vector<std::string> const& arguments,
                                    std::vector<std::string> const& strategies);
 
-extern char const* const usage;
+extern char const* const usage;       ///< what follows a complaint
+extern char const* const usage_help;  ///< what the commands do, between that and the list of options
 
 }  // namespace pgtally::lab

@@ -1,7 +1,7 @@
 #include "crew.hpp"
 #include "experiments.hpp"
 #include "readers.hpp"
-#include "statistics.hpp"
+#include "reading_table.hpp"
 #include "strategy.hpp"
 #include "tally_setup.hpp"
 #include "write_log.hpp"
@@ -10,7 +10,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,10 +20,6 @@ namespace pgtally::lab {
 namespace {
 
 using clock = std::chrono::steady_clock;
-using std::chrono::nanoseconds;
-
-// Of each way: 24 MB.
-constexpr std::size_t max_samples = std::size_t{1} << 20;
 
 // One way, while writers write and readers read.
 struct run {
@@ -38,9 +33,7 @@ struct run {
     asio::steady_timer gate;  // cancelled when the writers begin
     std::optional<clock::time_point> until{};
     write_log log{max_retweets_in_all};
-    samples<nanoseconds> latencies{max_samples};
-    samples<nanoseconds> ages{max_samples};
-    samples<std::int64_t> behinds{max_samples};
+    reads found{};
 };
 
 void begin(run& of)
@@ -74,9 +67,9 @@ asio::awaitable<void> read_on(std::shared_ptr<run> of, reader& who)
         auto const value = co_await who.read();
         auto const now = clock::now();
         auto const [writes, age] = of->log.lacks(value - base, now);
-        of->latencies.add(now - sent);
-        of->ages.add(age);
-        of->behinds.add(writes);
+        of->found.latencies.add(now - sent);
+        of->found.ages.add(age);
+        of->found.behinds.add(writes);
         co_await who.pause();
     }
 }
@@ -103,57 +96,6 @@ asio::awaitable<void> tell(std::shared_ptr<run> of)
         co_await timer.async_wait(asio::use_awaitable);
         of->shown.tick();
     }
-}
-
-table empty_table()
-{
-    return table({{"read by", "way"},
-                  {"reads/s", "reads_per_second", align::right},
-                  {"p50 ms", "p50_ms", align::right},
-                  {"p99 ms", "p99_ms", align::right},
-                  {"age p50 ms", "age_p50_ms", align::right},
-                  {"age p99 ms", "age_p99_ms", align::right},
-                  {"age max ms", "age_max_ms", align::right},
-                  {"behind p50", "behind_p50", align::right},
-                  {"behind max", "behind_max", align::right},
-                  {"writes/s", "writes_per_second", align::right},
-                  {"written", "written", align::right},
-                  {"exact", "exact"},
-                  {"remark", "remark"}});
-}
-
-std::vector<cell> absent_row(char const* name, std::string const& why)
-{
-    std::vector<cell> row;
-    row.push_back(words(name));
-    for (int i = 0; i < 11; ++i) row.push_back(nothing());
-    row.push_back(words("absent: " + why));
-    return row;
-}
-
-std::vector<cell> row_of(way_to_read const& by, run& done, bool exact)
-{
-    auto const milliseconds = [](nanoseconds time, unsigned places) {
-        return decimal(std::chrono::duration<double, std::milli>(time).count(), places);
-    };
-    auto const rate = [&](std::size_t count) { return number(std::llround(per_second(count, done.chosen.seconds))); };
-    bool const none = done.latencies.added() == 0;
-    auto const measured = [&](cell value) { return none ? nothing() : std::move(value); };
-    std::vector<cell> row;
-    row.push_back(words(by.name()));
-    row.push_back(rate(done.latencies.added()));
-    row.push_back(measured(milliseconds(done.latencies.at(0.5), 4)));
-    row.push_back(measured(milliseconds(done.latencies.at(0.99), 4)));
-    row.push_back(measured(milliseconds(done.ages.at(0.5), 2)));
-    row.push_back(measured(milliseconds(done.ages.at(0.99), 2)));
-    row.push_back(measured(milliseconds(done.ages.greatest(), 2)));
-    row.push_back(measured(number(done.behinds.at(0.5))));
-    row.push_back(measured(number(done.behinds.greatest())));
-    row.push_back(rate(done.log.size()));
-    row.push_back(number(static_cast<std::int64_t>(done.log.size())));
-    row.push_back(yes_or_no(exact));
-    row.push_back(words(by.remark()));
-    return row;
 }
 
 asio::awaitable<void> fill(laboratory& lab, reading_options const& chosen)
@@ -195,37 +137,16 @@ asio::awaitable<std::vector<cell>> try_out(laboratory& lab, way_to_read& by, rea
     auto const truth = co_await lab.director().query_as<std::int64_t>(
         "select count(*) from activity where messageid = $1", chosen.message);
     auto const expected = static_cast<std::int64_t>(chosen.history + of->log.size());
-    co_return row_of(by, *of, said == truth.one() && said == expected);
-}
-
-std::string describe(reading_options const& chosen)
-{
-    auto const many = [](std::size_t count, char const* what) {
-        return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
-    };
-    return many(chosen.writers, "writer") + " and " + many(chosen.readers, "reader") + " of message " +
-           std::to_string(chosen.message) + " for " + std::to_string(chosen.seconds.count()) + " s, " +
-           number(static_cast<std::int64_t>(chosen.history)).text + " retweets before";
-}
-
-boost::json::object settings_of(reading_options const& chosen, std::string const& server_version)
-{
-    boost::json::object all;
-    all["server_version"] = server_version;
-    all["writers"] = chosen.writers;
-    all["readers"] = chosen.readers;
-    all["seconds"] = chosen.seconds.count();
-    all["refresh_ms"] = chosen.refresh.count();
-    all["history"] = chosen.history;
-    all["message"] = chosen.message;
-    return all;
+    of->found.written = of->log.size();
+    of->found.exact = said == truth.one() && said == expected;
+    co_return reading_row(by.name(), of->found, chosen, by.remark());
 }
 
 }  // namespace
 
 asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progress& shown)
 {
-    section found{describe(chosen) + ", PostgreSQL " + lab.server_version(), empty_table()};
+    section found{describe(chosen) + ", PostgreSQL " + lab.server_version(), empty_reading_table()};
     found.says.emplace_back(
         "Each writer inserts one retweet after the other, each reader reads the counter as often as it can. The "
         "latency "

@@ -1,0 +1,37 @@
+#include "options.hpp"
+
+namespace pgtally::lab {
+
+char const* const usage =
+    "usage: pgtally-lab [--dsn DSN] [--json] concurrency [--workers N] [--retweets N] [--message ID] [--spread N]\n"
+    "                                        [--strategy NAME ...]\n"
+    "       pgtally-lab [--dsn DSN] [--json] isolation [--workers N] [--retweets N] [--message ID] [--attempts N]\n"
+    "       pgtally-lab [--dsn DSN] [--json] isolation --walk [--message ID]\n"
+    "       pgtally-lab [--dsn DSN] [--json] reading [--writers N] [--readers N] [--seconds N] [--refresh TIME]\n"
+    "                                        [--history N] [--message ID] [--way NAME ...]\n"
+    "                                        [--program FILE | --url URL]\n"
+    "       pgtally-lab [--dsn DSN] [--json] anomalies [--message ID]\n"
+    "       pgtally-lab [--dsn DSN] [--json] all [--report FILE] [options of the others]\n";
+
+char const* const usage_help = R"(
+Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
+a schema of its own, pgtally_lab, which is dropped at the end, after Ctrl-C too.
+
+concurrency  workers retweet one message at the same time, by one strategy after the other: how
+             long it takes, what it costs each of them, what is refused, and whether the counter
+             is right at the end
+isolation    the update in place under read committed, repeatable read and serializable, done again
+             after every serialization failure
+  --walk     two sessions step by step instead: who waits for whom, and what each is answered
+reading      what a reader pays and how old its number is, while writers write: a view that counts, a
+             materialized view, a summary table, pgtally by HTTP and embedded
+anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
+             what the articles' service counts twice or misses, beside pgtally's answers
+all          all of these, the walk too; one that fails does not keep the others from being done
+  --report   a page of all tables and charts, with the machine and the server, in one HTML file
+
+The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
+
+)";
+
+}  // namespace pgtally::lab
