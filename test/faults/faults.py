@@ -46,6 +46,7 @@ class Faults:
         self.forged = False
         self.definition = "kinds"
         self.timers = []
+        self.words = []
         self.names = [name for name in self.SHARES if not only or name in only]
         self.deck = self.random.sample(self.names, len(self.names))  # each once, to begin with
 
@@ -68,7 +69,9 @@ class Faults:
 
     def last_words(self):
         """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice. Whether it is so."""
-        name = self.random.choice(["deafness", "deafness", "silence", None, None])
+        if not self.words:
+            self.words = self.random.sample(["deafness", "silence", None], 3)
+        name = self.words.pop()
         if name:
             self.stage.note(name, "for good: " + getattr(self, name)())
         return name is not None

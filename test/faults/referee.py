@@ -313,6 +313,7 @@ class Referee:
         status = self.program.end()
         if status != 0:
             raise Wrong(f"the service ended with status {status} at SIGTERM")
+        print(", ".join(f"{name} {number}" for name, number in sorted(self.stage.number_of_faults.items())), flush=True)
         truths = self.truths()
         for tally in KEPT:
             if found := self.kept_now_differs(tally, truths[tally]):
