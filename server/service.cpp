@@ -40,8 +40,6 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
-    // The table that keeps what was just found to be the truth: it may not be it either.
-    out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     return out;
 }
 

@@ -1,4 +1,4 @@
-"""What goes wrong. Each fault is a method of `Faults`, picked at random by its weight; it does its harm and comes back.
+"""What goes wrong. Each fault is a method of `Faults`, drawn from a shuffled deck; it does its harm and comes back.
 
 What lasts heals by itself or in `heal`, which the referee calls before it compares. None is an error of pgtally: it has
 to be right after all of them.
@@ -35,9 +35,10 @@ COME_AND_GO = {  # the definitions that "drafts" has by turns
 
 
 class Faults:
-    WEIGHTS = {"terminate": 8, "terminate_writer": 3, "crash": 2, "restart": 1, "kill": 2, "halt": 2, "cut": 4, "half_close": 3, "stall": 3,
-               "silence": 1.5, "deafness": 1.5, "proof": 1, "slowness": 3, "burst": 5, "refusal": 1, "junk": 2, "forgery": 3, "forged_nuisance": 2, "come_and_go": 3,
-               "by_hand": 3, "reset": 2, "reload": 2, "cut_client": 5}
+    # How often each comes in a deck of them.
+    SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
+              "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
+              "come_and_go": 2, "by_hand": 2, "reset": 1, "burst": 3, "reload": 1, "cut_client": 3}
 
     def __init__(self, stage, watchers, random, only=None):
         self.stage, self.watchers, self.random = stage, watchers, random
@@ -45,10 +46,15 @@ class Faults:
         self.forged = False
         self.definition = "kinds"
         self.timers = []
-        self.names = [name for name in self.WEIGHTS if not only or name in only]
+        self.words = []
+        self.names = [name for name in self.SHARES if not only or name in only]
+        self.deck = self.random.sample(self.names, len(self.names))  # each once, to begin with
 
     def one(self):
-        name = self.random.choices(self.names, [self.WEIGHTS[name] for name in self.names])[0]
+        if not self.deck:
+            self.deck = [name for name in self.names for _ in range(self.SHARES[name])]
+            self.random.shuffle(self.deck)
+        name = self.deck.pop()
         detail = getattr(self, name)()
         self.stage.note(name, detail or "")
 
@@ -62,10 +68,13 @@ class Faults:
         self.stage.say("healed")
 
     def last_words(self):
-        """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice."""
-        name = self.random.choice(["silence", "deafness", None])
+        """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice. Whether it is so."""
+        if not self.words:
+            self.words = self.random.sample(["deafness", "silence", None], 3)
+        name = self.words.pop()
         if name:
             self.stage.note(name, "for good: " + getattr(self, name)())
+        return name is not None
 
     # Connections
 
@@ -108,7 +117,7 @@ class Faults:
         self.proxy.cut("listener")
         eventually(lambda: self.program.process.poll() is None and "live" not in (self.program.states() or {"": "live"}).values(),
                    "live, though the listener was cut and hears nothing: what is not heard must not be called live", seconds=30)
-        until = time.monotonic() + self.random.uniform(1, 5)
+        until = time.monotonic() + self.random.uniform(0.5, 4)
         while time.monotonic() < until:
             states = self.program.states()
             if "live" in states.values():
@@ -178,6 +187,16 @@ class Faults:
         self.forged = True
         self.notify(event)
         return json.dumps(event)
+
+    def lie(self):
+        """While nobody writes: posts is told another thing, and shows it. The key."""
+        key = str(self.random.randint(1, 400))
+        shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]
+        self.forged = True
+        self.notify({"t": "posts", "x": str(2**62), "n": 1, "at": 1790000000000000, "d": [[key, 1000]]})
+        self.stage.note("lie", f"of {key}, shown as {shown}")
+        eventually(lambda: self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"] != shown, f"a forged event of {key} is not shown: {shown}")
+        return key
 
     def forged_nuisance(self):
         """Well formed, and harmless: it makes work only. The story's too."""
@@ -254,7 +273,7 @@ class Faults:
         if delay:
             self.proxy.slow(delay, 20)
         for _ in range(number):
-            for tally in ("story", "posts"):
+            for tally in ("story", "ballots"):
                 self.ask_reset(tally)
             time.sleep(self.random.uniform(0.02, 0.1 + 3 * delay))
         if delay:

@@ -6,6 +6,8 @@ import subprocess
 import time
 import urllib.parse
 
+import requests
+
 import crowd
 import story
 from crowd import Anybody, Poster, Rewrites, Teller
@@ -97,8 +99,8 @@ class Referee:
             self.finish()
         except Wrong:
             raise
-        except AssertionError as error:
-            raise Wrong(str(error)) from error
+        except (AssertionError, requests.RequestException) as error:
+            raise Wrong(f"{type(error).__name__}: {error}") from error
 
     def close(self):
         for each in [*self.members, self.reader]:
@@ -152,7 +154,7 @@ class Referee:
         self.faults.heal()
         eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
         self.stage.note("burst", self.faults.burst())
-        self.faults.last_words()
+        deaf = self.faults.last_words()
         before = self.committed()
         eventually(lambda: self.check() or self.committed() >= before + 20, "the writers do not get on")
         for member in self.members:
@@ -164,8 +166,9 @@ class Referee:
             member.turn.release()
         eventually(self.nobody_writes, "transactions of the writers or of actions do not end")
         self.faults.there()
+        lie = None if deaf else self.faults.lie()
         if self.faults.forged:
-            self.mend()
+            self.mend(lie)
         self.compare()
         self.tell()
         self.watchers.hurry(False)
@@ -188,20 +191,25 @@ class Referee:
         """The drift that an audit found, once there could be one."""
         def once():
             self.check()
-            answer = self.program.post(f"/v1/tallies/{tally}/audit")
+            try:
+                answer = self.program.post(f"/v1/tallies/{tally}/audit")
+            except requests.RequestException as error:
+                raise Wrong(f"an audit of {tally} is not answered: {error}") from None
             if answer.status_code == 200:
                 return answer
             assert answer.status_code in (409, 503), f"audit answered {answer.status_code}: {answer.text}"
             return None
         return json.loads(eventually(once, f"no audit of {tally} can be made, though nothing is wrong").text)["drift"]
 
-    def mend(self):
+    def mend(self, lie):
         """What was forged is found and put right."""
         for tally in (*COUNTERS, "drafts"):
             drift = self.audit(tally)
             self.drift += len(drift)
             if drift and tally not in FORGED:
                 raise Wrong(f"the audit of {tally}, of which nothing was forged, found {drift[:5]}")
+            if tally == "posts" and lie and lie not in [each["key"] for each in drift]:
+                raise Wrong(f"the audit of posts did not find the lie about {lie}, but {drift[:5]}")
         self.faults.forged = False
 
     def mark(self):
@@ -305,6 +313,7 @@ class Referee:
         status = self.program.end()
         if status != 0:
             raise Wrong(f"the service ended with status {status} at SIGTERM")
+        print(", ".join(f"{name} {number}" for name, number in sorted(self.stage.number_of_faults.items())), flush=True)
         truths = self.truths()
         for tally in KEPT:
             if found := self.kept_now_differs(tally, truths[tally]):

@@ -21,7 +21,7 @@ from story import is_lost  # noqa: E402
 
 FAULTS_KEPT = 50
 LOG_KEPT = 40
-LONG = 90  # seconds after which something that should happen is taken not to
+LONG = 60  # seconds after which something that should happen is taken not to
 
 
 class Wrong(AssertionError):

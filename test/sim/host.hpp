@@ -153,6 +153,7 @@ private:
     void take_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
     void take_report(std::string const& name, load_state& state, std::string const& barrier);
+    void judge_report(std::string const& name, load_state const& state);
     void look_for_barrier(loader& mine);
 
     environment& env_;
