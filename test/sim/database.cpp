@@ -94,9 +94,18 @@ bool database::send(std::string text)
     return true;
 }
 
+// Nothing tells it from a trigger's event.
+void database::forge(std::size_t tally, changed_key const& what)
+{
+    auto const x = next_xid_;
+    if (!tables_[tally].now.exists || !send(deltas_text(tally, tables_[tally].now, x, 1, {&what, 1}))) return;
+    stream_.back().forged = x;
+    stream_.back().forged_for = tally;
+}
+
 void database::append(std::string text, bool ends)
 {
-    stream_.push_back({std::move(text), ends, truth_told_});
+    stream_.push_back({std::move(text), ends, truth_told_, 0, 0});
 }
 
 void database::tell(committed const& work, bool received)

@@ -36,6 +36,8 @@ public:
         std::string text;
         bool ends = true;  // the last of its transaction
         std::array<std::uint64_t, tally_count> truth;
+        std::uint64_t forged = 0;  // the id under which somebody forged it; 0: nobody did
+        std::size_t forged_for = 0;
     };
 
     // The table that a tally is materialized in; a key without a row has no value.
@@ -64,6 +66,7 @@ public:
     bool share(std::size_t tally);
     void unshare(std::size_t tally) noexcept { --tables_[tally].shared; }
     bool send(std::string text);  // a barrier, in a transaction of its own
+    void forge(std::size_t tally, changed_key const& what);
 
     // The stream: entries from `first_entry` on can still be received.
     std::vector<entry> const& stream() const noexcept { return stream_; }

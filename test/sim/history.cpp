@@ -41,6 +41,7 @@ constexpr weight weights[]{
     {act::cut_control, 4},
     {act::cut_keeper, 6},
     {act::junk, 5},
+    {act::forge, 4},
     {act::crash, 3},
     {act::failover, 4},
     {act::stop_old, 4},

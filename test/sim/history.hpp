@@ -40,6 +40,7 @@ enum class act : std::uint8_t {
     cut_control,
     cut_keeper,
     junk,
+    forge,
     crash,
     failover,
     stop_old,

@@ -69,7 +69,9 @@ void host::receive(std::size_t at_most)
     auto const& stream = transport_.at().stream();
     std::size_t taken = 0;
     while (position_ < stream.size() && (taken < at_most || (env_.wal && !stream[position_ - 1].ends))) {
-        auto const text = stream[position_++].text;
+        auto const& next = stream[position_++];
+        auto const text = next.text;
+        if (next.forged != 0) shown_[tally_name(next.forged_for)].forged.push_back({transport_.number(), next.forged});
         ++taken;
         if (text.empty()) continue;
         if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received ", text);

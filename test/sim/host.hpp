@@ -44,6 +44,8 @@ public:
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
 
+    void mend();  // asks for audits of what was forged
+
     // Whether nothing is left to do, and what must be true then, and always.
     bool settled();
     void check_served();
@@ -91,6 +93,10 @@ private:
         std::uint64_t changed_at = 0;
         numbers value{};
     };
+    struct forgery {
+        std::size_t node;
+        std::uint64_t xid;
+    };
     struct shown {
         std::string epoch;
         std::uint64_t revision = 0, truth = 0;
@@ -98,6 +104,7 @@ private:
         // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
         // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
         bool by_fence = false;
+        std::vector<forgery> forged{};  // events that were applied; a load whose fence has them mends what they did
         std::array<tag, key_count> tags{};
     };
 

@@ -56,7 +56,7 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
 {
     auto const& name = tally.what().name;
     if (!transport_open_) throw violation{name + ": it is live without a transport"};
-    if (now != transport_.at().truth_at(source_of(name), position_)) {
+    if (last.forged.empty() && now != transport_.at().truth_at(source_of(name), position_)) {
         throw violation{name_ + " serves " + name + " as " + describe(meaning_of(tally), tally.table()) +
                         "which no prefix of what was committed explains"};
     }
@@ -72,7 +72,7 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const source = source_of(tally.what().name);
-    bool explained = std::exchange(last.by_fence, false);
+    bool explained = std::exchange(last.by_fence, false) || !last.forged.empty();
     if (transport_open_ && !explained) {
         for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
             explained = transport_.at().truth_at(source, at) == now;
@@ -121,8 +121,19 @@ void host::check_tags(cache::tally const& tally, shown& last) const
     }
 }
 
+void host::mend()
+{
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const at = shown_.find(tally_name(i));
+        if (at != shown_.end() && !at->second.forged.empty()) reset(i, true);
+    }
+}
+
 bool host::settled()
 {
+    for (auto const& [name, last] : shown_) {
+        if (!last.forged.empty() && find(name) != nullptr) return false;
+    }
     if (!transport_open_ || hushed_ || !transport_.alive() || transport_.number() != env_.named) return false;
     if (position_ != transport_.at().stream().size() || !definitions_current()) return false;
     for (auto const& each : loaders_) {

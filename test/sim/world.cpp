@@ -136,6 +136,7 @@ void world::come_to_rest(std::uint32_t how)
     else leave_old();
     for (int turns = 0; !at_rest(); ++turns) {
         if (turns == patience) throw violation{"the writers pause, but not everything comes to rest and is live"};
+        for (auto const& each : hosts_) each->mend();
         turn_servers();
         let_time_pass(env_.heartbeat / 2);
     }

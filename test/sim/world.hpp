@@ -29,6 +29,7 @@ private:
     bool write(database& at, std::size_t who, std::uint32_t how);
     bool define(database& at, std::size_t who, std::size_t tally, std::uint32_t how);
     void junk(std::uint32_t how);
+    void forge(std::uint32_t how);
     void fail_over(std::uint32_t how);
     void stop_old();
     void leave_old();

@@ -105,6 +105,7 @@ void world::take_as_fault(step const& s)
             if (!keepers_.empty()) keepers_[s.how % keepers_.size()]->break_connection();
             return;
         case act::junk: return junk(s.how);
+        case act::forge: return forge(s.how);
         case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
         case act::failover: return fail_over(s.how);
         case act::stop_old: return stop_old();
@@ -129,6 +130,13 @@ void world::junk(std::uint32_t how)
                                          R"({"t":"likes","x":"99999","n":1,"definition":true})"};
     env_.tell("somebody sends ", texts[how % std::size(texts)]);
     env_.current().send(texts[how % std::size(texts)]);
+}
+
+// It makes a tally wrong until the next load, as an audit is.
+void world::forge(std::uint32_t how)
+{
+    env_.tell("somebody forges an event");
+    env_.current().forge(low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
 }
 
 // The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.
