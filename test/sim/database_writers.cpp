@@ -49,7 +49,7 @@ bool database::write(std::size_t who, std::size_t tally, std::span<changed_key c
     if (!free_for(who, tally, false)) return false;
     auto& s = begin(who);
     s.held[tally].writes = true;
-    auto const& as = seen_by(s, tally);
+    auto const as = seen_by(s, tally);
     std::vector<changed_key> some;
     std::vector<deed> tells;
     auto const send = [&] {
