@@ -57,9 +57,9 @@ public:
 
     std::string const& id() const noexcept override { return id_; }
 
-    asio::awaitable<bool> came_back(clock::time_point until) override
+    asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) override
     {
-        if (!came_) co_await back_.wait_until(until);
+        if (!came_) co_await back_.wait_until(clock::now() + at_most);
         co_return came_;
     }
 

@@ -63,7 +63,8 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
 {
     auto const asked = definitions_asked;
     auto seen = co_await read_catalog(connection);
-    auto const problems = co_await look_for_problems(connection, seen.schema_version);
+    std::vector<tally_problems> problems;
+    if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
     readings.done(clock::now());
     // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
     definitions_read = asked;

@@ -22,6 +22,9 @@ struct limits {
     // Keys of a load's difference that are told one by one; of the others, how many they are.
     std::size_t max_reported_drift = 1'000;
 
+    // Rows of a live tally that are compared with a load in one turn of the loop.
+    std::size_t max_rows_compared = 10'000;
+
     // Keys that fell to 0 are remembered, for `since`, until there are more than this many and more than half as many
     // as keys that are not 0; then the older half of them is forgotten.
     std::size_t min_remembered_zeros = 10'000;

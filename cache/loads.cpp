@@ -2,6 +2,9 @@
 
 #include <pgtally/cache/replica_set_impl.hpp>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 
 namespace pgtally {
@@ -35,7 +38,8 @@ void replica_set::impl::plan_load(std::string_view name, load_cause cause)
     // it.
     state.wanted = true;
     state.cause = cause;
-    if (cause == load_cause::reload && state.held) {  // perhaps that was the remedy
+    if (state.held &&
+        (cause == load_cause::reload || cause == load_cause::definition)) {  // perhaps that was the remedy
         next_look = clock::time_point{};
         control_wake.notify();
     }
@@ -169,10 +173,8 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     auto const number = state->number;
     auto const back = [this, name, state, number](std::string const& id) {
         if (state->gone || state->number != number) return;
-        if (auto* const tally = find(name)) state->report = tally->barrier_back(id);
-        if (state->report && state->report->was_live && state->audit && state->running_cause == load_cause::audit) {
-            state->audit->compared = true;
-        }
+        auto* const tally = find(name);
+        if (tally != nullptr) take_report(*state, tally->barrier_back(id, settings.limits.max_rows_compared));
         state->done.notify();
     };
     auto const id = std::make_shared<std::string>();
@@ -191,7 +193,27 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     }
     expected.forget(*id);
     if (failure) std::rethrow_exception(failure);
+    co_await compare(name, state);
     if (!state->report) throw load_failure{"it was given up, or its barrier did not come back", false};
+}
+
+// Some rows a turn, so that others are served meanwhile.
+asio::awaitable<void> replica_set::impl::compare(std::string name, std::shared_ptr<load_state> state)
+{
+    while (!state->report) {
+        auto* const tally = state->gone || stopping ? nullptr : find(name);
+        if (tally == nullptr || !tally->comparing()) co_return;
+        take_report(*state, tally->compare_more(settings.limits.max_rows_compared));
+        end_turn();
+        co_await asio::post(executor, asio::use_awaitable);
+    }
+}
+
+void replica_set::impl::take_report(load_state& state, std::optional<cache::load_report> report)
+{
+    state.report = std::move(report);
+    bool const audits = state.audit && state.running_cause == load_cause::audit;
+    if (audits && state.report && state.report->was_live) state.audit->compared = true;
 }
 
 void replica_set::impl::load_done(std::string const& name, load_state& state, clock::time_point began)

@@ -23,6 +23,7 @@ void replica_set::impl::on(transport::opened const&)
     transport_open = true;
     transport_trouble.clear();
     opened_at = last_heartbeat_back = clock::now();
+    next_look = clock::time_point{};
     watch_wake.notify();
     if (std::exchange(ever_open, true)) {
         ++counted.reconnects;

@@ -140,9 +140,9 @@ public:
     // Goes into one transaction, by `tally.act` or pg_notify; only what is sent after this object was made is expected.
     virtual std::string const& id() const noexcept = 0;
 
-    // Waits until it comes back, which proves that its transaction committed; false if it has not by `until`. That it
-    // has not proves nothing.
-    virtual boost::asio::awaitable<bool> came_back(std::chrono::steady_clock::time_point until) = 0;
+    // Waits until it comes back, which proves that its transaction committed; false if it has not after `at_most`. That
+    // it has not proves nothing.
+    virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
 
     // Waits until all that its transaction did is in the tally's counters, and the tally live; false if it is not by
     // `until`. With the transaction's id, which says that it committed, a barrier that was lost on its way does no

@@ -176,6 +176,8 @@ struct replica_set::impl : reception::owner {
     asio::awaitable<void> load_one(loader& mine, std::string name);
     asio::awaitable<void> attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state);
     asio::awaitable<void> await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state);
+    asio::awaitable<void> compare(std::string name, std::shared_ptr<load_state> state);
+    void take_report(load_state& state, std::optional<cache::load_report> report);
     void load_done(std::string const& name, load_state& state, clock::time_point began);
     void log_drift(std::string const& name, cache::load_report const& report);
     void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);

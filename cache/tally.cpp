@@ -156,6 +156,7 @@ void tally::truncate_served()
 
 void tally::forget_old_zeros()
 {
+    if (comparing()) return;  // rows keep their places
     if (served_.zeros() <= limits_.min_remembered_zeros || served_.zeros() * 2 <= served_.nonzero()) return;
     auto forget = served_.zeros() / 2;
     for (auto s = served_.oldest(); s != counter_table::none && forget > 0;) {
@@ -217,19 +218,38 @@ void tally::await_barrier(std::string id)
     load_->barrier = std::move(id);
 }
 
-std::optional<load_report> tally::barrier_back(std::string_view id)
+std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t rows)
 {
-    if (!load_ || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
-    auto done = *std::exchange(load_, std::nullopt);
-    if (!done.spoiled.empty()) return std::nullopt;
-    load_report report{.keys = done.table.nonzero(), .first = !loaded_, .was_live = state_ == state::live};
-    if (report.was_live && done.before != xid{} && !done.fence->contains(done.before)) report.forged = done.before;
-    fence_ = std::move(done.fence);
-    highest_ = done.highest;
-    if (loaded_) take_differences(done.table, report);
-    else take_first(std::move(done.table));
+    if (!load_ || load_->comparing || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
+    if (!load_->spoiled.empty()) {
+        load_.reset();
+        return std::nullopt;
+    }
+    auto& report = load_->report;
+    report.first = !loaded_;
+    report.was_live = state_ == state::live;
+    if (report.was_live && load_->before != xid{} && !load_->fence->contains(load_->before)) {
+        report.forged = load_->before;
+    }
+    // All that the fence saw has arrived: from here on it judges the events for both tables.
+    fence_ = load_->fence;
+    highest_ = load_->highest;
+    if (!loaded_) {
+        report.keys = load_->table.nonzero();
+        take_first(std::move(load_->table));
+        return end_load();
+    }
+    load_->comparing = true;
+    // What is not live does not follow the events, so that it has to be compared at one moment.
+    return compare_more(report.was_live ? rows : all_rows);
+}
+
+std::optional<load_report> tally::end_load()
+{
+    auto report = std::move(load_->report);
+    report.live = !load_->reload;
+    load_.reset();
     forget_old_zeros();
-    report.live = !done.reload;
     if (report.live) set_state(state::live, {});
     else set_state(state::stale, reload_reason);
     return report;
@@ -246,36 +266,53 @@ void tally::take_first(counter_table fresh)
     feed_.changed_any();
 }
 
-void tally::take_differences(counter_table const& fresh, load_report& report)
+// First all served rows, then those that only the load has: among them what was added meanwhile, in places passed
+// already.
+std::optional<load_report> tally::compare_more(std::size_t rows)
 {
-    std::uint64_t const revision = revision_ + 1;
-    report.compared = fresh.nonzero();
-    auto const take = [&](counter_table::slot s, std::span<std::int64_t const> truth) {
-        auto const shown = served_.counters(s);
-        if (std::ranges::equal(shown, truth)) return;
-        if (report.was_live && report.drifted.size() < limits_.max_reported_drift) {
-            drift& one = report.drifted.emplace_back();
-            served_.append_key(s, one.key);
-            one.served.assign(shown.begin(), shown.end());
-            one.truth.assign(truth.begin(), truth.end());
-        }
-        if (std::ranges::equal(truth, zeros_)) ++report.compared;
-        ++report.differed;
-        served_.assign(s, truth);
-        changed(s, revision);
-    };
-    for (counter_table::slot s = 0; s < served_.end(); ++s) {
+    if (!comparing()) return std::nullopt;
+    auto const& fresh = load_->table;
+    auto& report = load_->report;
+    if (!load_->spoiled.empty()) {
+        load_.reset();
+        return std::nullopt;
+    }
+    std::uint64_t const revision = revision_ + 1, differed = report.differed;
+    for (auto& s = load_->served_next; s < served_.end() && rows > 0; ++s, --rows) {
         if (!served_.used(s)) continue;
         auto const found = fresh.find(served_.key_of(s));
-        take(s, found == counter_table::none ? std::span<std::int64_t const>{zeros_} : fresh.counters(found));
+        take_row(s, found == counter_table::none ? std::span<std::int64_t const>{zeros_} : fresh.counters(found),
+                 revision);
     }
-    for (counter_table::slot s = 0; s < fresh.end(); ++s) {
-        if (!fresh.used(s) || fresh.is_zero(s)) continue;
-        if (served_.find(fresh.key_of(s)) == counter_table::none) {
-            take(served_.find_or_add(fresh.key_of(s)), fresh.counters(s));
-        }
+    for (auto& s = load_->fresh_next; s < fresh.end() && rows > 0; ++s, --rows) {
+        if (!fresh.used(s)) continue;
+        auto served = served_.find(fresh.key_of(s));
+        if (served == counter_table::none && fresh.is_zero(s)) continue;
+        if (served == counter_table::none) served = served_.find_or_add(fresh.key_of(s));
+        take_row(served, fresh.counters(s), revision);
     }
-    if (report.differed != 0) revision_ = revision;
+    if (report.differed != differed) revision_ = revision;
+    if (rows == 0) return std::nullopt;
+    report.keys = fresh.nonzero();
+    report.compared += report.keys;
+    return end_load();
+}
+
+void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision)
+{
+    auto const shown = served_.counters(s);
+    if (std::ranges::equal(shown, truth)) return;
+    auto& report = load_->report;
+    if (report.was_live && report.drifted.size() < limits_.max_reported_drift) {
+        drift& one = report.drifted.emplace_back();
+        served_.append_key(s, one.key);
+        one.served.assign(shown.begin(), shown.end());
+        one.truth.assign(truth.begin(), truth.end());
+    }
+    if (std::ranges::equal(truth, zeros_)) ++report.compared;
+    ++report.differed;
+    served_.assign(s, truth);
+    changed(s, revision);
 }
 
 // States

@@ -13,7 +13,8 @@
 //   4. `await_barrier` The load's transaction has committed; a barrier with this id is on its way.
 //   5. `barrier_back`  It came back through the transport: everything that the fence saw has arrived. The fresh table
 //   is
-//                      compared with the served one, and what differs becomes a change like any other.
+//                      compared with the served one, and what differs becomes a change like any other. Of a live tally
+//                      some rows at a time (`compare_more`): both tables follow the same events meanwhile.
 //
 // A `reload` event that the fence does not contain ends what is applied to the fresh table: the load becomes what is
 // served, for it is no guess, but the tally is stale until a load that contains it.
@@ -111,7 +112,11 @@ public:
     std::optional<std::string> fence_known(fence f);
     std::optional<std::string> loaded(std::string_view key_text, std::span<std::int64_t const> values);
     void await_barrier(std::string id);
-    std::optional<load_report> barrier_back(std::string_view id);
+    std::optional<load_report> barrier_back(std::string_view id, std::size_t rows = all_rows);
+    // Goes on where `comparing`: so many rows more; the report when that was the last one.
+    std::optional<load_report> compare_more(std::size_t rows);
+    bool comparing() const noexcept { return load_ && load_->comparing; }
+    static constexpr std::size_t all_rows = ~std::size_t{0};
     void abandon_load() noexcept { load_.reset(); }
     bool loading() const noexcept { return load_.has_value(); }
 
@@ -137,10 +142,13 @@ private:
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;  // why it cannot succeed any more
-        bool reload = false;  // one was asked for after its fence: what comes later is not applied
-        xid highest{};        // of the events applied to `table`
-        xid before{};         // of those applied to the served table when this began
+        std::string spoiled;     // why it cannot succeed any more
+        bool reload = false;     // one was asked for after its fence: what comes later is not applied
+        xid highest{};           // of the events applied to `table`
+        xid before{};            // of those applied to the served table when this began
+        bool comparing = false;  // its barrier is back
+        counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison goes on
+        load_report report;
     };
 
     std::optional<outcome> refuse(event const& e) const;
@@ -150,7 +158,8 @@ private:
     void add_to_served(event const& e);
     void truncate_served();
     void take_first(counter_table fresh);
-    void take_differences(counter_table const& fresh, load_report& report);
+    void take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision);
+    std::optional<load_report> end_load();
     void changed(counter_table::slot s, std::uint64_t revision);
     void start_over();
     void forget_old_zeros();

@@ -74,7 +74,7 @@ asio::awaitable<std::optional<response>> actions::run(order what)
     if (sent.refused && !is_unknown(*sent.refused)) co_return std::move(sent.refused);
     if (sent.refused) {
         // The barrier is part of the transaction: if it comes by, that was done.
-        bool const done = co_await barrier->came_back(until);
+        bool const done = co_await barrier->came_back(bounds_.applied_timeout);
         if (!done) co_return std::move(sent.refused);
         log(log_level::info, "action {} of tally {}: was done", what.action, what.tally);
     }

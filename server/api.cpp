@@ -167,8 +167,12 @@ response api::not_ready() const
 response api::list() const
 {
     auto why = not_ready();
-    if (why.status != 200) return why;
-    return read_tallies(from_.replicas.all());
+    if (why.status == 200) return read_tallies(from_.replicas.all());
+    // Those that were asked for by name are known to be wanted.
+    auto const& names = from_.options.tallies;
+    if (names.empty()) return why;
+    auto const state = from_.replicas.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
+    return read_unknown_tallies(names, state, from_.replicas.trouble());
 }
 
 // The tally that a segment names; status 200 if there is one.

@@ -47,6 +47,8 @@ asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std:
 asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out)
 {
     using namespace std::chrono_literals;
+    auto const standby = co_await connection.query("select pg_is_in_recovery()");
+    if (standby.text(0, 0) == "t") co_return;  // takes no LISTEN, which is told already
     std::set<std::string, std::less<>> backends;
     for (int i = 0; i < 5; ++i) {
         auto const pid = co_await connection.query("select pg_backend_pid()");

@@ -97,6 +97,29 @@ response read_tallies(replica_set::tallies const& all)
     return out;
 }
 
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble)
+{
+    response out;
+    char separator = '[';
+    out.body = R"({"tallies":)";
+    for (auto const& name : std::set<std::string_view>{names.begin(), names.end()}) {
+        out.body += separator;
+        separator = ',';
+        out.body += R"({"name":)";
+        append_json(out.body, name);
+        out.body += R"(,"source":"","counters":[],"actions":[],"size":0,"epoch":"","revision":0,"state":)";
+        append_json(out.body, to_string(state));
+        if (!trouble.empty()) {
+            out.body += R"(,"reason":)";
+            append_json(out.body, trouble);
+        }
+        out.body += '}';
+    }
+    if (names.empty()) out.body += '[';
+    out.body += "]}";
+    return out;
+}
+
 response read_tally(cache::tally const& of, std::string_view if_none_match)
 {
     std::string body;

@@ -16,6 +16,10 @@ namespace pgtally::server {
 // All tallies, also those that have no counters yet.
 response read_tallies(replica_set::tallies const& all);
 
+// Those of which nothing but the name is known, for the database was never reached; `trouble` says why, if it is not
+// empty.
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
+
 // One tally, with its sums.
 response read_tally(cache::tally const& of, std::string_view if_none_match);
 

@@ -30,7 +30,7 @@ select tally.alter_tally('tweets', actions => $${
   "late":    "insert into tweet.activity (messageid, action) values ($1::bigint, 'late')",
   "orphan":  "insert into tweet.activity (messageid, action, parent) values ($1::bigint, 'fav', 4711)",
   "slow":    "with s as (select pg_sleep(($2->>'s')::float)) insert into tweet.activity (messageid, action) select $1::bigint, 'fav' from s",
-  "twisted": "insert into tweet.activity (messageid, action) select $1::bigint, 'fav' from (select count(*), pg_sleep(0.02) from tweet.activity) as c (n, s) where s is not null",
+  "twisted": "insert into tweet.activity (messageid, action) select $1::bigint, case when n > 0 then 'fav' end from (select count(*), pg_sleep(0.02) from tweet.activity) as c (n, s)",
   "nothing": "delete from tweet.activity where messageid = $1::bigint and false",
   "full":    "select tweet.full()"}$$);
 """
@@ -155,10 +155,13 @@ def test_cut_at_each_step(broken, tweets, what):
     server, at = broken
     assert act(server)[1] == 201
     outcomes = []
-    for number in itertools.count(1):
-        at.arm(number, what)
-        outcomes.append(judged(tweets, *act(server)))
-        if not at.struck:
+    for _ in range(100):
+        at.arm(len(outcomes) + 1, what)
+        outcome = judged(tweets, *act(server))
+        if at.struck or outcome == (201, 1):
+            outcomes.append(outcome)
+        # Else the connection broke behind the answer before, which is noticed when it is used.
+        if not at.struck and outcome == (201, 1):
             break
         eventually(lambda: tally_of(server, "tweets")["state"] == "live", server.last_lines)
     # Parse, bind, describe, execute, sync; their answers, and the notifications: each was cut at.

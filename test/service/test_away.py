@@ -82,6 +82,21 @@ def test_not_there_at_start(serve, likes, own_cluster):
     assert server.get("/readyz").ok
 
 
+def test_named_tallies_without_a_database(serve, likes, own_cluster):
+    """Those that were asked for are listed before anything is known of them."""
+    server = serve(likes.dsn.replace(f"dbname={likes.name}", "dbname=nowhere"), "--tally", "likes", "--tally", "other", *QUICK)
+    wait_reason(server, "^failed: .*3D000")
+    assert [one["name"] for one in server.get("/v1/tallies").json()["tallies"]] == ["likes", "other"]
+    answer = server.get("/v1/tallies/likes/keys/1")
+    assert answer.status_code == 503 and answer.json()["code"] == "failed"
+    own_cluster.stop()
+    server = serve(likes.dsn, "--tally", "likes", *QUICK)
+    wait_reason(server, "^loading: .*refused")
+    own_cluster.start()
+    with likes.cluster.connect(likes.name) as sql:
+        exact(server, sql)
+
+
 @pytest.mark.parametrize("how", ["stop", "crash"])
 def test_restarted(life, likes, own_cluster, how):
     server, witness, writer = life()

@@ -21,6 +21,8 @@ def test_drain(server):
     server.process.send_signal(signal.SIGTERM)
     assert [client.closed_with() for client in clients] == [(1001, "server is shutting down")] * 3
     assert server.process.wait(timeout=10) == 0
+    for client in clients:
+        client.close()
 
 
 def test_many_websockets_are_told_why(server):
@@ -145,6 +147,7 @@ def test_a_database_that_hangs(serve, tweets):
         eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] == 2)
         server.process.send_signal(signal.SIGTERM)
         assert client.closed_with() == (1001, "server is shutting down")
+        client.close()
         assert server.process.wait(timeout=AT_MOST) == 0
         asking.join(20)
     assert "could not be written in time" in server.log()

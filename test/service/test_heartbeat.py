@@ -179,7 +179,8 @@ def test_a_standby(serve, likes, cluster):
         insisting = serve(standby.dsn(likes.name) + " target_session_attrs=any", *QUICK)
         eventually(lambda: "standby" in insisting.get("/v1/tallies").text + insisting.log(), insisting.last_lines)
         assert tally_of(insisting).get("state", "loading") != "live"
-        [finding] = [each for each in findings(standby.dsn(likes.name)) if each["check"] == "standby"]
+        [finding] = findings(standby.dsn(likes.name))
+        assert finding["check"] == "standby"
         assert "primary" in finding["remedy"]
         # Promoted, it is a server like any other.
         standby.promote()

@@ -114,6 +114,7 @@ void database::tell(committed const& work, bool received)
         }
         truth_told_[each.tally] = fingerprint(told_as_[each.tally], told_[each.tally]);
         append(received ? each.text : std::string{}, --left == 0);
+        if (received && !each.text.empty()) last_writes_[each.tally] = {work.xid, stream_.size()};
     }
 }
 

@@ -70,6 +70,13 @@ public:
     std::size_t first_entry() const noexcept { return first_entry_; }
     std::uint64_t truth_at(std::size_t tally, std::size_t position) const noexcept;
 
+    // The last transaction that was told of a tally, and where it ends in the stream; 0: none.
+    struct told_write {
+        std::uint64_t xid = 0;
+        std::size_t position = 0;
+    };
+    told_write const& last_write(std::size_t tally) const noexcept { return last_writes_[tally]; }
+
     // Materialization.
     bool lock_kept(std::size_t tally);
     void unlock_kept(std::size_t tally) noexcept { tables_[tally].kept_locked = false; }
@@ -120,6 +127,7 @@ private:
     sums told_[tally_count]{};
     meaning told_as_[tally_count];
     std::array<std::uint64_t, tally_count> truth_before_{}, truth_told_{};
+    told_write last_writes_[tally_count];
     std::uint64_t next_xid_ = 10, last_completed_ = 9, n_ = 0;
     std::size_t first_entry_ = 0;
     unsigned life_ = 0;

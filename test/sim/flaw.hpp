@@ -15,6 +15,7 @@ enum class flaw {
     fold,        // events carry no n, so that PostgreSQL folds equal ones
     heartbeat,   // that no heartbeat comes back means nothing
     deltas,      // materialization adds what changed instead of setting values
+    applied,     // a write counts as applied without a barrier
     visibility,  // by wal a load does not wait until all that was decoded can be seen
 };
 
@@ -24,8 +25,9 @@ struct named_flaw {
 };
 
 inline constexpr named_flaw flaws[]{
-    {"fence", flaw::fence}, {"barrier", flaw::barrier},     {"lock", flaw::lock},     {"comparison", flaw::comparison},
-    {"fold", flaw::fold},   {"heartbeat", flaw::heartbeat}, {"deltas", flaw::deltas}, {"visibility", flaw::visibility},
+    {"fence", flaw::fence},           {"barrier", flaw::barrier}, {"lock", flaw::lock},
+    {"comparison", flaw::comparison}, {"fold", flaw::fold},       {"heartbeat", flaw::heartbeat},
+    {"deltas", flaw::deltas},         {"applied", flaw::applied}, {"visibility", flaw::visibility},
 };
 
 inline std::optional<flaw> flaw_of(std::string_view name) noexcept

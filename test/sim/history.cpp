@@ -29,6 +29,7 @@ constexpr weight weights[]{
     {act::control, 70},
     {act::load, 260},
     {act::reset, 10},
+    {act::await_write, 20},
     {act::take, 60},
     {act::subscribe, 25},
     {act::keep, 60},
@@ -80,7 +81,8 @@ history make_history(std::uint64_t seed)
     std::uint32_t const length = 20 + chance.below(chance.chance(30) ? 500 : 150);
     out.steps.reserve(length);
     for (std::uint32_t i = 0; i < length; ++i) {
-        auto const what = acts[chance.below(all_weights())];
+        auto what = acts[chance.below(all_weights())];
+        if (out.materialize && chance.chance(20)) what = act::keep;
         auto const bits = chance.next();
         out.steps.push_back({what, static_cast<std::uint8_t>(bits >> 56), static_cast<std::uint32_t>(bits)});
     }

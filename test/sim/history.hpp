@@ -27,6 +27,7 @@ enum class act : std::uint8_t {
     control,
     load,
     reset,
+    await_write,
     take,
     subscribe,
     keep,

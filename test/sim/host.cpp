@@ -47,6 +47,7 @@ void host::opened()
     last_heartbeat_back_ = env_.now;
     if (std::exchange(ever_open_, true)) ++generation_;
     received_.opened();
+    ask_writes_again();
     end_turn();
 }
 
@@ -79,6 +80,7 @@ void host::receive(std::size_t at_most)
 
 void host::end_turn()
 {
+    look_at_writes();
     for (auto const& [name, tally] : tallies_) tally->subscribers().flush();
     check_served();
 }
@@ -93,6 +95,11 @@ void host::watch()
 void host::break_transport()
 {
     if (transport_open_) hear_of_loss("it was cut");
+}
+
+void host::leave_old()
+{
+    if (transport_open_ && transport_.number() != env_.named) hear_of_loss("the other node is wanted");
 }
 
 void host::hush_transport()
@@ -136,6 +143,8 @@ void host::control()
         c.seen.clear();
         for (std::size_t tally = 0; tally < env_.tallies; ++tally)
             c.seen.push_back(c.connection.at().definition(tally));
+    } else {
+        send_write_barrier();
     }
 }
 

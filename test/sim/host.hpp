@@ -32,11 +32,13 @@ public:
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
     void reset(std::size_t tally, bool by_audit);
-    void take(std::size_t which);  // a subscriber's socket can take a message
+    void await_write(std::size_t tally);  // read your writes
+    void take(std::size_t which);         // a subscriber's socket can take a message
     void change_subscription(std::size_t which, std::uint32_t how);
 
     // Faults.
     void break_transport();  // noticed at once
+    void leave_old();        // the same, if it is not to the node that the name leads to
     void hush_transport();   // noticed by nobody
     void overflow();         // too many events: those that wait are gone
     void break_loader(std::size_t which);
@@ -99,6 +101,13 @@ private:
         std::array<tag, key_count> tags{};
     };
 
+    // A transaction that somebody wants to see applied.
+    struct awaited_write {
+        std::size_t tally = 0, node = 0, position = 0;  // where its last event is in the stream
+        std::uint64_t xid = 0;
+        bool asked = false, back = false;
+    };
+
     // reception::owner
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
@@ -122,6 +131,11 @@ private:
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
 
+    void ask_writes_again();
+    void send_write_barrier();
+    void look_at_writes();
+    bool is_applied(awaited_write const& write);
+
     void begin_load(loader& mine);
     cache::tally* wanted(loader& mine);
     void close(loader& mine);
@@ -139,6 +153,7 @@ private:
     void take_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
     void take_report(std::string const& name, load_state& state, std::string const& barrier);
+    void judge_report(std::string const& name, load_state const& state);
     void look_for_barrier(loader& mine);
 
     environment& env_;
@@ -157,6 +172,8 @@ private:
     std::size_t position_ = 0;
     milliseconds last_heartbeat_back_{0}, hushed_at_{0};
 
+    std::map<std::uint64_t, awaited_write> writes_;
+    std::uint64_t last_write_ = 0;
     std::map<std::string, shown, std::less<>> shown_;
     std::vector<std::unique_ptr<client>> clients_;
 };

@@ -118,8 +118,13 @@ void host::send_barrier(loader& mine)
 void host::take_report(std::string const& name, load_state& state, std::string const& barrier)
 {
     env_.tell(name_, ": the barrier of the load of ", name, " comes back");
-    if (auto* const tally = find(name)) state.report = tally->barrier_back(barrier);
+    if (auto* const tally = find(name)) state.report = tally->barrier_back(barrier, 1);
     state.done = true;
+    judge_report(name, state);
+}
+
+void host::judge_report(std::string const& name, load_state const& state)
+{
     if (!state.report) return;
     shown_[name].by_fence = env_.wal && !state.report->live;
     if (state.report->forged) throw violation{name + ": an honest event counts as forged"};
@@ -130,6 +135,13 @@ void host::take_report(std::string const& name, load_state& state, std::string c
 
 void host::look_for_barrier(loader& mine)
 {
+    // A live tally is compared a row a step, and all the rest goes on in between.
+    auto* const tally = mine.state->gone ? nullptr : find(mine.tally);
+    if (tally != nullptr && tally->comparing()) {
+        mine.state->report = tally->compare_more(1);
+        judge_report(mine.tally, *mine.state);
+        if (tally->comparing()) return;
+    }
     if (mine.state->report) {
         mine.state->failures = 0;
         if (!mine.state->report->live && !mine.state->wanted) plan_load(mine.tally, load_cause::reload);

@@ -11,7 +11,7 @@ server::limits small_bounds()
 {
     server::limits result;
     result.materialize_batch_keys = 2;
-    result.materialize_list_keys = 3;
+    result.materialize_list_keys = 1;
     result.materialize_rows = 3;
     result.max_materialize_splits = 2;
     return result;

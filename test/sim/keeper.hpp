@@ -16,6 +16,10 @@ public:
 
     void step();
     void break_connection();
+    void leave_old()
+    {
+        if (connection_.alive() && connection_.number() != env_.named) break_connection();
+    }
     void want_everything() noexcept { plan_.want_full_pass(); }  // as after an audit
     void check_quiet() const;
 

@@ -57,7 +57,7 @@ world::world(history const& what, flaw broken, std::ostream* trace) : history_{w
 void world::play()
 {
     for (auto const& each : history_.steps) take(each);
-    come_to_rest(0);
+    come_to_rest(history_.steps.empty() ? 0 : history_.steps.back().how);
 }
 
 void world::take(step const& s)
@@ -132,7 +132,8 @@ void world::come_to_rest(std::uint32_t how)
     constexpr int patience = 100;
     env_.tell("the writers pause");
     end_transactions(how);
-    stop_old();
+    if ((how >> 8) % 2 == 0) stop_old();
+    else leave_old();
     for (int turns = 0; !at_rest(); ++turns) {
         if (turns == patience) throw violation{"the writers pause, but not everything comes to rest and is live"};
         turn_servers();

@@ -31,6 +31,7 @@ private:
     void junk(std::uint32_t how);
     void fail_over(std::uint32_t how);
     void stop_old();
+    void leave_old();
     void let_time_pass(milliseconds how_long);
     void come_to_rest(std::uint32_t how);
     void end_transactions(std::uint32_t how);

@@ -79,6 +79,7 @@ bool world::take_as_server(step const& s)
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
+        case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
         case act::keep:
@@ -147,6 +148,13 @@ void world::stop_old()
         env_.nodes[i]->stop();
         env_.tell("node ", i, " stops");
     }
+}
+
+// The old primaries go on, and so may connections to them; but each server's transport, and its materialization, leave.
+void world::leave_old()
+{
+    for (auto const& each : hosts_) each->leave_old();
+    for (auto const& each : keepers_) each->leave_old();
 }
 
 }  // namespace pgtally::sim

@@ -6,7 +6,7 @@ from postgres import SCHEMA, install, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
-VERSION_1 = [path for path in schema_files() if not path.name.startswith("2")]
+VERSION_1 = [path for path in schema_files() if not path.name.startswith(("2", "3"))]
 EVERYTHING = """
     select 'proc', oid::regprocedure::text from pg_proc where oid >= 16384
     union all select 'class', oid::regclass::text from pg_class where oid >= 16384

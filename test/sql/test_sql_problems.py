@@ -15,6 +15,19 @@ def problems(database):
     return database.sql.execute("select problems from tally.tallies").fetchone()[0]
 
 
+@pytest.mark.parametrize("harm, lost", [
+    ("select", False), ("alter table t rename to old", True), ("alter table t rename to old; create table t (k int)", True),
+    ("drop table t", True), ("drop table t; create table t (k int)", True), ("create schema s; alter table t set schema s", True),
+    ("drop trigger tally_1_update on t", False), ("alter table t add source text", False), ("alter table t rename column k to l", False)])
+def test_a_lost_source_is_told_apart(db, harm, lost):
+    """As servers ask; those of version 2 of the schema look for the same words in a problem's text."""
+    db.sql.execute(harm)
+    assert db.sql.execute("select tally.lost_source('t')").fetchone() == (problems(db)[0] if lost else None,)
+    words = [p for p in problems(db) if p.startswith("source ") and (" was dropped" in p or " was renamed to " in p)]
+    assert bool(words) == lost, problems(db)
+    assert db.sql.execute("select tally.lost_source('nope')").fetchone() == (None,)
+
+
 def check_counts(database):
     assert problems(database) == []
     replica = Replica(database, "t")

@@ -128,6 +128,15 @@ BOOST_AUTO_TEST_CASE(not_utf8_is_refused_with_its_line)
     BOOST_TEST(refusal(play_of("<SPEECH><SPEAKER>A</SPEAKER><LINE>\xF0\x9F\x91\x8D</LINE></SPEECH>")).empty());
 }
 
+BOOST_AUTO_TEST_CASE(reference_to_no_character_is_refused_with_its_line)
+{
+    for (auto const* each : {"&#xD800;", "&#x110000;", "&#57343;"}) {
+        auto const line = play_of("<SPEECH><SPEAKER>A</SPEAKER>\n<LINE>" + std::string{each} + "</LINE></SPEECH>");
+        BOOST_TEST(refusal(line).ends_with(": LINE refers to a character that there is not (&#...;)"), refusal(line));
+    }
+    BOOST_TEST(refusal(play_of("<SPEECH><SPEAKER>A</SPEAKER><LINE>&#x1F44D;&#65;</LINE></SPEECH>")).empty());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_play_is_refused)
 {
     BOOST_TEST(refusal("<SONG/>") == "1: this is no PLAY but a SONG");

@@ -3,6 +3,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <limits>
+#include <map>
+#include <random>
 
 using namespace pgtally::cache;
 using namespace pgtally::test;
@@ -197,6 +199,82 @@ BOOST_AUTO_TEST_CASE(a_load_tells_what_drifted_while_it_was_live)
     BOOST_TEST(!other.was_live);
     BOOST_TEST(other.differed == 3U);
     BOOST_TEST(other.drifted.empty());
+}
+
+// Whatever comes between the slices, to keys on either side of where the comparison is, in places that were freed.
+BOOST_AUTO_TEST_CASE(a_live_tally_is_compared_some_rows_at_a_time)
+{
+    for (unsigned seed = 0; seed < 300; ++seed) {
+        std::mt19937 engine{seed};
+        auto const any = [&](int below) { return static_cast<int>(engine() % static_cast<unsigned>(below)); };
+        limits bounds;
+        bounds.min_remembered_zeros = 2;  // so that rows are erased
+        auto t = loaded_tally("10:20:", bounds);
+        std::map<std::string, std::vector<std::int64_t>> truth;
+        auto const event = [&](bool genuine) {
+            auto const key = std::to_string(any(30));
+            std::int64_t const delta = any(3) - 1;
+            t->apply(deltas(50, key, delta, 0));
+            truth.try_emplace(key, row(0, 0));
+            if (genuine) truth[key][0] += delta;
+        };
+        for (int i = 0; i < 60; ++i) event(any(4) != 0);
+        t->begin_load();
+        BOOST_TEST(!t->fence_known(snapshot("45:45:")));
+        for (auto const& [key, values] : truth) {
+            if (values[0] != 0) BOOST_TEST(!t->loaded(key, values));
+        }
+        t->await_barrier("b");
+        auto report = t->barrier_back("b", 1);
+        BOOST_TEST(!report.has_value());
+        while (!report) {
+            BOOST_TEST_REQUIRE(t->comparing());
+            for (int i = any(3); i > 0; --i) event(true);
+            BOOST_TEST((t->state() == state::live));
+            report = t->compare_more(static_cast<std::size_t>(1 + any(3)));
+        }
+        BOOST_TEST(report->was_live);
+        BOOST_TEST(report->drifted.size() == report->differed);
+        for (auto const& [key, values] : truth) BOOST_TEST(shown(*t, key) == values, seed);
+        BOOST_TEST(!t->loading());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_ends_a_load_ends_its_comparison)
+{
+    auto const begun = [] {
+        auto t = loaded_tally("10:20:");
+        for (auto const* const key : {"1", "2", "3"}) t->apply(deltas(21, key, 1, 0));
+        t->begin_load();
+        t->fence_known(snapshot("30:30:"));
+        t->loaded("1", row(7, 0));
+        t->await_barrier("b");
+        BOOST_TEST(!t->barrier_back("b", 1));
+        BOOST_TEST(t->comparing());
+        BOOST_TEST(!t->barrier_back("b", 1));
+        return t;
+    };
+    auto t = begun();
+    t->lost("cut");
+    BOOST_TEST(!t->comparing());
+    BOOST_TEST(!t->compare_more(9));
+
+    t = begun();
+    BOOST_TEST((t->apply(simple(event::kind::reload, 31)) == outcome::needs_load));
+    t->apply(deltas(32, "1", 100, 0));
+    auto const report = t->compare_more(9);
+    BOOST_TEST_REQUIRE(report.has_value());
+    BOOST_TEST(!report->live);
+    BOOST_TEST((t->state() == state::stale));
+    BOOST_TEST(shown(*t, "1") == row(7, 0));
+    BOOST_TEST(shown(*t, "3") == row(0, 0));
+
+    t = begun();
+    t->apply(simple(event::kind::truncate, 31));
+    t->apply(deltas(32, "2", 5, 0));
+    BOOST_TEST(t->compare_more(9).has_value());
+    BOOST_TEST(shown(*t, "1") == row(0, 0));
+    BOOST_TEST(shown(*t, "2") == row(5, 0));
 }
 
 BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_forged)

@@ -54,11 +54,15 @@ void append_text(pugi::xml_node node, std::string& out)
     }
 }
 
-std::string text_of(pugi::xml_node node)
+std::string text_of(pugi::xml_node node, std::string_view xml)
 {
     std::string text;
     append_text(node, text);
     if (!text.empty() && text.back() == ' ') text.pop_back();
+    if (find_invalid_utf8(text) != std::string_view::npos) {
+        auto const line = line_at(xml, static_cast<std::size_t>(node.offset_debug()));
+        throw broken_file(line, std::string(node.name()) + " refers to a character that there is not (&#...;)");
+    }
     return text;
 }
 
@@ -68,7 +72,7 @@ speech read_speech(pugi::xml_node node, std::string_view xml)
     for (auto const child : node.children()) {
         std::string_view const name = child.name();
         if (name != "SPEAKER" && name != "LINE") continue;
-        auto text = text_of(child);
+        auto text = text_of(child, xml);
         if (name == "SPEAKER") {
             auto const line = line_at(xml, static_cast<std::size_t>(child.offset_debug()));
             if (text.empty()) throw broken_file(line, "a SPEAKER without a name");

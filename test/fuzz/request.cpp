@@ -1,0 +1,100 @@
+// Targets of requests: cut, decoded, routed, and what they ask of a tally.
+
+#include "fuzz.hpp"
+
+#include <pgtally/server/api_query.hpp>
+#include <pgtally/server/router.hpp>
+#include <pgtally/server/target.hpp>
+
+#include <functional>
+#include <string>
+
+namespace {
+
+using namespace pgtally::server;
+using pgtally::fuzz::expect;
+
+std::string encoded(std::string_view text)
+{
+    constexpr char const* digits = "0123456789abcdef";
+    std::string out;
+    for (char const c : text) {
+        auto const byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += digits[byte >> 4];
+        out += digits[byte & 15];
+    }
+    return out;
+}
+
+bool within(std::string_view part, std::string_view whole)
+{
+    std::less_equal<> const before;
+    return part.empty() ||
+           (before(whole.data(), part.data()) && before(part.data() + part.size(), whole.data() + whole.size()));
+}
+
+pgtally::cache::definition counting(char const* key_type)
+{
+    pgtally::cache::definition what;
+    what.name = "t";
+    what.key_type = key_type;
+    what.counters = {"a"};
+    what.actions = {"fav"};
+    return what;
+}
+
+bool refuses(response const& answer)
+{
+    return answer.status >= 400 && answer.status < 500 && !answer.body.empty();
+}
+
+void ask(route const& where, target const& split, pgtally::cache::tally const& of)
+{
+    constexpr std::size_t most = 3;
+    auto const keys = wanted_keys(of, where, split, most);
+    expect(keys.refused.status == 200 || refuses(keys.refused), "a refusal is a client's error, and says so");
+    if (keys.refused.status == 200) {
+        expect(keys.keys.size() <= most, "no more keys than may be asked for");
+        for (auto const& key : keys.keys) {
+            expect(parse_key(of.what().kind(), key).has_value(), "what is asked for is a key");
+        }
+    }
+    auto const action = wanted_action(of, where, R"({"a":1})");
+    expect(action.refused.status == 200 || refuses(action.refused), "a refusal is a client's error, and says so");
+    source_of(split);
+    has_query(split, "live");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
+{
+    auto const text = pgtally::fuzz::text_of(data, size);
+    expect(percent_decoded(encoded(text)) == text, "bytes percent-encoded and decoded are the same");
+    expect(query_decoded(encoded(text)) == text, "bytes percent-encoded and decoded are the same, in a query too");
+    if (auto const decoded = percent_decoded(text)) expect(decoded->size() <= size, "decoding makes nothing longer");
+    auto const split = split_target(text);
+    if (!split) return 0;
+    expect(!split->path.empty(), "a target has a path");
+    for (auto const& segment : split->path) {
+        expect(within(segment, text), "a segment is a piece of the target");
+        expect(segment.find_first_of("/?") == std::string_view::npos, "a segment has no separator in it");
+    }
+    for (auto const& [name, value] : split->query) {
+        expect(within(name, text) && within(value, text), "a query is a piece of the target");
+    }
+    pgtally::cache::tally const numbers{counting("bigint"), {}}, texts{counting("text"), {}};
+    for (bool const admin : {false, true}) {
+        auto const where = find_route(split->path, admin);
+        expect(within(where.key, text) && within(where.tally, text), "a route's parts are pieces of the target");
+        if (where.id == route_id::none) continue;
+        expect(!allowed_methods(where.id, admin).empty(), "a route can be asked by some method");
+        bool const of_tally = where.id == route_id::tally || where.id == route_id::keys || where.id == route_id::key ||
+                              where.id == route_id::action;
+        if (!of_tally) continue;
+        ask(where, *split, numbers);
+        ask(where, *split, texts);
+    }
+    return 0;
+}

@@ -1,0 +1,74 @@
+// What applied.cpp does: read your writes.
+
+#include "host.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace pgtally::sim {
+
+// Somebody waits for what was committed last, as far as anybody can know that it was.
+void host::await_write(std::size_t tally)
+{
+    auto const& last = env_.current().last_write(tally);
+    if (last.xid == 0) return;
+    env_.tell(name_, ": somebody waits for ", last.xid, " to be applied to ", tally_name(tally));
+    awaited_write write;
+    write.tally = tally;
+    write.xid = last.xid;
+    write.position = last.position;
+    write.node = env_.named;
+    write.back = env_.broken == flaw::applied;
+    writes_.emplace(++last_write_, write);
+    look_at_writes();
+}
+
+// What was sent may have been lost with the connection that it was to come by.
+void host::ask_writes_again()
+{
+    for (auto& [number, write] : writes_) write.asked = false;
+}
+
+// One barrier for all that have ended as this statement sees it.
+void host::send_write_barrier()
+{
+    auto& c = control_.connection;
+    auto const seen = c.at().look();
+    std::vector<std::uint64_t> ended;
+    for (auto const& [number, write] : writes_) {
+        bool const due = !write.asked && !write.back && write.node == c.number();
+        if (due && seen.sees(write.xid)) ended.push_back(number);
+    }
+    if (ended.empty()) return;
+    auto const id = expected_.expect([this, ended] {
+        for (auto const number : ended) {
+            if (auto const at = writes_.find(number); at != writes_.end()) at->second.back = true;
+        }
+    });
+    if (!c.at().send(barriers::payload(id))) {
+        expected_.forget(id);  // it waits for a commit
+        return;
+    }
+    for (auto const number : ended) writes_.at(number).asked = true;
+}
+
+void host::look_at_writes()
+{
+    std::erase_if(writes_, [this](auto const& each) { return is_applied(each.second); });
+}
+
+// Whether it says so. If it does, what is served must have it; but after a failover nobody knows what became of it.
+bool host::is_applied(awaited_write const& write)
+{
+    auto const* const tally = find(tally_name(write.tally));
+    if (tally == nullptr) return false;
+    bool const live = tally->state() == cache::state::live;
+    if (!(live && write.back) && !tally->load_contains(cache::xid{write.xid})) return false;
+    if (live && transport_.number() == write.node && position_ < write.position) {
+        throw violation{name_ + " says that " + std::to_string(write.xid) + " is applied to " + tally->what().name +
+                        ", but it is not"};
+    }
+    return true;
+}
+
+}  // namespace pgtally::sim
