@@ -7,15 +7,12 @@ to be right after all of them.
 import json
 import threading
 import time
-import uuid
 
 import psycopg
 
+from lies import FORGED, Lies
 from stage import Wrong, eventually
 
-
-# Tallies of the reactions, whose events may be forged: the story's may not, for nothing explains what is forged.
-FORGED = {"posts": 1, "weights": 2}
 SERVICE = "application_name like 'pgtally%%' and datname = current_database()"
 BACKENDS = {
     "listener": "query ~* '^listen'",
@@ -25,16 +22,13 @@ BACKENDS = {
     "materializer": "application_name ~ 'materializ'",
     "any": "true",
 }
-JUNK = ["", "{", "[]", "null", "\x01", "x" * 7999, '{"t":"posts"}', '{"t":"posts","x":"-1","n":1,"at":1,"d":[]}', '{"barrier":1}',
-        '{"t":"story","x":"9","n":1,"at":1,"d":[["k1",1]]}', '{"t":"posts","x":"99999999999999999999","n":1,"at":1,"truncate":true}',
-        '{"t":"posts","x":"5","n":1,"at":1,"d":[["no number",1]]}', "[" * 3000, '{"t":"nobody","x":"5","n":1,"at":1,"d":[["1",1]]}']
 COME_AND_GO = {  # the definitions that "drafts" has by turns
     "kinds": """{"all": "1", "likes": "case kind when 'like' then 1 end"}""",
     "weights": """{"weight": "weight"}""",
 }
 
 
-class Faults:
+class Faults(Lies):
     # How often each comes in a deck of them.
     SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
               "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
@@ -161,50 +155,6 @@ class Faults:
         timer.start()
         self.timers.append(timer)
         return f"for {seconds:.2f} s"
-
-    # Notifications of anybody's
-
-    def notify(self, payload):
-        self.stage.sql("select pg_notify('tally', %s)", [payload if isinstance(payload, str) else json.dumps(payload)])
-
-    def forged_head(self, tally):
-        (now,), = self.stage.sql("select pg_current_xact_id()::text::bigint")
-        x = self.random.choice([3, now - 1, now, now + 1, now + 50, 2**62])
-        return {"t": tally, "x": str(x), "n": self.random.randint(0, 2**40), "at": 1790000000000000}
-
-    def junk(self):
-        for _ in range(self.random.randint(1, 5)):
-            self.notify(self.random.choice(JUNK))
-
-    def forgery(self):
-        """Well formed, and a lie: counters are wrong until the audit."""
-        tally = self.random.choice(list(FORGED))
-        event = self.forged_head(tally)
-        if self.random.random() < 0.2:
-            event["truncate"] = True
-        else:
-            event["d"] = [[str(self.random.randint(1, 400)), *(self.random.randint(-9, 9) for _ in range(FORGED[tally]))] for _ in range(5)]
-        self.forged = True
-        self.notify(event)
-        return json.dumps(event)
-
-    def lie(self):
-        """While nobody writes: posts is told another thing, and shows it. The key."""
-        key = str(self.random.randint(1, 400))
-        shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]
-        self.forged = True
-        self.notify({"t": "posts", "x": str(2**62), "n": 1, "at": 1790000000000000, "d": [[key, 1000]]})
-        self.stage.note("lie", f"of {key}, shown as {shown}")
-        eventually(lambda: self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"] != shown, f"a forged event of {key} is not shown: {shown}")
-        return key
-
-    def forged_nuisance(self):
-        """Well formed, and harmless: it makes work only. The story's too."""
-        tally = self.random.choice([*FORGED, "story", "ballots", "said"])
-        event = self.random.choice([self.forged_head(tally) | {"reload": True}, {"t": tally, "x": "9", "n": 1, "definition": True},
-                                    {"barrier": str(uuid.UUID(int=self.random.getrandbits(128)))}])
-        self.notify(event)
-        return json.dumps(event)
 
     # The database's own
 

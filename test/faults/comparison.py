@@ -1,0 +1,156 @@
+"""What is compared when the writers pause: everything that is shown and kept, with plain SQL."""
+
+import json
+import time
+import urllib.parse
+
+import requests
+
+from faults import COME_AND_GO
+from lies import FORGED
+from stage import LONG, Wrong, eventually
+from story import KEYS
+
+COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "story": ["weight", "rows"], "said": ["count"]}
+
+# The same in plain SQL, and nothing of pgtally's.
+PLAIN = {
+    "posts": "select post_id::text, count(*) from reaction where post_id is not null group by 1",
+    "weights": """select post_id::text, coalesce(sum(case kind when 'like' then 1 when 'unlike' then -1 end), 0), coalesce(sum(weight), 0)
+                  from reaction where post_id is not null and kind <> 'draft' group by 1""",
+    "ballots": "select ballot, count(*), sum(points) from vote group by 1",
+    "story": "select key, sum(weight), count(*) from story group by 1",
+    "said": "select key, count(*) from said group by 1",
+    "kinds": "select post_id::text, count(*), coalesce(sum(case kind when 'like' then 1 end), 0) from reaction where post_id is not null group by 1",
+    "weight of drafts": "select post_id::text, coalesce(sum(weight), 0) from reaction where post_id is not null group by 1",
+}
+FIRST_MARKER, MARKERS = 1000, 900  # keys of posts, one for each comparison
+KEPT_WITHIN = 45  # seconds, on a machine that does other things too
+KEPT = {"posts": ("posts_kept", "key::text"), "story": ("story_kept", "key")}
+
+
+def differences(seen, expected):
+    keys = [key for key in sorted(set(seen) | set(expected)) if seen.get(key) != expected.get(key)]
+    shown = {key: (seen.get(key), expected.get(key)) for key in keys[:5]}
+    return f"{len(keys)} keys differ, as (seen, true) {shown}" if keys else ""
+
+
+def nonzero(rows, names):
+    return {key: dict(zip(names, map(int, values), strict=True)) for key, *values in rows if any(values)}
+
+
+class Comparison:
+    """`check` is called while something is waited for: it raises if something is wrong at once."""
+
+    def __init__(self, stage, faults, watchers, posters, check):
+        self.stage, self.faults, self.watchers, self.posters, self.check = stage, faults, watchers, posters, check
+        self.program = stage.program
+        self.markers = self.drift = 0
+
+    def audit(self, tally):
+        """The drift that an audit found, once there could be one."""
+        def once():
+            self.check()
+            try:
+                answer = self.program.post(f"/v1/tallies/{tally}/audit")
+            except requests.RequestException as error:
+                raise Wrong(f"an audit of {tally} is not answered: {error}") from None
+            if answer.status_code == 200:
+                return answer
+            assert answer.status_code in (409, 503), f"audit answered {answer.status_code}: {answer.text}"
+            return None
+        return json.loads(eventually(once, f"no audit of {tally} can be made, though nothing is wrong").text)["drift"]
+
+    def mend(self, lie):
+        """What was forged is found and put right."""
+        for tally in (*COUNTERS, "drafts"):
+            drift = self.audit(tally)
+            self.drift += len(drift)
+            if drift and tally not in FORGED:
+                raise Wrong(f"the audit of {tally}, of which nothing was forged, found {drift[:5]}")
+            if tally == "posts" and lie and lie not in [each["key"] for each in drift]:
+                raise Wrong(f"the audit of posts did not find the lie about {lie}, but {drift[:5]}")
+        self.faults.forged = False
+
+    def mark(self):
+        """Keys that are written now and never else: who was shown them was shown all that came before."""
+        number = FIRST_MARKER + self.markers % MARKERS
+        end = f"end {self.markers % MARKERS}"
+        self.markers += 1
+        self.stage.sql("insert into post values (%s) on conflict do nothing", [number])
+        self.stage.sql("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [number])
+        self.stage.sql("insert into vote values (%s, %s, 1)", [end, 700_000 + self.markers])
+        self.stage.sql("insert into story (key, weight) values (%s, 1)", [end])
+        self.stage.sql("insert into said values (%s, 'end')", [end])
+        return {"posts": str(number), "weights": str(number), "drafts": str(number), "ballots": end, "story": end, "said": end}
+
+    def truths(self):
+        found = {}
+        names = COUNTERS | {"drafts": list(json.loads(COME_AND_GO[self.faults.definition]))}
+        plain = PLAIN | {"drafts": PLAIN["kinds" if self.faults.definition == "kinds" else "weight of drafts"]}
+        for tally, counters in names.items():
+            found[tally] = nonzero(self.stage.sql(plain[tally]), counters)
+            told = nonzero([(key, *values) for key, values in self.stage.sql("select key, counters from tally.truth(%s)", [tally])], counters)
+            if wrong := differences(told, found[tally]):
+                raise Wrong(f"tally.truth('{tally}') is not what plain SQL says: {wrong}")
+        return found
+
+    def compare(self):
+        markers = self.mark()
+        truths = self.truths()
+        wrong = self.who_waits(markers)
+        for watcher, _, values in self.watchers.look():
+            expected = truths[watcher.tally]
+            if watcher.keys is not None:
+                expected = {key: counters for key, counters in expected.items() if key in set(watcher.keys)}
+            if found := differences(values, expected):
+                wrong.append(f"{watcher.name} of {watcher.tally}: {found}")
+        for tally, expected in truths.items():
+            if found := self.rest_differs(tally, expected):
+                wrong.append(f"REST, {tally}: {found}")
+            if tally in KEPT and (found := self.kept_differs(tally, expected)):
+                wrong.append(f"the table that keeps {tally}: {found}")
+            if found := self.audit(tally):
+                wrong.append(f"an audit of {tally} when nothing was forged: {found[:5]}")
+        for poster in self.posters:
+            wrong += [f"action {key}: {what}" for key, what in poster.wrong(self.stage.sql).items()]
+        if wrong:
+            raise Wrong("; ".join(wrong))
+
+    def who_waits(self, markers):
+        """Who was not shown the end within the time. They are compared all the same: what they have is not the truth."""
+        def missing():
+            return [f"{watcher.name} of {watcher.tally} was not shown the end: it is {state or 'not connected'}"
+                    for watcher, state, values in self.watchers.look() if state != "live" or markers[watcher.tally] not in values]
+
+        until = time.monotonic() + LONG
+        while (found := missing()) and time.monotonic() < until:
+            self.check()
+            time.sleep(0.05)
+        return found
+
+    def rest_differs(self, tally, expected):
+        keys = sorted({*expected, *map(str, range(1, 301))} if tally in ("posts", "weights", "drafts") else {*expected, *KEYS, "red", ""})
+        served = {}
+        for at in range(0, len(keys), 200):
+            asked = urllib.parse.urlencode([("key", key) for key in keys[at:at + 200]])
+            served |= self.program.get(f"/v1/tallies/{tally}/keys?{asked}")["keys"]
+        found = differences({key: counters for key, counters in served.items() if any(counters.values())}, expected)
+        whole = self.program.get(f"/v1/tallies/{tally}")
+        sums = {name: sum(counters[name] for counters in expected.values()) for name in whole["sum"]}
+        if not found and (whole["size"], whole["sum"]) != (len(expected), sums):
+            found = f"size and sum are {whole['size']}, {whole['sum']}, and should be {len(expected)}, {sums}"
+        return found
+
+    def kept_now_differs(self, tally, expected):
+        table, key = KEPT[tally]
+        rows = self.stage.sql(f"select {key}, {', '.join(COUNTERS[tally])} from {table}")
+        return differences(nonzero(rows, COUNTERS[tally]), expected)
+
+    def kept_differs(self, tally, expected):
+        """What still differs after a time in which it should have been written."""
+        until = time.monotonic() + KEPT_WITHIN
+        while (wrong := self.kept_now_differs(tally, expected)) and time.monotonic() < until:
+            self.check()
+            time.sleep(0.05)
+        return wrong
