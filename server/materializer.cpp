@@ -138,9 +138,12 @@ asio::awaitable<void> materializer::until_live()
 // Answers whether a round came to its end.
 asio::awaitable<bool> materializer::attempt()
 {
+    // Where the replicas listen anew there may be another database, as after a failover: the old one is not to be kept.
+    if (made_in_ != with_.replicas.stats().reconnects) connection_.close();
     if (!connection_.is_open()) {
         has_lock_ = false;
         if (finishing_) co_return false;
+        made_in_ = with_.replicas.stats().reconnects;
         auto settings = with_.database;
         co_await connection_.connect(std::move(settings));
     }

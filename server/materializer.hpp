@@ -91,6 +91,7 @@ private:
     std::chrono::milliseconds pause_;
     bool has_lock_ = false, waits_ = false, finishing_ = false, cut_ = false, told_standby_ = false,
          in_trouble_ = false;
+    std::uint64_t made_in_ = 0;  // the reconnects of the replicas when its session was made
     std::uint64_t refused_ = 0;  // in the round under way
     std::string refusal_;        // the last of them
     reasons said_;

@@ -216,6 +216,10 @@ def test_two_servers_behind_one_name(serve, own_cluster, cluster):
             twin.drop()
 
 
+def kept(database):
+    return {key: [count, weight] for key, count, weight in database.sql.execute("select key::text, count, weight from kept where count <> 0 or weight <> 0")}
+
+
 def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
     """The old server lives on, and so do the connections to it, but for the listener's."""
     own_cluster.start()
@@ -224,8 +228,11 @@ def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
     proxy = Proxy(lambda number: now[0])
     try:
         twins[1].sql.execute("insert into likes (post_id, weight) select g % 70, 3 from generate_series(1, 1000) g")
-        server = serve(proxy.dsn(twins[0].dsn), *QUICK)
+        for twin in twins:
+            twin.sql.execute("select tally.alter_tally('likes', materialize => 'public.kept')")
+        server = serve(proxy.dsn(twins[0].dsn), *QUICK, "--materialize-every", "50ms")
         exact(server, twins[0].sql)
+        eventually(lambda: kept(twins[0]) == truth(twins[0].sql), "the first server's table is not kept")
         now[0] = port_of(twins[1].dsn)
         cut(twins[0], "query ~* '^listen'")
         exact(server, twins[1].sql)
@@ -235,6 +242,7 @@ def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
         assert server.metrics()["pgtally_reconnects_total"] == before["pgtally_reconnects_total"]
         twins[1].sql.execute("delete from likes where post_id < 10")
         exact(server, twins[1].sql)
+        eventually(lambda: kept(twins[1]) == truth(twins[1].sql), "the new server's table is not kept")
     finally:
         proxy.close()
         for twin in twins:
