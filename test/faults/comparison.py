@@ -68,8 +68,9 @@ class Comparison:
             self.drift += len(drift)
             if drift and tally not in FORGED:
                 raise Wrong(f"the audit of {tally}, of which nothing was forged, found {drift[:5]}")
-            if tally == "posts" and lie and lie not in [each["key"] for each in drift]:
-                raise Wrong(f"the audit of posts did not find the lie about {lie}, but {drift[:5]}")
+            # A load that was put off may have come between, and mended it as well.
+            if tally == "posts" and lie and self.program.loads("posts") == lie[1] and lie[0] not in [each["key"] for each in drift]:
+                raise Wrong(f"the audit of posts did not find the lie about {lie[0]}, but {drift[:5]}")
         self.faults.forged = False
 
     def mark(self):

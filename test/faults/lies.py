@@ -40,14 +40,15 @@ class Lies:
         return json.dumps(event)
 
     def lie(self):
-        """While nobody writes: posts is told another thing, and shows it. The key."""
+        """While nobody writes: posts is told another thing, and shows it. The key, and how often posts was loaded before."""
+        loads = self.program.loads("posts")
         key = str(self.random.randint(1, 400))
         shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]
         self.forged = True
         self.notify({"t": "posts", "x": str(2**62), "n": 1, "at": 1790000000000000, "d": [[key, 1000]]})
         self.stage.note("lie", f"of {key}, shown as {shown}")
         eventually(lambda: self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"] != shown, f"a forged event of {key} is not shown: {shown}")
-        return key
+        return key, loads
 
     def forged_nuisance(self):
         """Well formed, and harmless: it makes work only. The story's too."""

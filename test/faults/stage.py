@@ -102,6 +102,12 @@ class Program:
         except requests.RequestException:
             return {}
 
+    def loads(self, tally):
+        """How many began so far, but for audits."""
+        lines = requests.get(f"{self.admin}/metrics", timeout=30).text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines
+                   if line.startswith("pgtally_loads_total{") and f'tally="{tally}"' in line and 'cause="audit"' not in line)
+
     def post(self, path, seconds=60):
         return requests.post(self.admin + path, timeout=seconds)
 
