@@ -131,10 +131,10 @@ void replica_set::impl::add_tally(cache::definition what)
 void replica_set::impl::remove_tally(std::string const& name)
 {
     log(db::level::info, "tally " + name + ": dropped");
+    give_up_load(name);
     auto const state = loads.extract(name).mapped();
     state->gone = true;
     if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
-    state->done.notify();
     replicas.erase(name);
     counted.tallies.erase(name);
 }
