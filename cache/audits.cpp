@@ -88,12 +88,13 @@ void replica_set::impl::let_audits_go()
 }
 
 // The load of an audit has ended. If it failed, the tally follows its events as before; if it was given up, for the
-// tally is not live any more, somebody has asked for another load or will when the transport is open.
-void replica_set::impl::audit_ended(std::string const& name, load_state& state, std::string const& why)
+// tally is not live any more, somebody has asked for another load or will when the transport is open. That there is
+// another definition, or none, may be seen here before its event comes.
+void replica_set::impl::audit_ended(std::string const& name, load_state& state, bool other, std::string const& why)
 {
     auto* const tally = find(name);
     if (tally != nullptr) tally->abandon_load();
-    if (state.audit) end_audit(name, state, audit_outcome::failed, why);
+    if (state.audit) end_audit(name, state, other ? audit_outcome::changed : audit_outcome::failed, why);
     if (tally != nullptr && tally->state() != cache::state::live && !state.wanted) plan_load(name, load_cause::retry);
 }
 

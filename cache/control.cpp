@@ -48,14 +48,18 @@ asio::awaitable<void> replica_set::impl::control()
 
 asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection, clock::time_point& next_heartbeat)
 {
+    auto const made_in = generation;
     connection.set_timeout(answer_time());
     if (clock::now() >= next_heartbeat) {
         next_heartbeat = clock::now() + settings.heartbeat;
         co_await send_heartbeat(connection);
     }
+    if (made_in != generation) co_return;
     bool const current = definitions_current();
     if (current && clock::now() >= next_look) co_await look_again(connection);
     if (!current && clock::now() >= readings.ready()) co_await refresh_definitions(connection);
+    if (made_in != generation) co_return;
+    connection.set_timeout(answer_time());
     if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
 }
 
@@ -127,10 +131,10 @@ void replica_set::impl::add_tally(cache::definition what)
 void replica_set::impl::remove_tally(std::string const& name)
 {
     log(db::level::info, "tally " + name + ": dropped");
+    give_up_load(name);
     auto const state = loads.extract(name).mapped();
     state->gone = true;
     if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
-    state->done.notify();
     replicas.erase(name);
     counted.tallies.erase(name);
 }

@@ -4,6 +4,10 @@ namespace pgtally {
 
 namespace {
 
+constexpr char const* standby_remedy =
+    "; it is a standby, or read only by default: name the primary, or several hosts with "
+    "target_session_attrs=read-write";
+
 constexpr char const* deaf = "no heartbeat came back through the database for three intervals: ";
 
 }  // namespace
@@ -30,10 +34,9 @@ std::string with_remedy(std::string failure, std::string_view state)
 {
     // libpq's own words for what is no error of the server's have no SQLSTATE.
     bool const read_only = state == "25006" || failure.find("session is read-only") != std::string::npos;
-    if (!read_only) return failure;
-    return failure +
-           "; it is a standby, or read only by default: name the primary, or several hosts with "
-           "target_session_attrs=read-write";
+    // A reason may be made of another that says it already.
+    if (!read_only || failure.find(standby_remedy) != std::string::npos) return failure;
+    return failure + standby_remedy;
 }
 
 }  // namespace pgtally

@@ -61,9 +61,7 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, std::string 
     // The name may lead to another database than the one that definitions were read from, as after a failover. What is
     // altered later than this is told by an event before the barrier comes back.
     auto const meant = co_await read_fingerprint(connection, name);
-    if (meant != wanted(target).what().fingerprint) {
-        throw load_failure{"its definition in the database is another one than was read", false};
-    }
+    if (meant != wanted(target).what().fingerprint) throw other_definition{};
     connection.set_timeout(times.answer + lock_timeout);
     co_await connection.query("select tally.lock_source($1)", name);
     connection.set_timeout(times.answer);

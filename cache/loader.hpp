@@ -27,6 +27,11 @@ struct load_failure : std::runtime_error {
     bool permanent;  // loading again will not help, as far as we know
 };
 
+// The definition in the database is not, or not any more, the one that the tally has here.
+struct other_definition : load_failure {
+    other_definition() : load_failure{"its definition in the database is another one than was read", false} {}
+};
+
 // Thrown where somebody decided that the load is of no use any more.
 struct load_given_up {};
 

@@ -17,6 +17,12 @@ bool is_permanent(db::error const& e) noexcept
     return e.permanent() || e.state().in_class("42") || e.state().in_class("22") || e.state().is("3F000");
 }
 
+// The schema's word for a tally that is not there.
+bool is_unknown_tally(db::error const& e) noexcept
+{
+    return e.state().is("42704");
+}
+
 }  // namespace
 
 // Asked for by what the transport brought, or by hand.
@@ -106,7 +112,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     ++counted.tallies[name].loads[state->running_cause];
     state->report.reset();
     std::optional<std::string> failure;
-    bool permanent = false, given_up = false;
+    bool permanent = false, given_up = false, other = false;
     try {
         co_await attempt_load(mine, name, state);
         load_done(name, *state, began);
@@ -115,6 +121,10 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
         given_up = e.code() == db::errc::closed;
         failure = e.what();
         permanent = is_permanent(e);
+        other = is_unknown_tally(e);
+    } catch (other_definition const& e) {
+        failure = e.what();
+        other = true;
     } catch (load_failure const& e) {
         failure = e.what();
         permanent = e.permanent;
@@ -127,7 +137,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine, std::string name
     // What failed may have been on a connection to another database than the transport's, as after a failover.
     if (failure || mine.connection.in_transaction()) mine.connection.close();
     if (stopping || state->gone) co_return;
-    if (audits) audit_ended(name, *state, failure.value_or("it was given up"));
+    if (audits) audit_ended(name, *state, other, failure.value_or("it was given up"));
     else if (given_up) plan_load(name, state->wanted ? state->cause : load_cause::retry);
     else if (failure) load_failed(name, *state, *failure, permanent);
     end_turn();
@@ -194,7 +204,10 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::string
     expected.forget(*id);
     if (failure) std::rethrow_exception(failure);
     co_await compare(name, state);
-    if (!state->report) throw load_failure{"it was given up, or its barrier did not come back", false};
+    if (state->report) co_return;
+    auto const* const tally = state->gone ? nullptr : find(name);
+    if (tally == nullptr || !tally->loading()) throw load_given_up{};
+    throw load_failure{"its barrier did not come back", false};
 }
 
 // Some rows a turn, so that others are served meanwhile.
@@ -256,7 +269,7 @@ void replica_set::impl::load_failed(std::string const& name, load_state& state, 
     if (!state.wanted) plan_load(name, load_cause::retry);
     state.not_before = clock::now() + state.pauses.next();
     auto const reason = "cannot load tally " + name + ": " + why;
-    if (tally->state() == cache::state::failed && deaf_for_good) return;  // it is known why, and better
+    if (tally->state() == cache::state::failed && (deaf_for_good || state.held)) return;  // it is known why, and better
     if (tally->reason() != reason) log(permanent ? db::level::error : db::level::warn, reason);
     if (permanent) tally->fail(reason);
     else if (tally->state() == cache::state::failed || tally->state() == cache::state::stale) tally->lost(reason);

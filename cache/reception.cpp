@@ -52,7 +52,9 @@ void reception::on_event()
         case cache::outcome::wrong_key: return owner_->drop("wrong_key");
         case cache::outcome::needs_load: return owner_->want_load(decoded_.tally, load_cause::reload);
     }
-    if (tally->state() == cache::state::failed) owner_->want_load(decoded_.tally, load_cause::retry);
+    // By this event, if there is no load: else it was for that one.
+    bool const failed = tally->state() == cache::state::failed && !tally->loading();
+    if (failed) owner_->want_load(decoded_.tally, load_cause::retry);
     owner_->applied(decoded_);
 }
 

@@ -2,7 +2,7 @@
 
 // The replicas of one database, kept in step with it.
 //
-// Model: four coroutines and what they share.
+// Model: coroutines and what they share.
 //   - receive: takes each batch of events from the transport, applies all of it, and then lets everybody who subscribed
 //     see the outcome once (`on_turn`).
 //   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the coroutines of a replica_set share. Each of them has a file: receive, control, loads.
+// What the coroutines of a replica_set share. Each file of their functions is named there.
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/catalog.hpp>
@@ -166,7 +166,7 @@ struct replica_set::impl : reception::owner {
     asio::awaitable<void> audit_loaded(loader& mine, std::string name, std::shared_ptr<load_state> state);
     void end_audit(std::string const& name, load_state& state, audit_outcome outcome, std::string why);
     void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
-    void audit_ended(std::string const& name, load_state& state, std::string const& why);
+    void audit_ended(std::string const& name, load_state& state, bool other, std::string const& why);
     void look_at_audits();
     void let_audits_go();
     bool audit_under_way() const noexcept;

@@ -20,15 +20,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using names = std::vector<std::string>;
 
-// Why nothing can be compared, or this tally cannot.
-tally_audit failure(std::string tally, std::string why)
-{
-    tally_audit out;
-    out.tally = std::move(tally);
-    out.report.outcome = audit_outcome::failed;
-    out.report.why = std::move(why);
-    return out;
-}
+constexpr std::chrono::seconds list_timeout{10};  // a statement that lists the tallies
 
 std::string explained(db::error const& e)
 {
@@ -42,24 +34,24 @@ std::string explained(db::error const& e)
 asio::awaitable<names> find_tallies(db::config settings, names wanted, tally_audits& out)
 {
     names there;
-    settings.query_timeout = std::chrono::seconds{10};
+    settings.query_timeout = list_timeout;
     db::connection connection{co_await asio::this_coro::executor};
     try {
         co_await connection.connect(std::move(settings));
         auto const seen = co_await read_catalog(connection);
         for (auto const& each : seen.tallies) there.push_back(each.name);
     } catch (db::error const& e) {
-        out.push_back(failure({}, explained(e)));
+        out.push_back(no_audit({}, explained(e)));
         co_return names{};
     }
-    if (there.empty()) out.push_back(failure({}, "there is no tally in this database"));
+    if (there.empty()) out.push_back(no_audit({}, "there is no tally in this database"));
     if (wanted.empty()) co_return there;
     std::ranges::sort(wanted);
     auto const [repeated, end] = std::ranges::unique(wanted);
     wanted.erase(repeated, end);
     for (auto const& name : wanted) {
         if (!there.empty() && std::ranges::find(there, name) == there.end()) {
-            out.push_back(failure(name, "there is no tally of this name"));
+            out.push_back(no_audit(name, "there is no tally of this name"));
         }
     }
     std::erase_if(wanted, [&](auto const& name) { return std::ranges::find(there, name) == there.end(); });
@@ -128,7 +120,7 @@ asio::awaitable<void> until_live(own_replicas& own, names const& all, clock::tim
 
 asio::awaitable<tally_audit> audit_one(own_replicas& own, std::string name, std::chrono::milliseconds patience)
 {
-    if (auto const why = hopeless(own, name); !why.empty()) co_return failure(name, why);
+    if (auto const why = hopeless(own, name); !why.empty()) co_return no_audit(name, why);
     tally_audit out;
     out.report = co_await own.set.audit(name, patience);
     out.tally = std::move(name);

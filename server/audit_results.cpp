@@ -3,6 +3,7 @@
 #include <pgtally/server/json_text.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace pgtally::server {
 
@@ -24,6 +25,15 @@ std::string counted(std::uint64_t number, std::string_view what)
 }
 
 }  // namespace
+
+tally_audit no_audit(std::string tally, std::string why)
+{
+    tally_audit out;
+    out.tally = std::move(tally);
+    out.report.outcome = audit_outcome::failed;
+    out.report.why = std::move(why);
+    return out;
+}
 
 int exit_status(tally_audits const& all) noexcept
 {

@@ -15,6 +15,9 @@ struct tally_audit {
 
 using tally_audits = std::vector<tally_audit>;
 
+// Why nothing can be compared, or this tally cannot.
+tally_audit no_audit(std::string tally, std::string why);
+
 // 0: every tally was compared and no key differs; 1: keys differ, whatever else; 3: one could not be compared.
 int exit_status(tally_audits const& all) noexcept;
 

@@ -17,15 +17,7 @@ namespace json = boost::json;
 using names = std::vector<std::string>;
 
 constexpr std::chrono::seconds list_timeout{30};
-
-tally_audit failure(std::string tally, std::string why)
-{
-    tally_audit out;
-    out.tally = std::move(tally);
-    out.report.outcome = audit_outcome::failed;
-    out.report.why = std::move(why);
-    return out;
-}
+constexpr std::chrono::seconds answer_time{30};  // for the server to say that an audit is late
 
 std::optional<names> names_in(std::string const& body)
 {
@@ -84,16 +76,16 @@ asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress t
         auto const list = co_await ask(*chosen.url, "GET", "/v1/tallies", list_timeout);
         auto const found = list.answer ? names_in(list.answer->body) : std::nullopt;
         if (found) all = *found;
-        else out.push_back(failure({}, list.answer ? "the server's list of tallies cannot be read" : list.why));
-        if (found && all.empty()) out.push_back(failure({}, "the server has no tally"));
+        else out.push_back(no_audit({}, list.answer ? "the server's list of tallies cannot be read" : list.why));
+        if (found && all.empty()) out.push_back(no_audit({}, "the server has no tally"));
     }
     for (auto const& name : all) {
         tell("the server compares tally " + name);
-        auto const patience = std::chrono::milliseconds{chosen.bounds.audit_timeout} + std::chrono::seconds{30};
+        auto const patience = std::chrono::milliseconds{chosen.bounds.audit_timeout} + answer_time;
         auto const asked = co_await ask(*chosen.url, "POST", "/v1/tallies/" + name + "/audit", patience);
         auto found = asked.answer ? parse_audit(asked.answer->body) : std::nullopt;
         if (!found) {
-            out.push_back(failure(name, asked.answer ? "the server's answer cannot be read" : asked.why));
+            out.push_back(no_audit(name, asked.answer ? "the server's answer cannot be read" : asked.why));
             continue;
         }
         tally_audit& one = out.emplace_back();

@@ -297,6 +297,33 @@ BOOST_AUTO_TEST_CASE(a_tally_that_is_dropped_or_a_set_that_stops_ends_it)
     }
 }
 
+// The lock of who drops a tally goes before its event comes: without the event at all the outcome is the same.
+BOOST_AUTO_TEST_CASE(a_tally_that_is_not_there_any_more_has_changed)
+{
+    for (bool const waits : {false, true}) {
+        tweets own;
+        run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+            running_set it{executor, set_config(own.dsn())};
+            co_await it.until_live();
+            auto const lock = co_await connect(executor, own.dsn());
+            co_await lock->script("begin; lock table activity in access exclusive mode");
+            if (!waits) co_await lock->script("delete from tally.definition; commit");
+            audit_under_way audit{it};
+            auto blocked = [&] {
+                return own.sql(
+                           "select exists (select from pg_locks where not granted and "
+                           "relation = 'activity'::regclass)") == "t";
+            };
+            if (waits) co_await eventually(executor, blocked);
+            if (waits) co_await lock->script("delete from tally.definition; commit");
+            auto const report = co_await audit.result(executor);
+            BOOST_TEST((report.outcome == audit_outcome::changed), report.why);
+            BOOST_TEST(!report.why.empty());
+            co_await it.stop();
+        });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(an_audit_that_fails_leaves_the_tally_alone)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
