@@ -15,7 +15,18 @@ std::vector<std::string> without(std::vector<std::string> const& these, std::vec
     return out;
 }
 
+// In the words of tally.problems().
+bool is_of_partitions(std::string const& problem)
+{
+    return problem.starts_with("partition ") || problem.find(" is no part of the source any more") != std::string::npos;
+}
+
 }  // namespace
+
+bool concerns_partitions(problem_news const& news)
+{
+    return std::ranges::any_of(news.appeared, is_of_partitions) || std::ranges::any_of(news.gone, is_of_partitions);
+}
 
 problem_news news_of(std::vector<std::string> const& before, std::vector<std::string> const& now)
 {

@@ -11,7 +11,8 @@
 //   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
 //     any more, and every connection is made anew.
 //   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
-//     heartbeat or rarer. What appears or goes is logged, and the tally loaded again. One whose source was dropped,
+//     heartbeat or rarer. What appears or goes is logged; when partitions did, the tally is loaded again; what
+//     triggers missed that were off is left to an audit, which tells it key by key. One whose source was dropped,
 //     renamed or replaced by a namesake is failed until it has one.
 //
 // Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of

@@ -59,7 +59,7 @@ void replica_set::impl::take_problems(tally_problems const& found, cache::tally&
     if (state.held) {
         tally.fail(*found.lost_source);
         give_up_load(found.name);
-    } else if (!state.wanted && (!had_source || !news.none())) {
+    } else if (!state.wanted && (!had_source || concerns_partitions(news))) {
         want_load(found.name, load_cause::reload);
     }
 }

@@ -68,4 +68,19 @@ BOOST_AUTO_TEST_CASE(the_same_in_another_order_is_no_news)
     BOOST_TEST(news_of({}, {}).none());
 }
 
+BOOST_AUTO_TEST_CASE(partitions_that_come_or_go_are_told_from_triggers)
+{
+    using pgtally::concerns_partitions;
+    strings const without{"partition public.vote_2 has no insert trigger, its changes are not counted; remedy: r"};
+    strings const left{"public.vote_1 is no part of the source any more, but its changes are counted; remedy: r"};
+    strings const disabled{"the insert trigger of public.vote_2 is disabled; remedy: r",
+                           "source public.vote has no insert trigger, its changes are not counted; remedy: r"};
+    BOOST_TEST(concerns_partitions(news_of({}, without)));
+    BOOST_TEST(concerns_partitions(news_of(without, {})));
+    BOOST_TEST(concerns_partitions(news_of({}, left)));
+    BOOST_TEST(!concerns_partitions(news_of({}, disabled)));
+    BOOST_TEST(!concerns_partitions(news_of(disabled, {})));
+    BOOST_TEST(!concerns_partitions(news_of(left, left)));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
