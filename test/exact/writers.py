@@ -72,7 +72,7 @@ class Writer(threading.Thread):
                 connection.commit()
                 self.committed += 1
         except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
-                psycopg.errors.ForeignKeyViolation):
+                psycopg.errors.ForeignKeyViolation, psycopg.errors.SerializationFailure):  # a row that moved to another partition
             connection.rollback()
             self.failed += 1
 
@@ -208,7 +208,7 @@ class Hammer(threading.Thread):
             connection.execute("insert into vote values (%s, %s, 1) on conflict (voter, ballot) do update set points = vote.points + 1",
                                [self.random.choice(["red", "blue"]), self.random.randint(0, 999)])
             self.committed += 2
-        except (psycopg.errors.DeadlockDetected, psycopg.errors.ForeignKeyViolation, psycopg.errors.LockNotAvailable):
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.ForeignKeyViolation, psycopg.errors.LockNotAvailable):
             pass
 
 
@@ -219,7 +219,7 @@ class Rewriter(Hammer):
         try:
             self.random.choice([self.widen, self.refill])(connection)
             self.committed += 1
-        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.InFailedSqlTransaction):
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable, psycopg.errors.InFailedSqlTransaction):
             pass
         self.stopping.wait(self.random.uniform(0, 0.2))
 
