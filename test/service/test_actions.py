@@ -94,13 +94,13 @@ def test_a_serialization_failure_is_not_done(serve, tweets):
             if seen == {201, 503}:
                 break
     assert seen == {201, 503}
-    assert "40001" in server.log()
+    eventually(lambda: "40001" in server.log(), server.last_lines)
 
 
 def test_a_statement_that_takes_too_long_is_not_done(server, tweets):
     key, status, body = act(server, "slow", json={"s": 60})
     assert (status, body["code"]) == (503, "not_done") and rows(tweets, key) == 0
-    assert "57014" in server.log()
+    eventually(lambda: "57014" in server.log(), server.last_lines)
 
 
 def test_load_is_bounded(server, tweets):

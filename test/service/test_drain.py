@@ -150,7 +150,7 @@ def test_a_database_that_hangs(serve, tweets):
         client.close()
         assert server.process.wait(timeout=AT_MOST) == 0
         asking.join(20)
-    assert "could not be written in time" in server.log()
+    eventually(lambda: "could not be written in time" in server.log(), server.last_lines)
 
 
 def post_and_forget(server):
@@ -192,7 +192,7 @@ def test_an_action_that_does_not_end_is_cut(server, tweets):
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=AT_MOST) == 0
     asking.join(20)
-    assert "did not go by themselves: cut" in server.log()
+    eventually(lambda: "did not go by themselves: cut" in server.log(), server.last_lines)
 
 
 def failing(server):
@@ -210,4 +210,4 @@ def test_a_second_signal_ends_it_at_once(server, tweets, number):
     server.process.send_signal(number)
     assert server.process.wait(timeout=AT_MOST) == 1
     asking.join(20)
-    assert "ended by a second signal" in server.log()
+    eventually(lambda: "ended by a second signal" in server.log(), server.last_lines)

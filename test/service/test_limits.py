@@ -188,7 +188,7 @@ def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve
         server.wait_live()
         if why in server.log():
             break
-    assert why in server.log()
+    eventually(lambda: why in server.log(), server.last_lines)
     eventually(lambda: server.get("/v1/tallies/tweets").json()["size"] == 3)
     assert server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 1}
 
