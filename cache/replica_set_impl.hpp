@@ -4,6 +4,7 @@
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/catalog.hpp>
+#include <pgtally/cache/chance.hpp>
 #include <pgtally/cache/loader.hpp>
 #include <pgtally/cache/pace.hpp>
 #include <pgtally/cache/problems.hpp>
@@ -18,19 +19,10 @@
 
 #include <deque>
 #include <optional>
-#include <random>
 
 namespace pgtally {
 
 namespace asio = boost::asio;
-
-// Numbers in [0, 1), for pauses with jitter.
-inline std::function<double()> chance()
-{
-    return [engine = std::mt19937_64{std::random_device{}()}]() mutable {
-        return std::uniform_real_distribution<double>{0.0, 1.0}(engine);
-    };
-}
 
 struct replica_set::impl : reception::owner {
     using clock = std::chrono::steady_clock;

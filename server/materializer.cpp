@@ -1,3 +1,4 @@
+#include <pgtally/cache/chance.hpp>
 #include <pgtally/server/log.hpp>
 #include <pgtally/server/materializer.hpp>
 #include <pgtally/server/refusal_of_database.hpp>
@@ -5,19 +6,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <random>
 #include <utility>
 
 namespace pgtally::server {
 
 namespace {
-
-std::function<double()> chance()
-{
-    return [engine = std::mt19937_64{std::random_device{}()}]() mutable {
-        return std::uniform_real_distribution<double>{0.0, 1.0}(engine);
-    };
-}
 
 // Whether it is the rows that PostgreSQL refuses, not the statement. Rights on the table are the statement's.
 bool is_refusal(db::error const& e)
