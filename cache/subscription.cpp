@@ -14,7 +14,7 @@ subscription::subscription(tally& of, subscriber& owner, options chosen)
     , all_keys_{chosen.all_keys}
     , since_{std::move(chosen.since)}
     , interval_{chosen.interval}
-    , index_{of.what().kind()}
+    , index_{of.definition().kind()}
 {
     tally_->subscribers().join(*this);
 }
@@ -38,8 +38,12 @@ void subscription::track(key const& k)
         index = free_.empty() ? static_cast<std::uint32_t>(keys_.size()) : free_.back();
         if (free_.empty()) keys_.emplace_back();
         else free_.pop_back();
-        keys_[index] = tracked_key{
-            is_number(tally_->what().kind()) ? std::string{} : std::string{k.text}, k.number, 0, true, false, false};
+        keys_[index] = tracked_key{is_number(tally_->definition().kind()) ? std::string{} : std::string{k.text},
+                                   k.number,
+                                   0,
+                                   true,
+                                   false,
+                                   false};
         index_.find_or_add(k) = index;
         tally_->subscribers().watch(k, *this, index);
     }
@@ -103,7 +107,7 @@ update::item subscription::item_of(std::uint32_t index) const
 void subscription::append_key(update::item const& which, std::string& out) const
 {
     if (all_keys_) tally_->table().append_key(which.row, out);
-    else if (is_number(tally_->what().kind())) out += std::to_string(keys_[which.tracked].number);
+    else if (is_number(tally_->definition().kind())) out += std::to_string(keys_[which.tracked].number);
     else out += keys_[which.tracked].text;
 }
 

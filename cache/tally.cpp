@@ -16,7 +16,7 @@ constexpr char const* reload_reason = "the source changed in a way that events d
 
 }  // namespace
 
-tally::tally(definition what, limits const& bounds)
+tally::tally(cache::definition what, limits const& bounds)
     : definition_{std::move(what)}
     , limits_{bounds}
     , epoch_{make_uuid()}
@@ -184,7 +184,7 @@ void tally::begin_load()
     load_->before = highest_;
 }
 
-std::optional<std::string> tally::fence_known(pgtally::cache::fence f)
+std::optional<std::string> tally::set_fence(pgtally::cache::fence f)
 {
     BOOST_ASSERT(load_ && !load_->fence);
     load_->fence = std::move(f);
@@ -196,7 +196,7 @@ std::optional<std::string> tally::fence_known(pgtally::cache::fence f)
     return std::exchange(load_, std::nullopt)->spoiled;
 }
 
-std::optional<std::string> tally::loaded(std::string_view key_text, std::span<std::int64_t const> values)
+std::optional<std::string> tally::add_truth_row(std::string_view key_text, std::span<std::int64_t const> values)
 {
     BOOST_ASSERT(load_ && load_->fence);
     auto const k = parse_key(definition_.kind(), key_text);
@@ -340,7 +340,7 @@ void tally::fail(std::string reason)
     set_state(state::failed, std::move(reason));
 }
 
-bool tally::redefine(definition what)
+bool tally::redefine(cache::definition what)
 {
     BOOST_ASSERT(what.name == definition_.name && what.kind() == definition_.kind());
     bool const other = what.fingerprint != definition_.fingerprint;

@@ -6,7 +6,7 @@
 // can wait drives:
 //
 //   1. `begin_load`    The transport is open: from here on every event is kept for this load.
-//   2. `fence_known`   The load's snapshot: what was kept is dropped if the fence contains it, else applied to the
+//   2. `set_fence`   The load's snapshot: what was kept is dropped if the fence contains it, else applied to the
 //   fresh
 //                      table; from here on events are so treated as they come.
 //   3. `loaded`        Each row of the truth.
@@ -76,14 +76,14 @@ struct load_report {
 
 class tally {
 public:
-    tally(definition what, limits const& bounds);
+    tally(cache::definition what, limits const& bounds);
     ~tally();
     tally(tally const&) = delete;
     tally& operator=(tally const&) = delete;
 
     // What is shown ---------------------------------------------------------------------------------------------------
 
-    definition const& what() const noexcept { return definition_; }
+    cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
     std::string const& reason() const noexcept { return reason_; }  // beside `stale` and `failed`
     bool has_counters() const noexcept { return loaded_; }          // whether there is anything to show
@@ -109,8 +109,8 @@ public:
 
     // A load; each step's precondition is the step before. A refusal abandons the load and says why.
     void begin_load();
-    std::optional<std::string> fence_known(fence f);
-    std::optional<std::string> loaded(std::string_view key_text, std::span<std::int64_t const> values);
+    std::optional<std::string> set_fence(fence f);
+    std::optional<std::string> add_truth_row(std::string_view key_text, std::span<std::int64_t const> values);
     void await_barrier(std::string id);
     std::optional<load_report> barrier_back(std::string_view id, std::size_t rows = all_rows);
     // Goes on where `comparing`: so many rows more; the report when that was the last one.
@@ -126,7 +126,7 @@ public:
 
     // Another definition, under the same name and with keys of the same kind. If it counts something else the numbers
     // start anew: a new epoch, state `loading`. Answers whether it does.
-    bool redefine(definition what);
+    bool redefine(cache::definition what);
 
     // Subscriptions ---------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ public:
 
 private:
     struct load {
-        explicit load(definition const& d) : table{d.kind(), d.counters.size()} {}
+        explicit load(cache::definition const& d) : table{d.kind(), d.counters.size()} {}
         std::vector<event> kept;
         std::size_t kept_bytes = 0;
         std::optional<pgtally::cache::fence> fence;
@@ -166,7 +166,7 @@ private:
     void set_state(pgtally::cache::state value, std::string reason);
     std::string too_many_keys() const;
 
-    definition definition_;
+    cache::definition definition_;
     limits limits_;
     std::string epoch_;
     std::uint64_t revision_ = 0, remembered_from_ = 0, state_changes_ = 1;

@@ -1,8 +1,8 @@
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/detail/log.hpp>
+#include <pgtally/db/detail/pq.hpp>
+#include <pgtally/db/detail/resolve.hpp>
 #include <pgtally/db/error.hpp>
-#include <pgtally/db/pq.hpp>
-#include <pgtally/db/resolve.hpp>
 
 namespace pgtally::db {
 

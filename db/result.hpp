@@ -1,6 +1,6 @@
 #pragma once
 
-#include <pgtally/db/pq.hpp>
+#include <pgtally/db/detail/pq.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <pgtally/cache/replica_set.hpp>
-#include <pgtally/server/api.hpp>
-#include <pgtally/server/clients.hpp>
-#include <pgtally/server/limits.hpp>
+#include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/api/api.hpp>
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/clients.hpp>
 #include <pgtally/server/metrics.hpp>
-#include <pgtally/server/shared_changes.hpp>
+#include <pgtally/server/ws/shared_changes.hpp>
 
 namespace pgtally::server {
 

@@ -30,7 +30,7 @@ foreach(path IN LISTS FILES)
 endforeach()
 
 if(KIND STREQUAL "schema")
-  set(code "#include <pgtally/server/schema_files.hpp>
+  set(code "#include <pgtally/server/cli/schema_files.hpp>
 
 namespace pgtally::server {
 
@@ -54,7 +54,7 @@ std::string_view uninstall_sql()
 }  // namespace pgtally::server
 ")
 else()
-  set(code "#include <pgtally/server/web_files.hpp>
+  set(code "#include <pgtally/server/http/web_files.hpp>
 
 namespace pgtally::server {
 

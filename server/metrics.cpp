@@ -1,6 +1,6 @@
+#include <pgtally/server/base/process.hpp>
+#include <pgtally/server/base/version.hpp>
 #include <pgtally/server/metrics.hpp>
-#include <pgtally/server/process.hpp>
-#include <pgtally/server/version.hpp>
 
 #include <prometheus/counter.h>
 #include <prometheus/histogram.h>

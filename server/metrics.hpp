@@ -1,8 +1,8 @@
 #pragma once
 
-#include <pgtally/cache/replica_set.hpp>
-#include <pgtally/server/clients.hpp>
-#include <pgtally/server/materializer.hpp>
+#include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/http/clients.hpp>
+#include <pgtally/server/materialize/materializer.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,11 +1,11 @@
-#include <pgtally/server/acceptor.hpp>
-#include <pgtally/server/audit_rounds.hpp>
-#include <pgtally/server/database_config.hpp>
-#include <pgtally/server/log.hpp>
-#include <pgtally/server/materializers.hpp>
-#include <pgtally/server/process.hpp>
+#include <pgtally/server/audit/audit_rounds.hpp>
+#include <pgtally/server/base/database_config.hpp>
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/base/process.hpp>
+#include <pgtally/server/base/version.hpp>
+#include <pgtally/server/http/acceptor.hpp>
+#include <pgtally/server/materialize/materializers.hpp>
 #include <pgtally/server/service.hpp>
-#include <pgtally/server/version.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -32,8 +32,8 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.heartbeat = options.heartbeat;
     out.limits.max_keys = options.max_keys;
     out.on_turn = [&connected, &kept] {
-        connected.turn();
-        kept.turn();
+        connected.on_replicas_changed();
+        kept.on_replicas_changed();
     };
     // Whoever changes what is served by hand may have changed the table as well.
     out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
@@ -149,7 +149,7 @@ asio::awaitable<void> service::impl::watch_clients()
     while (!over) {
         next_look.expires_after(options.bounds.stall_check);
         co_await next_look.async_wait(as_values);
-        connected.look(clock::now());
+        connected.check_liveness(clock::now());
     }
 }
 

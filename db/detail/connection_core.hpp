@@ -1,12 +1,12 @@
 #pragma once
 
 #include <pgtally/db/config.hpp>
+#include <pgtally/db/detail/pq.hpp>
+#include <pgtally/db/detail/resolve.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/detail/waiter.hpp>
 #include <pgtally/db/error.hpp>
 #include <pgtally/db/params.hpp>
-#include <pgtally/db/pq.hpp>
-#include <pgtally/db/resolve.hpp>
 #include <pgtally/db/result.hpp>
 
 #include <boost/asio/any_io_executor.hpp>

@@ -138,7 +138,7 @@ private:
     backoff retry_;
     members members_{};
     std::vector<member_id> idle_{};  // the one used last is the last
-    std::deque<ticket> line_{};
+    std::deque<ticket> queue_{};
     pool_counters counters_{};
     std::uint64_t last_member_ = 0;
     std::uint64_t last_ticket_ = 0;

@@ -1,7 +1,7 @@
 // Somebody's Asio program that embeds a replica: prints each change of the tally "tweets" until it is interrupted.
 
 //[ watch
-#include <pgtally/cache/replica.hpp>
+#include <pgtally/cache/replica/replica.hpp>
 //]
 
 #include <boost/asio/co_spawn.hpp>

@@ -3,7 +3,7 @@
 
 #include "fuzz.hpp"
 
-#include <pgtally/server/client_message.hpp>
+#include <pgtally/server/ws/client_message.hpp>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -5,9 +5,9 @@
 #include "fuzz.hpp"
 
 #include <pgtally/db/config.hpp>
+#include <pgtally/db/detail/pq.hpp>
+#include <pgtally/db/detail/resolve.hpp>
 #include <pgtally/db/error.hpp>
-#include <pgtally/db/pq.hpp>
-#include <pgtally/db/resolve.hpp>
 
 #include <array>
 #include <string>

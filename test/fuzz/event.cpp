@@ -68,7 +68,7 @@ void apply(event const& e, char const* key_type)
 {
     auto of = live(key_type);
     of.begin_load();
-    of.fence_known(*fence::parse("10:10:"));
+    of.set_fence(*fence::parse("10:10:"));
     of.await_barrier("b");
     expect(of.barrier_back("b").has_value(), "an empty load comes through");
     auto const before = of.revision();

@@ -2,9 +2,9 @@
 
 #include "fuzz.hpp"
 
-#include <pgtally/server/api_query.hpp>
-#include <pgtally/server/router.hpp>
-#include <pgtally/server/target.hpp>
+#include <pgtally/server/api/api_query.hpp>
+#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/http/target.hpp>
 
 #include <functional>
 #include <string>
@@ -57,7 +57,7 @@ void ask(route const& where, target const& split, pgtally::cache::tally const& o
     if (keys.refused.status == 200) {
         expect(keys.keys.size() <= most, "no more keys than may be asked for");
         for (auto const& key : keys.keys) {
-            expect(parse_key(of.what().kind(), key).has_value(), "what is asked for is a key");
+            expect(parse_key(of.definition().kind(), key).has_value(), "what is asked for is a key");
         }
     }
     auto const action = wanted_action(of, where, R"({"a":1})");

@@ -1,12 +1,12 @@
 // The small pure things: durations, escapes, targets, tags, JSON.
 
-#include <pgtally/server/bypass.hpp>
-#include <pgtally/server/duration.hpp>
-#include <pgtally/server/etag.hpp>
-#include <pgtally/server/install_script.hpp>
-#include <pgtally/server/json_text.hpp>
-#include <pgtally/server/problem.hpp>
-#include <pgtally/server/target.hpp>
+#include <pgtally/server/api/bypass.hpp>
+#include <pgtally/server/base/duration.hpp>
+#include <pgtally/server/base/json_text.hpp>
+#include <pgtally/server/cli/install_script.hpp>
+#include <pgtally/server/http/etag.hpp>
+#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/target.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -62,7 +62,7 @@ void client::join(cache::tally& tally, std::uint32_t how, bool resume)
     if ((how >> 5) % 4 == 0) chosen.interval = milliseconds{250};
     if (resumes) chosen.since = point_;
     else forget();
-    env_.tell(name_, " subscribes to ", all_ ? "all of " : "keys of ", tally.what().name,
+    env_.tell(name_, " subscribes to ", all_ ? "all of " : "keys of ", tally.definition().name,
               resumes ? " since " + std::to_string(point_->revision) : std::string{});
     subscription_.emplace(tally, static_cast<cache::subscriber&>(*this), chosen);
     pending_ = true;
@@ -174,8 +174,8 @@ void client::check()
         auto const served = counters_of(tally, as, key);
         if (values_[key] == served) continue;
         throw violation{"a subscriber has " + std::to_string(values_[key][0]) + "," + std::to_string(values_[key][1]) +
-                        " for key " + std::string{key_text(as, key)} + " of " + tally.what().name + ", served is " +
-                        std::to_string(served[0]) + "," + std::to_string(served[1])};
+                        " for key " + std::string{key_text(as, key)} + " of " + tally.definition().name +
+                        ", served is " + std::to_string(served[0]) + "," + std::to_string(served[1])};
     }
 }
 

@@ -175,7 +175,7 @@ void host::reconcile()
         auto what = as.as_definition(tally);
         if (known == nullptr) {
             add_tally(tally, as);
-        } else if (known->what().kind() != what.kind()) {
+        } else if (known->definition().kind() != what.kind()) {
             remove_tally(tally);
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {

@@ -3,12 +3,12 @@
 // A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
 //
 // What cache/receive.cpp, control.cpp and loads.cpp do is played here: each wait of theirs is an end of a step, so that
-// anything can come in between. What they decide is shared: `reception`, `tally`, `fence`, `barriers`, the feed.
+// anything can come in between. What they decide is shared: `event_dispatcher`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
 
-#include <pgtally/cache/reception.hpp>
+#include <pgtally/cache/event_dispatcher.hpp>
 
 #include <deque>
 #include <map>
@@ -19,7 +19,7 @@
 
 namespace pgtally::sim {
 
-class host final : reception::owner {
+class host final : event_dispatcher::owner {
 public:
     host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders);
     ~host();
@@ -51,7 +51,7 @@ public:
     void check_served();
     void check_quiet();
 
-    reception::tallies const& replicas() const noexcept { return tallies_; }
+    event_dispatcher::tallies const& replicas() const noexcept { return tallies_; }
     cache::tally* find(std::string_view name) noexcept;
     std::string const& name() const noexcept { return name_; }
 
@@ -115,7 +115,7 @@ private:
         bool asked = false, back = false;
     };
 
-    // reception::owner
+    // event_dispatcher::owner
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
     void want_definitions() override { ++definitions_asked_; }
@@ -166,9 +166,9 @@ private:
     environment& env_;
     std::string name_;
     cache::limits limits_;
-    reception::tallies tallies_;
+    event_dispatcher::tallies tallies_;
     barriers expected_;
-    reception received_{tallies_, expected_, *this};
+    event_dispatcher received_{tallies_, expected_, *this};
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
     std::vector<loader> loaders_;
     control_state control_;

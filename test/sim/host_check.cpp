@@ -54,7 +54,7 @@ void check_sums(cache::counter_table const& table)
 // While a tally is live, it is what was told until just now: by this transport, so far as it was received.
 void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
-    auto const& name = tally.what().name;
+    auto const& name = tally.definition().name;
     if (!transport_open_) throw violation{name + ": it is live without a transport"};
     if (last.forged.empty() && now != transport_.at().truth_at(source_of(name), position_)) {
         throw violation{name_ + " serves " + name + " as " + describe(meaning_of(tally), tally.table()) +
@@ -71,7 +71,7 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
 // some point in it.
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
-    auto const source = source_of(tally.what().name);
+    auto const source = source_of(tally.definition().name);
     bool explained = std::exchange(last.by_fence, false) || !last.forged.empty();
     if (transport_open_ && !explained) {
         for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
@@ -80,7 +80,7 @@ void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& la
         }
         last.node = transport_.number();
     }
-    if (!explained) throw violation{tally.what().name + ": its counters changed while it was not live"};
+    if (!explained) throw violation{tally.definition().name + ": its counters changed while it was not live"};
 }
 
 void host::check_served()
@@ -115,7 +115,7 @@ void host::check_tags(cache::tally const& tally, shown& last) const
         tag const now{tally.changed_at(as_key(as, key)), counters_of(tally, as, key)};
         auto& before = last.tags[key];
         if (same_epoch && tally.has_counters() && before.changed_at == now.changed_at && before.value != now.value) {
-            throw violation{tally.what().name + ": a key changed, the revision at which it did did not"};
+            throw violation{tally.definition().name + ": a key changed, the revision at which it did did not"};
         }
         before = now;
     }
@@ -156,7 +156,7 @@ void host::check_quiet()
         auto const as = meaning_of(*tally);
         auto const truth = env_.current().truth(i, env_.current().look());
         if (fingerprint(as, tally->table()) != fingerprint(as, truth)) {
-            throw violation{name_ + ": the writers pause, the truth of " + tally->what().name + " is " +
+            throw violation{name_ + ": the writers pause, the truth of " + tally->definition().name + " is " +
                             describe(as, truth) + "and served is " + describe(as, tally->table())};
         }
         check_sums(tally->table());

@@ -69,7 +69,7 @@ void host::take_fence(loader& mine)
     env_.tell(name_, ": the fence of ", mine.tally, " is ", told.text());
     auto fence = cache::fence::parse(told.text());
     if (!fence) throw violation{"a snapshot cannot be parsed: " + told.text()};
-    if (auto const refusal = find(mine.tally)->fence_known(std::move(*fence))) return fail(mine, *refusal, false);
+    if (auto const refusal = find(mine.tally)->set_fence(std::move(*fence))) return fail(mine, *refusal, false);
     mine.at = loader::step::rows;
 }
 
@@ -93,7 +93,7 @@ void host::take_rows(loader& mine, std::size_t from, std::size_t to)
     for (std::size_t key = from; key < to; ++key) {
         if (mine.rows[key] == numbers{}) continue;
         auto const row = std::span{mine.rows[key]}.first(mine.as.width());
-        if (auto const refusal = tally->loaded(key_text(mine.as, key), row)) return fail(mine, *refusal, true);
+        if (auto const refusal = tally->add_truth_row(key_text(mine.as, key), row)) return fail(mine, *refusal, true);
     }
 }
 

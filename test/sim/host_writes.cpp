@@ -65,8 +65,8 @@ bool host::is_applied(awaited_write const& write)
     bool const live = tally->state() == cache::state::live;
     if (!(live && write.back) && !tally->load_contains(cache::xid{write.xid})) return false;
     if (live && transport_.number() == write.node && position_ < write.position) {
-        throw violation{name_ + " says that " + std::to_string(write.xid) + " is applied to " + tally->what().name +
-                        ", but it is not"};
+        throw violation{name_ + " says that " + std::to_string(write.xid) + " is applied to " +
+                        tally->definition().name + ", but it is not"};
     }
     return true;
 }

@@ -6,7 +6,7 @@
 
 #include "host.hpp"
 
-#include <pgtally/server/materializer_plan.hpp>
+#include <pgtally/server/materialize/materializer_plan.hpp>
 
 namespace pgtally::sim {
 

@@ -80,7 +80,7 @@ std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot
 
 meaning meaning_of(cache::tally const& tally)
 {
-    return {static_cast<unsigned>(std::stoul(tally.what().fingerprint)), true};
+    return {static_cast<unsigned>(std::stoul(tally.definition().fingerprint)), true};
 }
 
 numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept

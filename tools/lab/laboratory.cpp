@@ -1,7 +1,7 @@
 #include "laboratory.hpp"
 
 #include <pgtally/db/attempt.hpp>
-#include <pgtally/server/install_script.hpp>
+#include <pgtally/server/cli/install_script.hpp>
 
 #include <optional>
 #include <tuple>

@@ -2,7 +2,7 @@
 
 #include "http_address.hpp"
 
-#include <pgtally/server/duration.hpp>
+#include <pgtally/server/base/duration.hpp>
 
 #include <boost/program_options.hpp>
 

@@ -2,7 +2,7 @@
 
 #include "laboratory.hpp"
 
-#include <pgtally/cache/replica.hpp>
+#include <pgtally/cache/replica/replica.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>

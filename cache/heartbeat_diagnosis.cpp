@@ -1,0 +1,42 @@
+#include <pgtally/cache/heartbeat_diagnosis.hpp>
+
+namespace pgtally {
+
+namespace {
+
+constexpr char const* standby_remedy =
+    "; it is a standby, or read only by default: name the primary, or several hosts with "
+    "target_session_attrs=read-write";
+
+constexpr char const* deaf = "no heartbeat came back through the database for three intervals: ";
+
+}  // namespace
+
+std::string why_deaf(heartbeat_signs const& signs)
+{
+    if (!signs.sent) {
+        return std::string{deaf} +
+               "none could be sent: " + (signs.trouble.empty() ? "the database does not answer" : signs.trouble);
+    }
+    if (signs.pooled) {
+        return std::string{deaf} +
+               "a pooler in between keeps notifications away; connect to PostgreSQL directly, or by a pooler in "
+               "session "
+               "mode";
+    }
+    return std::string{deaf} +
+           "they were sent, but no notification is delivered; connect to PostgreSQL directly, by a name that stands "
+           "for "
+           "one server";
+}
+
+std::string with_remedy(std::string failure, std::string_view state)
+{
+    // libpq's own words for what is no error of the server's have no SQLSTATE.
+    bool const read_only = state == "25006" || failure.find("session is read-only") != std::string::npos;
+    // A reason may be made of another that says it already.
+    if (!read_only || failure.find(standby_remedy) != std::string::npos) return failure;
+    return failure + standby_remedy;
+}
+
+}  // namespace pgtally

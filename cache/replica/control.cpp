@@ -1,0 +1,166 @@
+// What must be asked of the database now and then, on one connection: definitions, heartbeats, problems.
+
+#include <pgtally/cache/heartbeat_diagnosis.hpp>
+#include <pgtally/cache/replica/replica_set_impl.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtally {
+
+void replica_set::impl::want_definitions()
+{
+    ++definitions_asked;
+    control_wake.notify();
+}
+
+asio::awaitable<void> replica_set::impl::control()
+{
+    db::connection connection{executor};
+    open_connections.push_back(&connection);
+    db::backoff pauses{settings.database.retry, jitter_source()};
+    auto next_heartbeat = clock::now();
+    auto made_in = generation;
+    while (!stopping) {
+        auto wake_at = clock::time_point{};
+        try {
+            // The name may lead to another database than before, as after a failover: definitions are read, and read
+            // anew, where the transport was opened.
+            if (made_in != generation) connection.close();
+            if (!connection.is_open()) {
+                made_in = generation;
+                co_await connection.connect(connection_settings());
+                want_definitions();
+            }
+            co_await control_turn(connection, next_heartbeat);
+            pauses.reset();
+            wake_at = std::min(next_heartbeat, next_write_barrier());
+            wake_at = std::min(wake_at, definitions_current() ? next_look : readings.ready());
+        } catch (db::error const& e) {
+            if (stopping) break;
+            control_failed(e);
+            wake_at = clock::now() + pauses.next();
+        }
+        if (!stopping) co_await control_wake.wait_until(wake_at);
+    }
+    std::erase(open_connections, &connection);
+}
+
+asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection, clock::time_point& next_heartbeat)
+{
+    auto const made_in = generation;
+    connection.set_timeout(answer_time());
+    if (clock::now() >= next_heartbeat) {
+        next_heartbeat = clock::now() + settings.heartbeat;
+        co_await send_heartbeat(connection);
+    }
+    if (made_in != generation) co_return;
+    bool const current = definitions_current();
+    if (current && clock::now() >= next_look) co_await look_again(connection);
+    if (!current && clock::now() >= readings.ready()) co_await refresh_definitions(connection);
+    if (made_in != generation) co_return;
+    connection.set_timeout(answer_time());
+    if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
+}
+
+asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& connection)
+{
+    auto const asked = definitions_asked;
+    auto seen = co_await read_catalog(connection);
+    std::vector<tally_problems> problems;
+    if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
+    readings.done(clock::now());
+    // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
+    definitions_read = asked;
+    control_trouble.clear();
+    reconcile(std::move(seen));
+    take_problems(problems);
+    for (auto const& [name, tally] : replicas) {
+        if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
+    }
+    end_turn();
+    wake_loaders();
+}
+
+void replica_set::impl::reconcile(catalog seen)
+{
+    schema_version = seen.schema_version;
+    auto const& only = settings.only;
+    if (!only.empty()) {
+        std::erase_if(seen.tallies, [&](auto const& d) { return std::ranges::find(only, d.name) == only.end(); });
+    }
+    auto const has = [&](std::string const& name) {
+        return std::ranges::find(seen.tallies, name, &cache::definition::name) != seen.tallies.end();
+    };
+    std::vector<std::string> gone;
+    for (auto const& [name, tally] : replicas) {
+        if (!has(name)) gone.push_back(name);
+    }
+    for (auto const& name : gone) remove_tally(name);
+    for (auto& what : seen.tallies) {
+        auto* const known = find(what.name);
+        if (known != nullptr && known->definition().kind() == what.kind()) {
+            auto const name = what.name;
+            if (known->redefine(std::move(what))) plan_load(name, load_cause::definition);
+            continue;
+        }
+        if (known != nullptr) remove_tally(what.name);
+        add_tally(std::move(what));
+    }
+    definitions_known = true;
+    for (auto const& name : only) {
+        if (find(name) != nullptr) continue;
+        control_trouble_permanent = true;
+        control_trouble = "tally " + name + " does not exist in this database: create it by tally.create_tally";
+        log(db::level::warn, control_trouble);
+    }
+}
+
+void replica_set::impl::add_tally(cache::definition what)
+{
+    auto const name = what.name;
+    log(db::level::info, "tally " + name + ": counts " + what.source);
+    counted.tallies.try_emplace(name);
+    replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits));
+    auto const state = std::make_shared<load_state>(executor, settings.database.retry);
+    state->definitions_needed = definitions_asked;
+    loads.emplace(name, state);
+    plan_load(name, load_cause::start);
+}
+
+void replica_set::impl::remove_tally(std::string const& name)
+{
+    log(db::level::info, "tally " + name + ": dropped");
+    give_up_load(name);
+    auto const state = loads.extract(name).mapped();
+    state->gone = true;
+    if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
+    replicas.erase(name);
+    counted.tallies.erase(name);
+}
+
+asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
+{
+    auto const problems = co_await look_for_problems(connection, schema_version);
+    take_problems(problems);
+    end_turn();
+    wake_loaders();
+}
+
+// A heartbeat that cannot be sent is no loss yet: three of them are. But definitions that cannot be read, for a reason
+// that stays, leave nothing to follow.
+void replica_set::impl::control_failed(db::error const& e)
+{
+    bool const missing = schema_is_missing(e);
+    bool const permanent = missing || e.permanent() || e.state().is("42501");
+    std::string reason = missing ? "schema tally is not installed in this database: run pgtally install"
+                                 : with_remedy(e.what(), e.state().view());
+    if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
+    control_trouble = std::move(reason);
+    control_trouble_permanent = permanent;
+    if (!permanent || definitions_current()) return;
+    for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
+    end_turn();
+}
+
+}  // namespace pgtally

@@ -1,0 +1,82 @@
+#include <pgtally/cache/replica/loader.hpp>
+
+#include <pgtally/cache/replica/catalog.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace pgtally {
+
+namespace {
+
+using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
+
+// How long the source's lock may be waited for: behind it, whoever wants to write waits too.
+constexpr std::chrono::milliseconds lock_timeout{10'000};
+
+constexpr char const* declare_load =
+    "declare load no scroll cursor for "
+    "select pg_current_snapshot()::text as key, null::bigint[] as counters "
+    "union all select key, counters from tally.truth(";
+
+cache::tally& wanted(load_target& target)
+{
+    auto* const tally = target.wanted();
+    if (tally == nullptr) throw load_given_up{};
+    return *tally;
+}
+
+void take_fence(db::rows<truth_row> const& rows, load_target& target)
+{
+    auto const [text, nothing] = rows.one();
+    auto snapshot = cache::fence::parse(text.value_or(""));
+    if (!snapshot) throw load_failure{"the database's snapshot cannot be read", true};
+    if (auto const refusal = wanted(target).set_fence(std::move(*snapshot))) throw load_failure{*refusal, false};
+}
+
+void take_rows(db::rows<truth_row> const& rows, load_target& target)
+{
+    auto& tally = wanted(target);
+    for (auto const& [key, counters] : rows) {
+        auto const refusal = tally.add_truth_row(key.value_or(""), counters.value_or(std::vector<std::int64_t>{}));
+        if (refusal) throw load_failure{*refusal, true};
+    }
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
+                                        load_target& target)
+{
+    // A name is [a-z][a-z0-9_]*: it needs no escaping in a literal.
+    std::string const declaration = declare_load + ("'" + name + "')");
+    std::string const begin = "begin isolation level read committed read only; set local lock_timeout = " +
+                              std::to_string(lock_timeout.count());
+    wanted(target).begin_load();
+    connection.set_timeout(times.answer);
+    co_await connection.script(begin);
+    // The name may lead to another database than the one that definitions were read from, as after a failover. What is
+    // altered later than this is told by an event before the barrier comes back.
+    auto const meant = co_await read_fingerprint(connection, name);
+    if (meant != wanted(target).definition().fingerprint) throw other_definition{};
+    connection.set_timeout(times.answer + lock_timeout);
+    co_await connection.query("select tally.lock_source($1)", name);
+    connection.set_timeout(times.answer);
+    co_await connection.query(declaration);
+    auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");
+    take_fence(first, target);
+    connection.set_timeout(times.patience);
+    for (;;) {
+        auto const rows = co_await connection.query_as<truth_row>("fetch forward 10000 from load");
+        if (rows.empty()) break;
+        take_rows(rows, target);
+    }
+    connection.set_timeout(times.answer);
+    co_await connection.query("commit");
+    wanted(target);
+}
+
+}  // namespace pgtally

@@ -1,0 +1,311 @@
+#include <pgtally/cache/replica/replica.hpp>
+
+#include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/cache/replica/subscription_adapter.hpp>
+#include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/error.hpp>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <limits>
+#include <stdexcept>
+#include <utility>
+
+namespace pgtally {
+
+namespace asio = boost::asio;
+using clock = std::chrono::steady_clock;
+
+namespace {
+
+// The embedder's functions, which are not called after the replica's end: connections may log a little longer.
+struct hooks {
+    bool ended = false;
+    std::function<void(db::level, std::string_view)> log;
+    std::function<void()> on_state;
+};
+
+replica_set::config settings_of(replica::config const& chosen, std::shared_ptr<hooks> calls)
+{
+    if (chosen.tally.empty()) throw std::invalid_argument{"a replica needs the name of a tally"};
+    replica_set::config result;
+    result.database.conninfo = chosen.dsn;
+    result.only = {chosen.tally};
+    result.heartbeat = chosen.heartbeat;
+    result.concurrent_loads = 1;
+    result.limits = chosen.limits;
+    result.limits.max_keys_in_message = std::numeric_limits<std::size_t>::max();
+    if (chosen.log) {
+        result.database.log = [calls](db::level at, std::string_view line) {
+            if (!calls->ended) calls->log(at, line);
+        };
+    }
+    return result;
+}
+
+std::string const stopped_reason{"the replica was stopped"};
+std::string const nothing;
+
+}  // namespace
+
+// Held by the replica and by each coroutine in it.
+struct replica::core : std::enable_shared_from_this<core> {
+    core(asio::any_io_executor chosen_executor, config chosen)
+        : executor{std::move(chosen_executor)}
+        , name{chosen.tally}
+        , max_tracked_keys{chosen.limits.max_tracked_keys}
+        , calls{std::make_shared<hooks>(hooks{false, chosen.log, chosen.on_state})}
+        , ended{executor}
+        , set{executor, with_turns(settings_of(chosen, calls))}
+    {
+    }
+
+    replica_set::config with_turns(replica_set::config settings)
+    {
+        settings.on_turn = [this] { on_turn(); };
+        return settings;
+    }
+
+    cache::tally* tally() noexcept { return set.find(name); }
+
+    void on_turn()
+    {
+        std::erase_if(followers, [](auto const& each) { return each.expired(); });
+        if (auto* const found = tally(); found != nullptr && !stopped) {
+            for (auto const& each : followers) {
+                if (auto const one = each.lock()) one->follow(*found);
+            }
+        }
+        tell_state();
+    }
+
+    void tell_state()
+    {
+        if (std::exchange(told_state, state()) == state() && told_reason == reason()) return;
+        told_reason = reason();
+        if (!calls->on_state || calls->ended) return;
+        try {
+            auto const call = calls->on_state;
+            call();
+        } catch (...) {
+            auto const rethrow = [thrown = std::current_exception()] { std::rethrow_exception(thrown); };
+            asio::post(executor, rethrow);
+        }
+    }
+
+    // A turn of our own: somebody subscribed between two of the set's.
+    void want_turn()
+    {
+        if (std::exchange(turn_wanted, true)) return;
+        auto turn = [weak = weak_from_this()] {
+            auto const alive = weak.lock();
+            if (!alive) return;
+            alive->turn_wanted = false;
+            alive->on_turn();
+            auto* const found = alive->tally();
+            if (found != nullptr && !alive->stopped) found->subscribers().flush();
+        };
+        asio::post(executor, std::move(turn));
+    }
+
+    void stop()
+    {
+        if (std::exchange(stopped, true)) return;
+        set.stop();
+        if (!calls->ended) want_turn();
+    }
+
+    void end() noexcept
+    {
+        calls->ended = true;
+        for (auto const& each : followers) {
+            if (auto const one = each.lock()) one->end();
+        }
+        stop();
+    }
+
+    cache::state state() noexcept
+    {
+        auto const* const found = tally();
+        if (found == nullptr) return set.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
+        return stopped && found->state() == cache::state::live ? cache::state::stale : found->state();
+    }
+
+    std::string const& reason() noexcept
+    {
+        if (stopped) return stopped_reason;
+        auto const* const found = tally();
+        if (found == nullptr || (found->state() == cache::state::loading && found->reason().empty())) {
+            return set.trouble();
+        }
+        return found->reason();
+    }
+
+    asio::any_io_executor executor;
+    std::string name;
+    std::size_t max_tracked_keys;
+    std::shared_ptr<hooks> calls;
+    std::vector<std::weak_ptr<subscription_adapter>> followers;
+    counter_values::names_ptr names;
+    cache::state told_state = cache::state::loading;
+    std::string told_reason;
+    db::detail::signal ended;
+    std::exception_ptr failure;
+    bool began = false, running = false, stopped = false, turn_wanted = false;
+    replica_set set;  // the last: its end wakes followers
+};
+
+replica::replica(asio::any_io_executor executor, config chosen)
+    : core_{std::make_shared<core>(std::move(executor), std::move(chosen))}
+{
+}
+
+replica::~replica()
+{
+    core_->end();
+}
+
+asio::awaitable<void> replica::run()
+{
+    return run(core_);
+}
+
+// The set runs in a coroutine of its own, which a cancellation cannot end before the set's other ones.
+asio::awaitable<void> replica::run(std::shared_ptr<core> of)
+{
+    if (std::exchange(of->began, true)) throw std::logic_error{"a replica runs once"};
+    of->running = true;
+    std::exception_ptr cancelled;
+    auto on_end = [of](std::exception_ptr thrown) {
+        of->failure = thrown;
+        of->running = false;
+        of->ended.notify();
+    };
+    asio::co_spawn(of->executor, of->set.run(), std::move(on_end));
+    while (of->running) {
+        try {
+            co_await of->ended.wait();
+        } catch (...) {
+            cancelled = std::current_exception();
+        }
+        if (!cancelled) continue;
+        of->stop();
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    }
+    if (cancelled) std::rethrow_exception(cancelled);
+    if (of->failure) std::rethrow_exception(of->failure);
+}
+
+void replica::stop()
+{
+    core_->stop();
+}
+
+counter_values replica::get(any_key const& key) const
+{
+    auto const* const tally = core_->tally();
+    if (tally == nullptr || !tally->has_counters()) return {};
+    auto const& what = tally->definition();
+    if (!core_->names || *core_->names != what.counters) {
+        core_->names = std::make_shared<std::vector<std::string> const>(what.counters);
+    }
+    auto const parsed = cache::parse_key(what.kind(), key.text());
+    if (parsed) return {core_->names, tally->counters(*parsed)};
+    return {core_->names, std::vector<std::int64_t>(what.counters.size(), 0)};
+}
+
+cache::state replica::state() const noexcept
+{
+    return core_->state();
+}
+
+std::string const& replica::reason() const noexcept
+{
+    return core_->reason();
+}
+
+std::string const& replica::epoch() const noexcept
+{
+    auto const* const tally = core_->tally();
+    return tally == nullptr ? nothing : tally->epoch();
+}
+
+std::uint64_t replica::revision() const noexcept
+{
+    auto const* const tally = core_->tally();
+    return tally == nullptr ? 0 : tally->revision();
+}
+
+std::size_t replica::size() const noexcept
+{
+    auto const* const tally = core_->tally();
+    return tally == nullptr ? 0 : tally->table().nonzero();
+}
+
+// Subscriptions -------------------------------------------------------------------------------------------------------
+
+replica::subscription replica::subscribe(std::vector<any_key> keys, callback call)
+{
+    if (keys.size() > core_->max_tracked_keys) {
+        throw std::length_error{"a subscription to more than " + std::to_string(core_->max_tracked_keys) + " keys"};
+    }
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, std::move(keys), false, std::move(call)));
+}
+
+replica::subscription replica::subscribe_all(callback call)
+{
+    return subscribe(
+        std::make_shared<subscription_adapter>(core_->executor, std::vector<any_key>{}, true, std::move(call)));
+}
+
+replica::subscription replica::subscribe(std::shared_ptr<subscription_adapter> which)
+{
+    core_->followers.push_back(which);
+    core_->want_turn();
+    return subscription{std::move(which)};
+}
+
+replica::subscription::subscription() noexcept = default;
+replica::subscription::subscription(std::shared_ptr<subscription_adapter> which) noexcept : which_{std::move(which)} {}
+replica::subscription::subscription(subscription&&) noexcept = default;
+
+replica::subscription& replica::subscription::operator=(subscription&& other) noexcept
+{
+    auto const before = std::exchange(which_, std::move(other.which_));
+    if (before && before != which_) before->end();
+    return *this;
+}
+
+replica::subscription::~subscription()
+{
+    if (which_) which_->end();
+}
+
+// Read your writes ----------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> replica::applied(std::uint64_t xid)
+{
+    return applied(core_, xid);
+}
+
+asio::awaitable<void> replica::applied(std::shared_ptr<core> of, std::uint64_t xid)
+{
+    co_await applied(of, xid, clock::time_point::max());
+}
+
+asio::awaitable<bool> replica::applied(std::uint64_t xid, std::chrono::milliseconds at_most)
+{
+    return applied(core_, xid, clock::now() + at_most);
+}
+
+asio::awaitable<bool> replica::applied(std::shared_ptr<core> of, std::uint64_t xid, clock::time_point until)
+{
+    auto const transaction = static_cast<cache::xid>(xid);
+    co_return co_await of->set.applied(of->name, transaction, until);
+}
+
+}  // namespace pgtally

@@ -1,0 +1,195 @@
+#include <pgtally/cache/replica/replica_set.hpp>
+
+#include <pgtally/cache/replica/notify_transport.hpp>
+#include <pgtally/cache/replica/replica_set_impl.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace pgtally {
+
+std::string_view to_string(load_cause value) noexcept
+{
+    switch (value) {
+        case load_cause::start: return "start";
+        case load_cause::reconnect: return "reconnect";
+        case load_cause::reload: return "reload";
+        case load_cause::definition: return "definition";
+        case load_cause::reset: return "reset";
+        case load_cause::retry: return "retry";
+        case load_cause::audit: return "audit";
+    }
+    return "retry";
+}
+
+replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::backoff_limits limits)
+    : pauses{limits, jitter_source()}, done{std::move(executor)}
+{
+}
+
+replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
+    : executor{std::move(chosen_executor)}
+    , settings{std::move(chosen)}
+    , control_wake{executor}
+    , watch_wake{executor}
+    , ended{executor}
+{
+    events = make_notify_transport(executor, settings.database);
+    for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
+}
+
+// Barriers need not be flushed to disk, nor to a standby, before they are heard of.
+db::config replica_set::impl::connection_settings() const
+{
+    auto result = settings.database;
+    result.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost, and made anew
+    result.on_connect.emplace_back("set synchronous_commit = local");
+    return result;
+}
+
+// Runs a coroutine beside the others; when the last of them has ended, so does `run`. They end by `stop` only: an
+// exception out of one is a defect, which must not leave the rest behind as if nothing were.
+template <class Coroutine>
+void replica_set::impl::start(Coroutine coroutine, char const* name)
+{
+    ++running;
+    auto const on_end = [this, name](std::exception_ptr failure) {
+        --running;
+        if (failure && !stopping) {
+            try {
+                std::rethrow_exception(failure);
+            } catch (std::exception const& e) {
+                log(db::level::error, std::string{"stopped following the database: "} + name + ": " + e.what());
+            }
+            stop();
+        }
+        if (running == 0) ended.notify();
+    };
+    asio::co_spawn(executor, std::move(coroutine), on_end);
+}
+
+asio::awaitable<void> replica_set::impl::run()
+{
+    start(events->run(), "transport");
+    start(receive(), "receive");
+    start(control(), "control");
+    start(watch_heartbeats(), "heartbeat");
+    for (auto const& each : loaders) start(load_forever(*each), "load");
+    while (running > 0) co_await ended.wait();
+}
+
+void replica_set::impl::stop()
+{
+    if (std::exchange(stopping, true)) return;
+    events->stop();
+    for (auto* const connection : open_connections) connection->close();
+    for (auto const& each : loaders) each->connection.close();
+    for (auto const& [name, state] : loads) state->done.notify();
+    let_audits_go();
+    for (auto& [number, write] : writes) write.changed.notify();
+    wake_loaders();
+    control_wake.notify();
+    watch_wake.notify();
+}
+
+void replica_set::impl::log(db::level level, std::string const& line) const
+{
+    if (settings.database.log) settings.database.log(level, line);
+}
+
+void replica_set::impl::end_turn()
+{
+    look_at_writes();
+    look_at_audits();
+    if (settings.on_turn) settings.on_turn();
+    for (auto const& [name, tally] : replicas) tally->subscribers().flush();
+}
+
+cache::tally* replica_set::impl::find(std::string_view name) noexcept
+{
+    auto const at = replicas.find(name);
+    return at == replicas.end() ? nullptr : at->second.get();
+}
+
+replica_set::replica_set(asio::any_io_executor executor, config chosen)
+    : impl_{std::make_unique<impl>(std::move(executor), std::move(chosen))}
+{
+}
+
+replica_set::~replica_set() = default;
+
+asio::awaitable<void> replica_set::run()
+{
+    return impl_->run();
+}
+
+void replica_set::stop()
+{
+    impl_->stop();
+}
+
+replica_set::tallies const& replica_set::all() const noexcept
+{
+    return impl_->replicas;
+}
+
+cache::tally* replica_set::find(std::string_view name) noexcept
+{
+    return impl_->find(name);
+}
+
+bool replica_set::knows_tallies() const noexcept
+{
+    return impl_->definitions_known;
+}
+
+std::string const& replica_set::trouble() const noexcept
+{
+    return impl_->transport_trouble.empty() ? impl_->control_trouble : impl_->transport_trouble;
+}
+
+bool replica_set::trouble_is_permanent() const noexcept
+{
+    if (!impl_->transport_trouble.empty()) return impl_->transport_trouble_permanent;
+    return !impl_->control_trouble.empty() && impl_->control_trouble_permanent;
+}
+
+int replica_set::schema_version() const noexcept
+{
+    return impl_->schema_version;
+}
+
+void replica_set::reset(std::string_view name)
+{
+    impl_->want_load(name, load_cause::reset);
+}
+
+asio::awaitable<audit_report> replica_set::audit(std::string name, std::chrono::milliseconds at_most)
+{
+    return impl_->audit(std::move(name), std::chrono::steady_clock::now() + at_most);
+}
+
+void replica_set::let_audits_go()
+{
+    impl_->let_audits_go();
+}
+
+std::unique_ptr<replica_set::barrier_wait> replica_set::expect_barrier()
+{
+    return impl_->expect_barrier();
+}
+
+asio::awaitable<bool> replica_set::applied(std::string name, cache::xid transaction,
+                                           std::chrono::steady_clock::time_point until)
+{
+    return impl_->applied(std::move(name), transaction, until, nullptr);
+}
+
+replica_set::counters const& replica_set::stats() const noexcept
+{
+    return impl_->counted;
+}
+
+}  // namespace pgtally

@@ -1,0 +1,155 @@
+#pragma once
+
+// The replicas of one database, kept in step with it.
+//
+// Model: coroutines and what they share.
+//   - receive: takes each batch of events from the transport, applies all of it, and then lets everybody who subscribed
+//     see the outcome once (`on_turn`).
+//   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
+//   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
+//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset, or to audit it.
+//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
+//     any more, and every connection is made anew.
+//   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
+//     heartbeat or rarer. What appears or goes is logged; when partitions did, the tally is loaded again; what
+//     triggers missed that were off is left to an audit, which tells it key by key. One whose source was dropped,
+//     renamed or replaced by a namesake is failed until it has one.
+//
+// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of
+// a state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
+//
+// Not promised: that a `tally*` outlives the turn in which it was found; subscriptions know when theirs is gone.
+//
+// Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
+
+#include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/replica/audit.hpp>
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/db/config.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally {
+
+std::string_view to_string(load_cause value) noexcept;
+
+class replica_set {
+public:
+    struct config {
+        db::config database;
+        std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
+        std::chrono::milliseconds heartbeat{5'000};
+        std::size_t concurrent_loads = 2;
+        // How long the database may compute a truth, or the next 10,000 rows of it, before its connection counts as
+        // hung.
+        std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
+        cache::limits limits;
+        // Called after each turn in which something was applied or a state changed, before subscribers are woken.
+        std::function<void()> on_turn;
+        // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of
+        // a load.
+        std::function<void(double)> on_event_lag, on_heartbeat, on_load;
+        // Called with a tally's name after each audit that could compare, before its caller hears of it.
+        std::function<void(std::string_view)> on_audit;
+    };
+
+    struct tally_counters {
+        std::uint64_t events = 0;  // applied
+        std::map<load_cause, std::uint64_t> loads;
+        std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
+        std::uint64_t audits = 0;      // that could compare
+        std::size_t problems = 0;      // that the database knows of it
+    };
+
+    struct counters {
+        std::map<std::string, tally_counters, std::less<>> tallies;
+        std::map<std::string, std::uint64_t, std::less<>> events_dropped;  // by reason
+        std::uint64_t reconnects = 0;
+        double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
+    };
+
+    using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
+
+    replica_set(boost::asio::any_io_executor executor, config chosen);
+    ~replica_set();
+
+    boost::asio::awaitable<void> run();
+    void stop();
+
+    // By name, ascending.
+    tallies const& all() const noexcept;
+    cache::tally* find(std::string_view name) noexcept;
+
+    // Whether the definitions have been read since the start, and what is wrong with the database or its schema just
+    // now; empty if nothing is.
+    bool knows_tallies() const noexcept;
+    std::string const& trouble() const noexcept;
+    bool trouble_is_permanent() const noexcept;  // waiting does not cure it
+
+    // The version of the installed schema, 0 if not known.
+    int schema_version() const noexcept;
+
+    // Rebuilds a replica from the truth; it stays live meanwhile if it was.
+    void reset(std::string_view name);
+
+    // Compares what is served with the truth at one fence, while both go on, and mends what differs: its keys change,
+    // with a new revision, as by any other load. The source is read once, under a lock that hinders no writer.
+    // One audit a tally at a time, and one in the set: others wait for their turn. Other loads of the tally come first,
+    // or after it; a tally that stops being live meanwhile cannot be compared. An audit that fails leaves the tally as
+    // it is.
+    // The audit goes on when the caller is late or gone, and is logged in any case. The set must outlive the wait.
+    boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
+
+    // Whoever waits for an audit is told `stopped`.
+    void let_audits_go();
+
+    // Read your writes, of a transaction of one's own: expect a barrier, send its id in the transaction, and wait for
+    // it.
+    class barrier_wait;
+    std::unique_ptr<barrier_wait> expect_barrier();
+
+    // Read your writes, of a transaction that somebody committed without a barrier of ours: waits until all that it did
+    // is in the tally's counters; false if it is not by `until`. Throws db::error (closed) when the set is stopped. The
+    // set must outlive the wait.
+    boost::asio::awaitable<bool> applied(std::string name, cache::xid transaction,
+                                         std::chrono::steady_clock::time_point until);
+
+    counters const& stats() const noexcept;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+// One expected barrier: alive while somebody may want it. The set must outlive it.
+class replica_set::barrier_wait {
+public:
+    virtual ~barrier_wait() = default;
+
+    // Goes into one transaction, by `tally.act` or pg_notify; only what is sent after this object was made is expected.
+    virtual std::string const& id() const noexcept = 0;
+
+    // Waits until it comes back, which proves that its transaction committed; false if it has not after `at_most`. That
+    // it has not proves nothing.
+    virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
+
+    // Waits until all that its transaction did is in the tally's counters, and the tally live; false if it is not by
+    // `until`. With the transaction's id, which says that it committed, a barrier that was lost on its way does no
+    // harm. Throws db::error (closed) when the set is stopped.
+    virtual boost::asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
+                                                 std::chrono::steady_clock::time_point until) = 0;
+};
+
+}  // namespace pgtally

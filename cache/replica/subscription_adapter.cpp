@@ -1,0 +1,75 @@
+#include <pgtally/cache/replica/subscription_adapter.hpp>
+
+#include <pgtally/cache/tally.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace pgtally {
+
+subscription_adapter::subscription_adapter(boost::asio::any_io_executor executor, std::vector<any_key> keys, bool all,
+                                           callback call)
+    : executor_{std::move(executor)}, keys_{std::move(keys)}, all_{all}, callback_{std::move(call)}
+{
+}
+
+void subscription_adapter::follow(cache::tally& which)
+{
+    if (ended_ || (subscription_ && !subscription_->dropped())) return;
+    cache::subscription::options chosen;
+    chosen.all_keys = all_;
+    subscription_ = std::make_unique<cache::subscription>(which, *this, chosen);
+    for (auto const& k : keys_) {
+        // What cannot be a key of this tally is never counted.
+        if (auto const parsed = cache::parse_key(which.definition().kind(), k.text())) subscription_->track(*parsed);
+    }
+    which.subscribers().wake(*subscription_);
+}
+
+void subscription_adapter::end() noexcept
+{
+    ended_ = true;
+    if (!calling_) subscription_.reset();
+}
+
+void subscription_adapter::wake(cache::subscription& which)
+{
+    if (ended_ || which.dropped()) return;  // dropped: another tally of that name may be followed later
+    auto const alive = shared_from_this();
+    bool const snapshot = collect();
+    if (!snapshot && items_.empty()) return;
+    auto const& tally = *subscription_->of();
+    call({*subscription_, items_, std::make_shared<std::vector<std::string> const>(tally.definition().counters),
+          snapshot});
+}
+
+// All that is to be told now, into `items_`: parts of a snapshot as one. Answers whether it is a snapshot.
+bool subscription_adapter::collect()
+{
+    bool snapshot = false;
+    items_.clear();
+    do {
+        subscription_->next(part_, {});
+        snapshot = snapshot || part_.what == cache::update::kind::snapshot;
+        items_.insert(items_.end(), part_.items.begin(), part_.items.end());
+    } while (part_.what != cache::update::kind::none);
+    return snapshot;
+}
+
+// An exception must not come out of the middle of a turn: it comes out of the context's run(), as any handler's does.
+void subscription_adapter::call(changes const& what)
+{
+    calling_ = true;
+    try {
+        callback_(what);
+    } catch (...) {
+        auto const rethrow = [thrown = std::current_exception()] { std::rethrow_exception(thrown); };
+        boost::asio::post(executor_, rethrow);
+    }
+    calling_ = false;
+    if (ended_) subscription_.reset();
+}
+
+}  // namespace pgtally

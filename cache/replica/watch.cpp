@@ -1,0 +1,67 @@
+// What the database itself knows to be wrong with a tally, looked at now and then.
+
+#include <pgtally/cache/problem_news.hpp>
+#include <pgtally/cache/replica/replica_set_impl.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtally {
+
+namespace {
+
+// Between two looks: a heartbeat, or so many times as long as a look took. So looks cost 2 % of a connection at most.
+constexpr int rest_per_look = 50;
+
+}  // namespace
+
+// A look that fails, or takes too long, concerns nothing but itself.
+asio::awaitable<std::vector<tally_problems>> replica_set::impl::look_for_problems(db::connection& connection,
+                                                                                  int version)
+{
+    std::vector<tally_problems> found;
+    auto const began = clock::now();
+    std::string trouble;
+    connection.set_timeout(settings.heartbeat);
+    try {
+        found = co_await read_problems(connection, version);
+    } catch (db::error const& e) {
+        if (e.code() != db::errc::server_error && e.code() != db::errc::timed_out) throw;
+        trouble = std::string{"cannot look for problems of tallies: "} + e.what();
+    }
+    auto const took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - began);
+    next_look = clock::now() + std::max(settings.heartbeat, took * rest_per_look);
+    if (!trouble.empty() && trouble != look_trouble) log(db::level::warn, trouble);
+    look_trouble = std::move(trouble);
+    co_return found;
+}
+
+void replica_set::impl::take_problems(std::vector<tally_problems> const& found)
+{
+    for (auto const& one : found) {
+        auto* const tally = find(one.name);
+        if (tally != nullptr) take_problems(one, *tally);
+    }
+}
+
+void replica_set::impl::take_problems(tally_problems const& found, cache::tally& tally)
+{
+    auto& state = *loads.find(found.name)->second;
+    auto const news = news_of(state.problems, found.all);
+    for (auto const& each : news.appeared) {
+        log(each == found.lost_source ? db::level::error : db::level::warn, "tally " + found.name + ": " + each);
+    }
+    for (auto const& each : news.gone) log(db::level::info, "tally " + found.name + ": no longer: " + each);
+    state.problems = found.all;
+    counted.tallies[found.name].problems = found.all.size();
+
+    bool const had_source = !std::exchange(state.held, found.lost_source.has_value());
+    if (state.held) {
+        tally.fail(*found.lost_source);
+        give_up_load(found.name);
+    } else if (!state.wanted && (!had_source || concerns_partitions(news))) {
+        want_load(found.name, load_cause::reload);
+    }
+}
+
+}  // namespace pgtally

@@ -1,0 +1,99 @@
+// Connection strings, and what libpq makes of them and of its environment.
+
+#include <pgtally/db/detail/pq.hpp>
+#include <pgtally/db/detail/pq_text.hpp>
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <new>
+
+namespace pgtally::db::pq {
+namespace {
+
+// libpq quotes the piece that it could not parse, which may be a piece of a password: what stands
+// between the first and the last quote goes.
+std::string without_quoted(std::string const& text)
+{
+    auto const first = text.find('"');
+    auto const last = text.rfind('"');
+    if (first == std::string::npos || first == last) return text.substr(0, first);
+    return text.substr(0, first + 1) + "..." + text.substr(last);
+}
+
+struct free_options {
+    void operator()(PQconninfoOption* raw) const noexcept { PQconninfoFree(raw); }
+};
+using option_list = std::unique_ptr<PQconninfoOption, free_options>;
+
+// Secrets (dispchar "*") only where they are to be passed on.
+options to_options(option_list const& list, bool secrets)
+{
+    options result;
+    for (auto const* option = list.get(); option != nullptr && option->keyword != nullptr; ++option) {
+        if (option->val == nullptr || option->val[0] == '\0') continue;
+        if (!secrets && option->dispchar[0] == '*') continue;
+        result.emplace(option->keyword, option->val);
+    }
+    return result;
+}
+
+std::string shown(std::string_view text)
+{
+    return text.find('@') == std::string_view::npos ? std::string(text) : std::string("...");
+}
+
+}  // namespace
+
+PGconn* start(options const& wanted)
+{
+    std::vector<char const*> keywords;
+    std::vector<char const*> values;
+    for (auto const& [keyword, value] : wanted) {
+        keywords.push_back(keyword.c_str());
+        values.push_back(value.c_str());
+    }
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
+    return PQconnectStartParams(keywords.data(), values.data(), 0);
+}
+
+options parse(std::string const& conninfo)
+{
+    char* raw_message = nullptr;
+    option_list const list(PQconninfoParse(conninfo.c_str(), &raw_message));
+    std::string message = without_quoted(one_line(view(raw_message)));
+    PQfreemem(raw_message);
+    if (!list) throw error(errc::bad_config, "the connection string is not valid: " + message);
+    return to_options(list, true);
+}
+
+options effective(options const& named)
+{
+    // Only a PGconn knows what the service file says. One that is refused for an impossible
+    // gssencmode has looked at everything, and has neither resolved a name nor opened a socket.
+    auto impossible = named;
+    impossible.insert_or_assign("gssencmode", "?");
+    std::unique_ptr<PGconn, decltype(&PQfinish)> const refused(start(impossible), &PQfinish);
+    if (!refused) throw std::bad_alloc();
+    option_list const list(PQconninfo(refused.get()));
+    auto result = to_options(list, false);
+    result.erase("gssencmode");
+    return result;
+}
+
+std::string_view get(options const& from, std::string_view keyword) noexcept
+{
+    auto const found = from.find(keyword);
+    return found == from.end() ? std::string_view() : std::string_view(found->second);
+}
+
+std::string describe(std::string_view places, std::string_view database, std::string_view user)
+{
+    std::string text(places);
+    text += "/" + shown(database.empty() ? user : database);
+    if (!user.empty()) text += " as " + shown(user);
+    return text;
+}
+
+}  // namespace pgtally::db::pq

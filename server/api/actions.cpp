@@ -1,0 +1,112 @@
+#include <pgtally/server/api/actions.hpp>
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/base/pool_settings.hpp>
+#include <pgtally/server/base/refusal_of_database.hpp>
+#include <pgtally/server/http/problem.hpp>
+
+#include <cstdint>
+#include <tuple>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+using transaction_row = std::tuple<std::int64_t>;
+
+db::pool_config settings_of(db::config database, limits const& bounds)
+{
+    auto settings = pool_settings(std::move(database), "pgtally actions", bounds.action_timeout, bounds);
+    settings.max_connections = bounds.action_connections;
+    settings.max_waiting = bounds.max_waiting_actions;
+    settings.acquire_timeout = bounds.action_queue_timeout;
+    return settings;
+}
+
+// Nothing was sent.
+response not_begun(db::error const& e, actions::order const& what)
+{
+    if (e.code() == db::errc::overloaded) {
+        return problem(429, "too_many_requests", "too many actions wait for the database");
+    }
+    log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
+    if (e.code() == db::errc::timed_out) {
+        return problem(503, "not_done", "the database is busy or cannot be reached: the action was not begun");
+    }
+    return problem(503, "not_done", "the database cannot be reached: the action was not begun");
+}
+
+// PostgreSQL answered, or nothing came that says that it did not do it.
+response after_error(db::error const& e, actions::order const& what)
+{
+    // The schema's own word for a tally or action that is not there: dropped a moment ago.
+    if (e.state().is("TL404")) return problem(404, "unknown_action", e.primary());
+    switch (judge(e.code(), e.state())) {
+        case verdict::refused: return problem(422, "refused", e.primary().empty() ? e.what() : e.primary());
+        case verdict::not_done:
+            log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
+            return problem(503, "not_done",
+                           "PostgreSQL did not run the action; the server's log says why. Nothing was changed.");
+        case verdict::unknown: break;
+    }
+    log(log_level::warn, "action {} of tally {}, outcome unknown: {}", what.action, what.tally, e.what());
+    return problem(504, "outcome_unknown",
+                   "the connection to PostgreSQL broke before it answered: perhaps the action was done");
+}
+
+bool is_unknown(response const& of) noexcept
+{
+    return of.status == 504;
+}
+
+}  // namespace
+
+actions::actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds)
+    : replicas_{replicas}, bounds_{bounds}, pool_{std::move(executor), settings_of(std::move(database), bounds)}
+{
+}
+
+asio::awaitable<std::optional<response>> actions::run(order what)
+{
+    auto const barrier = replicas_.expect_barrier();
+    auto sent = co_await send(what, barrier->id());
+    auto const until = std::chrono::steady_clock::now() + bounds_.applied_timeout;
+    if (sent.refused && !is_unknown(*sent.refused)) co_return std::move(sent.refused);
+    if (sent.refused) {
+        // The barrier is part of the transaction: if it comes by, that was done.
+        bool const done = co_await barrier->came_back(bounds_.applied_timeout);
+        if (!done) co_return std::move(sent.refused);
+        log(log_level::info, "action {} of tally {}: was done", what.action, what.tally);
+    }
+    bool applied = false;
+    try {
+        applied = co_await barrier->applied(what.tally, sent.transaction, until);
+    } catch (db::error const& e) {
+        log(log_level::debug, "action {} of tally {}: {}", what.action, what.tally, e.what());  // the server ends
+    }
+    if (applied) co_return std::nullopt;
+    response late{.status = 202};
+    late.body = R"({"committed":true,"applied":false})";
+    co_return late;
+}
+
+// Sends it once.
+asio::awaitable<actions::outcome> actions::send(order const& what, std::string const& barrier)
+{
+    outcome result;
+    bool begun = false;
+    try {
+        auto const lease = co_await pool_.acquire();
+        begun = true;
+        // The action first: what is selected is computed when it is done.
+        auto const answer = co_await lease->query_as<transaction_row>(
+            "select pg_current_xact_id()::text::bigint from tally.act($1, $2, $3, $4::json, $5)", what.tally,
+            what.action, what.key, what.body, barrier);
+        result.transaction = cache::xid{static_cast<std::uint64_t>(std::get<0>(answer.one()))};
+    } catch (db::error const& e) {
+        result.refused = begun ? after_error(e, what) : not_begun(e, what);
+    }
+    co_return result;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/db/pool.hpp>
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/response.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pgtally::server {
+
+namespace asio = boost::asio;
+
+// POST: an action's statement, run once, and the wait until the replica has applied its transaction.
+//
+// Guarantee: a statement is never sent twice. If the connection breaks before the answer, the barrier that is part of
+// the transaction may still come by and prove that it was done; if it does not, the client is told that the outcome is
+// not known, and decides itself.
+class actions {
+public:
+    struct order {
+        std::string tally, action, key;
+        std::optional<std::string> body;  // JSON
+    };
+
+    actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds);
+
+    // Nothing if it is done and applied: the answer is the key's counters. `tally` and `action` are known ones.
+    asio::awaitable<std::optional<response>> run(order what);
+
+private:
+    // Of the statement: its transaction, or why there is none, as far as is known.
+    struct outcome {
+        std::optional<cache::xid> transaction;
+        std::optional<response> refused;
+    };
+
+    asio::awaitable<outcome> send(order const& what, std::string const& barrier);
+
+    replica_set& replicas_;
+    limits const& bounds_;
+    db::pool pool_;
+};
+
+}  // namespace pgtally::server

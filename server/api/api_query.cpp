@@ -1,0 +1,130 @@
+#include <pgtally/server/api/api_query.hpp>
+#include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/http/problem.hpp>
+
+#include <boost/json/basic_parser_impl.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+// Takes a document's pieces and keeps none: what is asked is only whether it is one.
+struct no_handler {
+    static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+    static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+    using error_code = boost::json::error_code;
+    using string_view = boost::json::string_view;
+
+    bool on_document_begin(error_code&) { return true; }
+    bool on_document_end(error_code&) { return true; }
+    bool on_array_begin(error_code&) { return true; }
+    bool on_array_end(std::size_t, error_code&) { return true; }
+    bool on_object_begin(error_code&) { return true; }
+    bool on_object_end(std::size_t, error_code&) { return true; }
+    bool on_string_part(string_view, std::size_t, error_code&) { return true; }
+    bool on_string(string_view, std::size_t, error_code&) { return true; }
+    bool on_key_part(string_view, std::size_t, error_code&) { return true; }
+    bool on_key(string_view, std::size_t, error_code&) { return true; }
+    bool on_number_part(string_view, error_code&) { return true; }
+    bool on_int64(std::int64_t, string_view, error_code&) { return true; }
+    bool on_uint64(std::uint64_t, string_view, error_code&) { return true; }
+    bool on_double(double, string_view, error_code&) { return true; }
+    bool on_bool(bool, error_code&) { return true; }
+    bool on_null(error_code&) { return true; }
+    bool on_comment_part(string_view, error_code&) { return true; }
+    bool on_comment(string_view, error_code&) { return true; }
+};
+
+bool is_json(std::string_view text)
+{
+    boost::json::basic_parser<no_handler> parser{boost::json::parse_options{}};
+    boost::json::error_code failure;
+    auto const taken = parser.write_some(false, text.data(), text.size(), failure);
+    return !failure && taken == text.size() && parser.done();
+}
+
+// The key of a path's segment. Browsers and proxies fold away what is empty or dots, so a key that is goes by the
+// query.
+std::optional<std::string> key_of_segment(std::string_view segment)
+{
+    auto key = percent_decoded(segment);
+    if (!key || key->empty() || *key == "." || *key == "..") return std::nullopt;
+    return key;
+}
+
+response bad_segment()
+{
+    return problem(400, "bad_key",
+                   "the key is one percent-encoded segment; the keys \"\", \".\" and \"..\" go by ?key= only");
+}
+
+}  // namespace
+
+keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most)
+{
+    keys_wanted out;
+    if (where.id == route_id::tally) return out;
+    if (where.id == route_id::key) {
+        auto key = key_of_segment(where.key);
+        if (!key) return {.keys = {}, .refused = bad_segment()};
+        out.keys.push_back(std::move(*key));
+    } else {
+        for (auto const& [name, value] : split.query) {
+            if (query_decoded(name) != "key") continue;
+            if (out.keys.size() == most) {
+                return {
+                    .keys = {},
+                    .refused = problem(400, "too_many_keys", "a request may name " + std::to_string(most) + " keys")};
+            }
+            auto key = query_decoded(value);
+            if (!key) return {.keys = {}, .refused = problem(400, "bad_key", "an escape in a key is none")};
+            out.keys.push_back(std::move(*key));
+        }
+        if (out.keys.empty())
+            return {.keys = {}, .refused = problem(400, "bad_request", "name at least one key: ?key=")};
+    }
+    for (auto const& key : out.keys) {
+        out.refused = unusable_key(of, key);
+        if (out.refused.status != 200) return out;
+    }
+    return out;
+}
+
+action_wanted wanted_action(cache::tally const& of, route const& where, std::string_view body)
+{
+    auto const refuse = [](response why) { return action_wanted{.what = {}, .refused = std::move(why)}; };
+    auto const action = percent_decoded(where.action);
+    auto const& known = of.definition().actions;
+    if (!action || std::find(known.begin(), known.end(), *action) == known.end()) {
+        return refuse(problem(404, "unknown_action", "the tally has no action of this name"));
+    }
+    auto const key = key_of_segment(where.key);
+    if (!key) return refuse(bad_segment());
+    if (auto why = unusable_key(of, *key); why.status != 200) return refuse(std::move(why));
+    if (!body.empty() && !is_json(body)) return refuse(problem(400, "bad_body", "the body must be JSON, or empty"));
+
+    action_wanted out{.what = {.tally = of.definition().name, .action = *action, .key = *key, .body = std::nullopt}};
+    if (!body.empty()) out.what.body = std::string{body};
+    return out;
+}
+
+counters_source source_of(target const& split)
+{
+    for (auto const& [name, value] : split.query) {
+        if (query_decoded(name) != "source") continue;
+        return value == "database" ? counters_source::database : counters_source::unknown;
+    }
+    return counters_source::replica;
+}
+
+bool has_query(target const& split, std::string_view name)
+{
+    return std::any_of(split.query.begin(), split.query.end(), [&](auto const& each) { return each.first == name; });
+}
+
+}  // namespace pgtally::server

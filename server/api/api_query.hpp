@@ -1,0 +1,40 @@
+#pragma once
+
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/server/api/actions.hpp>
+#include <pgtally/server/http/response.hpp>
+#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/http/target.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::server {
+
+// What a request for a tally asks, decoded and checked. `refused` says why not; status 200 if it is good.
+
+struct keys_wanted {
+    std::vector<std::string> keys;
+    response refused{};
+};
+
+// The key of the path, or those of `?key=`; none for the tally as a whole.
+keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most);
+
+struct action_wanted {
+    actions::order what;
+    response refused{};
+};
+
+// An action for the key of the path, with a body that is JSON or empty.
+action_wanted wanted_action(cache::tally const& of, route const& where, std::string_view body);
+
+enum class counters_source { replica, database, unknown };
+counters_source source_of(target const& split);
+
+// Whether the query has this name, with or without a value.
+bool has_query(target const& split, std::string_view name);
+
+}  // namespace pgtally::server

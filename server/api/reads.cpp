@@ -1,0 +1,191 @@
+#include <pgtally/server/api/counters_json.hpp>
+#include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/json_text.hpp>
+#include <pgtally/server/http/etag.hpp>
+#include <pgtally/server/http/problem.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace pgtally::server {
+
+namespace {
+
+void append_names(std::string& out, std::vector<std::string> const& names)
+{
+    char separator = '[';
+    for (auto const& name : names) {
+        out += separator;
+        separator = ',';
+        append_json(out, name);
+    }
+    if (names.empty()) out += '[';
+    out += ']';
+}
+
+// {"name":…,…,"state":"live" without the closing brace.
+void append_description(std::string& out, cache::tally const& of)
+{
+    out += R"({"name":)";
+    append_json(out, of.definition().name);
+    out += R"(,"source":)";
+    append_json(out, of.definition().source);
+    out += R"(,"counters":)";
+    append_names(out, of.definition().counters);
+    out += R"(,"actions":)";
+    append_names(out, of.definition().actions);
+    out += R"(,"size":)";
+    append_json(out, std::uint64_t{of.table().nonzero()});
+    out += ',';
+    append_standing(out, of, of.revision());
+}
+
+// 304 if the client has what changed last at `revision`. A tally that is not live proves nothing by a tag.
+response conditional(cache::tally const& of, std::uint64_t revision, std::string_view if_none_match, std::string body)
+{
+    response out{.body = std::move(body)};
+    if (of.state() != cache::state::live) return out;
+    auto etag = make_etag(of.epoch(), revision);
+    if (etag_matches(if_none_match, etag)) {
+        out.status = 304;
+        out.body.clear();
+    }
+    out.fields.emplace_back("ETag", std::move(etag));
+    return out;
+}
+
+cache::key parsed(cache::tally const& of, std::string_view key)
+{
+    return cache::parse_key(of.definition().kind(), key).value_or(cache::key{});
+}
+
+// Each of the keys once: members of a JSON object should differ.
+template <class Counters>
+void append_keys_object(std::string& out, cache::tally const& of, std::vector<std::string> const& keys,
+                        Counters counters_of)
+{
+    std::set<std::string_view> seen;
+    char separator = '{';
+    out += R"("keys":)";
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (!seen.insert(keys[i]).second) continue;
+        out += separator;
+        separator = ',';
+        append_json(out, keys[i]);
+        out += ':';
+        append_counters(out, of.definition().counters, std::span<std::int64_t const>{counters_of(i)});
+    }
+    if (keys.empty()) out += '{';
+    out += '}';
+}
+
+}  // namespace
+
+response read_tallies(replica_set::tallies const& all)
+{
+    response out;
+    char separator = '[';
+    out.body = R"({"tallies":)";
+    for (auto const& [name, tally] : all) {
+        out.body += separator;
+        separator = ',';
+        append_description(out.body, *tally);
+        out.body += '}';
+    }
+    if (all.empty()) out.body += '[';
+    out.body += "]}";
+    return out;
+}
+
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble)
+{
+    response out;
+    char separator = '[';
+    out.body = R"({"tallies":)";
+    for (auto const& name : std::set<std::string_view>{names.begin(), names.end()}) {
+        out.body += separator;
+        separator = ',';
+        out.body += R"({"name":)";
+        append_json(out.body, name);
+        out.body += R"(,"source":"","counters":[],"actions":[],"size":0,"epoch":"","revision":0,"state":)";
+        append_json(out.body, to_string(state));
+        if (!trouble.empty()) {
+            out.body += R"(,"reason":)";
+            append_json(out.body, trouble);
+        }
+        out.body += '}';
+    }
+    if (names.empty()) out.body += '[';
+    out.body += "]}";
+    return out;
+}
+
+response read_tally(cache::tally const& of, std::string_view if_none_match)
+{
+    std::string body;
+    append_description(body, of);
+    body += R"(,"sum":)";
+    append_counters(body, of.definition().counters, of.table().sums());
+    body += '}';
+    return conditional(of, of.revision(), if_none_match, std::move(body));
+}
+
+response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match)
+{
+    auto const k = parsed(of, key);
+    std::string body{R"({"key":)"};
+    append_json(body, key);
+    body += R"(,"counters":)";
+    append_counters(body, of.definition().counters, of.counters(k));
+    body += ',';
+    append_standing(body, of, of.revision());
+    body += '}';
+    return conditional(of, of.changed_at(k), if_none_match, std::move(body));
+}
+
+response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match)
+{
+    std::uint64_t newest = 0;
+    for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
+    std::string body{"{"};
+    append_keys_object(body, of, keys, [&](std::size_t i) { return of.counters(parsed(of, keys[i])); });
+    body += ',';
+    append_standing(body, of, of.revision());
+    body += '}';
+    return conditional(of, newest, if_none_match, std::move(body));
+}
+
+response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)
+{
+    response out{.body = R"({"key":)"};
+    append_json(out.body, key);
+    out.body += R"(,"counters":)";
+    append_counters(out.body, of.definition().counters, std::span<std::int64_t const>{counters});
+    out.body += R"(,"state":"database"})";
+    return out;
+}
+
+response database_keys(cache::tally const& of, std::vector<std::string> const& keys,
+                       std::vector<std::vector<std::int64_t>> const& counters)
+{
+    response out{.body = "{"};
+    append_keys_object(out.body, of, keys, [&](std::size_t i) { return std::span<std::int64_t const>{counters[i]}; });
+    out.body += R"(,"state":"database"})";
+    return out;
+}
+
+response unreadable(cache::tally const& of)
+{
+    if (of.has_counters()) return {};
+    if (of.state() == cache::state::failed) return problem(503, "failed", of.reason());
+    return problem(503, "loading", "the tally is being loaded for the first time");
+}
+
+response unusable_key(cache::tally const& of, std::string_view key)
+{
+    if (cache::parse_key(of.definition().kind(), key)) return {};
+    if (!cache::is_text(key)) return problem(400, "bad_key", "a key is UTF-8 without a NUL");
+    return problem(400, "bad_key", "no value of type " + of.definition().key_type + " prints like this key");
+}
+
+}  // namespace pgtally::server

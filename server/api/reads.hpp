@@ -1,0 +1,39 @@
+#pragma once
+
+#include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/http/response.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::server {
+
+// The answers that the replicas give by themselves.
+
+// All tallies, also those that have no counters yet.
+response read_tallies(replica_set::tallies const& all);
+
+// Those of which nothing but the name is known, for the database was never reached; `trouble` says why, if it is not
+// empty.
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
+
+// One tally, with its sums.
+response read_tally(cache::tally const& of, std::string_view if_none_match);
+
+// The counters of one key, or of many. The keys are keys of the tally (`unusable_key`).
+response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match);
+response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match);
+
+// The same from counters that the database gave.
+response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);
+response database_keys(cache::tally const& of, std::vector<std::string> const& keys,
+                       std::vector<std::vector<std::int64_t>> const& counters);
+
+// Why a tally cannot be read, and why a key cannot be one of it; status 200 if it can.
+response unreadable(cache::tally const& of);
+response unusable_key(cache::tally const& of, std::string_view key);
+
+}  // namespace pgtally::server

@@ -1,0 +1,10 @@
+#include <pgtally/server/base/version.hpp>
+
+namespace pgtally::server {
+
+std::string_view version() noexcept
+{
+    return PGTALLY_VERSION;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,77 @@
+#include <pgtally/server/base/database_config.hpp>
+#include <pgtally/server/base/script_runner.hpp>
+#include <pgtally/server/check/database_checks.hpp>
+#include <pgtally/server/cli/commands.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+void add_failure(findings& out, std::string_view check, db::error const& e)
+{
+    auto& one = out.emplace_back();
+    one.check = check;
+    one.message = e.what();
+    one.remedy = advice(e.code(), e.state());
+    if (one.remedy.empty()) one.remedy = "see PostgreSQL's log";
+}
+
+asio::awaitable<findings> find_all(db::config settings)
+{
+    findings out;
+    db::connection connection{co_await asio::this_coro::executor};
+    try {
+        auto copy = settings;
+        co_await connection.connect(std::move(copy));
+    } catch (db::error const& e) {
+        add_failure(out, "connection", e);
+        co_return out;
+    }
+    try {
+        co_await check_server(connection, out);
+        co_await check_notifications(connection, std::move(settings), out);
+        bool const installed = co_await check_schema(connection, out);
+        if (installed) {
+            co_await check_rights(connection, out);
+            co_await check_tables(connection, out);
+            co_await check_tallies(connection, out);
+            co_await check_senders(connection, out);
+        }
+    } catch (db::error const& e) {
+        add_failure(out, "query", e);
+    }
+    co_return out;
+}
+
+}  // namespace
+
+int check(check_options const& options)
+{
+    // A standby is something to tell of, not something to pass over.
+    ::setenv("PGTARGETSESSIONATTRS", "any", 0);
+    asio::io_context io{1};
+    findings found;
+    std::exception_ptr failure;
+    auto settings = database_config(options.dsn);
+    settings.connect_timeout = std::chrono::seconds{5};
+    settings.query_timeout = std::chrono::seconds{10};
+    asio::co_spawn(io, find_all(std::move(settings)), [&](std::exception_ptr thrown, findings outcome) {
+        failure = thrown;
+        found = std::move(outcome);
+    });
+    io.run();
+    if (failure) std::rethrow_exception(failure);
+    std::cout << (options.json ? json_of(found) : text_of(found));
+    return all_good(found) ? 0 : 1;
+}
+
+}  // namespace pgtally::server

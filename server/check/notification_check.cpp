@@ -1,0 +1,83 @@
+#include <pgtally/db/listener.hpp>
+#include <pgtally/server/base/net.hpp>
+#include <pgtally/server/check/database_checks.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace pgtally::server {
+
+namespace {
+
+std::string random_channel()
+{
+    std::random_device source;
+    return "pgtally_check_" + std::to_string(source()) + '_' + std::to_string(source());
+}
+
+asio::awaitable<void> stop_after(db::listener& which, asio::steady_timer& timer)
+{
+    auto const [stopped_early] = co_await timer.async_wait(as_values);
+    if (!stopped_early) which.stop();
+}
+
+// Whether a notification that one connection sends comes to another that listens.
+asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std::string channel)
+{
+    for (;;) {
+        auto const events = co_await listener.next();
+        if (events.empty()) co_return false;
+        bool begins = false;
+        for (auto const& event : events) {
+            if (std::holds_alternative<db::notification>(event)) co_return true;
+            begins = begins || std::holds_alternative<db::listening>(event);
+        }
+        if (begins) co_await sender.query("select pg_notify($1, 'check')", channel);
+    }
+}
+
+}  // namespace
+
+asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out)
+{
+    using namespace std::chrono_literals;
+    auto const standby = co_await connection.query("select pg_is_in_recovery()");
+    if (standby.text(0, 0) == "t") co_return;  // takes no LISTEN, which is told already
+    std::set<std::string, std::less<>> backends;
+    for (int i = 0; i < 5; ++i) {
+        auto const pid = co_await connection.query("select pg_backend_pid()");
+        backends.emplace(pid.text(0, 0));
+    }
+    auto const executor = co_await asio::this_coro::executor;
+    auto const channel = random_channel();
+    std::vector<std::string> channels{channel};
+    db::listener listener{executor, std::move(settings), std::move(channels)};
+    asio::steady_timer timer{executor, 3s};
+    // Both end when the listener stops; the listener outlives them, for this waits until it has.
+    bool run_ended = false, timer_ended = false;
+    asio::co_spawn(executor, listener.run(), [&](std::exception_ptr) { run_ended = true; });
+    asio::co_spawn(executor, stop_after(listener, timer), [&](std::exception_ptr) { timer_ended = true; });
+    bool const heard = co_await hears(listener, connection, channel);
+    listener.stop();
+    timer.cancel();
+    asio::steady_timer turn{executor};
+    while (!run_ended || !timer_ended) {
+        turn.expires_after(5ms);
+        co_await turn.async_wait(as_values);
+    }
+    if (heard && backends.size() == 1) co_return;
+    auto& one = out.emplace_back();
+    one.check = "pooler";
+    one.message =
+        heard ? "each statement is run by another backend: a pooler is in between"
+              : "a notification did not come back within 3 s: a pooler is in between, or LISTEN is not possible";
+    one.remedy = "connect to PostgreSQL directly, or by a pooler in session mode";
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,66 @@
+#include <pgtally/server/cli/commands.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace {
+
+using namespace pgtally::server;
+
+std::optional<std::string> variable(std::string const& name)
+{
+    auto const* const value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+}
+
+int run(serve_options const& chosen)
+{
+    return serve(chosen);
+}
+int run(install_options const& chosen)
+{
+    return install(chosen);
+}
+int run(uninstall_options const& chosen)
+{
+    return uninstall(chosen);
+}
+int run(check_options const& chosen)
+{
+    return check(chosen);
+}
+int run(audit_options const& chosen)
+{
+    return audit(chosen);
+}
+
+int run(print_text const& answer)
+{
+    std::cout << answer.text;
+    return 0;
+}
+
+int run(wrong_usage const& what)
+{
+    std::cerr << what.message;
+    return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        std::vector<std::string> const arguments{argv + 1, argv + argc};
+        auto const wanted = parse_command_line(arguments, variable);
+        return std::visit([](auto const& chosen) { return run(chosen); }, wanted);
+    } catch (std::exception const& e) {
+        std::cerr << "pgtally: " << e.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,171 @@
+#include <pgtally/server/base/duration.hpp>
+#include <pgtally/server/cli/option_values.hpp>
+
+#include <boost/program_options/parsers.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace pgtally::server {
+
+namespace po = boost::program_options;
+
+namespace {
+
+// Whether a text could not be a connection string, nor hold one.
+bool harmless(std::string_view text)
+{
+    std::string lower;
+    for (char const c : text) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    for (std::string_view const suspect : {"://", "=", "@", "password"}) {
+        if (lower.find(suspect) != std::string::npos) return false;
+    }
+    return true;
+}
+
+// The name in `--name=value` or `-nvalue`.
+std::string name_of(std::string const& token)
+{
+    if (!token.starts_with("--")) return token.substr(0, 2);
+    auto name = token.substr(0, token.find('='));
+    auto const in_name = [](char c) {
+        return c == '-' || c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    };
+    return std::all_of(name.begin(), name.end(), in_name) ? name : "an option";
+}
+
+// The first argument that belongs to no option.
+void refuse_stray(std::vector<po::option> const& parsed, std::vector<std::string> const& arguments)
+{
+    std::size_t before = 0;
+    for (auto const& one : parsed) {
+        if (!one.string_key.empty()) {
+            before += one.original_tokens.size();
+            continue;
+        }
+        if (before < arguments.size() && arguments[before] == "--") ++before;
+        auto const value = one.value.empty() ? std::string{} : one.value.front();
+        throw bad_option{"an argument that belongs to no option: " +
+                         (harmless(value) ? shown(value) : "number " + std::to_string(before + 1))};
+    }
+}
+
+}  // namespace
+
+std::string shown(std::string const& value)
+{
+    return harmless(value) ? "'" + value + "'" : "what was given";
+}
+
+std::string variable_of(std::string const& option)
+{
+    std::string out{"PGTALLY_"};
+    for (char const c : option) {
+        out += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    }
+    return out;
+}
+
+option_values::option_values(po::options_description const& known, std::vector<std::string> const& arguments,
+                             environment const& getenv)
+    : getenv_{getenv}
+{
+    try {
+        // Abbreviated options would change their meaning with the next option that is added.
+        auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+        auto const parsed = po::command_line_parser{arguments}.options(known).style(style).run();
+        refuse_stray(parsed.options, arguments);
+        po::store(parsed, given_);
+    } catch (po::unknown_option const& e) {
+        // Not what(): that quotes the whole argument.
+        throw bad_option{"unrecognised option '" + name_of(e.get_option_name()) + "'"};
+    } catch (po::error_with_option_name const& e) {
+        std::string const text = e.what();
+        throw bad_option{harmless(text) ? text
+                                        : "what was given for " + name_of(e.get_option_name()) + " is not valid"};
+    } catch (po::error const& e) {
+        throw bad_option{harmless(e.what()) ? e.what() : "the arguments are not valid"};
+    }
+}
+
+void option_values::refuse(std::string const& name, std::string const& value, std::string const& allowed) const
+{
+    auto const where = given_.count(name) != 0 ? "--" + name : variable_of(name);
+    throw bad_option{where + ": " + shown(value) + " is not valid; allowed is " + allowed};
+}
+
+std::string option_values::variable(std::string const& name) const
+{
+    return getenv_(name).value_or("");
+}
+
+std::string option_values::from_environment(std::string const& name) const
+{
+    return variable(variable_of(name));
+}
+
+bool option_values::flag(std::string const& name) const
+{
+    if (given_.count(name) != 0) return true;
+    auto const value = from_environment(name);
+    constexpr std::array<std::string_view, 4> yes{"1", "true", "yes", "on"}, no{"0", "false", "no", "off"};
+    if (value.empty() || std::find(no.begin(), no.end(), value) != no.end()) return false;
+    if (std::find(yes.begin(), yes.end(), value) == yes.end()) refuse(name, value, "true or false");
+    return true;
+}
+
+std::string option_values::text(std::string const& name, std::string const& otherwise) const
+{
+    if (given_.count(name) != 0) return given_[name].as<std::string>();
+    auto const value = from_environment(name);
+    return value.empty() ? otherwise : value;
+}
+
+std::vector<std::string> option_values::list(std::string const& name) const
+{
+    if (given_.count(name) != 0) return given_[name].as<std::vector<std::string>>();
+    std::vector<std::string> out;
+    auto const value = from_environment(name);
+    for (std::size_t begin = 0; begin < value.size();) {
+        auto const comma = std::min(value.find(',', begin), value.size());
+        auto const first = value.find_first_not_of(' ', begin);
+        auto const last = value.find_last_not_of(' ', comma == 0 ? 0 : comma - 1);
+        if (first < comma) out.push_back(value.substr(first, last - first + 1));
+        begin = comma + 1;
+    }
+    return out;
+}
+
+std::chrono::milliseconds option_values::time(std::string const& name, std::string const& otherwise,
+                                              std::chrono::milliseconds least) const
+{
+    auto const value = text(name, otherwise);
+    auto const parsed = parse_duration(value);
+    if (!parsed || *parsed < least) {
+        refuse(name, value, "a time like 250ms, 5s, 2m or 1h, at least " + std::to_string(least.count()) + "ms");
+    }
+    return *parsed;
+}
+
+std::size_t option_values::count(std::string const& name, std::size_t otherwise, std::size_t least,
+                                 std::size_t most) const
+{
+    auto const value = text(name, std::to_string(otherwise));
+    std::size_t out = 0;
+    auto const [end, failure] = std::from_chars(value.data(), value.data() + value.size(), out);
+    if (failure != std::errc{} || end != value.data() + value.size() || out < least || out > most) {
+        refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return out;
+}
+
+endpoint option_values::address(std::string const& name, std::string const& value) const
+{
+    auto const parsed = parse_endpoint(value);
+    if (!parsed) refuse(name, value, "HOST:PORT, like 127.0.0.1:8080 or [::1]:8080");
+    return *parsed;
+}
+
+}  // namespace pgtally::server

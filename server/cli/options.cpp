@@ -1,0 +1,276 @@
+#include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/base/version.hpp>
+#include <pgtally/server/cli/option_values.hpp>
+#include <pgtally/server/http/origin.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+namespace pgtally::server {
+
+namespace po = boost::program_options;
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+po::options_description common_options()
+{
+    po::options_description out{"Options"};
+    out.add_options()("dsn", po::value<std::string>()->value_name("DSN"),
+                      "the database, as keywords or URI; else PGTALLY_DSN, DATABASE_URL, libpq's own environment")(
+        "help", "print this")("version", "print the version");
+    return out;
+}
+
+po::options_description serve_description()
+{
+    auto out = common_options();
+    auto const text = [](char const* name) { return po::value<std::string>()->value_name(name); };
+    auto const list = [](char const* name) { return po::value<texts>()->composing()->value_name(name); };
+    // clang-format off
+    out.add_options()
+        ("listen", list("HOST:PORT"), "where to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
+        ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
+        ("tally", list("NAME"), "hold this tally; repeatable; default all")
+        ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
+        ("materialize-every", text("TIME"), "how often to write the tables that tallies are kept in; default 10s")
+        ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
+        ("writable", "allow actions (POST)")
+        ("allow-bypass", "allow ?source=database on public addresses")
+        ("allow-origin", list("ORIGIN"), "let pages of this origin in, or of any by *; repeatable")
+        ("max-clients", text("N"), "connections at a time; default 10000")
+        ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
+        ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
+        ("web", text("DIR"), "serve this folder's files beside the API")
+        ("log-level", text("LEVEL"), "debug, info, warn, error or off; default info")
+        ("log-format", text("FORMAT"), "text or json; default text");
+    // clang-format on
+    return out;
+}
+
+po::options_description install_description()
+{
+    auto out = common_options();
+    out.add_options()("print", "print the SQL instead of running it")(
+        "grant", po::value<texts>()->composing()->value_name("ROLE"), "give this role what serving needs; repeatable")(
+        "grant-create", po::value<texts>()->composing()->value_name("ROLE"),
+        "let this role create tallies; repeatable");
+    return out;
+}
+
+po::options_description check_description()
+{
+    auto out = common_options();
+    out.add_options()("json", "print the findings as JSON");
+    return out;
+}
+
+po::options_description audit_description()
+{
+    auto out = common_options();
+    // clang-format off
+    out.add_options()
+        ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
+        ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
+        ("url", po::value<std::string>()->value_name("URL"),
+         "have the server at this admin address do it, http://127.0.0.1:8081; no database is needed then")
+        ("json", "print the outcome as JSON");
+    // clang-format on
+    return out;
+}
+
+std::string dsn_of(option_values const& values)
+{
+    auto out = values.text("dsn", "");
+    return out.empty() ? values.variable("DATABASE_URL") : out;
+}
+
+log_level level_of(std::string const& text)
+{
+    if (text == "debug") return log_level::debug;
+    if (text == "info") return log_level::info;
+    if (text == "warn") return log_level::warn;
+    if (text == "error") return log_level::error;
+    if (text == "off") return log_level::off;
+    throw bad_option{"--log-level: " + shown(text) + " is not valid; allowed is debug, info, warn, error or off"};
+}
+
+log_format format_of(std::string const& text)
+{
+    if (text == "text") return log_format::text;
+    if (text == "json") return log_format::json;
+    throw bad_option{"--log-format: " + shown(text) + " is not valid; allowed is text or json"};
+}
+
+texts origins_of(option_values const& values)
+{
+    texts out;
+    for (auto const& value : values.list("allow-origin")) {
+        auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
+        if (origin.empty()) {
+            throw bad_option{
+                "--allow-origin: " + shown(value) +
+                " is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+        }
+        out.push_back(origin);
+    }
+    return out;
+}
+
+// A tally's name, as tally.create_tally takes it.
+bool is_name(std::string_view text)
+{
+    auto const letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    auto const good = [&](char c) { return letter(c) || c == '_' || (c >= '0' && c <= '9'); };
+    return !text.empty() && text.size() <= 63 && letter(text.front()) && std::all_of(text.begin(), text.end(), good);
+}
+
+texts tallies_of(option_values const& values)
+{
+    auto out = values.list("tally");
+    for (auto const& name : out) {
+        if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
+    }
+    return out;
+}
+
+command parse_serve(option_values const& values)
+{
+    using namespace std::chrono_literals;
+    serve_options out;
+    out.dsn = dsn_of(values);
+    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
+    if (out.listen.empty()) out.listen.push_back({"127.0.0.1", 8080});
+    auto const admin = values.text("admin-listen", "127.0.0.1:8081");
+    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    out.tallies = tallies_of(values);
+    out.heartbeat = values.time("heartbeat", "5s", 10ms);
+    out.materialize_every = values.time("materialize-every", "10s", 10ms);
+    if (values.text("audit-every", "off") != "off") out.audit_every = values.time("audit-every", "off", 1s);
+    out.writable = values.flag("writable");
+    out.allow_bypass = values.flag("allow-bypass");
+    out.allow_origin = origins_of(values);
+    out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
+    out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
+    out.drain_delay = values.time("drain-delay", "0s", 0ms);
+    out.web = values.text("web", "");
+    // Whatever opens it would say its name.
+    if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
+    out.level = level_of(values.text("log-level", "info"));
+    out.format = format_of(values.text("log-format", "text"));
+    return out;
+}
+
+command parse_install(option_values const& values)
+{
+    for (std::string const name : {"grant", "grant-create"}) {
+        for (auto const& role : values.list(name)) {
+            if (role.find("://") != std::string::npos) values.refuse(name, role, "a role's name");
+        }
+    }
+    return install_options{.dsn = dsn_of(values),
+                           .print = values.flag("print"),
+                           .grant = values.list("grant"),
+                           .grant_create = values.list("grant-create")};
+}
+
+command parse_uninstall(option_values const& values)
+{
+    return uninstall_options{.dsn = dsn_of(values)};
+}
+
+command parse_check(option_values const& values)
+{
+    return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
+}
+
+command parse_audit(option_values const& values)
+{
+    using namespace std::chrono_literals;
+    audit_options out;
+    out.dsn = dsn_of(values);
+    out.tallies = tallies_of(values);
+    out.follow = values.time("for", "10s", 0ms);
+    out.json = values.flag("json");
+    auto const url = values.text("url", "");
+    if (url.empty()) return out;
+    out.url = parse_server_url(url);
+    if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
+    if (!values.text("for", "").empty()) {
+        throw bad_option{"--for is not for --url: a server compares what it serves just now"};
+    }
+    return out;
+}
+
+struct command_description {
+    std::string_view name, purpose;
+    po::options_description (*options)();
+    command (*parse)(option_values const&);
+};
+
+constexpr std::string_view usage =
+    "usage: pgtally COMMAND [OPTION]...\n\n"
+    "  serve      serve the counters of the database's tallies\n"
+    "  install    put the schema \"tally\" into the database, or upgrade it\n"
+    "  uninstall  remove it, and all triggers with it\n"
+    "  check      look for what would keep counters from being exact or live\n"
+    "  audit      compare counters that were followed with those that SQL computes\n\n"
+    "pgtally COMMAND --help lists its options. Each is also read from the environment, as PGTALLY_<OPTION>.\n";
+
+std::string version_line()
+{
+    return "pgtally " + std::string{version()} + '\n';
+}
+
+std::string help_of(command_description const& which)
+{
+    std::ostringstream out;
+    out << "usage: pgtally " << which.name << " [OPTION]...\n\n" << which.purpose << "\n\n" << which.options();
+    return out.str();
+}
+
+bool asks(texts const& arguments, std::string_view option)
+{
+    for (auto const& argument : arguments) {
+        if (argument == "--") return false;
+        if (argument == option) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+command parse_command_line(texts const& arguments, environment const& getenv)
+{
+    static command_description const commands[] = {
+        {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
+        {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
+        {"uninstall", "Removes the schema \"tally\", and all triggers with it.", common_options, parse_uninstall},
+        {"check", "Looks for what would keep counters from being exact or live.", check_description, parse_check},
+        {"audit",
+         "Loads counters, follows the events for a while, and compares them with a second load. Status 0: no key "
+         "differs;\n1: some do; 3: it could not compare.",
+         audit_description, parse_audit},
+    };
+    if (arguments.empty()) return wrong_usage{std::string{usage}};
+    auto const& name = arguments.front();
+    if (name == "--help" || name == "help") return print_text{std::string{usage}};
+    if (name == "--version") return print_text{version_line()};
+
+    for (auto const& candidate : commands) {
+        if (candidate.name != name) continue;
+        texts const rest{arguments.begin() + 1, arguments.end()};
+        if (asks(rest, "--help")) return print_text{help_of(candidate)};
+        if (asks(rest, "--version")) return print_text{version_line()};
+        try {
+            return candidate.parse(option_values{candidate.options(), rest, getenv});
+        } catch (bad_option const& e) {
+            return wrong_usage{"pgtally " + name + ": " + e.what() + "\nTry pgtally " + name + " --help.\n"};
+        }
+    }
+    return wrong_usage{"pgtally: " + shown(name) +
+                       " is no command; allowed is serve, install, uninstall, check or audit\n\n" + std::string{usage}};
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,119 @@
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/acceptor.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace {
+
+tcp::endpoint resolve(asio::io_context& io, endpoint const& where)
+{
+    boost::system::error_code failure;
+    auto const numeric = asio::ip::make_address(where.host, failure);
+    if (!failure) return {numeric, where.port};
+    tcp::resolver names{io};
+    auto const flags = tcp::resolver::passive | tcp::resolver::numeric_service;
+    return names.resolve(where.host, std::to_string(where.port), flags).begin()->endpoint();
+}
+
+bool out_of_resources(boost::system::error_code const& failure)
+{
+    using namespace boost::system::errc;
+    return failure == too_many_files_open || failure == too_many_files_open_in_system || failure == no_buffer_space ||
+           failure == not_enough_memory;
+}
+
+void report(std::exception_ptr failure)
+{
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (std::exception const& e) {
+        log(log_level::error, "a connection ended by a defect: {}", e.what());
+    }
+}
+
+}  // namespace
+
+acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kind)
+    : socket_{io}, address_{where}, kind_{kind}
+{
+    try {
+        auto const at = resolve(io, where);
+        socket_.open(at.protocol());
+        socket_.set_option(tcp::acceptor::reuse_address{true});
+        if (at.address().is_v6()) socket_.set_option(asio::ip::v6_only{true});
+        socket_.bind(at);
+        socket_.listen(4'096);
+        address_.host = socket_.local_endpoint().address().to_string();
+        address_.port = socket_.local_endpoint().port();
+    } catch (boost::system::system_error const& e) {
+        // Without the place in Asio's code, which what() of a system_error would tell.
+        throw std::runtime_error{"cannot listen at " + to_string(where) + ": " + e.code().message()};
+    }
+}
+
+void acceptor::close() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
+{
+    asio::steady_timer timer{co_await asio::this_coro::executor, length};
+    co_await timer.async_wait(as_values);
+}
+
+asio::awaitable<void> acceptor::run(context& with)
+{
+    using clock = std::chrono::steady_clock;
+    bool full = false, told = false;
+    auto tell_at = clock::time_point::min();
+    while (socket_.is_open()) {
+        auto [failure, socket] = co_await socket_.async_accept(as_values);
+        if (failure == asio::error::operation_aborted || !socket_.is_open()) break;
+        if (out_of_resources(failure)) {
+            // At the edge, it is full and not full again and again.
+            if (!std::exchange(full, true) && clock::now() >= tell_at) {
+                log(log_level::error, "no more connections for now: {}", failure.message());
+                told = true;
+                tell_at = clock::now() + with.bounds.accept_report;
+            }
+            co_await pause(with.bounds.accept_pause);
+            continue;
+        }
+        if (failure) continue;
+        full = false;
+        if (std::exchange(told, false)) log(log_level::info, "connections are taken again");
+        take(std::move(socket), with);
+    }
+}
+
+void acceptor::take(tcp_socket socket, context& with)
+{
+    auto& of = kind_ == address_kind::admin ? with.admin_places : with.open_places;
+    auto const most = kind_ == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;
+    auto const executor = socket.get_executor();
+    bool const room = of.served < most;
+    if (!room && of.refused >= with.bounds.max_refusals) return;
+    auto& count = room ? of.served : of.refused;
+    ++count;
+    auto session = room ? serve_connection(std::move(socket), with, kind_) : refuse_connection(std::move(socket), with);
+    auto const on_end = [&count](std::exception_ptr failure) {
+        --count;
+        report(failure);
+    };
+    asio::co_spawn(executor, std::move(session), on_end);
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/base/net.hpp>
+#include <pgtally/server/context.hpp>
+#include <pgtally/server/http/http_session.hpp>
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstddef>
+
+namespace pgtally::server {
+
+// An address that the server listens at.
+class acceptor {
+public:
+    // Binds at once. Throws std::runtime_error that names the address.
+    acceptor(asio::io_context& io, endpoint const& where, address_kind kind);
+
+    // Takes connections until `close`. While the process has no descriptor left it pauses, and says so.
+    asio::awaitable<void> run(context& with);
+    void close() noexcept;
+
+    // What it is bound to: the port that was free, if any was asked for.
+    endpoint const& address() const noexcept { return address_; }
+    address_kind kind() const noexcept { return kind_; }
+
+private:
+    void take(tcp_socket socket, context& with);
+    static asio::awaitable<void> pause(std::chrono::milliseconds length);
+
+    tcp_acceptor socket_;
+    endpoint address_;
+    address_kind kind_;
+};
+
+}  // namespace pgtally::server

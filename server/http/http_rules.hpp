@@ -1,0 +1,26 @@
+#pragma once
+
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/response.hpp>
+
+#include <cstddef>
+
+namespace pgtally::server {
+
+// What decides whether a request's header is acceptable.
+struct header_facts {
+    unsigned version = 11;
+    std::size_t target_bytes = 0, field_bytes = 0;
+    std::size_t hosts = 0, origins = 0, content_lengths = 0;  // how many of these fields there are
+    bool transfer_encoding = false;
+};
+
+// Why the header is refused, status 200 if it is not. After a refusal the connection is closed: where the next request
+// would begin is not sure.
+response refuse_header(header_facts const& facts, limits const& bounds);
+
+// The same for a header that is longer than any that is acceptable: because of its fields, if the target was read
+// already.
+response refuse_long_header(bool has_target, limits const& bounds);
+
+}  // namespace pgtally::server

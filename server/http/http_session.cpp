@@ -1,0 +1,321 @@
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/http_rules.hpp>
+#include <pgtally/server/http/http_session.hpp>
+#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/stream.hpp>
+#include <pgtally/server/ws/ws_session.hpp>
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace pgtally::server {
+
+namespace http = beast::http;
+
+namespace {
+
+using parser_type = http::request_parser<http::string_body>;
+using header_type = http::request_header<>;
+
+std::string_view view_of(beast::string_view text) noexcept
+{
+    return {text.data(), text.size()};
+}
+
+method method_of(http::verb verb) noexcept
+{
+    switch (verb) {
+        case http::verb::get: return method::get;
+        case http::verb::head: return method::head;
+        case http::verb::post: return method::post;
+        case http::verb::options: return method::options;
+        default: return method::other;
+    }
+}
+
+header_facts facts_of(header_type const& header)
+{
+    header_facts out{.version = header.version(), .target_bytes = header.target().size()};
+    for (auto const& field : header) {
+        out.field_bytes += field.name_string().size() + field.value().size() + 4;
+        if (field.name() == http::field::host) ++out.hosts;
+        if (field.name() == http::field::origin) ++out.origins;
+        if (field.name() == http::field::content_length) ++out.content_lengths;
+        if (field.name() == http::field::transfer_encoding) out.transfer_encoding = true;
+    }
+    return out;
+}
+
+std::string joined(header_type const& header, http::field name)
+{
+    std::string out;
+    auto const [first, last] = header.equal_range(name);
+    for (auto at = first; at != last; ++at) {
+        if (at != first) out += ',';
+        out += view_of(at->value());
+    }
+    return out;
+}
+
+request request_of(http::request<http::string_body> const& message, address_kind where)
+{
+    request out{.verb = method_of(message.method()),
+                .target = view_of(message.target()),
+                .host = view_of(message[http::field::host]),
+                .origin = {},
+                .if_none_match = joined(message, http::field::if_none_match),
+                .preflight = message.count(http::field::access_control_request_method) != 0,
+                .body = message.body(),
+                .admin = where == address_kind::admin};
+    if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
+    return out;
+}
+
+class http_session final : public client {
+public:
+    http_session(tcp_socket socket, context& with, address_kind where)
+        : stream_{std::move(socket)}
+        , with_{with}
+        , where_{where}
+        , buffer_{with.bounds.max_target_bytes + with.bounds.max_header_bytes + with.bounds.max_body_bytes + 4'096}
+    {
+        with_.connected.add(*this);
+    }
+    http_session(http_session const&) = delete;
+    http_session& operator=(http_session const&) = delete;
+    ~http_session() { leave(); }
+
+    protocol speaks() const noexcept override { return protocol::http; }
+    void drain() override
+    {
+        if (idle_) stream_.cancel();
+    }
+    void cut() noexcept override { stream_.close(); }
+    void check_liveness(std::chrono::steady_clock::time_point) override {}  // its deadlines are the stream's
+
+    asio::awaitable<void> run();
+    asio::awaitable<void> refuse();
+
+private:
+    enum class then { next, close, upgrade };
+
+    void leave()
+    {
+        if (std::exchange(known_, false)) with_.connected.remove(*this);
+    }
+    asio::awaitable<bool> request_begins();
+    asio::awaitable<then> one_request();
+    asio::awaitable<bool> read_header(parser_type& parser);
+    asio::awaitable<bool> read_body(parser_type& parser);
+    asio::awaitable<bool> refuse_request(response why);
+    asio::awaitable<bool> send(response const& answer, head_options how, bool with_body);
+    asio::awaitable<bool> write(std::string const& head, std::string_view body);
+    asio::awaitable<void> linger();
+
+    tcp_stream stream_;
+    context& with_;
+    address_kind where_;
+    beast::flat_buffer buffer_;
+    std::optional<http::request<http::string_body>> upgrade_;
+    bool idle_ = false, known_ = true;
+};
+
+asio::awaitable<void> http_session::run()
+{
+    auto next = then::next;
+    while (next == then::next) {
+        // A condition that awaits, `while (… && co_await …)` or `if (co_await …) co_await …`, is not what g++ 12 makes
+        // of it: optimized, it awaits though the left side is false, or runs into a trap. So none does, anywhere here.
+        bool const begins = co_await request_begins();
+        if (!begins) co_return;
+        next = co_await one_request();
+    }
+    if (next == then::close) co_return;
+    leave();
+    auto stream = std::move(stream_);
+    auto upgrade = std::move(*upgrade_);
+    co_await serve_websocket(std::move(stream), std::move(upgrade), with_);
+}
+
+// Waits for a request's first byte. False: none comes.
+asio::awaitable<bool> http_session::request_begins()
+{
+    if (buffer_.size() > 0) co_return true;
+    if (with_.closing) co_return false;
+    idle_ = true;
+    stream_.expires_after(with_.bounds.keep_alive);
+    auto const [failure, size] = co_await stream_.async_read_some(buffer_.prepare(4'096), as_values);
+    idle_ = false;
+    buffer_.commit(size);
+    co_return !failure;
+}
+
+asio::awaitable<http_session::then> http_session::one_request()
+{
+    parser_type parser;
+    bool const has_header = co_await read_header(parser);
+    if (!has_header) co_return then::close;
+    bool const has_body = co_await read_body(parser);
+    if (!has_body) co_return then::close;
+
+    auto const began = std::chrono::steady_clock::now();
+    auto message = parser.release();
+    auto const asked = request_of(message, where_);
+    if (view_of(message.target()).substr(0, message.target().find('?')) == "/v1/ws" &&
+        beast::websocket::is_upgrade(message)) {
+        auto const refused = with_.requests.upgrade(asked);
+        with_.measured.request("/v1/ws", refused.status);
+        if (refused.status == 101) {
+            upgrade_ = std::move(message);
+            co_return then::upgrade;
+        }
+        head_options const last{.version = message.version(), .keep_alive = false};
+        co_await send(refused, last, true);
+        co_return then::close;
+    }
+
+    stream_.expires_never();
+    auto const answer = co_await with_.requests.answer(asked);
+    with_.measured.request(answer.route, answer.status);
+    bool const again = message.keep_alive() && !with_.closing;
+    head_options const how{.version = message.version(), .keep_alive = again};
+    bool const sent = co_await send(answer, how, asked.verb != method::head);
+    if (logs(log_level::debug)) {
+        auto const ms = std::chrono::duration<double, std::milli>{std::chrono::steady_clock::now() - began}.count();
+        log(log_level::debug, "{} {} {} {:.3f} ms", view_of(message.method_string()), answer.route, answer.status, ms);
+    }
+    co_return sent&& again ? then::next : then::close;
+}
+
+asio::awaitable<bool> http_session::read_header(parser_type& parser)
+{
+    auto const& bounds = with_.bounds;
+    // A little more than both limits: which of them it was is found out afterwards.
+    parser.header_limit(static_cast<std::uint32_t>(bounds.max_target_bytes + bounds.max_header_bytes + 1'024));
+    parser.body_limit(bounds.max_body_bytes);
+    stream_.expires_after(bounds.header_timeout);
+    auto const [failure, size] = co_await http::async_read_header(stream_, buffer_, parser, as_values);
+    if (!failure) {
+        auto refused = refuse_header(facts_of(parser.get()), bounds);
+        if (refused.status != 200) co_return co_await refuse_request(std::move(refused));
+        co_return true;
+    }
+    if (failure == http::error::body_limit) {
+        auto refused = refuse_header(facts_of(parser.get()), bounds);
+        if (refused.status == 200) {
+            refused =
+                problem(413, "body_too_large", "a body may have " + std::to_string(bounds.max_body_bytes) + " bytes");
+        }
+        co_return co_await refuse_request(std::move(refused));
+    }
+    if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
+        // The parser takes the first line when it is whole.
+        bool const has_target = !parser.get().target().empty();
+        co_return co_await refuse_request(refuse_long_header(has_target, bounds));
+    }
+    bool const gone = failure == http::error::end_of_stream || failure == http::error::partial_message;
+    if (gone || failure.category() != http::make_error_code(http::error::bad_method).category()) co_return false;
+    if (failure == http::error::bad_version) {
+        co_return co_await refuse_request(problem(505, "bad_version", "this server speaks HTTP/1.1 and HTTP/1.0"));
+    }
+    co_return co_await refuse_request(problem(400, "bad_request", "this is not HTTP"));
+}
+
+asio::awaitable<bool> http_session::read_body(parser_type& parser)
+{
+    if (parser.is_done()) co_return true;
+    auto const expect = parser.get()[http::field::expect];
+    if (beast::iequals(expect, "100-continue")) {
+        std::string const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        bool const written = co_await write(go_on, {});
+        if (!written) co_return false;
+    }
+    stream_.expires_after(with_.bounds.body_timeout);
+    auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
+    if (failure == http::error::body_limit) {
+        co_return co_await refuse_request(problem(
+            413, "body_too_large", "a body may have " + std::to_string(with_.bounds.max_body_bytes) + " bytes"));
+    }
+    co_return !failure;
+}
+
+// Answers a request that was not even read; the connection is closed then. Always false.
+asio::awaitable<bool> http_session::refuse_request(response why)
+{
+    with_.measured.request("none", why.status);
+    head_options const how{.version = 11, .keep_alive = false};
+    bool const sent = co_await send(why, how, true);
+    if (sent) co_await linger();
+    co_return false;
+}
+
+asio::awaitable<bool> http_session::send(response const& answer, head_options how, bool with_body)
+{
+    auto const head = encode_head(answer, how);
+    auto const body = with_body ? std::string_view{answer.body} : std::string_view{};
+    co_return co_await write(head, body);
+}
+
+asio::awaitable<bool> http_session::write(std::string const& head, std::string_view body)
+{
+    std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body.data(), body.size())};
+    while (rest[0].size() + rest[1].size() > 0) {
+        stream_.expires_after(with_.bounds.answer_timeout);
+        auto const [failure, size] = co_await stream_.async_write_some(rest, as_values);
+        if (failure) co_return false;
+        with_.measured.sent(size);
+        auto const of_head = std::min(size, rest[0].size());
+        rest[0] += of_head;
+        rest[1] += size - of_head;
+    }
+    co_return true;
+}
+
+// Takes what the client still sends, for a moment: to close a socket with unread bytes is to reset it, and the client
+// would lose the answer.
+asio::awaitable<void> http_session::linger()
+{
+    beast::error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(with_.bounds.close_timeout);
+    std::array<char, 4'096> bin;
+    for (std::size_t left = 1U << 20; left > 0;) {
+        auto const [failure, size] = co_await stream_.async_read_some(asio::buffer(bin), as_values);
+        if (failure) break;
+        left -= std::min(left, size);
+    }
+}
+
+asio::awaitable<void> http_session::refuse()
+{
+    bool const begins = co_await request_begins();
+    if (!begins) co_return;
+    auto why = problem(503, "too_many_clients", "the server has as many clients as it may have");
+    co_await refuse_request(std::move(why));
+}
+
+}  // namespace
+
+asio::awaitable<void> serve_connection(tcp_socket socket, context& with, address_kind where)
+{
+    beast::error_code ignored;
+    socket.set_option(tcp::no_delay{true}, ignored);
+    http_session session{std::move(socket), with, where};
+    co_await session.run();
+}
+
+asio::awaitable<void> refuse_connection(tcp_socket socket, context& with)
+{
+    http_session session{std::move(socket), with, address_kind::open};
+    co_await session.refuse();
+}
+
+}  // namespace pgtally::server

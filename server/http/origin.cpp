@@ -1,0 +1,107 @@
+#include <pgtally/server/http/origin.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
+namespace pgtally::server {
+
+namespace {
+
+std::string lower(std::string_view text)
+{
+    std::string out{text};
+    for (auto& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return out;
+}
+
+struct authority {
+    std::string host;        // lower case, IPv6 with its brackets
+    std::uint16_t port = 0;  // 0: not written
+};
+
+bool is_host_character(char c) noexcept
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':' ||
+           c == '[' || c == ']';
+}
+
+std::optional<authority> parse_authority(std::string_view text)
+{
+    authority out{.host = lower(text)};
+    auto const colon = out.host.rfind(':');
+    auto const bracket = out.host.rfind(']');
+    if (colon != std::string::npos && (bracket == std::string::npos || bracket < colon)) {
+        auto const first = out.host.data() + colon + 1;
+        auto const last = out.host.data() + out.host.size();
+        auto const [end, failure] = std::from_chars(first, last, out.port);
+        if (failure != std::errc{} || end != last || out.port == 0) return std::nullopt;
+        out.host.resize(colon);
+    }
+    bool const bracketed = out.host.starts_with('[') && out.host.ends_with(']') && out.host.size() > 2;
+    if (out.host.empty() || (out.host.find_first_of("[]:") != std::string::npos) != bracketed) return std::nullopt;
+    if (!std::all_of(out.host.begin(), out.host.end(), is_host_character)) return std::nullopt;
+    return out;
+}
+
+std::uint16_t implied_port(std::string_view scheme) noexcept
+{
+    if (scheme == "http") return 80;
+    if (scheme == "https") return 443;
+    return 0;
+}
+
+struct parsed_origin {
+    std::string scheme;
+    authority where;  // port 0: the scheme's own
+};
+
+std::optional<parsed_origin> parse_origin(std::string_view text)
+{
+    auto const colon = text.find("://");
+    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+    parsed_origin out{.scheme = lower(text.substr(0, colon)), .where = {}};
+    auto const where = parse_authority(text.substr(colon + 3));
+    if (!where) return std::nullopt;
+    out.where = *where;
+    if (out.where.port == implied_port(out.scheme)) out.where.port = 0;
+    return out;
+}
+
+// 127.0.0.0/8: a name that merely begins with "127." is a name.
+bool is_loopback(std::string_view host)
+{
+    if (host == "localhost" || host == "[::1]") return true;
+    return host.starts_with("127.") && std::count(host.begin(), host.end(), '.') == 3 &&
+           host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<std::string> canonical_origin(std::string_view text)
+{
+    auto const parsed = parse_origin(text);
+    if (!parsed) return std::nullopt;
+    auto out = parsed->scheme + "://" + parsed->where.host;
+    if (parsed->where.port != 0) out += ':' + std::to_string(parsed->where.port);
+    return out;
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host, std::vector<std::string> const& listed)
+{
+    if (std::find(listed.begin(), listed.end(), "*") != listed.end()) return true;
+    auto const from = parse_origin(origin);
+    if (!from) return false;
+    if (std::find(listed.begin(), listed.end(), canonical_origin(origin)) != listed.end()) return true;
+
+    auto const to = parse_authority(host);
+    if (!to) return false;
+    if (is_loopback(from->where.host) && is_loopback(to->host)) return true;
+    // A Host without a port is on the port of whatever scheme the browser used, perhaps before a proxy that ends TLS.
+    auto const to_port = to->port == implied_port(from->scheme) ? std::uint16_t{0} : to->port;
+    return from->where.host == to->host && from->where.port == to_port;
+}
+
+}  // namespace pgtally::server

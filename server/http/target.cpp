@@ -1,0 +1,85 @@
+#include <pgtally/server/http/target.hpp>
+
+namespace pgtally::server {
+
+namespace {
+
+int hex_value(char c) noexcept
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::optional<std::string> decoded(std::string_view text, bool plus_is_space)
+{
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '+' && plus_is_space) {
+            out += ' ';
+        } else if (text[i] != '%') {
+            out += text[i];
+        } else {
+            if (text.size() - i < 3) return std::nullopt;
+            auto const high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+            if (high < 0 || low < 0) return std::nullopt;
+            out += static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+    }
+    return out;
+}
+
+// Calls `take` with each piece of `text` between separators.
+template <class Take>
+void split(std::string_view text, char separator, Take take)
+{
+    for (;;) {
+        auto const at = text.find(separator);
+        take(text.substr(0, at));
+        if (at == std::string_view::npos) return;
+        text.remove_prefix(at + 1);
+    }
+}
+
+}  // namespace
+
+std::optional<target> split_target(std::string_view text)
+{
+    // RFC 9112, 3.2.2: a server must accept the absolute form too.
+    for (std::string_view const scheme : {"http://", "https://"}) {
+        if (!text.starts_with(scheme)) continue;
+        auto const slash = text.find('/', scheme.size());
+        text = slash == std::string_view::npos ? std::string_view{"/"} : text.substr(slash);
+    }
+    if (!text.starts_with('/')) return std::nullopt;
+    text = text.substr(0, text.find('#'));
+
+    target out;
+    auto const question = text.find('?');
+    split(text.substr(1, question == std::string_view::npos ? question : question - 1), '/',
+          [&](std::string_view segment) { out.path.push_back(segment); });
+    if (question == std::string_view::npos) return out;
+
+    split(text.substr(question + 1), '&', [&](std::string_view pair) {
+        if (pair.empty()) return;
+        auto const equals = pair.find('=');
+        auto const value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+        out.query.emplace_back(pair.substr(0, equals), value);
+    });
+    return out;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text)
+{
+    return decoded(text, false);
+}
+
+std::optional<std::string> query_decoded(std::string_view text)
+{
+    return decoded(text, true);
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,59 @@
+// A name that leads to another server than before, as after a failover: its definitions may be others, and nobody
+// tells. Here they are changed behind everybody's back.
+
+#include <pgtally/test/cache/replica/sets.hpp>
+
+using namespace pgtally;
+using namespace pgtally::test;
+
+namespace {
+
+constexpr char const* define_otherwise = "update tally.definition set filter = 'messageid is not null'";
+constexpr char const* define_as_before = "update tally.definition set filter = null";
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(test_replica_other_server, tweets)
+
+BOOST_AUTO_TEST_CASE(load_of_another_definition_is_refused)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        running_set it{executor, set_config(dsn())};
+        co_await it.until_live();
+        sql(define_otherwise);
+        auto const other = co_await it.set->audit("tweets", 30s);
+        BOOST_TEST((other.outcome == audit_outcome::changed));
+        BOOST_TEST(other.why == "its definition in the database is another one than was read");
+        BOOST_TEST((it.set->find("tweets")->state() == cache::state::live));
+        sql(define_as_before);
+        auto const same = co_await it.set->audit("tweets", 30s);
+        BOOST_TEST((same.outcome == audit_outcome::compared), same.why);
+        co_await it.stop();
+    });
+}
+
+BOOST_AUTO_TEST_CASE(definitions_are_read_by_each_connection_that_reads_them)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        running_set it{executor, set_config(dsn())};
+        co_await it.until_live();
+        auto const epoch = it.set->find("tweets")->epoch();
+        sql(define_otherwise);
+        // The one that sends heartbeats, and no other.
+        auto const* const end_control =
+            "select count(pg_terminate_backend(pid))::text from pg_stat_activity "
+            "where datname = current_database() and query like '%pg_notification_queue_usage%' "
+            "and pid <> pg_backend_pid()";
+        auto defined_anew = [&] {
+            if (it.set->find("tweets")->epoch() != epoch) return true;
+            sql(end_control);
+            return false;
+        };
+        co_await eventually(executor, defined_anew);
+        co_await it.until_live();
+        BOOST_TEST(it.set->stats().reconnects == 0U);
+        co_await it.stop();
+    });
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,238 @@
+#include <pgtally/server/cli/options.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <map>
+
+BOOST_AUTO_TEST_SUITE(test_options)
+
+using namespace pgtally::server;
+using namespace std::chrono_literals;
+
+namespace {
+
+command parse(std::vector<std::string> const& arguments, std::map<std::string, std::string> const& variables = {})
+{
+    return parse_command_line(arguments, [&](std::string const& name) -> std::optional<std::string> {
+        auto const at = variables.find(name);
+        if (at == variables.end()) return std::nullopt;
+        return at->second;
+    });
+}
+
+serve_options serve(std::vector<std::string> arguments, std::map<std::string, std::string> const& variables = {})
+{
+    arguments.insert(arguments.begin(), "serve");
+    auto const parsed = parse(arguments, variables);
+    if (auto const* const wrong = std::get_if<wrong_usage>(&parsed)) BOOST_FAIL(wrong->message);
+    return std::get<serve_options>(parsed);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(serve_defaults)
+{
+    auto const o = serve({});
+    BOOST_TEST(o.dsn.empty());
+    BOOST_TEST_REQUIRE(o.listen.size() == 1U);
+    BOOST_TEST(to_string(o.listen[0]) == "127.0.0.1:8080");
+    BOOST_TEST_REQUIRE(o.admin_listen.has_value());
+    BOOST_TEST(to_string(*o.admin_listen) == "127.0.0.1:8081");
+    BOOST_TEST((o.heartbeat == 5s));
+    BOOST_TEST(o.tallies.empty());
+    BOOST_TEST(!o.writable);
+    BOOST_TEST(!o.allow_bypass);
+    BOOST_TEST(o.bounds.max_clients == 10'000U);
+    BOOST_TEST((o.drain_delay == 0s));
+}
+
+BOOST_AUTO_TEST_CASE(serve_everything)
+{
+    auto const o = serve({"--listen",
+                          "[::1]:8080",
+                          "--listen=0.0.0.0:0",
+                          "--admin-listen",
+                          "none",
+                          "--tally",
+                          "a",
+                          "--tally",
+                          "b",
+                          "--heartbeat",
+                          "250ms",
+                          "--writable",
+                          "--allow-bypass",
+                          "--allow-origin",
+                          "HTTPS://A.example:443",
+                          "--allow-origin",
+                          "*",
+                          "--max-clients",
+                          "7",
+                          "--max-keys",
+                          "9",
+                          "--drain-delay",
+                          "2m",
+                          "--web",
+                          "w",
+                          "--log-level",
+                          "debug",
+                          "--log-format",
+                          "json",
+                          "--dsn",
+                          "d"});
+    BOOST_TEST(to_string(o.listen.at(0)) == "[::1]:8080");
+    BOOST_TEST(o.listen.at(1).port == 0);
+    BOOST_TEST(!o.admin_listen.has_value());
+    BOOST_TEST((o.tallies == std::vector<std::string>{"a", "b"}));
+    BOOST_TEST((o.heartbeat == 250ms));
+    BOOST_TEST(o.writable);
+    BOOST_TEST(o.allow_bypass);
+    BOOST_TEST((o.allow_origin == std::vector<std::string>{"https://a.example", "*"}));
+    BOOST_TEST(o.bounds.max_clients == 7U);
+    BOOST_TEST(o.max_keys == 9U);
+    BOOST_TEST((o.drain_delay == 2min));
+    BOOST_TEST(o.web == "w");
+    BOOST_TEST((o.level == log_level::debug));
+    BOOST_TEST((o.format == log_format::json));
+    BOOST_TEST(o.dsn == "d");
+}
+
+BOOST_AUTO_TEST_CASE(environment_is_second_to_the_command_line)
+{
+    auto const o = serve({"--heartbeat", "1s"}, {{"PGTALLY_HEARTBEAT", "9s"},
+                                                 {"PGTALLY_TALLY", " a, b ,,c"},
+                                                 {"PGTALLY_WRITABLE", "on"},
+                                                 {"PGTALLY_ALLOW_BYPASS", "0"},
+                                                 {"PGTALLY_DRAIN_DELAY", ""}});
+    BOOST_TEST((o.heartbeat == 1s));
+    BOOST_TEST((o.tallies == std::vector<std::string>{"a", "b", "c"}));
+    BOOST_TEST(o.writable);
+    BOOST_TEST(!o.allow_bypass);
+    BOOST_TEST((o.drain_delay == 0s));
+}
+
+BOOST_AUTO_TEST_CASE(dsn_by_rank)
+{
+    std::map<std::string, std::string> const both{{"PGTALLY_DSN", "second"}, {"DATABASE_URL", "third"}};
+    BOOST_TEST(serve({"--dsn", "first"}, both).dsn == "first");
+    BOOST_TEST(serve({}, both).dsn == "second");
+    BOOST_TEST(serve({}, {{"DATABASE_URL", "third"}}).dsn == "third");
+    BOOST_TEST(serve({}).dsn == "");
+}
+
+BOOST_AUTO_TEST_CASE(wrong_usage_names_the_option)
+{
+    using arguments = std::vector<std::string>;
+    std::pair<arguments, std::string> const rows[] = {
+        {{}, "usage"},
+        {{"nope"}, "nope"},
+        {{"serve", "--nope"}, "--nope"},
+        {{"serve", "stray"}, "stray"},
+        {{"serve", "--listen", "8080"}, "--listen"},
+        {{"serve", "--listen", "::1:80"}, "--listen"},
+        {{"serve", "--heartbeat", "5"}, "--heartbeat"},
+        {{"serve", "--heartbeat", "1ms"}, "--heartbeat"},
+        {{"serve", "--max-clients", "-1"}, "--max-clients"},
+        {{"serve", "--max-keys", "1e9"}, "--max-keys"},
+        {{"serve", "--allow-origin", "https://a.example/x"}, "--allow-origin"},
+        {{"serve", "--log-level", "loud"}, "--log-level"},
+        {{"serve", "--hear", "5s"}, "--hear"},
+        {{"uninstall", "--print"}, "--print"},
+    };
+    for (auto const& [given, named] : rows) {
+        BOOST_TEST_CONTEXT(named)
+        {
+            auto const parsed = parse(given);
+            auto const* const wrong = std::get_if<wrong_usage>(&parsed);
+            BOOST_TEST_REQUIRE((wrong != nullptr));
+            BOOST_TEST(wrong->message.find(named) != std::string::npos);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(no_error_shows_a_password)
+{
+    std::string const uri = "postgresql://u:hunter2@h/db";
+    using arguments = std::vector<std::string>;
+    std::pair<arguments, std::string> const rows[] = {
+        {{uri}, "command"},
+        {{"check", uri}, "number 1"},
+        {{"serve", "--dsn", uri, uri}, "number 3"},
+        {{"serve", "--dsn", uri, "extra"}, "extra"},
+        {{"serve", "--writable", "--", uri}, "number 3"},
+        {{"serve", "host=h password=hunter2"}, "number 1"},
+        {{"serve", "--dns=" + uri}, "--dns"},
+        {{"serve", "--writable=" + uri}, "--writable"},
+        {{"serve", "-d" + uri}, "-d"},
+        {{"serve", "--" + uri}, "option"},
+        {{"serve", "--heartbeat", uri}, "--heartbeat"},
+        {{"serve", "--listen", "u:hunter2@h:1"}, "--listen"},
+        {{"serve", "--max-keys", "password hunter2"}, "--max-keys"},
+        {{"serve", "--allow-origin", uri}, "--allow-origin"},
+        {{"serve", "--log-level", uri}, "--log-level"},
+        {{"serve", "--log-format", uri}, "--log-format"},
+        {{"serve", "--tally", uri}, "--tally"},
+        {{"serve", "--web", uri}, "--web"},
+        {{"install", "--grant", uri}, "--grant"},
+    };
+    for (auto const& [given, named] : rows) {
+        BOOST_TEST_CONTEXT(given.back())
+        {
+            auto const parsed = parse(given);
+            auto const* const wrong = std::get_if<wrong_usage>(&parsed);
+            BOOST_TEST_REQUIRE((wrong != nullptr));
+            BOOST_TEST(wrong->message.find("hunter2") == std::string::npos);
+            BOOST_TEST(wrong->message.find(named) != std::string::npos);
+        }
+    }
+    auto const parsed = parse({"serve"}, {{"PGTALLY_HEARTBEAT", uri}});
+    BOOST_TEST(std::get<wrong_usage>(parsed).message.find("hunter2") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(help_and_version_everywhere)
+{
+    for (std::string const name : {"serve", "install", "uninstall", "check", "audit"}) {
+        BOOST_TEST(std::get<print_text>(parse({name, "--help"})).text.find(name) != std::string::npos);
+        BOOST_TEST(std::get<print_text>(parse({name, "--nope", "--version"})).text.starts_with("pgtally "));
+    }
+    BOOST_TEST(std::get<print_text>(parse({"--help"})).text.find("serve") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(audits)
+{
+    BOOST_TEST(!serve({}).audit_every);
+    BOOST_TEST(!serve({"--audit-every", "off"}).audit_every);
+    BOOST_TEST((serve({"--audit-every", "1h"}).audit_every == 1h));
+    BOOST_TEST((serve({}, {{"PGTALLY_AUDIT_EVERY", "2m"}}).audit_every == 2min));
+    auto const parsed = parse({"audit", "--tally", "a", "--tally", "b", "--for", "2s", "--json"});
+    auto const& here = std::get<audit_options>(parsed);
+    BOOST_TEST((here.tallies == std::vector<std::string>{"a", "b"}));
+    BOOST_TEST((here.follow == 2s));
+    BOOST_TEST(here.json);
+    BOOST_TEST(!here.url);
+    BOOST_TEST((std::get<audit_options>(parse({"audit"})).follow == 10s));
+    auto const there = parse({"audit"}, {{"PGTALLY_URL", "http://127.0.0.1:8081"}});
+    BOOST_TEST((std::get<audit_options>(there).url == endpoint{"127.0.0.1", 8081}));
+    for (std::vector<std::string> const& bad : {std::vector<std::string>{"serve", "--audit-every", "999ms"},
+                                                {"serve", "--audit-every", "never"},
+                                                {"audit", "--for", "x"},
+                                                {"audit", "--tally", "A"},
+                                                {"audit", "--url", "https://x"},
+                                                {"audit", "--url", "http://me:geheim@x"},
+                                                {"audit", "--url", "http://x", "--for", "1s"}}) {
+        auto const wrong = parse(bad);
+        BOOST_TEST_REQUIRE(std::holds_alternative<wrong_usage>(wrong), bad.back());
+        BOOST_TEST((std::get<wrong_usage>(wrong).message.find("geheim") == std::string::npos));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(install_and_check)
+{
+    auto const i =
+        std::get<install_options>(parse({"install", "--print", "--grant", "a", "--grant", "b", "--grant-create", "c"}));
+    BOOST_TEST(i.print);
+    BOOST_TEST((i.grant == std::vector<std::string>{"a", "b"}));
+    BOOST_TEST((i.grant_create == std::vector<std::string>{"c"}));
+    BOOST_TEST(std::get<check_options>(parse({"check", "--json"})).json);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
