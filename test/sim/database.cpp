@@ -103,6 +103,11 @@ void database::forge(std::size_t tally, changed_key const& what)
     stream_.back().forged_for = tally;
 }
 
+void database::send_reload(std::size_t tally)
+{
+    if (tables_[tally].now.exists) send(simple_text(tally, draw(), next_n(), "reload"));
+}
+
 void database::append(std::string text, bool ends)
 {
     stream_.push_back({std::move(text), ends, truth_told_, 0, 0});
@@ -171,6 +176,7 @@ std::unique_ptr<database> database::promoted(std::size_t missing) const
     result->last_completed_ = result->next_xid_ - 1;
     result->n_ = n_;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
+        result->tables_[tally].lost = missing == 0 && tables_[tally].lost;
         result->tables_[tally].kept = missing == 0 ? tables_[tally].kept : tables_[tally].kept_before;
     }
     return result;

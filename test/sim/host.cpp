@@ -10,8 +10,13 @@ constexpr std::size_t client_count = 3;
 
 }  // namespace
 
-host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders)
-    : env_{around}, name_{std::move(name)}, limits_{bounds}, loaders_(loaders)
+host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed)
+    : env_{around}
+    , name_{std::move(name)}
+    , limits_{bounds}
+    , chance_{seed}
+    , schedule_{around.broken, [this] { return chance_.below(1'000) / 1e3; }}
+    , loaders_(loaders)
 {
     for (std::size_t i = 0; i < client_count; ++i) {
         clients_.push_back(std::make_unique<client>(env_, name_ + "'s subscriber " + std::to_string(i)));
@@ -45,7 +50,9 @@ void host::connect_transport()
 void host::opened()
 {
     last_heartbeat_back_ = env_.now;
-    if (std::exchange(ever_open_, true)) ++generation_;
+    control_.next_look = milliseconds{0};
+    schedule_.transport_opened(0);
+    rules_.opened();
     received_.opened();
     ask_writes_again();
     end_turn();
@@ -56,6 +63,8 @@ void host::hear_of_loss(std::string const& why)
     transport_.close();
     transport_open_ = false;
     hushed_ = false;
+    schedule_.transport_lost(0);
+    rules_.lost();
     env_.tell(name_, ": the transport is lost: ", why);
     received_.lost(why, false);
     end_turn();
@@ -126,27 +135,76 @@ void host::overflow()
 void host::control()
 {
     auto& c = control_;
-    if (std::exchange(c.generation, generation_) != generation_) c.connection.close();
+    if (std::exchange(c.generation, schedule_.generation()) != schedule_.generation()) c.connection.close();
     if (!c.connection.alive()) {
-        c.asked_catalog = false;
+        c.asked_catalog = c.asked_problems = false;
         if (!c.connection.open(env_)) return;
         want_definitions();
     }
-    if (c.asked_catalog) {
-        c.asked_catalog = false;
-        definitions_read_ = c.asked;
+    if (std::exchange(c.asked_catalog, false)) {
+        schedule_.definitions_read(c.asked);
+        rules_.has_read();
         reconcile();
+        wake_loaders();
+        end_turn();
+    } else if (std::exchange(c.asked_problems, false)) {
+        take_problems();
+        wake_loaders();
         end_turn();
     } else if (env_.now >= c.next_heartbeat) {
         send_heartbeat();
-    } else if (!definitions_current()) {
-        c.asked_catalog = true;
-        c.asked = definitions_asked_;
-        c.seen.clear();
-        for (std::size_t tally = 0; tally < env_.tallies; ++tally)
-            c.seen.push_back(c.connection.at().definition(tally));
+    } else if (!schedule_.definitions_current()) {
+        read_definitions();
+    } else if (env_.now >= c.next_look) {
+        read_problems();
     } else {
         send_write_barrier();
+    }
+}
+
+void host::want_definitions()
+{
+    schedule_.want_definitions();
+    rules_.asked();
+}
+
+void host::read_definitions()
+{
+    auto& c = control_;
+    c.asked_catalog = true;
+    c.asked = schedule_.definitions_asked();
+    rules_.reads();
+    c.seen.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
+}
+
+// What watch.cpp does: of the problems that the database knows only a lost source decides anything.
+void host::read_problems()
+{
+    auto& c = control_;
+    c.asked_problems = true;
+    c.next_look = env_.now + env_.heartbeat;
+    c.lost.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.lost.push_back(c.connection.at().source_lost(tally));
+}
+
+void host::take_problems()
+{
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const name = tally_name(i);
+        auto* const tally = find(name);
+        if (tally == nullptr) continue;
+        bool const lost = control_.lost[i];
+        if (schedule_.held(name) != lost) env_.tell(name_, ": the source of ", name, lost ? " is lost" : " is there");
+        rules_.held(name, lost);
+        if (lost) {
+            schedule_.hold(name);
+            tally->fail("its source is lost");
+            give_up_load(name);
+        } else {
+            if (schedule_.held(name)) rules_.wanted(name, load_cause::reload);
+            schedule_.release(name);
+        }
     }
 }
 
@@ -180,12 +238,13 @@ void host::reconcile()
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {
             env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
-            plan_load(name, load_cause::definition);
+            schedule_.redefined(name);
         }
     }
     for (auto const& [name, tally] : tallies_) {
-        auto const& state = *loads_[name];
-        if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);
+        if (tally->state() == cache::state::live) continue;
+        schedule_.want_again(name);
+        rules_.wanted(name, load_cause::reset);  // for a cause that only the schedule knows
     }
 }
 
@@ -194,18 +253,17 @@ void host::add_tally(std::size_t tally, meaning const& as)
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
     tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_));
-    auto const state = std::make_shared<load_state>();
-    state->definitions_needed = definitions_asked_;
-    loads_.emplace(name, state);
-    plan_load(name, load_cause::start);
+    schedule_.add(name, 0);
+    rules_.wanted(name, load_cause::start);
 }
 
 void host::remove_tally(std::size_t tally)
 {
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is dropped");
-    auto const state = loads_.extract(name).mapped();
-    state->gone = state->done = true;
+    give_up_load(name);
+    schedule_.remove(name);
+    rules_.removed(name);
     tallies_.erase(name);
     shown_.erase(name);
 }

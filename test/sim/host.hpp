@@ -1,12 +1,16 @@
 #pragma once
 
-// A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
+// A server of ours without its coroutines: the core of `cache/`, driven one step at a time.
 //
-// What cache/receive.cpp, control.cpp and loads.cpp do is played here: each wait of theirs is an end of a step, so that
-// anything can come in between. What they decide is shared: `event_dispatcher`, `tally`, `fence`, `barriers`, the feed.
+// Model: what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, loads.cpp, loader.cpp) is played here. Each
+// wait ends a step, so that anything can happen in between. What decides is the shipped code: `event_dispatcher`,
+// `load_schedule`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
+#include "random.hpp"
+#include "schedule_rules.hpp"
+#include "told_schedule.hpp"
 
 #include <pgtally/cache/event_dispatcher.hpp>
 
@@ -21,7 +25,7 @@ namespace pgtally::sim {
 
 class host final : event_dispatcher::owner {
 public:
-    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders);
+    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed);
     ~host();
     host(host const&) = delete;
     host& operator=(host const&) = delete;
@@ -43,6 +47,7 @@ public:
     void overflow();         // too many events: those that wait are gone
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
+    void nag(std::size_t tally, std::size_t times, std::size_t loader);  // tally.reload, again and again
 
     void mend();  // asks for audits of what was forged
 
@@ -56,22 +61,17 @@ public:
     std::string const& name() const noexcept { return name_; }
 
 private:
-    struct load_state {
-        bool wanted = false, running = false, gone = false, done = false, audit = false;
-        load_cause cause = load_cause::start;
-        std::uint64_t number = 0, definitions_needed = 0;
-        milliseconds not_before{0};
-        std::optional<cache::load_report> report;
-        int failures = 0;
-    };
+    // What a loader's coroutine has while it waits.
     struct loader {
         enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
         step at = step::idle;
+        load_schedule::time_point wake_at = load_schedule::time_point::min();  // while it is idle
+        std::optional<load_schedule::order> order;
+        std::optional<cache::load_report> report;
         wire connection;
-        std::string tally;
-        std::shared_ptr<load_state> state;
-        std::uint64_t number = 0, drawn = 0, generation = 0;
-        bool locked = false, begun = false, closed = false, audits = false;
+        std::uint64_t generation = 0, opening = 0;  // in which the connection was made
+        std::uint64_t drawn = 0;
+        bool notified = false, begun = false, locked = false;
         std::size_t source = 0;
         snapshot seen;
         meaning as;
@@ -85,7 +85,9 @@ private:
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
-        milliseconds next_heartbeat{0};
+        bool asked_problems = false;
+        std::vector<bool> lost;  // by tally: its source
+        milliseconds next_heartbeat{0}, next_look{0};
         std::deque<std::string> sent;
     };
     // What was served last of a tally.
@@ -118,7 +120,7 @@ private:
     // event_dispatcher::owner
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
-    void want_definitions() override { ++definitions_asked_; }
+    void want_definitions() override;
     void applied(cache::event const&) override {}
     void drop(std::string_view) override {}
 
@@ -129,11 +131,12 @@ private:
     void opened();
     void hear_of_loss(std::string const& why);
     void end_turn();
-    bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
-    void plan_load(std::string_view name, load_cause cause);
-    bool may_load(load_state const& state) const noexcept;
+    load_schedule::time_point now() const noexcept { return load_schedule::time_point{env_.now}; }
 
     void send_heartbeat();
+    void read_definitions();
+    void read_problems();
+    void take_problems();
     void reconcile();
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
@@ -143,12 +146,14 @@ private:
     void look_at_writes();
     bool is_applied(awaited_write const& write);
 
+    void wake_loaders();
     void begin_load(loader& mine);
+    cache::tally* target_of(loader const& mine);
     cache::tally* wanted(loader& mine);
     void close(loader& mine);
-    void end_load(loader& mine);
+    load_schedule::order leave(loader& mine, bool failed);
+    void finish(loader& mine);
     void give_up(loader& mine);
-    void audit_ended(loader& mine);
     void fail(loader& mine, std::string const& why, bool permanent);
 
     void load_step(loader& mine, std::uint32_t luck);
@@ -159,9 +164,9 @@ private:
     void read_truth(loader& mine);
     void take_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
-    void take_report(std::string const& name, load_state& state, std::string const& barrier);
-    void judge_report(std::string const& name, load_state const& state);
-    void look_for_barrier(loader& mine);
+    void take_barrier(loader& mine, load_schedule::order const& order, std::string const& id);
+    void take_report(loader& mine, std::optional<cache::load_report> report);
+    void wait_for_barrier(loader& mine);
 
     environment& env_;
     std::string name_;
@@ -169,13 +174,14 @@ private:
     event_dispatcher::tallies tallies_;
     barriers expected_;
     event_dispatcher received_{tallies_, expected_, *this};
-    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
+    random chance_;  // for pauses with jitter
+    told_schedule schedule_;
+    schedule_rules rules_;
     std::vector<loader> loaders_;
     control_state control_;
-    std::uint64_t generation_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
 
     wire transport_;
-    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
+    bool transport_open_ = false, hushed_ = false;
     std::size_t position_ = 0;
     milliseconds last_heartbeat_back_{0}, hushed_at_{0};
 
