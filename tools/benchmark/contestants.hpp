@@ -40,4 +40,13 @@ figures notifications(db::config settings, std::size_t count);
 /// Writes to the file what `copy (query) to stdout` gives; gives the number of rows.
 std::uint64_t copy(db::config settings, std::string const& query, std::string const& path);
 
+struct feed_figures {
+    double changes_per_cpu_second = 0;
+    double leaves_per_cpu_second = 0;
+};
+
+/// The core's work for 10,000 clients, each with a key of its own, on as many tallies as it takes for `clients` on each:
+/// `changes` changes of one key of one tally, one a turn, and then the leave of every client. Needs no database.
+feed_figures feed(std::size_t clients, std::size_t changes);
+
 }  // namespace pgtally::bench
