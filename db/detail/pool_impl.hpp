@@ -18,8 +18,8 @@
 
 namespace pgtally::db::detail {
 
-/// What a pool is made of: its core decides, this does it. It has the connections that are nobody's; those
-/// in use are with their leases, which own this too.
+/// Carries out what pool_core decides. It owns the idle connections. Connections in use belong to their leases,
+/// which also own this object.
 class pool_impl : public std::enable_shared_from_this<pool_impl> {
 public:
     using pointer = std::shared_ptr<pool_impl>;

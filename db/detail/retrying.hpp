@@ -10,7 +10,7 @@
 
 namespace pgtally::db::detail {
 
-/// How often a transaction is done again, and how soon. Pure, but for the seed of its draws.
+/// Decides whether and when a transaction is repeated. Pure, except for the seed of its random numbers.
 class retrying {
 public:
     explicit retrying(retry_options options)
@@ -22,7 +22,7 @@ public:
     retrying(retrying const&) = delete;
     retrying& operator=(retrying const&) = delete;
 
-    /// The pause before the next attempt after one that failed so; nothing: there is none.
+    /// The pause before the next attempt after this failure; nothing: no further attempt.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next(std::exception_ptr const& failure)
     {
         if (left_ == 0 || !is_conflict(failure)) return std::nullopt;
@@ -30,7 +30,7 @@ public:
         return pauses_.next();
     }
 
-    /// The transaction did nothing wrong: another one was in its way. It was rolled back, for certain.
+    /// True if a concurrent transaction caused the failure. The transaction was certainly rolled back.
     [[nodiscard]] static bool is_conflict(std::exception_ptr const& failure)
     {
         try {
