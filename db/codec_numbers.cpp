@@ -5,7 +5,7 @@
 namespace pgtally::db::detail {
 namespace {
 
-// to_chars writes nan and inf, of which numeric knows one, and "-nan", which nobody does.
+// to_chars writes "nan" and "inf", of which numeric accepts only the first, and "-nan", which no type accepts.
 template <class T>
 void print_any_float(std::string& to, T value)
 {

@@ -22,7 +22,7 @@ bool is_text(std::uint32_t type) noexcept
 
 std::string_view read_text(std::uint32_t type, std::string_view bytes)
 {
-    if (type == oids::jsonb) {  // one byte of version comes first
+    if (type == oids::jsonb) {  // a version byte precedes the text
         if (bytes.empty() || bytes.front() != '\1') throw_malformed("a jsonb of unknown version");
         bytes.remove_prefix(1);
     }

@@ -7,10 +7,10 @@ namespace pgtally::db::detail {
 namespace {
 
 constexpr std::string_view signature("PGCOPY\n\377\r\n\0", 11);
-constexpr std::size_t header_size = 11 + 4 + 4;  // and flags, and the extension's length
+constexpr std::size_t header_size = 11 + 4 + 4;  // signature, flags, length of the extension
 constexpr std::size_t count_size = 2;
 constexpr std::size_t length_size = 4;
-constexpr std::int64_t critical_flags = 0xffff'0000;  // nobody knows one since OIDs are gone
+constexpr std::int64_t critical_flags = 0xffff'0000;  // none has been defined since OIDs were removed
 constexpr std::int64_t trailer = -1;
 
 std::string place(std::uint64_t row, std::size_t column)
@@ -62,7 +62,8 @@ void throw_in_copy(errc code, std::uint64_t row, std::size_t column, error const
 
 void copy_cutter::feed(std::string_view chunk)
 {
-    // What was read goes, once it is the greater part: each byte moves a few times at most.
+    // Discards the bytes that were read once they are more than half of the buffer, so each byte moves only a few
+    // times.
     if (row_begin_ > buffer_.size() / 2) {
         buffer_.erase(0, row_begin_);
         scanned_ -= row_begin_;
@@ -74,7 +75,7 @@ void copy_cutter::feed(std::string_view chunk)
 
 bool copy_cutter::next()
 {
-    // The row before has been read.
+    // The previous row has been read completely.
     if (state_ == state::start) row_begin_ = scanned_;
     if (state_ == state::header && !read_header()) return false;
     if (state_ == state::extension && !read_extension()) return false;
@@ -114,7 +115,7 @@ std::int64_t copy_cutter::take_integer(std::size_t size)
 
 bool copy_cutter::read_header()
 {
-    // What is not COPY is told by its first bytes.
+    // Refuses input that is not in COPY's binary format at its first differing byte.
     auto const seen = std::min(signature.size(), buffer_.size());
     if (std::string_view(buffer_).substr(0, seen) != signature.substr(0, seen))
         fail("no signature of the binary format");
@@ -128,7 +129,7 @@ bool copy_cutter::read_header()
     return true;
 }
 
-// Nobody knows what it says: it is skipped.
+// No extension is defined; skips it (PostgreSQL manual, "COPY", "File Header").
 bool copy_cutter::read_extension()
 {
     auto const skipped = std::min(extension_left_, buffer_.size() - scanned_);
@@ -160,7 +161,7 @@ bool copy_cutter::read_start()
     return true;
 }
 
-// scanned_ is at the length of a field that is not complete.
+// If a field is incomplete, scanned_ stays at its length.
 bool copy_cutter::read_fields()
 {
     while (fields_left_ > 0) {

@@ -38,7 +38,7 @@ void params::add_null(std::uint32_t type)
 void params::add_text(std::string_view value)
 {
     auto const begun = values_.size();
-    // One that is too long is not even copied.
+    // A value that is too long is not even copied.
     if (value.size() > max_value_bytes) refuse("is longer than PostgreSQL takes");
     else values_ += value;
     end_value(begun, oids::unspecified, false);
@@ -64,7 +64,7 @@ void params::add_slot(std::size_t begun, std::size_t length, std::uint32_t type)
     slots_.push_back(slot{begun, static_cast<int>(length), type});
 }
 
-// The first problem counts. Called before the slot is added.
+// Keeps only the first problem. Called before the slot is added.
 void params::refuse(std::string_view why)
 {
     if (!problem_.empty()) return;

@@ -18,7 +18,7 @@ asio::awaitable<void> replica_set::impl::control()
 {
     db::connection connection{executor};
     open_connections.push_back(&connection);
-    db::backoff pauses{settings.database.retry, jitter_source()};
+    db::backoff pauses{settings.database.retry, db::jitter_source()};
     auto next_heartbeat = clock::now();
     auto made_in = generation;
     while (!stopping) {

@@ -25,7 +25,7 @@ std::string_view to_string(load_cause value) noexcept
 }
 
 replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::backoff_limits limits)
-    : pauses{limits, jitter_source()}, done{std::move(executor)}
+    : pauses{limits, db::jitter_source()}, done{std::move(executor)}
 {
 }
 

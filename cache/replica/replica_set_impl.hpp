@@ -6,7 +6,6 @@
 #include <pgtally/cache/event_dispatcher.hpp>
 #include <pgtally/cache/rate_limiter.hpp>
 #include <pgtally/cache/replica/catalog.hpp>
-#include <pgtally/cache/replica/jitter_source.hpp>
 #include <pgtally/cache/replica/loader.hpp>
 #include <pgtally/cache/replica/problems.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
@@ -14,6 +13,7 @@
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/connection.hpp>
 #include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/jitter_source.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 

@@ -1,4 +1,4 @@
-// What a connection_core does for a session: it waits for both directions and for callers at once.
+// The part of connection_core for sessions: waits for both directions and for callers at once.
 
 #include <pgtally/db/detail/connection_core.hpp>
 
@@ -8,8 +8,8 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
-/// Called when something can be read. Destroyed instead, along with its io_context, it takes with it
-/// the coroutine that waits, which nothing else would.
+/// The handler of a read wait. If Asio destroys it along with its io_context, it destroys the waiting coroutine,
+/// which nothing else would destroy.
 struct connection_core::read_ready {
     explicit read_ready(std::shared_ptr<readiness> given) noexcept : of(std::move(given)) {}
     read_ready(read_ready&&) noexcept = default;
@@ -23,7 +23,7 @@ struct connection_core::read_ready {
     {
         auto const ready = std::move(of);
         ready->awaits_read = false;
-        ready->readable = true;  // whatever it is, reading will say
+        ready->readable = true;  // whatever the error is, reading reports it
         if (ec != asio::error::operation_aborted) ready->turn.now();
     }
 
@@ -57,7 +57,7 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
         self->arrived_ = true;
     }
     if (ready->writable) {
-        // Ends the write interest that epoll would keep waking us for.
+        // Ends the write interest for which epoll would keep waking us.
         self->unwrap();
         self->wrap();
         self->ready_ = std::make_shared<readiness>();
@@ -68,7 +68,7 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     co_return alive;
 }
 
-// A plain function, for a coroutine of its own would cost each turn another frame.
+// A plain function: a coroutine would cost one more frame for each wait.
 void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool unsent)
 {
     if (conn_.socket() < 0) lose_pipeline(pq::result());
@@ -90,7 +90,7 @@ void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool 
 void connection_core::log_notices()
 {
     deliver_notices();
-    check_alive();  // the log hook may have closed
+    check_alive();  // the log hook may have closed the connection
 }
 
 void connection_core::nudge() noexcept
@@ -100,8 +100,8 @@ void connection_core::nudge() noexcept
     ready_->turn.soon();
 }
 
-// In a pipeline the first failed result may be some statement's own: only 57P01 and its like (an
-// operator or a crash ended the connection) speak of the connection.
+// In a pipeline the first failed result may belong to a statement. Only class 57P (57P01: an operator or a crash
+// ended the connection) concerns the connection.
 void connection_core::lose_pipeline(pq::result const& failed)
 {
     check_alive();

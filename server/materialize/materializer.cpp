@@ -1,4 +1,4 @@
-#include <pgtally/cache/replica/jitter_source.hpp>
+#include <pgtally/db/jitter_source.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/refusal_of_database.hpp>
 #include <pgtally/server/materialize/materializer.hpp>
@@ -85,7 +85,7 @@ void materializer::cut() noexcept
 
 asio::awaitable<void> materializer::run()
 {
-    db::backoff pauses{with_.database.retry, jitter_source()};
+    db::backoff pauses{with_.database.retry, db::jitter_source()};
     while (!over()) {
         co_await until_live();
         if (over() || (finishing_ && !has_lock_)) break;
