@@ -13,7 +13,7 @@ namespace pgtally {
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     : executor{std::move(chosen_executor)}
     , settings{std::move(chosen)}
-    , schedule{settings.database.retry, jitter_source()}
+    , schedule{settings.database.retry, db::jitter_source()}
     , control_wake{executor}
     , watch_wake{executor}
     , ended{executor}
