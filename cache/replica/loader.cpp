@@ -48,8 +48,8 @@ void take_rows(db::rows<truth_row> const& rows, load_target& target)
 
 }  // namespace
 
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
-                                        load_target& target)
+boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
+                                        load_times times, load_target& target)
 {
     // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
@@ -57,6 +57,7 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, std::string 
                               std::to_string(lock_timeout.count());
     if (auto const refusal = wanted(target).begin_load()) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
+    co_await by.prepare_load(connection);
     co_await connection.script(begin);
     // After a failover the name may lead to another database than the one that the definitions were read from. If the
     // definition changes later than this, an event reports it before the barrier comes back.
