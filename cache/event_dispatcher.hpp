@@ -10,7 +10,7 @@
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/event.hpp>
-#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/tally.hpp>
 
 #include <map>

@@ -66,6 +66,7 @@ void replica_set::impl::give_up_transport()
     // needed, and the next one will not be either.
     deaf_for_good = signs.sent && last_heartbeat_back == opened_at;
     transport_open = false;
+    schedule.transport_lost(0);
     events->restart(deaf_reason);
 }
 

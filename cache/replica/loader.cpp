@@ -14,7 +14,7 @@ namespace {
 
 using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
 
-// How long the source's lock may be waited for: behind it, whoever wants to write waits too.
+// How long a load waits for the source's lock. If a stronger lock is held or wanted, writers queue behind this request.
 constexpr std::chrono::milliseconds lock_timeout{10'000};
 
 constexpr char const* declare_load =
@@ -51,15 +51,15 @@ void take_rows(db::rows<truth_row> const& rows, load_target& target)
 boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
                                         load_target& target)
 {
-    // A name is [a-z][a-z0-9_]*: it needs no escaping in a literal.
+    // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
     std::string const begin = "begin isolation level read committed read only; set local lock_timeout = " +
                               std::to_string(lock_timeout.count());
-    wanted(target).begin_load();
+    if (auto const refusal = wanted(target).begin_load()) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
     co_await connection.script(begin);
-    // The name may lead to another database than the one that definitions were read from, as after a failover. What is
-    // altered later than this is told by an event before the barrier comes back.
+    // After a failover the name may lead to another database than the one that the definitions were read from. If the
+    // definition changes later than this, an event reports it before the barrier comes back.
     auto const meant = co_await read_fingerprint(connection, name);
     if (meant != wanted(target).definition().fingerprint) throw other_definition{};
     connection.set_timeout(times.answer + lock_timeout);

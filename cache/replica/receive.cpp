@@ -25,10 +25,7 @@ void replica_set::impl::on(transport::opened const&)
     opened_at = last_heartbeat_back = clock::now();
     next_look = clock::time_point{};
     watch_wake.notify();
-    if (std::exchange(ever_open, true)) {
-        ++counted.reconnects;
-        ++generation;  // this may be another server
-    }
+    if (schedule.transport_opened(0)) ++counted.reconnects;
     received.opened();
     ask_writes_again();
     if (!writes.empty()) control_wake.notify();
@@ -37,6 +34,7 @@ void replica_set::impl::on(transport::opened const&)
 void replica_set::impl::on(transport::lost const& e)
 {
     transport_open = false;
+    schedule.transport_lost(0);
     transport_trouble = e.reason;
     transport_trouble_permanent = e.permanent || (deaf_for_good && e.reason == deaf_reason);
     received.lost(e.reason, transport_trouble_permanent);

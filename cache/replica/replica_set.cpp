@@ -10,28 +10,10 @@
 
 namespace pgtally {
 
-std::string_view to_string(load_cause value) noexcept
-{
-    switch (value) {
-        case load_cause::start: return "start";
-        case load_cause::reconnect: return "reconnect";
-        case load_cause::reload: return "reload";
-        case load_cause::definition: return "definition";
-        case load_cause::reset: return "reset";
-        case load_cause::retry: return "retry";
-        case load_cause::audit: return "audit";
-    }
-    return "retry";
-}
-
-replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::backoff_limits limits)
-    : pauses{limits, db::jitter_source()}, done{std::move(executor)}
-{
-}
-
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     : executor{std::move(chosen_executor)}
     , settings{std::move(chosen)}
+    , schedule{settings.database.retry, jitter_source()}
     , control_wake{executor}
     , watch_wake{executor}
     , ended{executor}
@@ -85,8 +67,10 @@ void replica_set::impl::stop()
     if (std::exchange(stopping, true)) return;
     events->stop();
     for (auto* const connection : open_connections) connection->close();
-    for (auto const& each : loaders) each->connection.close();
-    for (auto const& [name, state] : loads) state->done.notify();
+    for (auto const& each : loaders) {
+        each->connection.close();
+        each->done.notify();
+    }
     let_audits_go();
     for (auto& [number, write] : writes) write.changed.notify();
     wake_loaders();

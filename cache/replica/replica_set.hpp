@@ -23,7 +23,7 @@
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
 #include <pgtally/cache/limits.hpp>
-#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/replica/audit.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
@@ -42,8 +42,6 @@
 #include <vector>
 
 namespace pgtally {
-
-std::string_view to_string(load_cause value) noexcept;
 
 class replica_set {
 public:

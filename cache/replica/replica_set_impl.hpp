@@ -4,13 +4,13 @@
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/event_dispatcher.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/rate_limiter.hpp>
 #include <pgtally/cache/replica/catalog.hpp>
 #include <pgtally/cache/replica/loader.hpp>
 #include <pgtally/cache/replica/problems.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/cache/replica/transport.hpp>
-#include <pgtally/db/backoff.hpp>
 #include <pgtally/db/connection.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/jitter_source.hpp>
@@ -33,15 +33,15 @@ struct replica_set::impl : event_dispatcher::owner {
     // How many keys of a load's difference are in the log.
     static constexpr std::size_t max_logged_drift = 20;
 
-    // Any role can send events that ask for a load, or for the definitions to be read: so many in quick succession are
-    // answered at once, then one in an interval. One tally's do not delay another's.
-    static constexpr int max_quick_reloads = 5, max_quick_readings = 10;
-    static constexpr std::chrono::milliseconds reload_interval{1'000}, reading_interval{250};
+    // Any role can send events that ask for the definitions to be read: so many in quick succession are answered at
+    // once, then one in an interval.
+    static constexpr int max_quick_readings = 10;
+    static constexpr std::chrono::milliseconds reading_interval{250};
 
-    // Somebody wants to know whether a tally is the truth.
+    // A caller that waits for an audit. It outlives the audit if the caller is slow.
     struct audit_request {
-        std::string epoch;      // of the tally that was asked about
-        bool compared = false;  // what comes now can only be added
+        std::string epoch;      // of the tally when the audit was requested
+        bool compared = false;  // the comparison is complete: a loss no longer ends the audit
         bool done = false;
         audit_report report;
         db::detail::signal changed;
@@ -50,26 +50,6 @@ struct replica_set::impl : event_dispatcher::owner {
             : epoch{std::move(of)}, changed{std::move(executor)}
         {
         }
-    };
-
-    // What concerns the loads of one tally. It outlives the tally while a load of it is under way.
-    struct load_state {
-        bool wanted = false, running = false, gone = false;
-        load_cause cause = load_cause::start;          // of the load that is wanted
-        load_cause running_cause = load_cause::start;  // of the one under way
-        std::uint64_t number = 0;                      // of the load under way: a barrier that comes late finds another
-        clock::time_point not_before = clock::time_point::min();
-        std::uint64_t definitions_needed = 0;  // no load before they were read so often
-        rate_limiter reloads{reload_interval, max_quick_reloads};
-        std::optional<cache::load_report> report;
-        db::backoff pauses;
-        db::detail::signal done;
-        db::connection* loading_on = nullptr;  // while it runs
-        std::shared_ptr<audit_request> audit;  // that is wanted or under way
-        std::vector<std::string> problems;     // that the database knows
-        bool held = false;                     // not to be loaded: its source is lost
-
-        load_state(asio::any_io_executor executor, db::backoff_limits limits);
     };
 
     // A transaction that somebody wants to see applied.
@@ -88,12 +68,22 @@ struct replica_set::impl : event_dispatcher::owner {
     struct write_barrier;
     class own_barrier;
 
-    // One connection that loads, and its turn to look for work.
+    // A connection that loads, and the load that it carries out.
     struct loader {
         db::connection connection;
-        std::uint64_t generation = 0;  // in which it was made
-        db::detail::signal work;
-        explicit loader(asio::any_io_executor executor) : connection{executor}, work{executor} {}
+        std::uint64_t generation = 0;               // of the connection
+        db::detail::signal work;                    // there may be an order
+        std::optional<load_schedule::order> order;  // while it is carried out
+        std::optional<cache::load_report> report;   // once the tables are compared
+        db::detail::signal done;                    // the barrier is back, or the load was given up
+
+        explicit loader(asio::any_io_executor executor) : connection{executor}, work{executor}, done{executor} {}
+    };
+
+    // How a load ended, if it did not succeed.
+    struct load_ending {
+        std::optional<std::string> failure;  // its text
+        bool given_up = false, permanent = false, other_definition = false;
     };
 
     impl(asio::any_io_executor chosen_executor, config chosen);
@@ -155,35 +145,34 @@ struct replica_set::impl : event_dispatcher::owner {
 
     // audits.cpp
     asio::awaitable<audit_report> audit(std::string name, clock::time_point until);
-    asio::awaitable<void> audit_loaded(loader& mine, std::string name, std::shared_ptr<load_state> state);
-    void end_audit(std::string const& name, load_state& state, audit_outcome outcome, std::string why);
-    void audit_compared(std::string const& name, load_state& state, std::vector<std::string> reasons);
-    void audit_ended(std::string const& name, load_state& state, bool other, std::string const& why);
+    asio::awaitable<void> finish_audit(loader& mine);
+    void audit_compared(loader& mine, std::vector<std::string> reasons);
+    void end_audit(std::string const& name, audit_outcome outcome, std::string why);
     void look_at_audits();
     void let_audits_go();
-    bool audit_under_way() const noexcept;
 
-    // loads.cpp
+    // loads.cpp: what `schedule` orders
     asio::awaitable<void> load_forever(loader& mine);
-    asio::awaitable<void> load_one(loader& mine, std::string name);
-    asio::awaitable<void> attempt_load(loader& mine, std::string name, std::shared_ptr<load_state> state);
-    asio::awaitable<void> await_barrier(loader& mine, std::string name, std::shared_ptr<load_state> state);
-    asio::awaitable<void> compare(std::string name, std::shared_ptr<load_state> state);
-    void take_report(load_state& state, std::optional<cache::load_report> report);
-    void load_done(std::string const& name, load_state& state, clock::time_point began);
+    asio::awaitable<void> load_one(loader& mine);
+    asio::awaitable<void> attempt_load(loader& mine);
+    asio::awaitable<void> await_barrier(loader& mine);
+    asio::awaitable<void> compare(loader& mine);
+    cache::tally* target_of(loader const& mine) noexcept;
+    void take_report(loader& mine, std::optional<cache::load_report> report);
+    void load_done(loader& mine);
     void log_drift(std::string const& name, cache::load_report const& report);
-    void load_failed(std::string const& name, load_state& state, std::string const& why, bool permanent);
+    void end_load(loader& mine, std::optional<load_ending> const& ending);
+    void load_failed(load_schedule::order const& order, cache::tally& tally, load_ending const& ending);
     void want_load(std::string_view name, load_cause cause) override;
-    void plan_load(std::string_view name, load_cause cause);
-    std::optional<std::string> next_load(clock::time_point now, clock::time_point& wake_at);
     void wake_loaders();
-    bool definitions_current() const noexcept { return definitions_asked == definitions_read; }
 
     asio::any_io_executor executor;
     config settings;
     std::unique_ptr<transport> events;
     tallies replicas;
-    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads;
+    load_schedule schedule;
+    std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;  // wanted or under way, by tally
+    std::map<std::string, std::vector<std::string>, std::less<>> known_problems;  // by tally
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
     event_dispatcher received{replicas, expected, *this};
@@ -191,9 +180,7 @@ struct replica_set::impl : event_dispatcher::owner {
     std::uint64_t last_write = 0;
     counters counted;
 
-    std::uint64_t generation = 0;  // of connections: those of another are not used any more
-    bool stopping = false, transport_open = false, ever_open = false, definitions_known = false;
-    std::uint64_t definitions_asked = 1, definitions_read = 0;  // equal: they are current
+    bool stopping = false, transport_open = false, definitions_known = false;
     rate_limiter readings{reading_interval, max_quick_readings};
     int schema_version = 0;
     std::string transport_trouble, control_trouble;

@@ -46,22 +46,23 @@ void replica_set::impl::take_problems(std::vector<tally_problems> const& found)
 
 void replica_set::impl::take_problems(tally_problems const& found, cache::tally& tally)
 {
-    auto& state = *loads.find(found.name)->second;
-    auto const news = news_of(state.problems, found.all);
+    auto& known = known_problems[found.name];
+    auto const news = news_of(known, found.all);
     for (auto const& each : news.appeared) {
         log(each == found.lost_source ? db::level::error : db::level::warn, "tally " + found.name + ": " + each);
     }
     for (auto const& each : news.gone) log(db::level::info, "tally " + found.name + ": no longer: " + each);
-    state.problems = found.all;
+    known = found.all;
     counted.tallies[found.name].problems = found.all.size();
 
-    bool const had_source = !std::exchange(state.held, found.lost_source.has_value());
-    if (state.held) {
+    if (found.lost_source) {
+        schedule.hold(found.name);
         tally.fail(*found.lost_source);
         give_up_load(found.name);
-    } else if (!state.wanted && (!had_source || concerns_partitions(news))) {
-        want_load(found.name, load_cause::reload);
+        return;
     }
+    schedule.release(found.name);
+    if (concerns_partitions(news) && !schedule.wanted(found.name)) want_load(found.name, load_cause::reload);
 }
 
 }  // namespace pgtally
