@@ -13,22 +13,13 @@ namespace pgtally {
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     : executor{std::move(chosen_executor)}
     , settings{std::move(chosen)}
-    , schedule{settings.database.retry, jitter_source()}
+    , schedule{settings.database.retry, db::jitter_source()}
     , control_wake{executor}
     , watch_wake{executor}
     , ended{executor}
 {
-    events = make_notify_transport(executor, settings.database);
+    events = make_notify_transport(executor, session_config(session_kind::transport, settings.database));
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
-}
-
-// Barriers need not be flushed to disk, nor to a standby, before they are heard of.
-db::config replica_set::impl::connection_settings() const
-{
-    auto result = settings.database;
-    result.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost, and made anew
-    result.on_connect.emplace_back("set synchronous_commit = local");
-    return result;
 }
 
 // Runs a coroutine beside the others; when the last of them has ended, so does `run`. They end by `stop` only: an
