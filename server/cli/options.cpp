@@ -272,7 +272,8 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         }
     }
     return wrong_usage{"pgtally: " + shown(name) +
-                       " is not a command; allowed is serve, install, uninstall, check or audit\n\n" + std::string{usage}};
+                       " is not a command; allowed is serve, install, uninstall, check or audit\n\n" +
+                       std::string{usage}};
 }
 
 }  // namespace pgtally::server

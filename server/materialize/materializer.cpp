@@ -1,6 +1,6 @@
 #include <pgtally/db/jitter_source.hpp>
-#include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/database_errors.hpp>
+#include <pgtally/server/base/log.hpp>
 #include <pgtally/server/materialize/materializer.hpp>
 
 #include <boost/asio/post.hpp>
