@@ -52,7 +52,7 @@ struct limits {
 
     std::size_t bypass_connections = 2;            // in the pool
     std::size_t max_waiting_bypass = 16;           // for a connection; more: 503
-    std::chrono::seconds bypass_queue_timeout{2};  // so long for one of them; then 503
+    std::chrono::seconds bypass_queue_timeout{2};  // for a connection; then 503
     std::chrono::seconds bypass_timeout{5};        // of the statement
 
     // Materialization
