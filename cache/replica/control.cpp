@@ -27,7 +27,7 @@ asio::awaitable<void> replica_set::impl::control()
             if (made_in != schedule.generation()) connection.close();
             if (!connection.is_open()) {
                 made_in = schedule.generation();
-                co_await connection.connect(connection_settings());
+                co_await connection.connect(session_config(session_kind::control, settings.database));
                 want_definitions();
             }
             co_await control_turn(connection);

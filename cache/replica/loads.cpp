@@ -138,7 +138,9 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine)
 {
     if (mine.generation != mine.order->generation) mine.connection.close();
     mine.generation = mine.order->generation;
-    if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
+    if (!mine.connection.is_open()) {
+        co_await mine.connection.connect(session_config(session_kind::loader, settings.database));
+    }
     load_times const times{answer_time(), settings.load_patience};
     target into{[this, &mine] { return target_of(mine); }};
     auto const* const wanted = target_of(mine);

@@ -42,15 +42,6 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
 }
 
-// A barrier need not be flushed to a standby before it comes back.
-db::config replica_set::impl::connection_settings() const
-{
-    auto result = settings.database;
-    result.recovery_timeout = std::chrono::milliseconds{0};  // a late answer counts as lost; the connection is made anew
-    result.on_connect.emplace_back("set synchronous_commit = local");
-    return result;
-}
-
 // Runs a coroutine beside the others. `run` ends when the last of them has ended. An exception out of one is a defect; it
 // stops all of them.
 void replica_set::impl::start(asio::awaitable<void> coroutine, char const* name)

@@ -11,6 +11,7 @@
 #include <pgtally/cache/replica/loader.hpp>
 #include <pgtally/cache/replica/problems.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/replica/transport_slot.hpp>
 #include <pgtally/db/connection.hpp>
@@ -81,7 +82,6 @@ struct replica_set::impl : event_dispatcher::owner {
     void log(db::level level, std::string const& line) const;
     void end_turn();
     std::unique_ptr<barrier_wait> expect_barrier();
-    db::config connection_settings() const;
     // The longest time for what takes none: a heartbeat or barrier to come back, an answer that needs no work.
     std::chrono::milliseconds answer_time() const noexcept
     {

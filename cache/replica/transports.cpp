@@ -14,7 +14,7 @@ asio::awaitable<void> replica_set::impl::run_transport(std::shared_ptr<transport
 void replica_set::impl::open_transport(std::size_t index)
 {
     auto& slot = transports[index];
-    slot.channel = slot.kind.make(executor, settings.database);
+    slot.channel = slot.kind.make(executor, session_config(session_kind::transport, settings.database));
     slot.watch = transport_watch{slot.kind.name, settings.heartbeat};
     slot.within_transaction = false;
     start(run_transport(slot.channel), "transport");
