@@ -28,10 +28,8 @@ tally::tally(cache::definition what, limits const& bounds)
 
 tally::~tally()
 {
-    // Subscribers hear of it when they ask next; who is to be woken for that is no longer ours to know.
-    auto const orphans = feed_.members();
-    for (auto* const who : orphans) {
-        feed_.leave(*who);
+    // A wake may destroy other subscriptions of this tally: take them out one at a time.
+    while (auto* const who = feed_.remove_any()) {
         who->tally_ = nullptr;
         who->owner().wake(*who);
     }
@@ -365,7 +363,7 @@ void tally::start_over()
     revision_ = remembered_from_ = 0;
     served_ = counter_table{definition_.kind(), definition_.counters.size()};
     zeros_.assign(definition_.counters.size(), 0);
-    for (auto* const who : feed_.members()) who->start_over();
+    feed_.start_over();
     set_state(state::loading, {});
 }
 

@@ -26,6 +26,10 @@
 //
 // Not promised: freshness. `state` tells what the counters are worth.
 //
+// Lifetime: subscriptions may outlive the tally. Its destructor wakes each of them once; they are `dropped` then.
+//
+// Threads: one.
+//
 // Errors: a step of a load that is out of turn is refused, in every build, and ends the load under way. A step that
 // cannot succeed, for instance because there are too many keys, answers why and ends the load too.
 
@@ -84,6 +88,7 @@ public:
 
     // What is served
 
+    // Views and references are valid until the next call that changes the tally.
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
     std::string const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
@@ -106,6 +111,7 @@ public:
 
     // Events
 
+    // Applies an event of this tally, or keeps it for the load. An event that does not fit changes nothing.
     outcome apply(event const& e);
 
     // The steps of a load. The first four answer why the load cannot go on, if it cannot; the load is ended then.
@@ -129,7 +135,8 @@ public:
     void fail(std::string reason);
 
     // Takes a definition with the same name and the same kind of keys. If it counts something else, the tally starts
-    // over: a new epoch, state `loading`, no counters. Answers whether it does.
+    // over: a new epoch, state `loading`, no counters. Returns whether it does.
+    //
     // Preconditions: the name and the kind of keys are those of the present definition.
     bool redefine(cache::definition what);
 
@@ -137,6 +144,8 @@ public:
 
     feed& subscribers() noexcept { return feed_; }
     limits const& bounds() const noexcept { return limits_; }
+
+    // How often the state, its reason or the epoch changed. A subscription compares it with the number that it sent.
     std::uint64_t state_changes() const noexcept { return state_changes_; }
 
 private:

@@ -1,2 +1,2 @@
-// Asio's own code: other files see its declarations only (BOOST_ASIO_SEPARATE_COMPILATION).
+// Compiles Asio once; other files only see its declarations (BOOST_ASIO_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>

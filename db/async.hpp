@@ -16,32 +16,36 @@
 #include <tuple>
 #include <utility>
 
-/// Operations for who does not write coroutines. Each operation `x(...)` that gives an
-/// asio::awaitable<T>, but for those with a body to be awaited (savepoint, in_transaction of a
-/// connection), has a twin `async_x(..., token)`, whose last argument is any completion token
-/// of Asio's: a callback, use_future, deferred, use_awaitable, as_tuple(...), bind_executor(...).
+/// Completion-token overloads. Each operation `x(...)` that returns asio::awaitable<T> has a twin `async_x(...,
+/// token)`. The last argument is any Asio completion token: a callback, use_future, deferred, use_awaitable,
+/// as_tuple(...), bind_executor(...). Operations that await a caller's body (savepoint, and in_transaction of a
+/// connection) have no twin.
 ///
 ///     connection.async_query("select $1::int", 7, [](std::exception_ptr failure, db::result_set result) {...});
 ///     std::future<db::result_set> later = session.async_query("select 1", asio::use_future);
 ///
 /// Guarantees
-///  - The signature is void(std::exception_ptr, T), or void(std::exception_ptr) where T is void:
-///    futures and coroutines throw what the twin throws, db::error as it is; callbacks have
-///    error_of() and code_of() (attempt.hpp). T is default-constructed beside an exception.
-///  - The completion handler is called once, on its associated executor, by default the object's;
-///    never from inside the call that starts the operation. What it throws leaves the function that
-///    runs the executor (io_context::run).
-///  - The arguments are copied before async_x returns. The operation itself starts on the object's
-///    executor, at once where the caller runs on it: so async_x, alone of all members, may be called
-///    by any thread, as long as the object is neither moved nor destroyed meanwhile.
-///  - The operation needs nothing of the object: destroying it ends the operation, and its handler
-///    is called.
-///  - Cancellation by the slot of the handler, of type `terminal`, is that of the awaiting coroutine.
-///    It may be emitted by whichever thread uses the signal: it takes effect on the object's executor.
+///  - The completion signature is void(std::exception_ptr, T), or void(std::exception_ptr) if T is void. T is
+///    default-constructed if there is an exception.
+///  - The completion handler is called once, on its associated executor (by default the object's), and never from
+///    inside the initiating call. An exception from the handler leaves the function that runs the executor
+///    (io_context::run).
+///  - The arguments are copied before async_x returns.
+///  - A `deferred` operation starts when it is called, once.
 ///
 /// Not promised
-///  - That a handler is called at all after its execution context was stopped or destroyed.
-///  - `deferred` starts the operation when it is called, once.
+///  - A handler may never be called if its execution context is stopped or destroyed first.
+///
+/// *Lifetime*: the operation does not use the object. Destroying the object ends the operation, and its handler
+/// is called.
+///
+/// *Threads*: async_x may be called from any thread, unlike all other members, if the object is neither moved nor
+/// destroyed meanwhile. The operation starts on the object's executor, at once if the caller already runs on it.
+/// Cancellation of type `terminal` through the handler's slot acts like cancellation of the awaiting coroutine.
+/// The signal may be emitted by the thread that uses it; it takes effect on the object's executor.
+///
+/// *Errors*: futures and coroutines throw what the twin throws, including db::error. Callbacks use error_of() and
+/// code_of() (attempt.hpp).
 namespace pgtally::db::detail {
 
 namespace asio = boost::asio;
@@ -58,7 +62,7 @@ struct completion<void> {
 template <class Token, class T>
 concept token_for = asio::completion_token_for<Token, typename completion<T>::signature>;
 
-/// What cancels one operation, wherever that is asked for.
+/// Cancels one operation, from any thread.
 struct canceller {
     explicit canceller(asio::any_io_executor of) : executor(std::move(of)) {}
 
@@ -66,7 +70,7 @@ struct canceller {
     asio::cancellation_signal signal{};
 };
 
-/// A handler that has another cancellation slot, and an executor in any case.
+/// A handler with its own cancellation slot and a fallback executor.
 template <class Handler>
 class completion_handler {
 public:
@@ -97,10 +101,10 @@ private:
     std::shared_ptr<canceller> canceller_;
 };
 
-/// Runs an operation on an executor, then calls a handler: co_spawn, but for cancellation. Before
-/// Boost 1.83 that leaves a signal to the executor which may be gone when it comes to it; here it is
-/// shared, and what is left in the handler's slot afterwards does nothing. And it is posted: a
-/// coroutine of co_spawn that is cancelled before its first suspension loses its handler.
+/// Runs an operation on an executor, then calls a handler: co_spawn with safe cancellation. Before Boost 1.83,
+/// co_spawn leaves the executor a signal that may already be destroyed; here the signal is shared, and a slot
+/// that is emitted too late does nothing. The signal is posted, because a co_spawn coroutine that is cancelled
+/// before its first suspension loses its handler.
 struct spawn_operation {
     template <class Handler, class T>
     void operator()(Handler handler, asio::any_io_executor executor, asio::awaitable<T> operation) const
@@ -117,7 +121,7 @@ struct spawn_operation {
     }
 };
 
-/// Starts an operation that owns all it uses.
+/// Starts an operation that owns everything it uses.
 template <class T, token_for<T> Token>
 auto start(asio::any_io_executor executor, asio::awaitable<T> operation, Token&& token)
 {
@@ -125,7 +129,7 @@ auto start(asio::any_io_executor executor, asio::awaitable<T> operation, Token&&
                                                                           std::move(operation));
 }
 
-/// The same for a call whose last argument is the token: `make` gives the operation for the others.
+/// Starts the operation that `make` returns for all arguments but the last one, which is the token.
 template <class Make, class... Args>
 auto start_with(asio::any_io_executor executor, Make const& make, Args&&... values_and_token)
 {

@@ -11,25 +11,24 @@
 #include <type_traits>
 #include <utility>
 
-/// Errors as values, for who prefers them to exceptions.
+/// Errors as values, for callers that prefer them to exceptions.
 namespace pgtally::db {
 
 namespace asio = boost::asio;
 
-/// What an operation gave, or the error that it failed by. value() throws that error itself; error()
-/// gives a copy.
+/// The result of an operation, or its error. value() throws that error; error() returns a copy.
 template <class T>
 using outcome = boost::system::result<T, error>;
 
-/// Where outcome::value() finds it.
+/// The customization point of boost::system::result: outcome::value() calls it to throw.
 [[noreturn]] void throw_exception_from_error(error const& failure, boost::source_location const& where);
 
-/// Waits for an operation and gives its outcome:
+/// Awaits an operation and returns its outcome:
 ///
 ///     auto const added = co_await db::attempt(connection.query("insert into post (id) values ($1)", 7));
 ///     if (!added && added.error().state().is("23505")) ...
 ///
-/// Throws what is not a db::error as it is; among that is Asio's own system_error where a cancelled
+/// *Errors*: passes on every exception that is not a db::error. Asio throws its own system_error if a cancelled
 /// coroutine awaits again.
 template <class T>
 asio::awaitable<outcome<T>> attempt(asio::awaitable<T> operation)
@@ -49,12 +48,13 @@ asio::awaitable<outcome<T>> attempt(asio::awaitable<T> operation)
     co_return outcome<T>(*failure);
 }
 
-/// For a completion handler of an async_x: why the operation failed, empty when it did not. A plain
-/// system_error, which Asio throws for a cancelled operation, becomes an error of the same code; what
-/// is neither is thrown (no memory, say).
+/// For a completion handler of an async_x: the error of the operation, or nothing if it succeeded. A plain
+/// system_error, which Asio throws for a cancelled operation, becomes an error with the same code.
+///
+/// *Errors*: rethrows every other exception (std::bad_alloc, for example).
 [[nodiscard]] std::optional<error> error_of(std::exception_ptr thrown);
 
-/// The same as a code alone; false when nothing failed.
+/// Like error_of(), but only the code; a code of 0 if the operation succeeded.
 [[nodiscard]] error_code code_of(std::exception_ptr thrown);
 
 }  // namespace pgtally::db

@@ -8,18 +8,18 @@
 
 namespace pgtally::db {
 
-/// Bounds of the pauses between two attempts. 0 < first <= cap; values outside are raised to fit.
+/// Bounds of the pause between two attempts. Range: 0 < first <= cap. Values outside the range are raised.
 struct backoff_limits {
     std::chrono::milliseconds first{100};
     std::chrono::milliseconds cap{10'000};
 };
 
-/// Growing pauses: the n-th is drawn evenly from [first, min(cap, first * 2^n)], so that clients
-/// that lost the same server do not return in step. Pure: chance comes from outside, time is not
+/// Growing pauses: pause n is drawn evenly from [first, min(cap, first * 2^n)], so that clients that lost the
+/// same server do not reconnect in step. A pure class: the caller supplies the random numbers, and no clock is
 /// read.
 class backoff {
 public:
-    /// random() yields numbers in [0, 1).
+    /// random() returns numbers in [0, 1).
     backoff(backoff_limits limits, std::function<double()> random)
         : first_(std::max(limits.first, std::chrono::milliseconds{1}))
         , cap_(std::max(limits.cap, first_))
@@ -27,10 +27,10 @@ public:
     {
     }
 
-    /// The next pause.
+    /// Returns the next pause.
     [[nodiscard]] std::chrono::milliseconds next()
     {
-        // Halving the cap instead of doubling the bound keeps the product from overflowing.
+        // The comparison halves the cap, because doubling the bound could overflow.
         bound_ = bound_.count() == 0 ? first_ : bound_;
         bound_ = bound_ > cap_ / 2 ? cap_ : bound_ * 2;
         auto const width = static_cast<double>((bound_ - first_).count());
@@ -38,7 +38,7 @@ public:
         return std::min(first_ + std::chrono::milliseconds{drawn}, bound_);
     }
 
-    /// Begins again with the shortest; call it after a while of health, not at the first success.
+    /// Starts again with the shortest pause. Call it after a period of health, not at the first success.
     void reset() noexcept { bound_ = std::chrono::milliseconds{0}; }
 
     [[nodiscard]] std::chrono::milliseconds cap() const noexcept { return cap_; }

@@ -12,19 +12,19 @@
 
 namespace pgtally::db {
 
-/// How a C++ type travels. types.hpp lists those that are known, and shows how to add one.
+/// How a C++ type is sent and received. types.hpp lists the known types and shows how to add one.
 ///
-///   static constexpr std::uint32_t type   its type in PostgreSQL; 0: it has no counterpart
-///   static constexpr bool typed           parameters: binary, of that type; otherwise text of
+///   static constexpr std::uint32_t type   the OID of its PostgreSQL type; 0: no counterpart
+///   static constexpr bool typed           parameters: true: binary, with this type; false: text of
 ///                                         unspecified type
-///   static std::string name()             for messages
+///   static std::string name()             the type's name in error messages
 ///   print(std::string& to, T)             parameters that are not typed: appends the text
-///   encode(std::string& to, T)            typed parameters, COPY: appends PostgreSQL's binary format
-///   takes(type) -> bool                   columns: those that it can be read from
-///   decode(type, bytes) -> T              columns, COPY: from the binary format
+///   encode(std::string& to, T)            typed parameters and COPY: appends PostgreSQL's binary format
+///   takes(type) -> bool                   columns: true if T can be read from a column of this type
+///   decode(type, bytes) -> T              columns and COPY: reads the binary format
 ///
-/// encode throws error (bad_parameter) for a value that PostgreSQL cannot hold; decode throws error
-/// (bad_result) for bytes that are not what the type promises, or a value that T cannot hold.
+/// *Errors*: encode throws error (bad_parameter) if PostgreSQL cannot hold the value. decode throws error
+/// (bad_result) if the bytes do not match the type or if T cannot hold the value.
 template <class T>
 struct codec {
     using unknown_type = void;
@@ -33,13 +33,13 @@ struct codec {
 template <class T>
 concept has_codec = !requires { typename codec<T>::unknown_type; };
 
-/// A type that can be a column of a result.
+/// A type that a result column can be read into.
 template <class T>
 concept column_type = has_codec<T> && requires(std::string_view bytes) {
     { codec<T>::decode(oids::text, bytes) } -> std::convertible_to<T>;
 };
 
-/// A type that can be a column of a binary COPY.
+/// A type that a column of a binary COPY can be written from and read into.
 template <class T>
 concept copy_type = column_type<T> && codec<T>::type != oids::unspecified &&
                     requires(std::string& to, T const& value) { codec<T>::encode(to, value); };
@@ -57,7 +57,7 @@ struct nullable<std::optional<T>> {
     static constexpr bool value = true;
 };
 
-/// T of std::optional<T> and of T.
+/// T, for both std::optional<T> and T.
 template <class T>
 using value_of = typename nullable<T>::type;
 template <class T>
@@ -67,14 +67,14 @@ inline constexpr bool is_nullable = nullable<T>::value;
 [[noreturn]] void throw_bad_result(std::string const& what);
 [[noreturn]] void throw_bad_parameter(std::string const& what);
 
-/// Network order. `size` is 2, 4 or 8.
+/// Integers in network byte order. `size` is 2, 4 or 8 bytes.
 void append_integer(std::string& to, std::uint64_t value, std::size_t size);
 std::uint64_t read_unsigned(std::string_view bytes) noexcept;
 
-/// Sign-extended; malformed unless bytes are as many as `size`: 2, 4 or 8.
+/// Reads a sign-extended integer. Throws bad_result unless `bytes` has `size` bytes: 2, 4 or 8.
 std::int64_t read_integer(std::string_view bytes, std::size_t size);
 
-/// Takes numbers and bytes off the front; what is cut is malformed.
+/// Takes numbers and bytes off the front. Throws bad_result if the input is too short.
 class reader {
 public:
     explicit reader(std::string_view bytes) : left_(bytes) {}

@@ -17,8 +17,8 @@ void append_quoted(std::string& to, std::string_view value)
     to += '"';
 }
 
-// array_send: dimensions, has-nulls, element type, then per dimension its size and lower bound, then
-// per element its length (-1: NULL) and bytes.
+// The format of array_send (src/backend/utils/adt/arrayfuncs.c): dimensions, has-nulls, element type; per
+// dimension its size and lower bound; per element its length (-1: NULL) and bytes.
 void append_array_header(std::string& to, std::size_t count, bool has_nulls, std::uint32_t element)
 {
     append_integer(to, count == 0 ? 0 : 1, 4);
@@ -56,7 +56,7 @@ array_reader::array_reader(std::string_view bytes) : in_(bytes)
     if (dimensions != 1) throw_bad_result("the array has more than one dimension");
     auto const count = in_.take_int32();
     in_.take(4);
-    // Each has a length: what is not there is not reserved either.
+    // Each element has a length field, so a count that cannot fit into the input reserves no memory.
     if (count < 0 || static_cast<std::size_t>(count) > in_.left() / length_size)
         throw_malformed("an array of impossible size");
     count_ = static_cast<std::size_t>(count);
@@ -78,13 +78,13 @@ void array_reader::end() const
 
 void throw_null_element(std::size_t number, std::string const& wanted)
 {
-    throw_bad_result("element " + std::to_string(number) + " of the array is NULL, asked for was " + wanted +
-                     "[] without");
+    throw_bad_result("element " + std::to_string(number) + " of the array is NULL, expected " + wanted +
+                     "[] without NULL");
 }
 
 void throw_element_type(std::uint32_t found, std::string const& wanted)
 {
-    throw_bad_result("the array is of " + oids::type_name(found) + ", asked for was " + wanted + "[]");
+    throw_bad_result("the array is " + oids::type_name(found) + "[], expected " + wanted + "[]");
 }
 
 }  // namespace pgtally::db::detail

@@ -15,17 +15,18 @@
 namespace pgtally::db {
 namespace detail {
 
-/// Appends a value between quotes, as array literals have them.
+/// Appends a value in double quotes, with the escapes of array literals (PostgreSQL manual, "Array Input and
+/// Output Syntax").
 void append_quoted(std::string& to, std::string_view value);
 
-/// The header of a binary array of one dimension (none if it is empty).
+/// Appends the header of a binary array of one dimension, or of none if it is empty.
 void append_array_header(std::string& to, std::size_t count, bool has_nulls, std::uint32_t element);
-/// Room for the length of an element, and its value when the element is there.
+/// Reserves the length field of an element, and fills it in when the element has been appended.
 std::size_t begin_element(std::string& to);
 void end_element(std::string& to, std::size_t begun);
 void append_null_element(std::string& to);
 
-/// The elements of a binary array, one by one.
+/// Reads the elements of a binary array one by one.
 class array_reader {
 public:
     explicit array_reader(std::string_view bytes);
@@ -33,9 +34,9 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] std::uint32_t element_type() const noexcept { return element_; }
 
-    /// False: the next element is NULL.
+    /// Reads the next element into `value`. Returns false if it is NULL.
     bool next(std::string_view& value);
-    /// All has been read; more is malformed.
+    /// Throws bad_result if bytes follow the last element.
     void end() const;
 
 private:
@@ -49,7 +50,7 @@ private:
 
 template <class T>
 concept element_type = !std::same_as<T, std::byte> && has_codec<value_of<T>> && !requires {
-    typename codec<value_of<T>>::element;  // no arrays of arrays
+    typename codec<value_of<T>>::element;  // arrays of arrays are not supported
 };
 
 }  // namespace detail

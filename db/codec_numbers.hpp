@@ -26,13 +26,13 @@ concept signed_column = integer<T> && std::is_signed_v<T> && (sizeof(T) >= 2);
 template <class T>
 concept unsigned_column = integer<T> && std::is_unsigned_v<T> && sizeof(T) == 4;
 
-/// The size in bytes of smallint, integer, bigint and xid8 (which reaches no 2^63); 0 for all others.
+/// The size in bytes of smallint, integer, bigint and xid8 (whose values stay below 2^63); 0 for other types.
 std::size_t integer_size(std::uint32_t type) noexcept;
 
 template <class T>
 void print_number(std::string& to, T value)
 {
-    std::array<char, 40> digits;  // a double's shortest form has at most 24
+    std::array<char, 40> digits;  // the shortest form of a double has at most 24
     auto const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     to.append(digits.data(), end);
 }
@@ -50,8 +50,8 @@ constexpr std::uint32_t integer_type(std::size_t size, bool is_signed) noexcept
 
 }  // namespace detail
 
-/// As a parameter any integer; as a column those with a counterpart: signed ones of 16, 32 and 64
-/// bits, and unsigned ones of 32 for oid and xid.
+/// Parameters: any integer type. Columns: signed integers of 16, 32 and 64 bits, and unsigned integers of 32 bits
+/// for oid and xid.
 template <detail::integer T>
 struct codec<T> {
     static constexpr std::uint32_t type = detail::integer_type(sizeof(T), std::is_signed_v<T>);

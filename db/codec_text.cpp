@@ -22,7 +22,7 @@ bool is_text(std::uint32_t type) noexcept
 
 std::string_view read_text(std::uint32_t type, std::string_view bytes)
 {
-    if (type == oids::jsonb) {  // one byte of version comes first
+    if (type == oids::jsonb) {  // a version byte precedes the text
         if (bytes.empty() || bytes.front() != '\1') throw_malformed("a jsonb of unknown version");
         bytes.remove_prefix(1);
     }
@@ -38,7 +38,7 @@ void append_text(std::string& to, std::string_view value)
 boost::uuids::uuid read_uuid(std::string_view bytes)
 {
     boost::uuids::uuid value{};
-    if (bytes.size() != value.size()) throw_malformed("a uuid of odd size");
+    if (bytes.size() != value.size()) throw_malformed("a uuid of the wrong size");
     std::copy(bytes.begin(), bytes.end(), value.begin());
     return value;
 }

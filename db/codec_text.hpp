@@ -14,7 +14,7 @@
 
 namespace pgtally::db {
 
-/// A JSON text, unparsed: for columns and parameters of json and jsonb. See also json.hpp.
+/// A JSON text that is not parsed, for columns and parameters of json and jsonb. json.hpp has parsed values.
 struct json {
     json() = default;
     explicit json(std::string value) : text(std::move(value)) {}
@@ -26,11 +26,11 @@ struct json {
 namespace detail {
 bool is_text(std::uint32_t type) noexcept;
 std::string_view read_text(std::uint32_t type, std::string_view bytes);
-void append_text(std::string& to, std::string_view value);  // refuses a NUL
+void append_text(std::string& to, std::string_view value);  // throws bad_parameter for a NUL
 boost::uuids::uuid read_uuid(std::string_view bytes);
 }  // namespace detail
 
-/// A view into the rows<> it came from.
+/// As a column: a view into the rows<> that it was read from.
 template <>
 struct codec<std::string_view> {
     static constexpr std::uint32_t type = oids::text;
@@ -53,7 +53,7 @@ struct codec<std::string> : codec<std::string_view> {
     }
 };
 
-/// As a parameter of unspecified type, so that json and jsonb both take it.
+/// As a parameter it has no type, so that both json and jsonb accept it.
 template <>
 struct codec<json> {
     static constexpr std::uint32_t type = oids::json;
@@ -68,7 +68,7 @@ struct codec<json> {
     }
 };
 
-/// A view into the rows<> it came from.
+/// As a column: a view into the rows<> that it was read from.
 template <>
 struct codec<std::span<std::byte const>> {
     using bytes_view = std::span<std::byte const>;

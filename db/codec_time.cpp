@@ -3,15 +3,15 @@
 namespace pgtally::db::detail {
 namespace {
 
-// A count of any unit in any other: 64 bits are not enough.
+// Converting a count between units needs more than 64 bits.
 __extension__ typedef __int128 wide;
 
-// datatype/timestamp.h: what PostgreSQL holds, from 4714-11-24 BC, the end excluded.
+// The range of src/include/datatype/timestamp.h: from 4714-11-24 BC; the end is excluded.
 constexpr std::int64_t infinity = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t minus_infinity = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t first_time = -211'813'488'000'000'000;
 constexpr std::int64_t end_of_time = 9'223'371'331'200'000'000;
-constexpr std::int64_t epoch_micros = 946'684'800'000'000;  // 2000-01-01 since 1970
+constexpr std::int64_t epoch_micros = 946'684'800'000'000;  // from 1970 to 2000-01-01
 constexpr std::int64_t micros_per_second = 1'000'000;
 
 constexpr std::int32_t infinite_date = std::numeric_limits<std::int32_t>::max();
@@ -26,7 +26,7 @@ wide floor_divide(wide value, wide by)
     return value % by < 0 ? quotient - 1 : quotient;
 }
 
-// Half to even, as std::chrono::round.
+// Rounds half to even, as std::chrono::round does.
 wide round_divide(wide value, wide by)
 {
     auto const down = floor_divide(value, by);
@@ -35,7 +35,7 @@ wide round_divide(wide value, wide by)
     return twice < by ? down : down + 1;
 }
 
-// min and max mean the infinities.
+// The least and greatest counts are reserved for the infinities.
 std::int64_t narrow(wide value, time_unit unit, char const* what)
 {
     if (value <= unit.min || value >= unit.max) throw_bad_result(what);
@@ -86,7 +86,7 @@ std::int64_t read_date(std::string_view bytes, time_unit unit)
 
 void append_calendar_date(std::string& to, std::chrono::year_month_day value)
 {
-    if (!value.ok()) throw_bad_parameter("is no date of the calendar");
+    if (!value.ok()) throw_bad_parameter("is not a calendar date");
     append_date(to, std::chrono::sys_days(value).time_since_epoch().count(), unit_of<std::chrono::days>());
 }
 

@@ -13,7 +13,7 @@
 namespace pgtally::db {
 namespace detail {
 
-/// A unit of time in seconds, and the least and greatest count of it that the C++ type has.
+/// The length of a unit of time in seconds, and the range of counts that the C++ type holds.
 struct time_unit {
     std::int64_t num;
     std::int64_t den;
@@ -21,13 +21,13 @@ struct time_unit {
     std::int64_t max;
 };
 
-/// From a count since 1970 to PostgreSQL's microseconds since 2000, rounded to the nearest; min and
-/// max are -infinity and infinity.
+/// Converts a count since 1970 into PostgreSQL's microseconds since 2000, rounded to the nearest; the least and
+/// greatest counts become -infinity and infinity.
 void append_time(std::string& to, std::int64_t count, time_unit unit);
-/// The other way round, rounded down.
+/// Converts PostgreSQL's microseconds into a count since 1970, rounded down.
 std::int64_t read_time(std::string_view bytes, time_unit unit);
 
-/// Days since 1970.
+/// `days` are counted since 1970.
 void append_date(std::string& to, std::int64_t days, time_unit unit);
 std::int64_t read_date(std::string_view bytes, time_unit unit);
 
@@ -39,9 +39,10 @@ constexpr time_unit unit_of() noexcept
 {
     using rep = typename Duration::rep;
     using period = typename Duration::period;
-    static_assert(std::signed_integral<rep>, "a time_point of integers, please: PostgreSQL counts microseconds");
+    static_assert(std::signed_integral<rep>,
+                  "a time_point needs an integer representation: PostgreSQL counts microseconds");
     static_assert(period::num <= 1'000'000'000 && period::den <= 1'000'000'000'000,
-                  "a time_point between picoseconds and decades, please");
+                  "a time_point needs a period between picoseconds and decades");
     return {period::num, period::den, std::numeric_limits<rep>::min(), std::numeric_limits<rep>::max()};
 }
 

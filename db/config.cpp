@@ -20,11 +20,11 @@ void detail::log(config const& settings, level at, std::string_view line) noexce
 {
     if (!settings.log) return;
     try {
-        // A copy: the hook may connect anew, which replaces the settings that hold it.
+        // A copy, because the hook may reconnect, which replaces the settings that hold it.
         auto const hook = settings.log;
         hook(at, line);
     } catch (...) {
-        // Nothing that is logged may fail for it.
+        // A log hook that throws must not fail the operation that logs.
     }
 }
 
@@ -37,7 +37,7 @@ void detail::log(config const& settings, level at, std::string_view line, std::s
         all.append(whose).append(": ").append(line);
         log(settings, at, all);
     } catch (...) {
-        // Nor for a lack of memory.
+        // Nor must a lack of memory for the line.
     }
 }
 

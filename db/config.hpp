@@ -11,51 +11,53 @@
 namespace pgtally::db {
 
 enum class level {
-    debug,  ///< every step
-    info,   ///< connected, connected again, NOTICE of the server
-    warn,   ///< lost, cannot connect, WARNING of the server
-    error,  ///< cannot be cured by waiting
+    debug,  ///< each step
+    info,   ///< connected, reconnected, a NOTICE of the server
+    warn,   ///< connection lost, connect failed, a WARNING of the server
+    error,  ///< a failure that waiting does not cure
 };
 
-/// How to reach a database and how to behave there. Copied by those who get it. An aggregate: make
-/// it before the co_await expression that passes it, never in it (g++ 12 destroys it twice).
+/// How to reach a database, and how to behave on the connection. Objects copy it.
+///
+/// *Preconditions*: this is an aggregate; give it a name before the co_await expression that passes it (g++ 12
+/// destroys a temporary twice).
 struct config {
-    /// libpq's keywords or a URI, several hosts allowed; empty: libpq's environment (PGHOST,
-    /// PGSERVICE, ...). Unless it (or the environment, or the service) says otherwise:
-    /// target_session_attrs= read-write, keepalives after 15 s every 5 s three times,
-    /// tcp_user_timeout 30 s. client_encoding is always UTF8. libpq's own connect_timeout is not
-    /// used.
+    /// libpq's keywords or a URI (PostgreSQL manual, "Connection Strings"); several hosts are allowed. If it is
+    /// empty, libpq uses its environment (PGHOST, PGSERVICE, ...). Defaults where the string, the environment and
+    /// the service file are silent: target_session_attrs=read-write; TCP keep-alive after 15 s, then every 5 s, 3
+    /// times; tcp_user_timeout 30 s. client_encoding is always UTF8. libpq's own connect_timeout has no effect.
     std::string conninfo{};
 
-    /// Used unless conninfo or PGAPPNAME gives one.
+    /// The application_name, if neither conninfo nor PGAPPNAME sets one.
     std::string application_name{"pgtally"};
 
-    /// SQL run after every physical connect, each by itself; one that fails fails the connect.
+    /// SQL statements to run after each physical connect, one by one. If one fails, the connect fails.
     std::vector<std::string> on_connect{};
 
-    /// For each address tried, as libpq's connect_timeout (name resolution and on_connect have as
-    /// much again). > 0.
+    /// The limit for each address, as with libpq's connect_timeout. Name resolution and on_connect have the same
+    /// limit each. Range: > 0.
     std::chrono::milliseconds connect_timeout{10'000};
 
-    /// For each operation; connection::set_timeout changes it. Of a row_stream, copy_in or copy_out: for
-    /// each of its calls. Of a session: for each call, its wait included. A listener does not use it.
-    /// 0: none.
+    /// The limit for one operation; 0: no limit. connection::set_timeout changes it. For a row_stream, copy_in or
+    /// copy_out it limits each call. For a session it limits each call including its wait. A listener ignores it.
     std::chrono::milliseconds query_timeout{0};
 
-    /// How long a connection may take to become usable again after an operation was left in the
-    /// middle: its deadline passed, its coroutine was cancelled, a stream was not read to the end.
-    /// The server is asked to stop, what it still sends is dropped; what does not end in time is
-    /// closed. 0: it is closed at once. A listener and a session do not use it.
+    /// The limit for recovery; 0: close at once. A connection recovers after an operation that ended early: its
+    /// deadline passed, its coroutine was cancelled, or a stream was not read to its end. Recovery asks the
+    /// server to stop and drops what it still sends. If recovery takes longer, the connection is closed. A
+    /// listener and a session ignore this limit.
     std::chrono::milliseconds recovery_timeout{5'000};
 
     backoff_limits retry{};
 
-    /// Receives one line at a time, without a line end; called on the executor. It may close the
-    /// connection. What it throws is ignored. Empty: silence.
+    /// Receives one line at a time, without a line end, on the executor; empty: no log. The hook may close the
+    /// connection. Its exceptions are ignored.
     std::function<void(level, std::string_view)> log{};
 
-    /// "host:port/dbname as user", for logs and errors: no password, whatever conninfo looks like.
-    /// Reads the environment and the service file; never throws but for memory.
+    /// "host:port/dbname as user" for logs and errors; never a password, whatever conninfo contains. Reads the
+    /// environment and the service file.
+    ///
+    /// *Errors*: throws only std::bad_alloc.
     [[nodiscard]] std::string redacted() const;
 };
 

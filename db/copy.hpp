@@ -16,35 +16,42 @@ namespace pgtally::db {
 
 namespace asio = boost::asio;
 
-/// COPY, the fastest way in and out: PostgreSQL manual, "COPY". Bytes pass as they are, in the format
-/// that the statement names (text, csv, binary); copy_format.hpp makes rows of them.
+/// COPY, the fastest way to write and read many rows (PostgreSQL manual, "COPY"; libpq, "Functions Associated
+/// with the COPY Command"). Bytes are passed unchanged, in the format that the statement names (text, csv,
+/// binary). copy_format.hpp and copy_text.hpp convert them to and from rows.
 ///
-/// Model: a copy is one statement that lasts. It has the connection until it is finished: other
-/// operations fail with busy. Destroyed before, a copy_in is taken back (no row of it stays), a copy_out
-/// is stopped, and the next operation waits until that is done (config::recovery_timeout).
+/// Model: a copy is one long operation. It occupies the connection until it is finished; other operations fail
+/// with busy. Memory: one chunk, whatever the total size. If the server reads more slowly than the caller writes,
+/// write() waits.
 ///
-/// Errors: error (server_error, connection_lost, timed_out, closed, busy). The connection's timeout is
-/// for each call. One call at a time. After an error that ends the copy further calls fail with closed.
+/// *Lifetime*: if a copy_in is destroyed early, it is undone and none of its rows stays. If a copy_out is
+/// destroyed early, it is stopped. In both cases the next operation of the connection waits for the end
+/// (config::recovery_timeout).
 ///
-/// Memory: a chunk, whatever the size of the whole: who writes faster than the server reads waits.
+/// *Threads*: as connection. One call at a time.
+///
+/// *Errors*: server_error, connection_lost, timed_out, closed, busy. The connection's timeout applies to each
+/// call. After an error that ends the copy, further calls fail with closed.
 
 /// `copy T from stdin`.
 class copy_in {
 public:
-    copy_in() = default;  ///< empty: to be assigned to
+    copy_in() = default;  ///< empty: only assignment is allowed
     explicit copy_in(detail::stream_ptr to) noexcept : to_(std::move(to)) {}
 
-    /// Some bytes, cut wherever you like; they must stay where they are until this is done. An error
-    /// that the server finds in them is told by finish(): libpq does not look before.
+    /// Sends bytes, cut anywhere. finish() throws the errors that the server finds in them, because libpq does
+    /// not look for errors before the end of the data.
+    ///
+    /// *Lifetime*: `data` must stay valid until the operation completes.
     asio::awaitable<void> write(std::string_view data) { return detail::write_copy(to_, data); }
 
-    /// The end of the data: gives the number of rows, once they are in.
+    /// Ends the data and returns the number of rows that were copied.
     asio::awaitable<std::uint64_t> finish() { return detail::finish_copy(to_); }
 
-    /// Takes it back: none of its rows stays, the server logs the reason.
+    /// Undoes the copy: none of its rows stays, and the server logs the reason.
     asio::awaitable<void> abandon(std::string reason) { return detail::abandon_copy(to_, std::move(reason)); }
 
-    /// The same with a completion token (see async.hpp).
+    /// The operations with a completion token (async.hpp).
     template <detail::token_for<void> Token>
     auto async_write(std::string_view data, Token&& token)
     {
@@ -68,21 +75,21 @@ private:
 /// `copy T to stdout`, `copy (select ...) to stdout`.
 class copy_out {
 public:
-    copy_out() = default;  ///< empty: to be assigned to
+    copy_out() = default;  ///< empty: only assignment is allowed
     explicit copy_out(detail::stream_ptr from) noexcept : from_(std::move(from)) {}
 
-    /// What has come, whole messages of the server's (in the text format: lines), some 64 KiB at most
-    /// but for a longer one; valid until the next call. Empty: the end.
+    /// Returns the next bytes; an empty view is the end. A chunk holds whole messages of the server (in the text
+    /// format: lines), 64 KiB at most, or one message if that is longer. The view is valid until the next call.
     asio::awaitable<std::string_view> read() { return detail::read_copy(from_); }
 
-    /// The same with a completion token (see async.hpp).
+    /// The operation with a completion token (async.hpp).
     template <detail::token_for<std::string_view> Token>
     auto async_read(Token&& token)
     {
         return detail::start(detail::executor_of(*from_), read(), std::forward<Token>(token));
     }
 
-    /// How many there were; 0 before the end.
+    /// The number of rows that were copied; 0 before the end.
     [[nodiscard]] std::uint64_t rows() const noexcept { return from_ ? detail::copied_rows(*from_) : 0; }
 
 private:

@@ -7,10 +7,10 @@ namespace pgtally::db::detail {
 namespace {
 
 constexpr std::string_view signature("PGCOPY\n\377\r\n\0", 11);
-constexpr std::size_t header_size = 11 + 4 + 4;  // and flags, and the extension's length
+constexpr std::size_t header_size = 11 + 4 + 4;  // signature, flags, length of the extension
 constexpr std::size_t count_size = 2;
 constexpr std::size_t length_size = 4;
-constexpr std::int64_t critical_flags = 0xffff'0000;  // nobody knows one since OIDs are gone
+constexpr std::int64_t critical_flags = 0xffff'0000;  // none has been defined since OIDs were removed
 constexpr std::int64_t trailer = -1;
 
 std::string place(std::uint64_t row, std::size_t column)
@@ -46,13 +46,13 @@ std::size_t begin_copy_value(std::string& to)
 void end_copy_value(std::string& to, std::size_t begun)
 {
     auto const length = to.size() - begun;
-    if (length > params::max_value_bytes) throw_bad_parameter("is longer than PostgreSQL takes");
+    if (length > params::max_value_bytes) throw_bad_parameter("is longer than PostgreSQL allows");
     for (std::size_t i = 0; i < length_size; ++i) to[begun - 1 - i] = static_cast<char>(length >> (8 * i) & 0xff);
 }
 
 void throw_copy_null(std::uint64_t row, std::size_t column)
 {
-    throw error(errc::bad_result, place(row, column) + ": NULL, asked for was a value");
+    throw error(errc::bad_result, place(row, column) + ": NULL, expected a value");
 }
 
 void throw_in_copy(errc code, std::uint64_t row, std::size_t column, error const& why)
@@ -62,7 +62,8 @@ void throw_in_copy(errc code, std::uint64_t row, std::size_t column, error const
 
 void copy_cutter::feed(std::string_view chunk)
 {
-    // What was read goes, once it is the greater part: each byte moves a few times at most.
+    // Discards the bytes that were read once they are more than half of the buffer, so each byte moves only a few
+    // times.
     if (row_begin_ > buffer_.size() / 2) {
         buffer_.erase(0, row_begin_);
         scanned_ -= row_begin_;
@@ -74,7 +75,7 @@ void copy_cutter::feed(std::string_view chunk)
 
 bool copy_cutter::next()
 {
-    // The row before has been read.
+    // The previous row has been read completely.
     if (state_ == state::start) row_begin_ = scanned_;
     if (state_ == state::header && !read_header()) return false;
     if (state_ == state::extension && !read_extension()) return false;
@@ -99,10 +100,10 @@ void copy_cutter::finish() const
 {
     if (state_ == state::done && has(1)) fail("bytes after the trailer");
     if (state_ == state::done) return;
-    if (state_ == state::header || state_ == state::extension) fail("cut within the header");
+    if (state_ == state::header || state_ == state::extension) fail("the data ends within the header");
     auto const within = state_ == state::fields ? row_ : row_ + 1;
-    if (state_ == state::fields || has(1)) fail("cut within row " + std::to_string(within));
-    fail("cut before the trailer");
+    if (state_ == state::fields || has(1)) fail("the data ends within row " + std::to_string(within));
+    fail("the data ends before the trailer");
 }
 
 std::int64_t copy_cutter::take_integer(std::size_t size)
@@ -114,13 +115,13 @@ std::int64_t copy_cutter::take_integer(std::size_t size)
 
 bool copy_cutter::read_header()
 {
-    // What is not COPY is told by its first bytes.
+    // Refuses input that is not in COPY's binary format at its first differing byte.
     auto const seen = std::min(signature.size(), buffer_.size());
     if (std::string_view(buffer_).substr(0, seen) != signature.substr(0, seen))
         fail("no signature of the binary format");
     if (!has(header_size)) return false;
     scanned_ += signature.size();
-    if ((take_integer(4) & critical_flags) != 0) fail("flags that nobody knows");
+    if ((take_integer(4) & critical_flags) != 0) fail("unknown flags");
     auto const extension = take_integer(4);
     if (extension < 0) fail("a header of negative length");
     extension_left_ = static_cast<std::size_t>(extension);
@@ -128,7 +129,7 @@ bool copy_cutter::read_header()
     return true;
 }
 
-// Nobody knows what it says: it is skipped.
+// No extension is defined; skips it (PostgreSQL manual, "COPY", "File Header").
 bool copy_cutter::read_extension()
 {
     auto const skipped = std::min(extension_left_, buffer_.size() - scanned_);
@@ -151,7 +152,7 @@ bool copy_cutter::read_start()
     }
     ++row_;
     if (count < 0 || static_cast<std::size_t>(count) != columns_) {
-        fail("row " + std::to_string(row_) + " has " + std::to_string(count) + " columns, asked for were " +
+        fail("row " + std::to_string(row_) + " has " + std::to_string(count) + " columns, expected " +
              std::to_string(columns_));
     }
     field_begin_ = scanned_;
@@ -160,7 +161,7 @@ bool copy_cutter::read_start()
     return true;
 }
 
-// scanned_ is at the length of a field that is not complete.
+// If a field is incomplete, scanned_ stays at its length.
 bool copy_cutter::read_fields()
 {
     while (fields_left_ > 0) {

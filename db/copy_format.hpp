@@ -11,23 +11,22 @@
 #include <type_traits>
 #include <utility>
 
-/// COPY's binary format to and from bytes; no I/O. copy_text.hpp has the text format.
+/// COPY's binary format, to and from bytes (PostgreSQL manual, "COPY", "Binary Format"). No I/O. copy_text.hpp
+/// has the text format.
 ///
-/// A Row is what it is for rows: a std::tuple, a plain struct or a single type, of the types of
-/// types.hpp but views and integers without a counterpart.
+/// A Row is a std::tuple, a plain struct or a single type, as for rows<>. Its fields have the types of types.hpp,
+/// except views and integers without a PostgreSQL counterpart.
 ///
-/// COPY sends no types, and converts nothing: each column must be exactly the type that its C++ type
-/// stands for. std::int32_t is integer and nothing else, db::json is json and not jsonb, float is
-/// real. Of the other side's columns only what lengths (and the element types of arrays) tell is
-/// checked: a date read as std::int32_t is a number without sense. So cast: `copy (select n::bigint
-/// from t) to stdout (format binary)`.
+/// COPY sends no types and converts nothing: each column must have exactly the PostgreSQL type of its C++ type.
+/// std::int32_t is integer and nothing else, db::json is json and not jsonb, float is real. A decoder can check
+/// only the lengths of values and the element types of arrays: a date that is read as std::int32_t gives a
+/// meaningless number. So write the cast: `copy (select n::bigint from t) to stdout (format binary)`.
 ///
-/// Encoders and decoders belong to one COPY. After an error they are of no use.
+/// *Lifetime*: an encoder or decoder serves one COPY. Do not use it after an error.
 namespace pgtally::db {
 
 struct copy_limits {
-    /// The longest row taken, in bytes with its lengths: what a decoder holds at most, besides the
-    /// last chunk that it was fed.
+    /// The largest row in bytes, including its length fields. A decoder holds at most this and the last chunk.
     std::size_t max_row_bytes{std::size_t{64} * 1024 * 1024};
 };
 
@@ -38,7 +37,7 @@ struct is_copy_column : std::bool_constant<copy_type<value_of<T>>> {};
 template <class T>
 struct is_owned : std::bool_constant<!is_view<T>> {};
 
-inline constexpr std::size_t max_copy_columns = 32'767;  // they are counted by 16 bits
+inline constexpr std::size_t max_copy_columns = 32'767;  // the format counts them in 16 bits
 
 void append_copy_header(std::string& to);
 void append_copy_trailer(std::string& to);
@@ -48,15 +47,16 @@ void end_copy_value(std::string& to, std::size_t begun);
 [[noreturn]] void throw_copy_null(std::uint64_t row, std::size_t column);
 [[noreturn]] void throw_in_copy(errc code, std::uint64_t row, std::size_t column, error const& why);
 
-/// Cuts a stream of chunks into rows, and these into fields.
+/// Cuts a stream of chunks into rows, and rows into fields.
 class copy_cutter {
 public:
     copy_cutter(std::size_t columns, copy_limits limits) : columns_(columns), max_row_bytes_(limits.max_row_bytes) {}
 
     void feed(std::string_view chunk);
-    /// Moves to the next complete row; false: it is not there yet, or there is none any more.
+    /// Moves to the next complete row. Returns false if that row is not complete yet or if there are no more
+    /// rows.
     bool next();
-    /// The next field of that row; nothing for NULL.
+    /// Returns the next field of the row; nothing for NULL.
     std::optional<std::string_view> field();
     [[nodiscard]] std::uint64_t row() const noexcept { return row_; }
     [[nodiscard]] bool done() const noexcept { return state_ == state::done; }
@@ -67,8 +67,8 @@ private:
         header,     ///< of the stream
         extension,  ///< of the header, of any length
         start,      ///< of a row, or the trailer
-        fields,     ///< a row's
-        done,       ///< the trailer has come
+        fields,     ///< of a row
+        done,       ///< the trailer was read
     };
 
     [[nodiscard]] bool has(std::size_t bytes) const noexcept { return buffer_.size() - scanned_ >= bytes; }
@@ -82,27 +82,27 @@ private:
     std::size_t columns_;
     std::size_t max_row_bytes_;
     std::string buffer_{};
-    std::size_t row_begin_ = 0;  // in the buffer, as the others
+    std::size_t row_begin_ = 0;  // offset in the buffer, as are the next ones
     std::size_t scanned_ = 0;
     std::size_t field_begin_ = 0;
     std::size_t fields_left_ = 0;
     std::size_t extension_left_ = 0;
-    std::uint64_t row_ = 0;  // 1: the first
+    std::uint64_t row_ = 0;  // 1 is the first row
     state state_ = state::header;
 };
 
 }  // namespace detail
 
-/// Appends rows in binary format. What is appended so far may be sent at any time.
+/// Appends rows in binary format. Everything appended so far may be sent at any time.
 template <class Row>
 class copy_encoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0 && traits::width <= detail::max_copy_columns);
-    static_assert(all_columns<Row, detail::is_copy_column>, "a column has a type that COPY cannot have: see above");
+    static_assert(all_columns<Row, detail::is_copy_column>, "COPY does not support the type of a column: see above");
 
 public:
-    /// Throws error (bad_parameter), which names row and column, for a value that PostgreSQL cannot
-    /// hold; `to` is then as it was.
+    /// *Errors*: throws error (bad_parameter), which names row and column, if PostgreSQL cannot hold a value.
+    /// `to` is then unchanged.
     void append(std::string& to, Row const& row)
     {
         auto const before = to.size();
@@ -118,7 +118,7 @@ public:
         }
     }
 
-    /// The trailer, to be sent last.
+    /// Appends the trailer. Send it last.
     void finish(std::string& to) const
     {
         if (rows_ == 0) detail::append_copy_header(to);
@@ -154,23 +154,26 @@ private:
     std::uint64_t rows_ = 0;
 };
 
-/// Reads rows in binary format from chunks of any size: fed until next() gives rows, and so on, then
-/// finish(). All throw error (bad_result), which names the row, for what is not COPY's format or not
-/// a Row; a row longer than copy_limits is refused as soon as its lengths tell.
+/// Reads rows in binary format from chunks of any size. Call feed(), then next() until it returns nothing;
+/// repeat; then call finish().
+///
+/// *Errors*: every member throws error (bad_result), which names the row, if the bytes are not in COPY's format
+/// or do not fit Row. A row longer than copy_limits is refused as soon as its length is known.
 template <class Row>
 class copy_decoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0 && traits::width <= detail::max_copy_columns);
-    static_assert(all_columns<Row, detail::is_copy_column>, "a column has a type that COPY cannot have: see above");
-    static_assert(all_columns<Row, detail::is_owned>, "a view of bytes that the next chunk replaces: take a string");
+    static_assert(all_columns<Row, detail::is_copy_column>, "COPY does not support the type of a column: see above");
+    static_assert(all_columns<Row, detail::is_owned>,
+                  "a view into a chunk that the next chunk replaces: use std::string");
 
 public:
     explicit copy_decoder(copy_limits limits = copy_limits()) : cutter_(traits::width, limits) {}
 
-    /// Copies the chunk. Take all rows there are before the next one: what is fed is kept until then.
+    /// Copies the chunk. Take all complete rows before the next call: unread bytes stay in memory until then.
     void feed(std::string_view chunk) { cutter_.feed(chunk); }
 
-    /// The next row that is complete; nothing: feed more, or it is done().
+    /// Returns the next complete row. Nothing: feed more, or done() is true.
     [[nodiscard]] std::optional<Row> next()
     {
         if (!cutter_.next()) return std::nullopt;
@@ -179,11 +182,10 @@ public:
         });
     }
 
-    /// The trailer has come: there are no more rows.
+    /// True if the trailer was read: there are no more rows.
     [[nodiscard]] bool done() const noexcept { return cutter_.done(); }
 
-    /// To be called when the server says that all was sent, and next() gave nothing: throws if
-    /// something is missing.
+    /// Call it when the server has sent everything and next() returned nothing. Throws if data is missing.
     void finish() const { cutter_.finish(); }
 
     [[nodiscard]] std::uint64_t rows() const noexcept { return cutter_.row(); }

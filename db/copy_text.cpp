@@ -9,9 +9,9 @@ namespace pgtally::db {
 namespace {
 
 constexpr std::string_view null_mark = "\\N";
-constexpr std::string_view end_mark = "\\.";  // in files; over the wire before PostgreSQL 7.4
+constexpr std::string_view end_mark = "\\.";  // in files, and in the protocol before PostgreSQL 7.4
 
-// What is written with a letter, and the letter.
+// Characters that are escaped by a letter, and that letter.
 constexpr std::pair<char, char> letters[] = {
     {'\b', 'b'}, {'\f', 'f'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'\v', 'v'}, {'\\', '\\'},
 };
@@ -39,7 +39,7 @@ int digit(char c) noexcept
     return 16;
 }
 
-// Up to `most` digits off the front; none: nothing.
+// Takes up to `most` digits off the front; nothing if there is none.
 std::optional<char> take_number(std::string_view& from, int base, std::size_t most)
 {
     unsigned value = 0;
@@ -50,7 +50,7 @@ std::optional<char> take_number(std::string_view& from, int base, std::size_t mo
     return count == 0 ? std::nullopt : std::optional<char>(static_cast<char>(value & 0xff));
 }
 
-// What stands behind a backslash, taken off the front: \b, \12, \x1f, or the character itself.
+// Takes the text after a backslash off the front: \b, \12, \x1f, or the character itself.
 char take_escaped(std::string_view& from)
 {
     if (auto const octal = take_number(from, 8, 3)) return *octal;
@@ -75,7 +75,7 @@ void copy_text_writer::append(std::string& to, std::span<field const> row)
         throw error(errc::bad_parameter, "COPY, row " + std::to_string(rows_ + 1) + why);
     };
     if (row.size() != columns_)
-        fail(" has " + std::to_string(row.size()) + " columns, asked for were " + std::to_string(columns_));
+        fail(" has " + std::to_string(row.size()) + " columns, expected " + std::to_string(columns_));
     for (std::size_t i = 0; i < row.size(); ++i) {
         if (row[i] && row[i]->find('\0') != std::string_view::npos)
             fail(", column " + std::to_string(i + 1) + " holds a NUL character");
@@ -97,7 +97,8 @@ copy_text_reader::copy_text_reader(std::size_t columns, copy_limits limits)
 
 void copy_text_reader::feed(std::string_view chunk)
 {
-    // What was read goes, once it is the greater part: each byte moves a few times at most.
+    // Discards the bytes that were read once they are more than half of the buffer, so each byte moves only a few
+    // times.
     if (begin_ > buffer_.size() / 2) {
         buffer_.erase(0, begin_);
         scanned_ -= begin_;
@@ -108,7 +109,7 @@ void copy_text_reader::feed(std::string_view chunk)
 
 std::optional<copy_text_reader::row> copy_text_reader::next()
 {
-    // A line feed in a value is written \n: each ends a row.
+    // A line feed inside a value is written as \n, so every line feed ends a row.
     auto const end = buffer_.find('\n', scanned_);
     scanned_ = end == std::string::npos ? buffer_.size() : end + 1;
     if (scanned_ - begin_ > max_row_bytes_) fail("is longer than " + std::to_string(max_row_bytes_) + " bytes");
@@ -128,14 +129,14 @@ std::optional<copy_text_reader::row> copy_text_reader::next()
 
 void copy_text_reader::finish() const
 {
-    if (begin_ < buffer_.size()) fail("has no end");
+    if (begin_ < buffer_.size()) fail("has no line end");
 }
 
 copy_text_reader::row copy_text_reader::split(std::string_view line) const
 {
     auto const tabs = static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t'));
     if (tabs + 1 != columns_)
-        fail("has " + std::to_string(tabs + 1) + " columns, asked for were " + std::to_string(columns_));
+        fail("has " + std::to_string(tabs + 1) + " columns, expected " + std::to_string(columns_));
     if (line.find('\r') != std::string_view::npos) fail("holds a bare carriage return");
     if (line.find('\0') != std::string_view::npos) fail("holds a NUL character");
     row result;

@@ -10,19 +10,19 @@
 #include <string_view>
 #include <vector>
 
-/// COPY's text format, with the delimiter and the NULL that it has by default; no I/O. A field is
-/// the text of a value as PostgreSQL prints it and reads it, or NULL.
+/// COPY's text format with its default delimiter and NULL (PostgreSQL manual, "COPY", "Text Format"). No I/O. A
+/// field is the text that PostgreSQL prints and reads for a value, or NULL.
 namespace pgtally::db {
 
 class copy_text_writer {
 public:
     using field = std::optional<std::string_view>;
 
-    /// columns >= 1.
+    /// *Preconditions*: columns >= 1.
     explicit copy_text_writer(std::size_t columns);
 
-    /// Throws error (bad_parameter), which names the row, for another count of fields and for a NUL;
-    /// `to` is then as it was. The format has no header and no trailer.
+    /// *Errors*: throws error (bad_parameter), which names the row, if the number of fields is wrong or a field
+    /// holds a NUL. `to` is then unchanged. The format has no header and no trailer.
     void append(std::string& to, std::span<field const> row);
 
     [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
@@ -32,24 +32,27 @@ private:
     std::uint64_t rows_ = 0;
 };
 
-/// Reads rows from chunks of any size: fed until next() gives rows, and so on, then finish(). All
-/// throw error (bad_result), which names the row, for another count of fields, a row longer than
-/// copy_limits and what PostgreSQL does not write (a bare carriage return, a NUL).
+/// Reads rows from chunks of any size. Call feed(), then next() until it returns nothing; repeat; then call
+/// finish().
+///
+/// *Errors*: every member throws error (bad_result), which names the row, if the number of fields is wrong, if a
+/// row is longer than copy_limits, or if a row holds what PostgreSQL does not write (a bare carriage return, a
+/// NUL).
 class copy_text_reader {
 public:
     using row = std::vector<std::optional<std::string>>;
 
-    /// columns >= 1.
+    /// *Preconditions*: columns >= 1.
     explicit copy_text_reader(std::size_t columns, copy_limits limits = copy_limits());
 
-    /// Copies the chunk. Take all rows there are before the next one: what is fed is kept until then.
+    /// Copies the chunk. Take all complete rows before the next call: unread bytes stay in memory until then.
     void feed(std::string_view chunk);
 
-    /// The next row that is complete; nothing: feed more, or there is none any more.
+    /// Returns the next complete row. Nothing: feed more, or there are no more rows.
     [[nodiscard]] std::optional<row> next();
 
-    /// To be called when the server says that all was sent, and next() gave nothing: throws if the
-    /// last row has no end.
+    /// Call it when the server has sent everything and next() returned nothing. Throws if the last row has no
+    /// line end.
     void finish() const;
 
     [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
@@ -62,10 +65,10 @@ private:
     std::size_t columns_;
     std::size_t max_row_bytes_;
     std::string buffer_{};
-    std::size_t begin_ = 0;    // of the row, in the buffer
-    std::size_t scanned_ = 0;  // no line ends before
-    std::uint64_t rows_ = 0;   // complete ones; the one being read is the next
-    bool ended_ = false;       // by the mark that files have
+    std::size_t begin_ = 0;    // offset of the row in the buffer
+    std::size_t scanned_ = 0;  // no line ends before this offset
+    std::uint64_t rows_ = 0;   // complete rows; the next one is being read
+    bool ended_ = false;       // by the end mark `\.`, which files have
 };
 
 }  // namespace pgtally::db

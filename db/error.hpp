@@ -13,13 +13,13 @@ namespace pgtally::db {
 
 using error_code = boost::system::error_code;
 
-/// Five characters that say what went wrong, by value. Empty when the server said nothing.
-/// The codes are those of PostgreSQL's appendix A.
+/// A SQLSTATE of five characters, by value; empty if the server sent none. PostgreSQL manual, appendix
+/// "PostgreSQL Error Codes".
 class sqlstate {
 public:
     sqlstate() = default;
 
-    /// Anything but five characters of 0-9 and A-Z is the empty state.
+    /// Text that is not five characters of 0-9 and A-Z gives the empty state.
     explicit sqlstate(std::string_view code) noexcept;
 
     [[nodiscard]] std::string_view view() const noexcept
@@ -29,7 +29,7 @@ public:
     [[nodiscard]] bool empty() const noexcept { return code_[0] == '\0'; }
     [[nodiscard]] bool is(std::string_view code) const noexcept { return view() == code; }
 
-    /// The first two characters: "08" is a lost connection, "28" a refused login.
+    /// Compares the first two characters: "08" is a lost connection, "28" a refused login.
     [[nodiscard]] bool in_class(std::string_view prefix) const noexcept
     {
         return !empty() && view().substr(0, 2) == prefix;
@@ -42,41 +42,38 @@ private:
 };
 
 enum class errc {
-    /// The connection string cannot be parsed, or contradicts itself. Waiting does not cure it.
+    /// The connection string cannot be parsed or contradicts itself. Waiting does not cure it.
     bad_config = 1,
-    /// No host could be reached, or none is what target_session_attrs asks for.
+    /// No host could be reached, or no host matches target_session_attrs.
     connect_failed,
-    /// A server was reached and refuses the password, the role or the database. Waiting does not cure
-    /// it, somebody must.
+    /// The server refuses the password, the role or the database. Waiting does not cure it.
     login_failed,
-    /// The connection broke while it was used; whether a statement took effect is not known.
+    /// The connection broke during use. It is unknown whether a statement took effect.
     connection_lost,
-    /// The deadline of the operation passed. The connection lives on if it can be brought to rest
-    /// (config::recovery_timeout); a session lives on in any case.
+    /// The deadline of the operation passed. The connection stays open if it recovers (config::recovery_timeout).
+    /// A session always stays open.
     timed_out,
-    /// The server refused a statement; the connection is usable, a transaction may be aborted.
+    /// The server refused a statement. The connection is usable; a transaction may be aborted.
     server_error,
-    /// The result has not the columns or values that were asked for, or a COPY is not where it belongs;
-    /// the connection is usable.
+    /// The result does not have the requested columns or values, or a COPY was sent where none is allowed. The
+    /// connection is usable.
     bad_result,
-    /// A statement or parameter that cannot be sent: it holds a NUL character, or a value that PostgreSQL
-    /// cannot hold.
+    /// A statement or parameter cannot be sent: it holds a NUL character or a value that PostgreSQL cannot hold.
     bad_parameter,
     /// The connection is not open, or was closed while the operation waited.
     closed,
-    /// Another operation is under way: on this connection, on this stream, or a second run() or next().
+    /// Another operation is in progress on this connection or stream, or run() or next() was called twice.
     busy,
-    /// Too many callers wait already; the statement was not sent.
+    /// Too many callers are waiting. The statement was not sent.
     overloaded,
-    /// The statement is not for a connection that others use, too: it leaves a transaction open, or
-    /// is a COPY.
+    /// The statement cannot run on a shared connection: it leaves a transaction open, or is a COPY.
     not_shareable,
 };
 
 boost::system::error_category const& db_category() noexcept;
 error_code make_error_code(errc code) noexcept;
 
-/// What PostgreSQL said, as far as it said it.
+/// What PostgreSQL said about an error; fields that it did not send are empty.
 struct diagnostics {
     sqlstate state{};
     std::string primary{};
@@ -85,15 +82,14 @@ struct diagnostics {
     std::string statement{};  ///< the SQL text, never its parameters
 };
 
-/// The one exception of this library. code() is an errc, or asio::error::operation_aborted when the
-/// waiting coroutine was cancelled (which Asio itself may throw too, as a plain system_error, where
-/// a cancelled coroutine awaits again). what() is one line: what failed, on what, why (SQLSTATE).
-/// None of the texts ever holds a connection string, a password or a parameter; but a server's
-/// primary() and detail() quote data ("Key (id)=(7) already exists"). Cheap to copy, and copying
-/// never throws.
+/// The exception type of this library. code() is an errc, or asio::error::operation_aborted if the waiting
+/// coroutine was cancelled. Asio throws its own plain system_error if a cancelled coroutine awaits again. what()
+/// is one line: what failed, on what, why (SQLSTATE). The texts contain no connection string, password or
+/// parameter. A server's primary() and detail() quote data ("Key (id)=(7) already exists"). Copying is cheap and
+/// does not throw.
 class error : public boost::system::system_error {
 public:
-    /// No error, code() is 0: what an outcome that succeeded has for error().
+    /// No error: code() is 0. error() of a successful outcome returns this.
     error();
     error(error_code code, std::string line, diagnostics said = diagnostics());
 
@@ -105,7 +101,7 @@ public:
     [[nodiscard]] std::string_view hint() const noexcept { return body_->said.hint; }
     [[nodiscard]] std::string_view statement() const noexcept { return body_->said.statement; }
 
-    /// True where trying again without a change on either side is in vain: bad_config, login_failed.
+    /// True if a retry without a change on either side cannot succeed: bad_config, login_failed.
     [[nodiscard]] bool permanent() const noexcept;
 
 private:
@@ -117,7 +113,7 @@ private:
 };
 
 namespace detail {
-/// "query on HOST failed: why (SQLSTATE)".
+/// Returns "query on HOST failed: why (SQLSTATE)".
 std::string failure_line(std::string_view what, std::string_view why, sqlstate const& state);
 }  // namespace detail
 

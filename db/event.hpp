@@ -9,28 +9,30 @@
 
 namespace pgtally::db {
 
-/// The process id of a server's backend; 0: none.
+/// The process ID of a server backend; 0: none.
 enum class backend_pid : std::int32_t {};
 
-/// A NOTIFY that arrived. The views live as long as the batch it came in.
+/// A notification (NOTIFY) that arrived.
+///
+/// *Lifetime*: the views are valid as long as the batch that contains them.
 struct notification {
     std::string_view channel{};
     std::string_view payload{};  ///< may be empty
-    db::backend_pid sender{};    ///< whose transaction notified
+    db::backend_pid sender{};    ///< the backend whose transaction sent it
 };
 
-/// LISTEN is committed for all channels, or a queue that grew too long was thrown away. Either way
-/// what was notified before may be missed: load again. Everything notified from here on comes.
+/// LISTEN is committed for all channels, or an overfull queue was discarded. In both cases earlier notifications
+/// may be missing: load again. Every later notification is delivered.
 struct listening {
-    std::uint64_t generation = 0;  ///< grows by one with each
+    std::uint64_t generation = 0;  ///< grows by one with each `listening`
 };
 
-/// The connection is lost, or cannot be made; the listener connects again by itself. What is notified
-/// before the next `listening` may be missed.
+/// The connection is lost or cannot be made. The listener reconnects by itself. Notifications before the next
+/// `listening` may be missing.
 struct lost {
     std::string reason{};    ///< one line, without secrets
-    sqlstate state{};        ///< if the server gave the reason
-    bool permanent = false;  ///< password, role, database, connection string: waiting does not cure it
+    sqlstate state{};        ///< empty if the server gave no reason
+    bool permanent = false;  ///< the password, role, database or connection string is wrong: waiting does not cure it
 };
 
 using event = std::variant<notification, listening, lost>;

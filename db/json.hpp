@@ -8,11 +8,12 @@
 
 #include <string>
 
-/// Lets a boost::json::value be a parameter and a column of json and jsonb. The one header that
-/// needs Boost.JSON: link Boost::json, or include <boost/json/src.hpp> once.
+/// Makes boost::json::value a parameter and a column of json and jsonb. This is the only header that needs
+/// Boost.JSON: link Boost::json, or include <boost/json/src.hpp> once.
 ///
-/// Numbers that fit neither std::int64_t nor std::uint64_t become double: take a db::json where
-/// digits matter. Deeper than 32 levels is bad_result, as Boost's parser has it.
+/// Numbers that fit neither std::int64_t nor std::uint64_t become double; use db::json if all digits matter.
+///
+/// *Errors*: values nested deeper than 32 levels, the limit of Boost's parser, are bad_result.
 template <>
 struct pgtally::db::codec<boost::json::value> : pgtally::db::codec_as<boost::json::value, pgtally::db::json> {
     static json to_base(boost::json::value const& value) { return json(boost::json::serialize(value)); }
@@ -21,7 +22,7 @@ struct pgtally::db::codec<boost::json::value> : pgtally::db::codec_as<boost::jso
     {
         boost::json::error_code ec;
         auto value = boost::json::parse(text.text, ec);
-        if (ec) detail::throw_bad_result("the JSON is not taken: " + ec.message());
+        if (ec) detail::throw_bad_result("the JSON cannot be parsed: " + ec.message());
         return value;
     }
 };

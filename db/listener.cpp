@@ -18,7 +18,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using detail::connection_core;
 
-constexpr std::size_t max_channel_bytes = 63;  // NAMEDATALEN - 1: PostgreSQL would cut it
+constexpr std::size_t max_channel_bytes = 63;  // NAMEDATALEN - 1; PostgreSQL truncates longer names
 
 std::vector<std::string> checked(std::vector<std::string> channels)
 {
@@ -30,7 +30,7 @@ std::vector<std::string> checked(std::vector<std::string> channels)
     return channels;
 }
 
-// One simple query, which is one transaction: all channels or none.
+// One simple query is one transaction: it listens on all channels or on none.
 std::string listen_statement(std::vector<std::string> const& channels)
 {
     std::string sql;
@@ -70,8 +70,8 @@ private:
     listener_limits limits_;
     detail::event_queue queue_;
     std::shared_ptr<connection_core> core_;
-    detail::signal arrived_;   // the consumer waits for it
-    asio::steady_timer idle_;  // when the keep-alive is due, if nothing arrives
+    detail::signal arrived_;   // wakes the consumer
+    asio::steady_timer idle_;  // fires when a keep-alive is due
     detail::reconnect again_;
     listener_counters counters_{};
     clock::time_point last_arrival_{};
@@ -92,7 +92,8 @@ listener::impl::impl(asio::any_io_executor executor, config settings, std::vecto
     , again_(executor, settings_.retry)
 {
     settings_.query_timeout = limits_.keepalive_timeout;
-    settings_.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost
+    // an answer that is late means that the connection is lost
+    settings_.recovery_timeout = std::chrono::milliseconds{0};
     core_->set_sink([this](pq::notify const& arrived) { take(arrived); });
 }
 
@@ -114,7 +115,7 @@ asio::awaitable<void> listener::impl::run(std::shared_ptr<impl> self)
     }
 }
 
-// From connect to loss. Ends by an exception only when the coroutine is cancelled.
+// Runs one connection from connect to loss. Throws only if the coroutine is cancelled.
 asio::awaitable<lost> listener::impl::session()
 {
     lost why;
@@ -130,8 +131,8 @@ asio::awaitable<lost> listener::impl::session()
         why.state = failure.state();
         why.permanent = failure.permanent();
     } catch (boost::system::system_error const&) {
-        throw;                                 // Asio's own: the coroutine is cancelled
-    } catch (std::exception const& failure) {  // no memory, say
+        throw;                                 // Asio's own error: the coroutine is cancelled
+    } catch (std::exception const& failure) {  // std::bad_alloc, for example
         why.reason = std::string("listener failed: ") + failure.what();
     }
     core_->shut(errc::closed);
@@ -175,7 +176,7 @@ void listener::impl::reconnect(std::string reason)
         again_.hurry();
         return;
     }
-    reconnect_reason_ = reason.empty() ? std::string("asked to connect again") : std::move(reason);
+    reconnect_reason_ = reason.empty() ? std::string("reconnect() was called") : std::move(reason);
     core_->shut(errc::closed);
 }
 
@@ -187,8 +188,7 @@ void listener::impl::stop() noexcept
     arrived_.notify();
 }
 
-// Called while libpq's buffer is emptied, many times in a row: the consumer wakes when that is
-// done.
+// Called many times in a row while libpq's buffer is emptied. The consumer wakes up after that.
 void listener::impl::take(pq::notify const& arrived)
 {
     auto const payload = arrived.payload();
@@ -198,7 +198,7 @@ void listener::impl::take(pq::notify const& arrived)
     auto const sender = db::backend_pid(arrived.sender());
     if (queue_.push_notification(arrived.channel(), payload, sender)) return;
     ++counters_.overflows;
-    log(level::warn, core_->description() + ": too many notifications wait; load again");
+    log(level::warn, core_->description() + ": too many notifications are queued; load again");
 }
 
 void listener::impl::started()
@@ -222,7 +222,7 @@ void listener::impl::report(lost why)
     arrived_.notify();
 }
 
-// One timer that looks when it fires, rather than one that is set anew for every arrival.
+// One timer that checks the last arrival when it fires: cheaper than setting it again for every arrival.
 void listener::impl::watch_idle()
 {
     idle_.expires_at(last_arrival_ + limits_.keepalive_interval);

@@ -22,78 +22,82 @@ namespace asio = boost::asio;
 
 /// Limits of a listener.
 struct listener_limits {
-    /// When nothing arrived for so long, a trivial query asks whether the peer is still there. > 0.
+    /// After this time without input, a trivial query checks whether the peer still answers. Range: > 0.
     std::chrono::milliseconds keepalive_interval{15'000};
-    /// How long its answer, and that of LISTEN, may take. > 0.
+    /// The time limit for the answer to that query and to LISTEN. Range: > 0.
     std::chrono::milliseconds keepalive_timeout{10'000};
-    /// Events not yet fetched; beyond: see `listening`. >= 1.
+    /// Events that were not fetched. If there are more, the queue is discarded (see `listening`). Range: >= 1.
     std::size_t max_queued{100'000};
-    /// Bytes of their payloads.
+    /// Bytes of their payloads. If there are more, the queue is discarded.
     std::size_t max_queued_bytes{std::size_t{64} * 1024 * 1024};
 };
 
-/// What a listener did since it was made.
+/// What a listener did since it was constructed.
 struct listener_counters {
-    std::uint64_t connects = 0;          ///< LISTEN committed
-    std::uint64_t connect_failures = 0;  ///< attempts that did not come so far
-    std::uint64_t losses = 0;            ///< connections lost after that, reconnect() among them
+    std::uint64_t connects = 0;          ///< times that LISTEN committed
+    std::uint64_t connect_failures = 0;  ///< attempts that failed before that
+    std::uint64_t losses = 0;            ///< connections lost after that, including by reconnect()
     std::uint64_t notifications = 0;
     std::uint64_t payload_bytes = 0;
-    std::uint64_t batches = 0;     ///< handed out by next()
+    std::uint64_t batches = 0;     ///< returned by next()
     std::uint64_t keepalives = 0;  ///< sent
-    std::uint64_t overflows = 0;   ///< queues thrown away
+    std::uint64_t overflows = 0;   ///< queues discarded
 };
 
-/// Notifications, for as long as it takes.
+/// Receives notifications and reconnects by itself (PostgreSQL manual, "LISTEN", "NOTIFY").
 ///
 /// Model
-///  1. run() connects, sends LISTEN for all channels in one transaction, and reads; it does so
-///     again whenever the connection is lost, at first after 100 ms or so, later after up to 10 s
-///     (config::retry). The pauses are short again when a connection lasted for the longest of
-///     them.
-///  2. next() hands over everything that arrived since the last call, in order.
-///  3. `listening` comes after LISTEN has committed. Who mirrors something loads it then: a load
-///     that begins after `listening` was seen and the notifications that follow it leave no hole.
-///  4. `lost` comes when the connection is, and when the reason why it cannot be made changes; not
-///     for every attempt. Between `lost` and `listening` no notification comes but such as arrived
-///     with the answer to LISTEN: they are real, but others may be missing.
+///  1. run() connects, sends LISTEN for all channels in one transaction, and reads. If the connection is lost,
+///     run() reconnects. The pauses grow from about 100 ms to 10 s (config::retry), and start short again if a
+///     connection lasted at least as long as the longest pause.
+///  2. next() returns everything that arrived since its last call, in order.
+///  3. `listening` follows each committed LISTEN. A program that mirrors data loads it then: a load that begins
+///     after `listening`, together with the notifications that follow, has no gap.
+///  4. `lost` follows the loss of the connection, and a change of the reason why connecting fails; it does not
+///     follow every attempt. Between `lost` and `listening`, only notifications that arrive with the answer to
+///     LISTEN are delivered. They are real, but others may be missing.
 ///
 /// Guarantees
-///  - The socket is always read, whether or not next() is called: a listener that does not read
-///    holds back vacuum, and in the end NOTIFY itself. What piles up is bounded by listener_limits.
-///  - The connection is never in a transaction, in which notifications would be withheld.
-///  - Per batch, not per notification: wake-ups, allocations.
-///  - Destroying the object is stop(); run() and next() then end by themselves and need nothing of
-///    it.
+///  - The socket is always read, whether or not next() is called: a listener that does not read holds back
+///    vacuum, and finally blocks NOTIFY itself. listener_limits bounds the queue.
+///  - The connection is never in a transaction, which would withhold notifications.
+///  - Wake-ups and allocations cost per batch, not per notification.
 ///
 /// Not promised
-///  - That a connection which answers also delivers: a pooler in between may take LISTEN and never
-///    notify. Only a notification of one's own that comes back proves it; call reconnect() if it
-///    does not.
-///  - That equal payloads of one transaction come as often as they were sent: PostgreSQL folds
-///    them.
+///  - A connection that answers may still not deliver: a pooler may accept LISTEN and never notify. Only a
+///    notification of your own that comes back proves delivery. If it does not come back, call reconnect().
+///  - PostgreSQL may fold equal payloads of one transaction into one.
 ///
-/// Threads: one implicit strand, that of the executor.
+/// *Lifetime*: destroying the object is stop(). run() and next() then end and do not use the object.
+///
+/// *Threads*: one implicit strand of the executor.
 class listener {
 public:
-    /// Does no I/O. Channels are taken literally (case and all), 1 to 63 bytes each, at least one;
-    /// throws std::invalid_argument otherwise. settings.query_timeout is not used.
+    /// Does no I/O and ignores settings.query_timeout.
+    ///
+    /// *Preconditions*: at least one channel, of 1 to 63 bytes without NUL; otherwise throws
+    /// std::invalid_argument. Names are taken literally, including case.
     listener(asio::any_io_executor executor, config settings, std::vector<std::string> channels,
              listener_limits limits = listener_limits());
     listener(listener const&) = delete;
     listener& operator=(listener const&) = delete;
     ~listener();
 
-    /// Ends by stop(), or when its coroutine is cancelled (which is a stop() and throws
-    /// operation_aborted). Throws nothing else; a second run() throws error (busy).
+    /// Runs until stop(), or until its coroutine is cancelled, which calls stop() and throws operation_aborted.
+    ///
+    /// *Errors*: throws no other error, except busy if run() was called before.
     asio::awaitable<void> run();
 
-    /// Waits until there is something; one consumer at a time, a second one throws error (busy).
-    /// Empty only after stop(), whatever was left is dropped then. The span, and what it refers to,
-    /// is valid until the next call of next() or the destruction of the listener.
+    /// Waits for events and returns all of them. An empty span means that stop() was called; remaining events are
+    /// dropped then.
+    ///
+    /// *Lifetime*: the span and what it refers to are valid until the next call of next() or the destruction of
+    /// the listener.
+    ///
+    /// *Errors*: busy if next() is already awaited.
     asio::awaitable<std::span<event const>> next();
 
-    /// The same, each with a completion token as its last argument (see async.hpp).
+    /// The operations with a completion token as the last argument (async.hpp).
     template <detail::token_for<void> Token>
     auto async_run(Token&& token)
     {
@@ -105,15 +109,15 @@ public:
         return detail::start(executor(), next(), std::forward<Token>(token));
     }
 
-    /// Drops the present connection, if any, and makes it anew at once: an attempt that waits for its
-    /// turn is made now. `reason` is that of `lost`.
+    /// Closes the current connection, if any, and reconnects at once. A pending retry pause ends. `reason` is the
+    /// reason of `lost`.
     void reconnect(std::string reason);
 
-    /// Ends run() and next(), soon and for good; safe at any time.
+    /// Ends run() and next() for good, at the next turn of the event loop. Safe to call at any time.
     void stop() noexcept;
 
     [[nodiscard]] bool is_listening() const noexcept;
-    [[nodiscard]] db::backend_pid backend_pid() const noexcept;  ///< at present; 0: not connected
+    [[nodiscard]] db::backend_pid backend_pid() const noexcept;  ///< of the current connection; 0: not connected
     [[nodiscard]] listener_counters const& counters() const noexcept;
     [[nodiscard]] std::string const& description() const noexcept;  ///< "host:port/dbname as user"
     [[nodiscard]] asio::any_io_executor executor() const noexcept;

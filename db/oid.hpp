@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-/// The numbers of PostgreSQL's built-in types, which never change (pg_type.dat).
+/// OIDs of PostgreSQL's built-in types, which never change (src/include/catalog/pg_type.dat).
 namespace pgtally::db::oids {
 
-inline constexpr std::uint32_t unspecified = 0;  ///< a parameter that takes the type of its place
+inline constexpr std::uint32_t unspecified = 0;  ///< a parameter whose type follows from its position in the statement
 inline constexpr std::uint32_t boolean = 16;
 inline constexpr std::uint32_t bytea = 17;
 inline constexpr std::uint32_t single_char = 18;
@@ -32,10 +32,10 @@ inline constexpr std::uint32_t uuid = 2950;
 inline constexpr std::uint32_t jsonb = 3802;
 inline constexpr std::uint32_t xid8 = 5069;
 
-/// Types that somebody created (enums, composites, extensions) begin here.
+/// OIDs of created types (enums, composites, types of extensions) begin here.
 inline constexpr std::uint32_t first_created = 16'384;
 
-/// A type, its array type, and how PostgreSQL calls it.
+/// A type, its array type, and its name in PostgreSQL.
 struct type {
     std::uint32_t number;
     std::uint32_t array;  ///< 0: none
@@ -66,7 +66,7 @@ inline constexpr type types[] = {
     {uuid, 2951, "uuid"},
     {jsonb, 3807, "jsonb"},
     {xid8, 271, "xid8"},
-    // No C++ type takes these; they have names for messages.
+    // No C++ type reads these; they are listed for error messages.
     {1083, 1183, "time"},
     {1186, 1187, "interval"},
     {1266, 1270, "time with time zone"},
@@ -82,7 +82,8 @@ inline constexpr type types[] = {
     {2205, 2210, "regclass"},
 };
 
-/// The element type of a built-in array type, and the other way round; 0: none that is known here.
+/// element_of() returns the element type of a built-in array type, array_of() the array type of an element type;
+/// 0 if none is known.
 constexpr std::uint32_t element_of(std::uint32_t array) noexcept
 {
     for (auto const& each : types)
@@ -96,7 +97,14 @@ constexpr std::uint32_t array_of(std::uint32_t element) noexcept
     return 0;
 }
 
-/// How PostgreSQL calls a built-in type, "type 12345" for others.
-std::string type_name(std::uint32_t type);
+/// PostgreSQL's name of a built-in type; "type 12345" for others.
+inline std::string type_name(std::uint32_t number)
+{
+    for (auto const& each : types) {
+        if (each.number == number) return std::string(each.called);
+        if (each.array != 0 && each.array == number) return std::string(each.called) + "[]";
+    }
+    return "type " + std::to_string(number);
+}
 
 }  // namespace pgtally::db::oids

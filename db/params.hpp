@@ -17,20 +17,20 @@
 
 namespace pgtally::db {
 
-/// The parameters of one statement, copied out of the caller's values, so that a statement may wait
-/// as long as it likes. types.hpp has the types that they may have, and how each travels.
+/// The parameters of one statement. They are copied from the caller's values, so that the statement may wait.
+/// types.hpp lists the types and how each is sent.
 class params {
 public:
-    /// Statements with no more have their parameters without an allocation but for the values.
+    /// Up to this many parameters need no allocation except for their values.
     static constexpr std::size_t inline_count = 8;
-    /// The longest that a value of PostgreSQL can be, in bytes.
+    /// The largest size of a PostgreSQL value, in bytes.
     static constexpr std::size_t max_value_bytes = 0x3fff'ffff;
 
     template <class T>
     using list = boost::container::small_vector<T, inline_count>;
 
-    /// Per parameter: the OID of its type (0: unspecified), where it is (null for NULL, NUL-terminated
-    /// if text), its length, and 1 if it is binary.
+    /// The arrays for PQsendQueryParams, one entry per parameter: the OID of its type (0: unspecified), its value
+    /// (null for NULL, NUL-terminated if text), its length in bytes, and its format (1 if binary).
     struct wire {
         list<std::uint32_t> types;
         list<char const*> values;
@@ -40,7 +40,8 @@ public:
 
     params() = default;
 
-    /// Throws nothing but what a codec of yours throws, and std::bad_alloc: see problem().
+    /// *Errors*: throws only what a custom codec throws, and std::bad_alloc. problem() reports values that cannot
+    /// be sent.
     template <class... P>
     explicit params(std::in_place_t, P const&... values)
     {
@@ -53,14 +54,15 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return values_.size(); }
 
-    /// Why they cannot be sent: the first of them that holds a NUL character, which no text of
-    /// PostgreSQL can, or a value that PostgreSQL cannot hold. "parameter $2 holds ..."; empty: they can.
+    /// Why the parameters cannot be sent; empty if they can. Names the first parameter that holds a NUL character
+    /// or a value that PostgreSQL cannot hold: "parameter $2 holds ...".
     [[nodiscard]] std::string const& problem() const noexcept { return problem_; }
 
-    /// As libpq takes them; valid until these change.
+    /// The parameters as libpq takes them; valid until this object changes.
     [[nodiscard]] wire to_wire() const;
 
-    /// What a statement is prepared by besides its text: empty if all types are unspecified.
+    /// The part of a prepared statement's key besides its text: the types of the parameters; empty if all are
+    /// unspecified.
     [[nodiscard]] std::string type_key() const;
 
 private:
@@ -73,7 +75,7 @@ private:
         std::uint32_t type;
     };
 
-    // A guess, but for texts: one allocation for most.
+    // An estimate, exact only for texts; it makes one allocation enough for most statements.
     template <class T>
     static std::size_t room_for(T const& value) noexcept
     {
@@ -87,7 +89,8 @@ private:
     template <class T>
     void add(T const& value)
     {
-        static_assert(!detail::character<T>, "a character: pass a string, or cast it to an integer");
+        static_assert(!detail::character<T>,
+                      "a character is not a parameter type: pass a string, or cast it to an integer");
         if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>) {
             add_null(oids::unspecified);
         } else if constexpr (detail::is_nullable<T>) {
@@ -102,7 +105,7 @@ private:
         } else if constexpr (!has_codec<T> && std::is_convertible_v<T const&, std::span<std::byte const>>) {
             add(std::span<std::byte const>(value));
         } else {
-            static_assert(has_codec<T>, "not a type of parameters: see types.hpp, which also shows how to add one");
+            static_assert(has_codec<T>, "not a parameter type: types.hpp lists them and shows how to add one");
             if constexpr (has_codec<T>) add_by_codec(value);
         }
     }
@@ -120,7 +123,7 @@ private:
         end_value(begun, type_of<T>(), std::is_arithmetic_v<T>);
     }
 
-    // The same for a NULL as for a value: a statement is prepared once for both.
+    // A NULL has the same type as a value, so that a statement is prepared once for both.
     template <class T>
     static constexpr std::uint32_t type_of() noexcept
     {
@@ -134,7 +137,7 @@ private:
     void add_slot(std::size_t begun, std::size_t length, std::uint32_t type);
     void refuse(std::string_view why);
 
-    std::string values_{};  // one behind the other, a NUL after each text
+    std::string values_{};  // values one after the other, with a NUL after each text
     list<slot> slots_{};
     std::string problem_{};
 };

@@ -22,44 +22,47 @@ namespace pgtally::db {
 
 namespace asio = boost::asio;
 
-/// How a pool behaves. An aggregate: make it before the co_await expression that passes it.
+/// How a pool behaves.
+///
+/// *Preconditions*: this is an aggregate; give it a name before the co_await expression that passes it.
 struct pool_config {
-    /// retry has the pauses between attempts after a failure.
+    /// config::retry sets the pauses between attempts to connect after a failure.
     config connection{};
 
-    /// Open, being opened or being cleaned, all together. >= 1.
+    /// Connections in total: open, connecting or in cleanup. Range: >= 1.
     std::size_t max_connections{10};
-    /// So many are kept ready beside those in use, from the first acquire() on, where max_connections
-    /// leaves room.
+    /// Idle connections to keep ready besides those in use, from the first acquire() on and within
+    /// max_connections.
     std::size_t min_idle{0};
 
-    /// Callers that wait though every connection is in use; one more is refused (overloaded).
+    /// Callers that may wait for a connection. One more fails with overloaded.
     std::size_t max_waiting{1'000};
-    /// The longest a caller waits who names no deadline; 0: for ever.
+    /// The longest wait of a caller that passes no deadline; 0: no limit.
     std::chrono::milliseconds acquire_timeout{30'000};
 
-    /// Attempts to connect at once. >= 1.
+    /// Attempts to connect at once. Range: >= 1.
     std::size_t max_connecting{4};
-    /// The same from a failure to the next success. >= 1.
+    /// Attempts at once between a failure to connect and the next success. Range: >= 1.
     std::size_t max_connecting_after_failure{1};
 
-    /// Callers do not wait out a server that cannot be reached: where no connection is open, a failure to
-    /// connect is thrown to all who wait, and to all who come until the next attempt, as one that waiting
-    /// does not cure is in any case.
+    /// If true, callers do not wait for a server that cannot be reached: while no connection is open, a failure
+    /// to connect is thrown to all waiting callers and to all new ones until the next attempt. Failures that
+    /// waiting does not cure are always thrown so.
     bool fail_fast{false};
 
-    /// One that lay idle for so long is tried before it is handed out; 0: never.
+    /// A connection that was idle for at least this time is tested before it is handed out; 0: never.
     std::chrono::milliseconds idle_check_after{30'000};
-    /// One that lay idle for so long is closed, but for min_idle; 0: never.
+    /// A connection beyond min_idle that was idle for this time is closed; 0: never.
     std::chrono::milliseconds max_idle{600'000};
-    /// One so old is closed when it is not in use. Up to a tenth less, drawn. 0: never.
+    /// A connection of this age is closed once it is not in use; 0: never. The actual age is up to a tenth less,
+    /// at random.
     std::chrono::milliseconds max_lifetime{3'600'000};
 
-    /// The longest the trial of a connection, its rollback, or a statement of on_return may take. > 0.
+    /// The limit for the test of a connection, for its rollback, and for each statement of on_return. Range: > 0.
     std::chrono::milliseconds cleanup_timeout{5'000};
-    /// SQL run on every connection given back, each by itself, before anybody else gets it; a connection
-    /// on which one fails is closed. "discard all" makes it as new, but for what on_connect had set:
-    /// repeat that here.
+    /// SQL statements to run, one by one, on every returned connection before the next caller gets it. If one
+    /// fails, the connection is closed. "discard all" resets the session, including what on_connect set: repeat
+    /// that here.
     std::vector<std::string> on_return{};
 };
 
@@ -67,28 +70,30 @@ namespace detail {
 class pool_impl;
 }
 
-/// A connection while it is one's own. Destroying it gives the connection back and never blocks: one
-/// that is in a transaction is rolled back beside, one that is closed is replaced, one that is in the
-/// middle of an operation is closed. It may outlive the pool; its connection is closed then when it is
-/// given back.
+/// Exclusive use of one connection of a pool. Destroying the lease returns the connection and does not block. The
+/// pool then rolls back an open transaction in the background, replaces a closed connection, and closes a
+/// connection whose operation is in progress.
+///
+/// *Lifetime*: a lease may outlive its pool; its connection is closed when it is returned.
 class lease {
 public:
     lease() noexcept;  ///< empty
     lease(lease&& other) noexcept;
-    lease& operator=(lease&& other) noexcept;  ///< gives back first
+    lease& operator=(lease&& other) noexcept;  ///< returns its connection first
     ~lease();
 
     [[nodiscard]] explicit operator bool() const noexcept { return connection_ != nullptr; }
 
-    /// Not of an empty one. It stays where it is, wherever the lease is moved to.
+    /// The connection. Its address does not change when the lease is moved.
+    ///
+    /// *Preconditions*: the lease is not empty.
     [[nodiscard]] connection& operator*() const noexcept { return *connection_; }
     [[nodiscard]] connection* operator->() const noexcept { return connection_.get(); }
 
-    /// The connection will be closed instead of given to somebody else: its session has a state that
-    /// others must not see.
+    /// Marks the connection to be closed on return, because its session has state that others must not see.
     void discard() noexcept { discard_ = true; }
 
-    /// Gives back now; the lease is empty then.
+    /// Returns the connection now. The lease is then empty.
     void give_back() noexcept;
 
 private:
@@ -100,36 +105,37 @@ private:
     bool discard_ = false;
 };
 
-/// A bounded number of connections, taken in turns.
+/// A bounded number of connections, lent to one caller each.
 ///
 /// Model
-///  1. acquire() gives an open connection, strictly first come first served. Connections are opened when
-///     they are wanted, by coroutines of the pool, and kept for the next.
-///  2. One that is given back goes to the next in line, once it is fit: a transaction left open is rolled
-///     back, on_return is run, one that is closed is replaced, one too old is closed.
-///  3. When connecting fails callers go on waiting, up to their deadlines, while the pool tries again: so
-///     few attempts at once as max_connecting_after_failure says, with the growing pauses of
-///     config::retry. They begin again with the shortest when a connection has been of use.
-///  4. A failure that waiting does not cure (error::permanent()) is thrown at once to all who wait, and
-///     to all who come until the next attempt, unless there still is a connection to wait for.
+///  1. acquire() returns an open connection, strictly first come, first served. The pool opens connections on
+///     demand and keeps them.
+///  2. A returned connection goes to the next caller after cleanup: an open transaction is rolled back, on_return
+///     runs, a closed connection is replaced, a connection that is too old is closed.
+///  3. If connecting fails, callers keep waiting up to their deadlines while the pool retries:
+///     max_connecting_after_failure attempts at once, with the growing pauses of config::retry. The pauses start
+///     short again after a connection has been useful.
+///  4. If waiting does not cure a failure (error::permanent()), it is thrown at once to all waiting callers and
+///     to all new ones until the next attempt, unless an open connection is left to wait for.
 ///
 /// Guarantees
-///  - A caller that leaves (by its deadline, or Asio's cancellation) at whatever moment loses nobody's
-///    turn: a connection that was on its way to it goes to the next.
-///  - Nobody gets a connection in a transaction. With max_connections the server is never asked for more.
-///  - Nothing that may have run is ever sent again, but by in_transaction() with retries.
-///  - stop() is synchronous. Destroying the object is stop(); callers that wait then end by themselves and
-///    need nothing of it.
+///  - A caller that leaves at any moment, by its deadline or by Asio's cancellation, costs no other caller its
+///    turn: a connection on its way to it goes to the next.
+///  - A lease never starts inside a transaction. The pool never opens more than max_connections.
+///  - The pool never resends what may have run, except in_transaction() with retries.
+///  - stop() is synchronous.
 ///
 /// Not promised
-///  - Settings (SET), temporary tables, prepared statements and session locks stay with the connection,
-///    for the next to find: see pool_config::on_return, lease::discard().
-///  - That a connection handed out still works: see idle_check_after. Its operation then fails with
+///  - Settings (SET), temporary tables, prepared statements and session locks stay with the connection, and the
+///    next caller sees them: see pool_config::on_return, lease::discard().
+///  - A connection that is handed out may be broken (see idle_check_after). Its operation then fails with
 ///    connection_lost, and the next lease is another connection.
-///  - Connections made ahead of the first acquire(). io_context::run() ends while a pool lives only if no
-///    connection is idle, or max_idle and max_lifetime are 0.
+///  - No connection is opened before the first acquire(). io_context::run() returns while a pool exists only if
+///    no connection is idle, or if max_idle and max_lifetime are 0.
 ///
-/// Threads: one implicit strand, that of the executor. config::log is called there too.
+/// *Lifetime*: destroying the object is stop(). Waiting callers then fail and do not use the object.
+///
+/// *Threads*: one implicit strand of the executor. config::log is called on the executor.
 class pool : public detail::async_queries<pool> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -140,15 +146,18 @@ public:
     pool& operator=(pool const&) = delete;
     ~pool();
 
-    /// An open connection, outside of a transaction, with config::query_timeout. Throws error:
-    /// overloaded, timed_out (the last failure to connect is in its text), closed, what connect() throws
-    /// where it is permanent() or fail_fast is set, or operation_aborted when cancelled.
+    /// Returns an open connection, outside a transaction, with config::query_timeout.
+    ///
+    /// *Errors*: overloaded; timed_out (its text holds the last failure to connect); closed; what connect()
+    /// throws, if it is permanent() or fail_fast is set; operation_aborted if cancelled.
     asio::awaitable<lease> acquire() { return take(impl_, std::nullopt); }
-    /// The same with a deadline of its own. One that has passed still gets what is there at once.
+    /// Like acquire(), with its own deadline. If the deadline has passed, only an idle connection is returned.
     asio::awaitable<lease> acquire(time_point until) { return take(impl_, until); }
 
-    /// Acquires, runs one statement as connection::query does, and gives back. Throws what either throws;
-    /// it is not run again.
+    /// Acquires a connection, runs one statement like connection::query, and returns the connection. The
+    /// statement is never run again.
+    ///
+    /// *Errors*: those of acquire() and connection::query().
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {
@@ -160,7 +169,8 @@ public:
         return detail::as_rows<Row>(run(impl_, std::move(sql), params(std::in_place, values...), true));
     }
 
-    /// Acquires, does what db::in_transaction does, and gives back. All attempts have the same connection.
+    /// Acquires a connection, runs db::in_transaction on it, and returns it. All attempts use the same
+    /// connection.
     template <class Body>
     asio::awaitable<body_result<Body>> in_transaction(transaction_options options, Body body)
     {
@@ -172,8 +182,8 @@ public:
         return transact(impl_, options, retry, std::move(body));
     }
 
-    /// The same, each with a completion token as its last argument (see async.hpp). The handler's lease is
-    /// empty beside an error; an open one that it lets go is given back.
+    /// The operations with a completion token as the last argument (async.hpp). If there is an error, the
+    /// handler's lease is empty. A lease that the handler does not keep is returned.
     using async_queries::async_query;
     using async_queries::async_query_as;
     template <detail::token_for<lease> Token>
@@ -198,8 +208,8 @@ public:
         return detail::start(executor(), std::move(all), std::forward<Token>(token));
     }
 
-    /// Callers that wait fail with closed; connections that are not in use are closed, the others when
-    /// they are given back. Safe at any time.
+    /// Makes waiting callers fail with closed, closes idle connections at once, and the others when they are
+    /// returned. Safe to call at any time.
     void stop() noexcept;
 
     [[nodiscard]] pool_counters counters() const;
@@ -209,7 +219,7 @@ public:
 private:
     using impl_ptr = std::shared_ptr<detail::pool_impl>;
 
-    // Not coroutines of `this`: the frames own all they use.
+    // Static, so that the coroutine frames own everything they use and do not depend on `this`.
     static asio::awaitable<lease> take(impl_ptr impl, std::optional<time_point> until);
     static asio::awaitable<result_set> run(impl_ptr impl, std::string sql, params values, bool binary);
 

@@ -48,7 +48,7 @@ std::string_view result_set::tag() const noexcept
     return result_.tag();
 }
 
-// `rows` is how many rows there must at least be.
+// `rows` is the number of rows that must exist.
 void result_set::check(std::size_t rows, std::size_t column) const
 {
     if (rows > size_ || column >= columns_) throw std::out_of_range("pgtally::db::result_set: no such row or column");

@@ -8,10 +8,11 @@
 
 namespace pgtally::db {
 
-/// What a statement gave back, whole and in memory; a statement with too much of it is for row_stream
-/// or copy_out.
-/// Owns its values: the views it hands out live as long as it does (moving it keeps them). Rows and
-/// columns count from 0; a number out of range is an error of the program (std::out_of_range).
+/// The complete result of a statement, in memory. For results that are too large, use row_stream or copy_out.
+///
+/// *Lifetime*: owns its values. Its views are valid as long as it exists, also after a move.
+///
+/// *Preconditions*: rows and columns count from 0. An index out of range throws std::out_of_range.
 class result_set {
 public:
     result_set() = default;
@@ -26,14 +27,13 @@ public:
 
     [[nodiscard]] bool is_null(std::size_t row, std::size_t column) const;
 
-    /// The value as PostgreSQL prints it (of `query`), or as it sends it (of `query_as`'s binary
-    /// results); empty for NULL.
+    /// The value as PostgreSQL prints it (for query()) or in binary format (for query_as()); empty for NULL.
     [[nodiscard]] std::string_view text(std::size_t row, std::size_t column) const;
 
-    /// Rows inserted, updated, deleted, merged, selected or copied; 0 for statements that do not say.
+    /// Rows inserted, updated, deleted, merged, selected or copied (PQcmdTuples); 0 for other statements.
     [[nodiscard]] std::uint64_t affected() const noexcept;
 
-    /// "INSERT 0 1", "SELECT 3", "LISTEN"; empty for an empty statement.
+    /// The command tag (PQcmdStatus): "INSERT 0 1", "SELECT 3", "LISTEN"; empty for an empty statement.
     [[nodiscard]] std::string_view tag() const noexcept;
 
 private:

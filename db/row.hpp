@@ -21,7 +21,7 @@ struct column_check {
     std::string (*name)();
 };
 
-// Throw error (bad_result). `columns` describes `count` columns.
+// Throws error (bad_result) if the columns do not match. `columns` points to `count` checks.
 void check_columns(result_set const& result, column_check const* columns, std::size_t count);
 [[noreturn]] void throw_null(result_set const& result, std::size_t row, std::size_t column);
 [[noreturn]] void throw_in_column(result_set const& result, std::size_t row, std::size_t column, error const& why);
@@ -31,24 +31,27 @@ struct is_column : std::bool_constant<column_type<value_of<T>>> {};
 
 }  // namespace detail
 
-/// Makes rows of results in binary format. Columns and their types are checked once, against the
-/// first result; those that follow must be of the same statement, as the single rows of a stream
-/// are. Row is a std::tuple, a plain struct or a single type (see rows).
+/// Decodes rows of results in binary format. Row is a std::tuple, a plain struct or a single type (rows.hpp).
+///
+/// *Preconditions*: the columns and their types are checked once, against the first result. Later results must
+/// come from the same statement, as the single rows of a stream do.
 template <class Row>
 class row_decoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0, "a row without columns");
-    static_assert(all_columns<Row, detail::is_column>, "a column has a type that is not known: see types.hpp");
+    static_assert(all_columns<Row, detail::is_column>, "a column has an unknown type: see types.hpp");
 
 public:
-    /// To be assigned to.
+    /// Empty: only assignment is allowed.
     row_decoder() = default;
 
-    /// Throws error (bad_result), which names the first column that does not fit, and both types.
+    /// *Errors*: throws error (bad_result), which names the first column that does not match, and both types.
     explicit row_decoder(result_set const& first) : row_decoder(first, std::make_index_sequence<traits::width>()) {}
 
-    /// Throws error (bad_result) for a NULL that Row does not take, or a value that it cannot hold;
-    /// std::out_of_range. Views in the row live as long as that result.
+    /// *Lifetime*: views in the row are valid as long as `result`.
+    ///
+    /// *Errors*: error (bad_result) for a NULL that Row does not accept or a value that it cannot hold;
+    /// std::out_of_range.
     [[nodiscard]] Row operator()(result_set const& result, std::size_t row) const
     {
         return traits::make([&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
@@ -76,7 +79,7 @@ private:
     V value(result_set const& result, std::size_t row, std::size_t column) const
     {
         auto const bytes = result.text(row, column);
-        if (bytes.empty() && result.is_null(row, column)) {  // a NULL is empty: one call for the others
+        if (bytes.empty() && result.is_null(row, column)) {  // NULL values are empty, so other values need one call
             if constexpr (detail::is_nullable<V>) return V();
             else detail::throw_null(result, row, column);
         }

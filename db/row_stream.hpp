@@ -14,7 +14,8 @@ namespace pgtally::db {
 
 namespace asio = boost::asio;
 
-/// The rows of a statement one by one, as they arrive: however many there are, one is in memory.
+/// The rows of a statement one by one, as they arrive; one row is in memory at a time (libpq, "Retrieving Query
+/// Results Row-by-Row").
 ///
 ///     auto posts = co_await conn.stream_as<post>("select id, title from post");
 ///     for (;;) {
@@ -23,24 +24,30 @@ namespace asio = boost::asio;
 ///         ...
 ///     }
 ///
-/// Has the connection until the end of the rows: other operations fail with busy. Destroyed before,
-/// it asks the server to stop, and the next operation waits until it has (config::recovery_timeout).
+/// The stream occupies the connection until the end of its rows; other operations fail with busy. The statement
+/// runs while its rows are read: a reader that pauses keeps it running, with its locks and its snapshot.
 ///
-/// The statement runs while its rows are read: a reader that pauses keeps it running, with its
-/// locks and its snapshot. An error may come after any number of rows.
+/// *Lifetime*: if the stream is destroyed early, it asks the server to stop, and the next operation waits for
+/// that (config::recovery_timeout).
+///
+/// *Threads*: as connection. One call at a time.
+///
+/// *Errors*: an error may follow any number of rows.
 template <class Row>
 class row_stream {
 public:
-    row_stream() = default;  ///< empty: to be assigned to
+    row_stream() = default;  ///< empty: only assignment is allowed
     explicit row_stream(detail::stream_ptr of) noexcept : of_(std::move(of)) {}
 
-    /// The next row; none at the end. What it refers to (a std::string_view) is valid until the next
-    /// call. The connection's timeout is for each call. Throws error: server_error, bad_result (the
-    /// columns do not fit Row, or a value does not), connection_lost, timed_out, closed, busy (one
-    /// call at a time).
+    /// Returns the next row; nothing at the end. The connection's timeout applies to each call.
+    ///
+    /// *Lifetime*: views in the row (std::string_view) are valid until the next call.
+    ///
+    /// *Errors*: server_error, bad_result (the columns or a value do not match Row), connection_lost, timed_out,
+    /// closed, busy.
     asio::awaitable<std::optional<Row>> next() { return take(of_, row_); }
 
-    /// The same with a completion token (see async.hpp).
+    /// The operation with a completion token (async.hpp).
     template <detail::token_for<std::optional<Row>> Token>
     auto async_next(Token&& token)
     {
@@ -48,7 +55,8 @@ public:
     }
 
 private:
-    // What row views look into, shared with the call under way: the stream may end before it.
+    // The result that the row's views point into. The call in progress shares it, because the stream may be
+    // destroyed first.
     struct current {
         std::optional<row_decoder<Row>> decode{};
         result_set result{};

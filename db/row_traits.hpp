@@ -26,7 +26,7 @@ struct is_tuple<std::tuple<T...>> : std::true_type {};
 template <class T>
 inline constexpr bool is_single = column_type<value_of<T>>;
 
-// What Boost.PFR counts: no base, no constructor, not a union. Up to 100 fields.
+// A struct that Boost.PFR can take apart: no base, no constructor, no union, up to 100 fields.
 template <class T>
 inline constexpr bool is_struct = std::is_aggregate_v<T> && !std::is_array_v<T> && !std::is_union_v<T>;
 
@@ -39,13 +39,13 @@ inline constexpr bool is_view<std::vector<T>> = is_view<T>;
 
 }  // namespace detail
 
-/// What a Row is made of, at compile time: the fields of a std::tuple or of a plain struct (in
-/// their order, by Boost.PFR), or the one value of any other type.
+/// The columns of a Row at compile time: the fields of a std::tuple or of a plain struct (in order, by
+/// Boost.PFR), or the single value of any other type.
 ///
-///   width                       how many columns
-///   column<I>                   the type of one of them, which may be std::optional
+///   width                       the number of columns
+///   column<I>                   the type of column I, which may be std::optional
 ///   make(f)                     a Row of f(std::integral_constant<std::size_t, I>()), called in order
-///   get<I>(row)                 the value of a column
+///   get<I>(row)                 the value of column I
 template <class Row>
 struct row_traits {
     static_assert(detail::is_struct<Row>,
@@ -118,7 +118,7 @@ struct row_traits<T> {
     }
 };
 
-/// Whether each column satisfies a predicate: for static_assert.
+/// True if each column satisfies a predicate; for static_assert.
 template <class Row, template <class> class Predicate>
 inline constexpr bool all_columns = []<std::size_t... I>(std::index_sequence<I...>) {
     return (Predicate<typename row_traits<Row>::template column<I>>::value && ...);

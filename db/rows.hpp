@@ -15,16 +15,18 @@ namespace detail {
 [[noreturn]] void throw_row_count(std::size_t rows, char const* wanted);
 }
 
-/// The rows of a result as values, a random-access range: each access decodes. Row is
+/// The rows of a result as values, in a random-access range. Each access decodes. Row is
 ///  - a std::tuple of the columns' types,
-///  - a plain struct (an aggregate without bases), whose fields are the columns in their order;
-///    their names do not matter,
-///  - one type, for a result of one column: `query_as<std::int64_t>("select count(*) ...")`.
-/// types.hpp lists the types that columns may have; a column that may be NULL is a std::optional.
+///  - a plain struct (an aggregate without bases) whose fields are the columns in order; names do not matter,
+///  - or one type, for a result of one column: `query_as<std::int64_t>("select count(*) ...")`.
 ///
-/// Whether the count of columns and their types fit is checked once, when the result has come; an
-/// error names the column and both types. A NULL where Row has no std::optional, and a value that the
-/// C++ type cannot hold, throw bad_result on access, which names column and row.
+/// types.hpp lists the column types. A column that may be NULL is a std::optional.
+///
+/// *Lifetime*: views in a Row are valid as long as this object.
+///
+/// *Errors*: the number of columns and their types are checked once, when the result arrives; the error
+/// (bad_result) names the column and both types. A NULL without std::optional, or a value that the C++ type
+/// cannot hold, throws bad_result on access; the error names column and row.
 template <class Row>
 class rows {
 public:
@@ -32,23 +34,23 @@ public:
 
     rows() = default;
 
-    /// Of a result in binary format. Throws error (bad_result).
+    /// Takes a result in binary format. Throws error (bad_result).
     explicit rows(result_set result) : result_(std::move(result)), decoder_(result_) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return result_.size(); }
     [[nodiscard]] bool empty() const noexcept { return result_.empty(); }
 
-    /// Throws bad_result (see above), std::out_of_range.
+    /// *Errors*: bad_result, std::out_of_range.
     [[nodiscard]] Row operator[](std::size_t row) const { return decoder_(result_, row); }
 
-    /// The only row; throws bad_result if there is none or more.
+    /// Returns the only row. Throws bad_result if there is not exactly one.
     [[nodiscard]] Row one() const
     {
         if (size() != 1) detail::throw_row_count(size(), "one");
         return (*this)[0];
     }
 
-    /// The only row or none; throws bad_result if there are more.
+    /// Returns the only row, or nothing if there is none. Throws bad_result if there are more.
     [[nodiscard]] std::optional<Row> maybe_one() const
     {
         if (size() > 1) detail::throw_row_count(size(), "at most one");
@@ -60,7 +62,7 @@ public:
     class iterator {
     public:
         using iterator_concept = std::random_access_iterator_tag;
-        using iterator_category = std::input_iterator_tag;  // it gives values, not references
+        using iterator_category = std::input_iterator_tag;  // it returns values, not references
         using value_type = Row;
         using reference = Row;
         using pointer = void;
@@ -89,7 +91,7 @@ public:
         difference_type row_ = 0;
     };
 
-    /// Valid while these rows live where they are.
+    /// *Lifetime*: iterators are valid until this object is moved or destroyed.
     [[nodiscard]] iterator begin() const noexcept { return iterator(*this, 0); }
     [[nodiscard]] iterator end() const noexcept { return iterator(*this, size()); }
 

@@ -22,7 +22,7 @@ struct detail::transaction_state {
     }
     transaction_state(transaction_state const&) = delete;
     transaction_state& operator=(transaction_state const&) = delete;
-    // Bodies of savepoints, which may outlive the object, own this: not ended before they are.
+    // Bodies of savepoints may outlive the transaction object. They own this state, which ends only after them.
     ~transaction_state() { leave(); }
 
     void leave() noexcept
@@ -30,13 +30,13 @@ struct detail::transaction_state {
         if (!std::exchange(ended, true)) core->leave_transaction(number);
     }
 
-    /// Neither left nor gone with its connection, in whose place there may be another one.
+    /// False if the transaction was left, or if its connection was closed, even if that has reconnected since.
     [[nodiscard]] bool is_current() const noexcept { return !ended && core->has(number); }
 
     std::shared_ptr<connection_core> core;
     connection_core::transaction_number number;
-    std::uint64_t savepoints = 0;  // made so far
-    // The first savepoint that could not be undone. Those made since have greater numbers.
+    std::uint64_t savepoints = 0;  // created so far
+    // The first savepoint that could not be undone. Later savepoints have greater numbers.
     std::uint64_t spoilt = unspoilt;
     bool ended = false;
 };
@@ -52,7 +52,8 @@ error refused(connection_core const& core, std::string_view what, std::string_vi
     return error(errc::server_error, std::move(line), std::move(said));
 }
 
-// For a statement in it, which would otherwise run by itself. A closed connection says so itself.
+// Returns the core for a statement of the transaction. Throws if the transaction has ended, because the statement
+// would otherwise run outside it. A closed connection throws its own error later.
 std::shared_ptr<connection_core> usable(detail::transaction_state const& state, std::string_view what)
 {
     if (state.core->is_open() && !state.is_current())
@@ -132,9 +133,9 @@ asio::awaitable<transaction> transaction::start(core_ptr core, transaction_optio
     co_await connection_core::settled(core);
     if (core->in_transaction())
         throw refused(*core, "begin", "25001", "a transaction is open already: use a savepoint");
-    // Throws busy before there is a state: what is under way may be in a transaction of somebody else's.
+    // Throws busy before the state exists: the operation in progress may belong to another transaction.
     static_cast<void>(connection_core::operation(core, "begin on", std::string()));
-    auto state = std::make_shared<detail::transaction_state>(core);  // which leaves what may have begun
+    auto state = std::make_shared<detail::transaction_state>(core);  // from here on, its destructor rolls back
     auto sql = detail::begin_statement(options);
     co_await connection_core::query(core, std::move(sql), params(), false);
     co_return transaction(std::move(state));
@@ -183,7 +184,7 @@ asio::awaitable<void> detail::commit(transaction_state_ptr state)
         transaction_state& of;
         ~end()
         {
-            // Whatever way it went, unless it was refused because of an operation that is under way.
+            // However the commit ended, except if it was refused because another operation is in progress.
             if (!of.core->is_busy()) of.leave();
         }
     } const at_end{*state};
@@ -211,7 +212,7 @@ asio::awaitable<detail::savepoint_number> detail::enter_savepoint(transaction_st
 asio::awaitable<void> detail::keep_savepoint(transaction_state_ptr state, savepoint_number which)
 {
     auto const core = usable(*state, "release savepoint");
-    // In an aborted transaction this fails with 25P02, as it should: the body hid an error.
+    // In an aborted transaction this fails with 25P02, which is right: the body swallowed an error.
     auto sql = "release savepoint " + name_of(which);
     co_await connection_core::query(core, std::move(sql), params(), false);
 }

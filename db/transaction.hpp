@@ -25,29 +25,29 @@ namespace asio = boost::asio;
 enum class isolation {
     server_default,   ///< default_transaction_isolation
     read_committed,   ///< each statement sees what was committed before it
-    repeatable_read,  ///< all see what was committed before the first; a conflict is 40001
-    serializable,     ///< as if one transaction ran after the other; a conflict is 40001
+    repeatable_read,  ///< all statements see what was committed before the first; a conflict is 40001
+    serializable,     ///< as if transactions ran one after the other; a conflict is 40001
 };
 
 enum class access {
     server_default,  ///< default_transaction_read_only
     read_write,
-    read_only,  ///< a statement that writes is 25006
+    read_only,  ///< a statement that writes fails with 25006
 };
 
 struct transaction_options {
     isolation level = isolation::server_default;
     access mode = access::server_default;
-    /// With serializable and read_only: wait for a moment from which no conflict can arise. It has no
-    /// effect on others.
+    /// Waits for a snapshot that cannot conflict (PostgreSQL manual, "SET TRANSACTION"). It has an effect only
+    /// with serializable and read_only.
     bool deferrable = false;
 };
 
-/// How often a transaction is done again that failed for others beside it (40001 serialization_failure,
-/// 40P01 deadlock_detected).
+/// How often a transaction is repeated if it fails because of concurrent transactions: 40001
+/// serialization_failure, 40P01 deadlock_detected.
 struct retry_options {
-    unsigned attempts = 1;  ///< in all; 0 counts as 1
-    /// The pauses between them.
+    unsigned attempts = 1;  ///< in total; 0 counts as 1
+    /// The pauses between attempts.
     backoff_limits pauses{std::chrono::milliseconds{5}, std::chrono::milliseconds{1'000}};
 };
 
@@ -60,68 +60,75 @@ class retrying;
 /// A transaction of one connection, from begin() to commit() or rollback().
 ///
 /// Model
-///  1. begin() sends BEGIN; statements go by query() and its like, here or on the connection itself.
-///  2. commit() succeeds if PostgreSQL committed. A transaction in which a statement failed is rolled back
-///     by COMMIT, which is an error here: server_error with state 25P02.
-///  3. Destroying the object before that rolls back without waiting (connection::leave_transaction): the
-///     connection's next operation waits until it is done.
+///  1. begin() sends BEGIN. Statements are sent by query() and the other members, here or on the connection
+///     itself.
+///  2. commit() succeeds only if PostgreSQL committed. PostgreSQL answers COMMIT of a failed transaction with a
+///     rollback; commit() reports that as server_error 25P02.
+///  3. Destroying the object before the end rolls back without waiting (connection::leave_transaction). The
+///     connection's next operation waits for the rollback.
 ///
 /// Guarantees
-///  - Whatever way it is left, cancellation included, the connection ends outside of the transaction or
-///    closed.
-///  - Once it has ended (committed, left, lost with its connection, even if that was connected anew) nothing
-///    runs by it any more: 25P01, and it touches no transaction that came after it.
-///  - A savepoint's body takes effect as a whole or not at all. Where it could not be undone the whole
-///    transaction cannot be committed any more.
+///  - However the transaction ends, including by cancellation, the connection is afterwards outside the
+///    transaction or closed.
+///  - After the end (committed, rolled back, or lost with its connection, even if that has reconnected), the
+///    object runs no statement: it throws 25P01 and does not touch a later transaction.
+///  - The body of a savepoint takes effect completely or not at all. If it cannot be undone, the whole
+///    transaction can no longer be committed.
 ///
 /// Not promised
-///  - When commit() throws anything but server_error (connection_lost, timed_out, closed, or
-///    operation_aborted) it is not known whether the transaction was committed.
+///  - If commit() throws anything but server_error (connection_lost, timed_out, closed, operation_aborted), it is
+///    unknown whether the transaction was committed.
 ///
-/// The connection may be moved; closing, connecting or destroying it ends the transaction. Threads: as connection.
+/// *Lifetime*: the connection may be moved. Closing, connecting or destroying it ends the transaction.
+///
+/// *Threads*: as connection.
 class transaction : public detail::async_queries<transaction> {
 public:
-    transaction() noexcept;  ///< empty: not open, and good for nothing but to be assigned to
+    transaction() noexcept;  ///< empty: not open; only assignment is allowed
 
-    transaction(transaction&& other) noexcept;  ///< the other is empty then
+    transaction(transaction&& other) noexcept;  ///< `other` is then empty
     transaction& operator=(transaction&& other) noexcept;
     ~transaction();
 
-    /// As connection::query. Throws 25P01 too.
+    /// Like connection::query. Also throws 25P01.
     template <class... P>
     asio::awaitable<result_set> query(std::string sql, P const&... values)
     {
         return run(state_, std::move(sql), params(std::in_place, values...), false);
     }
 
-    /// As connection::query_as.
+    /// Like connection::query_as. Also throws 25P01.
     template <class Row, class... P>
     asio::awaitable<rows<Row>> query_as(std::string sql, P const&... values)
     {
         return detail::as_rows<Row>(run(state_, std::move(sql), params(std::in_place, values...), true));
     }
 
-    /// As connection::script.
+    /// Like connection::script. Also throws 25P01.
     asio::awaitable<void> script(std::string sql);
 
-    /// Throws error: what COMMIT does (23505 or 23503 of a deferred constraint, 40001; the transaction is
-    /// rolled back then), 25P02 if it was aborted, 25P01 if it has ended already.
+    /// *Errors*: those of COMMIT (23505 or 23503 of a deferred constraint, 40001; the transaction is then rolled
+    /// back); 25P02 if the transaction was aborted; 25P01 if it has ended.
     asio::awaitable<void> commit();
 
-    /// Throws what ROLLBACK does; nothing if the transaction has ended already.
+    /// Does nothing if the transaction has ended.
+    ///
+    /// *Errors*: those of ROLLBACK.
     asio::awaitable<void> rollback();
 
-    /// Runs body() in a savepoint, which gives an awaitable: of nothing, or of what this gives. If it throws, what
-    /// it did is undone and the exception thrown on. They nest; names are made up. The body is copied: as it
-    /// captures, make it before the co_await expression.
+    /// Runs body(), which returns an awaitable, in a savepoint, and returns its value. If the body throws, its
+    /// statements are undone and the exception is passed on. Savepoints may be nested; their names are generated.
+    ///
+    /// *Lifetime*: the body is copied. If it captures, give it a name before the co_await expression.
     template <std::invocable Body>
     auto savepoint(Body body)
     {
         return in_savepoint(state_, std::move(body));
     }
 
-    /// The same, each with a completion token as its last argument (see async.hpp). Destroying the object
-    /// does not end one that is under way: what it did is rolled back after it, unless it was the commit.
+    /// The operations with a completion token as the last argument (async.hpp). Destroying the object does not
+    /// end an operation in progress; afterwards the transaction is rolled back, unless the operation was the
+    /// commit.
     using async_queries::async_query;
     using async_queries::async_query_as;
     template <detail::token_for<void> Token>
@@ -140,7 +147,7 @@ public:
         return detail::start(executor(), rollback(), std::forward<Token>(token));
     }
 
-    /// Not committed, not rolled back, and the connection is open.
+    /// True if the transaction is neither committed nor rolled back, and the connection is open.
     [[nodiscard]] bool is_open() const noexcept;
     [[nodiscard]] asio::any_io_executor executor() const noexcept;  ///< the connection's
 
@@ -149,7 +156,7 @@ private:
     using core_ptr = std::shared_ptr<detail::connection_core>;
 
     explicit transaction(detail::transaction_state_ptr state) noexcept;
-    // Not coroutines of `this`: the frames own all they use.
+    // Static, so that the coroutine frames own everything they use and do not depend on `this`.
     static asio::awaitable<result_set> run(detail::transaction_state_ptr state, std::string sql, params values,
                                            bool binary);
     static asio::awaitable<void> run_script(detail::transaction_state_ptr state, std::string sql);
@@ -163,10 +170,12 @@ private:
     detail::transaction_state_ptr state_{};
 };
 
-/// Begins a transaction. Throws error: what BEGIN does, 25001 if the connection is in one.
+/// Begins a transaction.
+///
+/// *Errors*: those of BEGIN; 25001 if the connection is already in a transaction.
 asio::awaitable<transaction> begin(connection& conn, transaction_options options = transaction_options());
 
-/// The same with a completion token (see async.hpp). Where the handler gets an error its transaction is empty.
+/// begin() with a completion token (async.hpp). If there is an error, the handler's transaction is empty.
 template <detail::token_for<transaction> Token>
 auto async_begin(connection& conn, transaction_options options, Token&& token)
 {
@@ -175,7 +184,7 @@ auto async_begin(connection& conn, transaction_options options, Token&& token)
 
 namespace detail {
 
-// What a body gives, or why it did not.
+// The value of a body, or its exception.
 template <class T>
 struct outcome {
     using value_type = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
@@ -214,28 +223,30 @@ asio::awaitable<void> rollback(transaction_state_ptr state);
 enum class savepoint_number : std::uint64_t {};
 asio::awaitable<savepoint_number> enter_savepoint(transaction_state_ptr state);
 asio::awaitable<void> keep_savepoint(transaction_state_ptr state, savepoint_number which);
-// What is spoilt cannot be committed, until it is undone.
+// Marks a savepoint as spoilt: the transaction cannot be committed until that savepoint is undone.
 void spoil(transaction_state_ptr const& state, savepoint_number which) noexcept;
 asio::awaitable<void> undo_savepoint(transaction_state_ptr state, savepoint_number which);
 
-// Whether a transaction is to be done again that failed so; if it is, after a pause.
+// again() returns true, after a pause, if the transaction is to be repeated after this failure.
 std::shared_ptr<retrying> start_retrying(retry_options options);
 asio::awaitable<bool> again(connection& conn, std::shared_ptr<retrying> attempts, std::exception_ptr failure);
 
 }  // namespace detail
 
-/// What in_transaction() gives: the value of the body's awaitable.
+/// The result type of in_transaction(): the value of the body's awaitable.
 template <class Body>
 using body_result = typename detail::transaction_body<Body>::value_type;
 
-/// Runs body(transaction&) or body(connection&) in a transaction: commits when it returns and gives what it gave;
-/// when it throws, rolls back and throws that on. When a serialization failure or deadlock (40001, 40P01) comes
-/// out of the body or of the commit, all is done again from the beginning, body included, up to `retry.attempts` times
-/// in all; then the last failure is thrown. Nothing else is ever done again: above all not a commit whose outcome is
-/// not known (see transaction).
+/// Runs body(transaction&) or body(connection&) in a transaction. If the body returns, commits and returns the
+/// body's value. If the body throws, rolls back and passes the exception on. If the body or the commit fails with
+/// a serialization failure or a deadlock (40001, 40P01), the whole transaction is repeated, including the body,
+/// up to `retry.attempts` times in total; then the last failure is thrown. Nothing else is repeated, and in
+/// particular not a commit whose outcome is unknown (see transaction).
 ///
-/// The body must neither commit nor roll back. It is copied: as it captures, make it before the co_await expression.
-/// The connection must stay where it is until the end.
+/// *Lifetime*: the body is copied. If it captures, give it a name before the co_await expression. The connection
+/// must not be moved before the end.
+///
+/// *Preconditions*: the body neither commits nor rolls back.
 template <class Body>
 asio::awaitable<body_result<Body>> in_transaction(connection& conn, transaction_options options, retry_options retry,
                                                   Body body)
@@ -261,7 +272,7 @@ asio::awaitable<body_result<Body>> in_transaction(connection& conn, transaction_
         try {
             once_more = co_await detail::again(conn, attempts, done.failure);
         } catch (std::exception const&) {
-            // Cancelled: the first failure is the one to be told.
+            // Cancelled: report the first failure instead.
         }
         if (!once_more) co_return done.get();
     }
@@ -291,7 +302,7 @@ std::invoke_result_t<Body&> transaction::in_savepoint(detail::transaction_state_
     try {
         co_await detail::undo_savepoint(state, number);
     } catch (std::exception const&) {
-        // The body's failure is the one to be told; what could not be undone is spoilt.
+        // Report the failure of the body instead. A savepoint that could not be undone stays spoilt.
     }
     co_return done.get();
 }

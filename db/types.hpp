@@ -36,24 +36,23 @@ namespace pgtally::db {
 ///   std::optional<T>                     the same or NULL                            as T
 ///   nullptr, std::nullopt, a null        none                                        unspecified
 ///   char const*
-///   (1) As a column a view into the rows it came from.    (2) With json.hpp.
+///   (1) As a column: a view into the rows it came from.    (2) With json.hpp.
 ///
-/// Parameters of unspecified type are text that PostgreSQL reads as a quoted literal in that place:
-/// `$1` takes the type of its place. Where the place says nothing ("select $1", "unnest($1)") write
-/// the cast: `$1::bigint`. The others are binary and of their type, as if the cast was written.
-/// Columns are always binary. Of any other type (numeric, interval, enums) select `x::text`.
+/// Parameters of unspecified type are sent as text, and PostgreSQL infers the type from the position of `$1`, as
+/// it does for a quoted literal. If the position does not determine a type ("select $1", "unnest($1)"), write the
+/// cast: `$1::bigint`. The other parameters are binary and have their type, as if the cast were written. Columns
+/// are always binary. Select other types (numeric, interval, enums) as `x::text`.
 ///
-/// Times are exact to the microsecond: finer ones are rounded to the nearest as parameters, and
-/// columns are rounded down to D (a period between picoseconds and decades, of integers).
-/// time_point::max() and min() are infinity and -infinity, both ways; so are those of sys_days and
-/// local_days. A time that PostgreSQL cannot hold (before 4714 BC, after 294276) is bad_parameter;
-/// one that the C++ type cannot hold is bad_result: microseconds end in January 294247, nanoseconds
-/// in 2262, and year_month_day has no infinity.
+/// Times are exact to the microsecond. Parameters are rounded to the nearest microsecond. Columns are rounded
+/// down to D, an integer period between picoseconds and decades. time_point::max() and min() mean infinity and
+/// -infinity in both directions; so do those of sys_days and local_days. A time that PostgreSQL cannot hold
+/// (before 4714 BC, after 294276) is bad_parameter. A time that the C++ type cannot hold is bad_result:
+/// microseconds end in January 294247, nanoseconds in 2262, and year_month_day has no infinity.
 ///
-/// NaN and infinities of floats round trip. An array of more than one dimension, or with a NULL
-/// where T is not std::optional, is bad_result.
+/// NaN and infinite floats are preserved. An array with more than one dimension, or with a NULL where T is not
+/// std::optional, is bad_result.
 ///
-/// A type of your own has a codec. codec_as makes one from a type that is known:
+/// To add a type of your own, specialize codec. codec_as derives the codec from a known type:
 ///
 ///   template <>
 ///   struct pgtally::db::codec<color> : pgtally::db::codec_as<color, std::string_view> {
@@ -62,10 +61,10 @@ namespace pgtally::db {
 ///       static bool takes(std::uint32_t type) { return type >= oids::first_created; }
 ///   };
 ///
-/// takes() may be left out: then it is that of the known type. Here it lets columns of an enum in,
-/// whose numbers differ from database to database (any created type, that is: an enum's binary
-/// format is its label). What from_base refuses it throws as error (bad_result), what to_base
-/// refuses as error (bad_parameter).
+/// takes() may be omitted; the known type's takes() then applies. In the example it accepts columns of every
+/// created type, because the OIDs of enums differ between databases and the binary format of an enum is its
+/// label. from_base throws error (bad_result), and to_base throws error (bad_parameter), for values that they
+/// refuse.
 template <class T, class Base>
 struct codec_as {
     static constexpr std::uint32_t type = codec<Base>::type;

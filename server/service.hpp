@@ -6,7 +6,7 @@
 // under way finished, WebSockets closed a few at a time (all at once would all come back at once, elsewhere), the
 // replicas stopped. A second signal ends it at once.
 
-#include <pgtally/server/cli/options.hpp>
+#include <pgtally/server/base/serve_options.hpp>
 
 #include <memory>
 

@@ -1,4 +1,4 @@
-// How a connection comes to be: names, addresses in order, each of libpq's steps, on_connect.
+// How a connection is opened: host names, addresses in order, libpq's steps for each, on_connect.
 
 #include <pgtally/db/detail/connection_core.hpp>
 
@@ -14,7 +14,7 @@ using wait_type = asio::posix::stream_descriptor::wait_type;
 
 constexpr char const* session_attrs = "target_session_attrs";
 
-// libpq's own default is "any", and it cannot be told from an "any" in a service file.
+// libpq's own default is "any", which looks the same as an "any" from the service file.
 bool names_session_attrs(pq::options const& named, pq::options const& effective)
 {
     if (named.contains(session_attrs) || std::getenv("PGTARGETSESSIONATTRS") != nullptr) return true;
@@ -22,8 +22,8 @@ bool names_session_attrs(pq::options const& named, pq::options const& effective)
     return !value.empty() && value != "any";
 }
 
-// Of refusals, those that somebody has to cure: class 28 is authentication and authorization, 3D000
-// an unknown database, 42501 a database that the role may not enter.
+// Refusals that waiting does not cure: class 28 (authentication and authorization), 3D000 (unknown database),
+// 42501 (the role may not enter the database).
 bool is_refused_login(sqlstate const& state)
 {
     return state.in_class("28") || state.is("3D000") || state.is("42501");
@@ -37,7 +37,7 @@ pq::options for_target(pq::options wanted, target const& to)
     return wanted;
 }
 
-// Another address may do better.
+// True if another address may succeed.
 bool try_next(error const& failure)
 {
     return failure.code() == errc::connect_failed || failure.code() == errc::timed_out ||
@@ -52,7 +52,7 @@ asio::awaitable<void> connection_core::connect(pointer self, config settings)
     op.started();
     self->shut(errc::closed);
     auto const closes = self->closes_;
-    while (self->recovering_) co_await self->recovered_.wait();  // it ends, for it is shut
+    while (self->recovering_) co_await self->recovered_.wait();  // ends soon, because the connection is closed
     if (closes != self->closes_) throw self->gone();
     self->settings_ = std::move(settings);
     self->timeout_ = self->settings_.query_timeout;
@@ -66,8 +66,8 @@ asio::awaitable<void> connection_core::connect(pointer self, config settings)
     self->revive();
     auto resolved = co_await self->resolve(std::move(places));
 
-    // libpq goes through the hosts twice for this one, and so do we, who give it one host at a time:
-    // the timeout is for each, which libpq leaves to its caller and has no call for.
+    // For prefer-standby libpq tries all hosts twice. This code does the same, because it gives libpq one host at
+    // a time: the timeout is for each address, and libpq's asynchronous calls have none.
     auto const attrs = wanted.find(session_attrs);
     auto const prefer_standby = attrs != wanted.end() && attrs->second == "prefer-standby";
     if (prefer_standby) {
@@ -90,7 +90,7 @@ asio::awaitable<void> connection_core::connect(pointer self, config settings)
     self->log(level::debug, "connected to " + self->description_);
 }
 
-// Names that cannot be resolved are passed over while others can.
+// Skips names that cannot be resolved if other names can.
 asio::awaitable<std::vector<target>> connection_core::resolve(std::vector<target> from)
 {
     std::vector<target> found;
@@ -115,11 +115,11 @@ asio::awaitable<std::vector<target>> connection_core::resolve(std::vector<target
     revive();
     if (found.empty()) throw error(errc::connect_failed, line(failures, sqlstate()));
     if (!failures.empty()) log(level::warn, description_ + ": " + failures);
-    check_alive();  // the log hook may have closed
+    check_alive();  // the log hook may have closed the connection
     co_return found;
 }
 
-// True: connected. Otherwise throws what the addresses said, or gives false if that is not `final`.
+// Returns true if connected. If no address works, throws the addresses' errors if `final`, else returns false.
 asio::awaitable<bool> connection_core::connect_any(pq::options wanted, std::vector<target> to, bool final)
 {
     std::vector<error> failures;
@@ -152,7 +152,8 @@ asio::awaitable<void> connection_core::attempt(pq::options wanted)
     revive();
     arm(settings_.connect_timeout);
     conn_ = pq::conn(wanted);
-    // Before the first poll libpq wants what it would want after one that returned "writing".
+    // Before the first PQconnectPoll libpq expects the same as after PGRES_POLLING_WRITING (libpq manual,
+    // PQconnectPoll).
     auto next = conn_.bad() ? pq::poll::failed : pq::poll::writing;
     while (next == pq::poll::reading || next == pq::poll::writing) {
         wrap();
@@ -162,8 +163,8 @@ asio::awaitable<void> connection_core::attempt(pq::options wanted)
             if (failure.code() != errc::timed_out) throw;
             throw timed_out_at(wanted);
         }
-        // Poll may close this descriptor and open another one of the same number, which epoll does not
-        // know: never keep it over a poll.
+        // PQconnectPoll may close this descriptor and open another one with the same number. epoll does not know
+        // the new one, so the registration must not survive the call.
         unwrap();
         next = conn_.connect_poll();
     }
@@ -174,19 +175,19 @@ asio::awaitable<void> connection_core::attempt(pq::options wanted)
     }
     disarm();
     address_ = std::move(wanted);
-    wrap();  // anew, for the connect left write interest behind
+    wrap();  // registers again: connecting left write interest behind
     deliver_notices();
     check_alive();
 }
 
-// Gives what exchange() gives.
+// Returns the result of exchange().
 asio::awaitable<pq::result> connection_core::run_script()
 {
     if (!conn_.send_query(statement_)) lose();
     return exchange();
 }
 
-// What the caller's options leave to us.
+// Adds defaults for what the caller's options leave open.
 pq::options connection_core::complete(pq::options named, pq::options const& effective) const
 {
     named.insert_or_assign("client_encoding", "UTF8");
@@ -220,7 +221,7 @@ error connection_core::timed_out_at(pq::options const& wanted) const
     return error(errc::timed_out, std::move(text), std::move(said));
 }
 
-// Ready for another attempt.
+// Resets the state before another attempt.
 void connection_core::revive() noexcept
 {
     shut_for_.reset();

@@ -63,7 +63,7 @@ asio::awaitable<void> connection_core::script(pointer self, std::string sql)
     self->check(result);
 }
 
-// Its deadline runs from here. When this returns, its statement is to be sent.
+// Starts the deadline of the operation. When it returns, the statement can be sent.
 asio::awaitable<void> connection_core::start(operation& op, params const& values)
 {
     check_sendable(values);
@@ -101,8 +101,8 @@ void connection_core::interrupt() noexcept
     if (receiving_ && socket_) socket_->cancel(ec);
 }
 
-// Libpq's canonical loop: send all, read until it is not busy, take the result, until there is
-// none. Gives the first failed result, else the last; everything has been read then.
+// libpq's canonical loop: send everything, read until PQisBusy is false, take results until there are none.
+// Returns the first failed result, or else the last one; everything has been read by then.
 asio::awaitable<pq::result> connection_core::exchange()
 {
     co_await flush();
@@ -113,11 +113,11 @@ asio::awaitable<pq::result> connection_core::exchange()
             co_await read_more(&failed);
         }
         auto result = conn_.get_result();
-        deliver_notifies();  // one may have come between two results, with no byte after it
+        deliver_notifies();  // a notification may arrive between two results, with no byte after it
         if (!result) break;
         if (pq::is_copy(result.state())) {
             if (cancel_) shut(errc::closed);  // see drain()
-            throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+            throw error(errc::bad_result, line("COPY is not allowed in this call", sqlstate()));
         }
         if (result.state() != pq::status::failed) last = std::move(result);
         else if (!failed) failed = std::move(result);
@@ -128,11 +128,11 @@ asio::awaitable<pq::result> connection_core::exchange()
         hear_last_words(failed);
         lose();
     }
-    last_words_ = diagnostics();  // whatever sounded like it
+    last_words_ = diagnostics();  // the connection is alive, so no message was its last
     co_return failed ? std::move(failed) : std::move(last);
 }
 
-// Where the peer is gone, a statement that had `failed` before may say why.
+// If the peer is gone, an earlier failed result of the statement may hold the reason.
 asio::awaitable<void> connection_core::read_more(pq::result const* failed)
 {
     co_await wait(wait_type::wait_read);
@@ -142,19 +142,19 @@ asio::awaitable<void> connection_core::read_more(pq::result const* failed)
     lose();
 }
 
-// While there is something left to send the server may itself be stuck sending to us, and reads
-// nothing until we have read: both directions have to be watched.
+// While data is left to send, the server may itself be blocked sending to us, and it reads nothing until we have
+// read. So both directions are watched (libpq manual, PQflush).
 asio::awaitable<void> connection_core::flush()
 {
     while (conn_.flush() == pq::flushed::some) {
         co_await wait_either();
-        if (!consume()) break;  // reading will say why
+        if (!consume()) break;  // reading reports the reason
     }
 }
 
 asio::awaitable<void> connection_core::wait(wait_type what)
 {
-    if (conn_.socket() < 0) lose();  // libpq closes it by itself when the peer is gone
+    if (conn_.socket() < 0) lose();  // libpq closes it when the peer is gone
     error_code ec;
     co_await socket_->async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
     check_going();
@@ -177,9 +177,9 @@ asio::awaitable<void> connection_core::wait_either()
     } catch (error const&) {
         stopped = true;
     }
-    *done = true;  // the other wait may be on its way, too late to be called off
+    *done = true;  // the other wait may have completed; it is too late to cancel it
     check_alive();
-    // Ends the other wait, and the write interest that epoll would keep waking us for.
+    // Ends the other wait, and the write interest for which epoll would keep waking us.
     unwrap();
     wrap();
     check_going();
@@ -199,7 +199,7 @@ void connection_core::wrap()
 void connection_core::unwrap() noexcept
 {
     if (!socket_) return;
-    socket_->release();  // libpq closes it; waits end with operation_aborted
+    socket_->release();  // libpq closes the descriptor; waits end with operation_aborted
     socket_.reset();
 }
 
@@ -219,7 +219,7 @@ void connection_core::deliver_notifies()
 
 void connection_core::deliver_notices()
 {
-    while (conn_) {  // the log hook may close
+    while (conn_) {  // the log hook may close the connection
         auto notice = conn_.next_notice();
         if (!notice) return;
         auto const& severity = notice->severity;
@@ -227,13 +227,13 @@ void connection_core::deliver_notices()
         if (severity == "WARNING" || severity == "FATAL" || severity == "PANIC") at = level::warn;
         if (severity == "LOG" || severity == "DEBUG") at = level::debug;
         log(at, description_ + ": " + severity + ": " + notice->said.primary);
-        // An immediate shutdown announces itself by a mere WARNING (57P01).
+        // An immediate shutdown only announces itself with a WARNING (57P01).
         if (severity == "FATAL" || severity == "PANIC" || notice->said.state.in_class("57"))
             last_words_ = std::move(notice->said);
     }
 }
 
-// A server that ends a connection says so, then closes: its message is the better reason.
+// A server that ends a connection sends a message, then closes. That message is the better reason.
 void connection_core::hear_last_words(pq::result const& failed)
 {
     if (failed && !failed.said().state.empty()) {
@@ -259,7 +259,7 @@ void connection_core::shut(errc why) noexcept
     in_the_middle_ = rollback_ = false;
     transaction_ = transaction_number{};
     if (cancel_) std::exchange(cancel_, nullptr)->end();
-    if (auto const ready = std::move(ready_)) ready->turn.soon();
+    if (auto const ready = std::move(ready_)) ready->waiting.soon();
     disarm();
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);
@@ -286,7 +286,7 @@ void connection_core::disarm() noexcept
     detail::cancel(deadline_);
 }
 
-// Throws for a failed result.
+// Throws if the result failed.
 void connection_core::check(pq::result const& result)
 {
     if (result.state() != pq::status::failed) return;
@@ -324,7 +324,7 @@ void connection_core::check_alive() const
     if (shut_for_) throw gone();
 }
 
-// Before anything is sent: whatever ended the connection, it was not this operation that it met.
+// Called before anything is sent: the operation did not cause the end of the connection.
 void connection_core::check_open() const
 {
     if (!shut_for_) return;

@@ -26,19 +26,19 @@
 
 namespace pgtally::db::detail {
 
-/// What connection and listener have in common: a PGconn, the descriptor that Asio watches for it,
-/// and the operation under way.
+/// The common part of connection, listener and session: a PGconn, the descriptor that Asio watches for it, and
+/// the operation in progress.
 ///
 /// Model
-///  1. The operations are static coroutines that own the core: it outlives the object that started
-///     them. What they call are coroutines of `this`, awaited at once.
-///  2. All that waits, waits for the descriptor or for wake_. shut() lets go of the one, notifies
-///     the other, and notes why; whoever wakes looks (alive()) before it touches anything.
-///  3. An operation that leaves without finish(), by whatever way, leaves the protocol in the middle
-///     of a statement: recover() then brings it to rest, in a coroutine of its own, and the next
-///     operation waits for that. Where it cannot, the guard shuts the connection.
-///  4. The descriptor is libpq's: Asio watches it between unwrap() and unwrap(), and never closes
-///     it.
+///  1. Operations are static coroutines that own the core, so it outlives the object that started them. They call
+///     coroutines of `this`, which are awaited at once.
+///  2. Everything that waits, waits for the descriptor or for wake_. shut() releases the descriptor, notifies
+///     wake_ and records the reason. Each coroutine that wakes up checks the state (check_alive()) before it
+///     touches anything.
+///  3. If an operation is left without finish(), for any reason, the protocol is in the middle of a statement.
+///     recover() then brings the connection to rest, in a coroutine of its own, and the next operation waits for
+///     it. If that is not possible, the guard shuts the connection.
+///  4. libpq owns the descriptor. Asio watches it between wrap() and unwrap(), and never closes it.
 class connection_core : public std::enable_shared_from_this<connection_core> {
 public:
     using pointer = std::shared_ptr<connection_core>;
@@ -51,28 +51,29 @@ public:
     static asio::awaitable<result_set> query(pointer self, std::string sql, params values, bool binary);
     static asio::awaitable<void> script(pointer self, std::string sql);
 
-    // What streams are made of, stream.cpp: each takes an operation that lives as long as the stream.
+    // Steps of streams (stream.cpp). Each takes an operation that lives as long as the stream.
 
-    /// Sends the statement, and has its rows come one by one.
+    /// Sends the statement in single-row mode.
     static asio::awaitable<void> begin_rows(operation& op, params values);
-    /// One row; at the end a result without one, and null after that.
+    /// Returns one row; at the end a result without rows, then null.
     static asio::awaitable<pq::result> next_row(operation& op);
-    /// Sends the statement, and waits until the server copies.
+    /// Sends the statement and waits until the server starts to copy.
     static asio::awaitable<void> begin_copy(operation& op, pq::status wanted);
-    /// Appends what is there, at least one message; at the end nothing, and gives the result of the whole.
+    /// Appends what has arrived, at least one message, and returns null. At the end it appends nothing and
+    /// returns the result of the statement.
     static asio::awaitable<pq::result> read_copy(operation& op, std::string& into);
     static asio::awaitable<void> write_copy(operation& op, std::string_view data);
-    /// The result of the whole; with a reason the server's refusal is what is expected.
+    /// Returns the result of the statement. With a reason, the server is expected to refuse the data.
     static asio::awaitable<pq::result> end_copy(operation& op, char const* reason);
 
-    /// Asks the server, over a connection of its own, to cancel the statement under way.
+    /// Asks the server, over a second connection, to cancel the running statement.
     void cancel() noexcept;
 
-    /// Rolls back the transaction that is open, if one is; the next operation waits for it.
+    /// Rolls back an open transaction; the next operation waits for it.
     void leave_transaction() noexcept;
 
-    /// A transaction has a number as long as it is the connection's: until it is left, or the connection
-    /// ends. A statement's BEGIN has none.
+    /// A transaction has a number while it is the connection's current one: until it is left or the connection
+    /// ends. A transaction begun by a BEGIN in a statement has no number.
     enum class transaction_number : std::uint64_t {};
     [[nodiscard]] transaction_number number_transaction() noexcept
     {
@@ -80,51 +81,49 @@ public:
         return transaction_;
     }
     [[nodiscard]] bool has(transaction_number which) const noexcept { return transaction_ == which; }
-    /// Does nothing to another one.
+    /// Does nothing if another transaction is current.
     void leave_transaction(transaction_number which) noexcept
     {
         if (has(which)) leave_transaction();
     }
 
-    /// Waits for the end of a recovery, however it ends. Throws error (busy, operation_aborted).
+    /// Waits for the end of a recovery, successful or not. Throws error (busy, operation_aborted).
     static asio::awaitable<void> settled(pointer self);
 
     [[nodiscard]] bool in_transaction() const noexcept { return rollback_ || conn_.in_transaction(); }
     [[nodiscard]] bool is_busy() const noexcept { return busy_; }
 
-    /// Open, with nothing under way and no transaction.
+    /// True if the connection is open, with no operation, recovery or transaction in progress.
     [[nodiscard]] bool is_idle() const noexcept;
 
-    /// Waits until something arrives, reads it, and gives all notifications to the sink. False:
-    /// interrupt() came first.
+    /// Waits for input, reads it, and passes all notifications to the sink. Returns false if interrupt() was
+    /// called first.
     static asio::awaitable<bool> receive(pointer self);
     void interrupt() noexcept;
 
-    /// For a session, once connected: from here on it sends and reads by pipeline(), and waits by
-    /// turn(). Throws error (connection_lost).
+    /// For a session, after connect(). From here on the session sends and reads with pipeline() and waits with
+    /// wait_pipeline(). Throws error (connection_lost).
     void start_pipeline();
     [[nodiscard]] pq::conn& pipeline() noexcept { return conn_; }
 
-    /// Waits until something arrives and reads it, or nudge() was called since the last turn, or, where
-    /// something is still `unsent`, more can be sent. False: the peer is gone; what it had sent may
-    /// still be read.
-    static asio::awaitable<bool> turn(pointer self, bool unsent);
+    /// Waits for input and reads it; also returns after a nudge(), or, if something is `unsent`, when more can be
+    /// sent. Returns false if the peer is gone; what it had sent can still be read.
+    static asio::awaitable<bool> wait_pipeline(pointer self, bool unsent);
     void nudge() noexcept;
-    /// Whether something arrived since the last time.
+    /// Returns true if input arrived since the last call.
     [[nodiscard]] bool take_arrived() noexcept { return std::exchange(arrived_, false); }
 
-    /// Those that came with the answers read since the last turn. Throws error when the log hook has
-    /// closed the connection.
+    /// Logs the notices that came with the answers. Throws error if the log hook has closed the connection.
     void log_notices();
 
-    /// Ends the connection as lost, for the reason in `failed` if the server gave one, and throws that.
+    /// Closes the connection as lost and throws. The reason is `failed` if the server gave one.
     [[noreturn]] void lose_pipeline(pq::result const& failed);
 
-    /// Called for every notification in every operation; must neither throw nor close. Empty:
+    /// Called for every notification, in every operation; must neither throw nor close. Empty: notifications are
     /// dropped.
     void set_sink(notify_sink sink) { sink_ = std::move(sink); }
 
-    /// What PostgreSQL could not take; "" if it can.
+    /// Returns why PostgreSQL cannot accept this; "" if it can.
     [[nodiscard]] static std::string why_not_sendable(std::string_view sql, params const& values);
 
     void shut(errc why) noexcept;
@@ -209,34 +208,34 @@ private:
     std::shared_ptr<signal> wake_;  // shared with the resolver's handler
     asio::steady_timer deadline_;
     std::uint64_t deadline_number_ = 0;  // tells a deadline that fired from one that was disarmed
-    std::uint64_t armed_number_ = 0;     // of the deadline that is set
+    std::uint64_t armed_number_ = 0;     // number of the deadline that is set
     std::chrono::milliseconds timeout_{0};
     notify_sink sink_{};
-    std::optional<errc> shut_for_{errc::closed};  // nothing: alive
+    std::optional<errc> shut_for_{errc::closed};  // nothing: the connection is alive
     std::uint64_t closes_ = 0;
     bool open_ = false;
     bool busy_ = false;
     bool receiving_ = false;
     bool interrupted_ = false;
-    bool arrived_ = false;        // in a turn
+    bool arrived_ = false;        // during wait_pipeline()
     std::size_t unflushed_ = 0;   // of a copy
-    bool expired_ = false;        // the deadline of the operation under way has passed
-    bool recovering_ = false;     // recover() has the connection
-    bool in_the_middle_ = false;  // of a statement, when the operation was left
-    bool rollback_ = false;       // recover() is to end the transaction, too
+    bool expired_ = false;        // the deadline of the operation has passed
+    bool recovering_ = false;     // recover() owns the connection
+    bool in_the_middle_ = false;  // the last operation was left in the middle of a statement
+    bool rollback_ = false;       // recover() also ends the transaction
     signal recovered_;
-    transaction_number transaction_{};      // that somebody has in hand
-    std::uint64_t transactions_begun_ = 0;  // with a number
+    transaction_number transaction_{};      // the current transaction with a number
+    std::uint64_t transactions_begun_ = 0;  // transactions with a number
     std::uint64_t transactions_left_ = 0;
     std::shared_ptr<cancel_request> cancel_{};  // since the last one was absorbed
-    pq::options address_{};                     // of the server, to reach it once more
-    std::shared_ptr<readiness> ready_{};        // while in pipeline mode: shared with the waits under way
-    char const* action_ = "";                   // of the operation under way
-    std::string statement_{};                   // likewise
-    diagnostics last_words_{};                  // with which the server ended the connection
+    pq::options address_{};                     // the server's address, for a second connection to it
+    std::shared_ptr<readiness> ready_{};        // in pipeline mode only; shared with the pending waits
+    char const* action_ = "";                   // of the operation in progress
+    std::string statement_{};                   // of the operation in progress
+    diagnostics last_words_{};                  // the message with which the server ended the connection
 };
 
-/// The one operation under way. Throws busy if there is one already.
+/// The one operation in progress. The constructor throws busy if there is another one.
 class connection_core::operation {
 public:
     operation(pointer core, char const* action, std::string statement);
@@ -244,15 +243,15 @@ public:
     operation(operation const&) = delete;
     operation& operator=(operation const&) = delete;
 
-    /// Something is about to be sent.
+    /// Call it before something is sent.
     void started() noexcept { state_ = state::started; }
-    /// The protocol is at rest: the connection may be used further.
+    /// Call it when the protocol is at rest: the connection is usable.
     void finish() noexcept { state_ = state::finished; }
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
 
-    /// Gives the connection to others; one in the middle of a statement has to recover first.
+    /// Gives the connection free. If it is in the middle of a statement, it recovers first.
     void release() noexcept;
-    /// Nothing is waited for at present: no deadline.
+    /// Disarms the deadline while nothing is awaited.
     void pause() noexcept
     {
         if (!released_) core_->disarm();
@@ -268,7 +267,7 @@ private:
     bool released_ = false;
 };
 
-/// A server's statement that is being cancelled.
+/// A request to cancel a statement.
 struct connection_core::cancel_request {
     explicit cancel_request(asio::any_io_executor executor) : wake(std::move(executor)) {}
 
@@ -283,19 +282,19 @@ struct connection_core::cancel_request {
     std::int32_t backend = 0;
     std::weak_ptr<connection_core> of{};
     bool over = false;      // the statement has ended
-    bool answered = false;  // nothing is on its way to the server any more,
-    bool doubtful = false;  // unless this: no answer came
+    bool answered = false;  // no request is on its way to the server any more,
+    bool doubtful = false;  // unless this is true: its answer did not come
     signal wake;
 };
 
-/// The waits of a pipeline, which last over turns: a nudge does not end them.
+/// The pending waits of a pipeline. They outlast wait_pipeline(): a nudge does not end them.
 struct connection_core::readiness {
     bool awaits_read = false;
     bool readable = false;
     bool awaits_write = false;
     bool writable = false;
     bool nudged = false;
-    waiter turn{};  // resumed by any of them
+    waiter waiting{};  // resumed by each of them
 };
 
 }  // namespace pgtally::db::detail

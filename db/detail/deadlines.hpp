@@ -6,13 +6,13 @@
 
 namespace pgtally::db::detail {
 
-/// What can be put into `deadlines`: a base. Leaves when it is destroyed.
+/// Base of the members of `deadlines`. A member leaves when it is destroyed.
 struct with_deadline : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
-/// Who waits until when, ordered by that. Adding the latest, which most are, and removing any take
-/// constant time and no memory. Pure.
+/// Deadlines in order of time. Adding the latest one (the usual case) and removing any take constant time and no
+/// memory. A pure class.
 class deadlines {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -25,10 +25,12 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return by_time_.empty(); }
 
-    /// Of the first; one must be there.
+    /// The earliest deadline.
+    ///
+    /// *Preconditions*: not empty.
     [[nodiscard]] time_point next() const noexcept { return by_time_.begin()->deadline; }
 
-    /// Removes and gives one whose time has come; null: none is left.
+    /// Removes and returns a member whose deadline has passed; null if there is none.
     [[nodiscard]] with_deadline* take_due(time_point now) noexcept
     {
         if (by_time_.empty() || next() > now) return nullptr;

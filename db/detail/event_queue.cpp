@@ -7,7 +7,7 @@ namespace pgtally::db::detail {
 namespace {
 
 constexpr std::size_t first_block_bytes = 64 * 1024;
-constexpr std::size_t kept_events = 4096;  // what a peak took beyond this is given back
+constexpr std::size_t kept_events = 4096;  // capacity beyond this is freed after a peak
 
 }  // namespace
 
@@ -21,7 +21,7 @@ void event_queue::batch::clear() noexcept
     bytes = 0;
 }
 
-// From here on nothing goes to the first block any more.
+// From here on the first block stays as it is.
 char* event_queue::batch::grow(std::size_t wanted)
 {
     used = std::max(used, first_block_bytes + 1);
@@ -47,14 +47,15 @@ inline std::string_view event_queue::keep(std::string_view text)
     return {bytes, text.size()};
 }
 
-// A channel is nearly always the one of the notification before.
+// Most notifications have the same channel as the one before.
 inline std::string_view event_queue::intern(std::string_view channel)
 {
     std::string_view const recent = channels_[recent_];
     return recent == channel ? recent : find(channel);
 }
 
-// One of ours, which lives as long as this, unless somebody else listens here, too.
+// Finds one of our own channels, whose text lives as long as this object. Other channels occur only if a
+// statement sent LISTEN itself.
 std::string_view event_queue::find(std::string_view channel)
 {
     auto const found = std::find(channels_.begin(), channels_.end(), channel);
@@ -79,14 +80,14 @@ bool event_queue::push_notification(std::string_view channel, std::string_view p
 
 void event_queue::push_listening()
 {
-    if (back_->events.size() >= max_events_) back_->clear();  // it makes all of them moot
+    if (back_->events.size() >= max_events_) back_->clear();  // `listening` makes all earlier events unnecessary
     back_->events.emplace_back(listening{++generation_});
 }
 
 void event_queue::push_lost(lost why)
 {
     auto& events = back_->events;
-    if (events.size() >= max_events_) back_->clear();  // `listening` will come after it
+    if (events.size() >= max_events_) back_->clear();  // a later `listening` makes all earlier events unnecessary
     if (!events.empty() && std::holds_alternative<lost>(events.back())) events.pop_back();
     events.emplace_back(std::move(why));
 }

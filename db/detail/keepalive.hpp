@@ -6,7 +6,7 @@
 
 namespace pgtally::db::detail {
 
-/// When to ask a silent peer whether it is there, and when to take no answer for one. Pure.
+/// Decides when to send a keep-alive to a silent peer, and when to give the connection up. A pure class.
 class keepalive {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -14,18 +14,18 @@ public:
 
     enum class todo {
         nothing,  ///< look again at next()
-        ask,      ///< then say asked()
+        ask,      ///< send a keep-alive, then call asked()
         give_up,  ///< the answer is overdue
     };
 
-    /// What the peer has yet to answer.
+    /// What the peer has not answered yet.
     enum class in_flight {
         nothing,
-        awaited,   ///< it may take its time: only a question that was asked before it can be overdue
-        given_up,  ///< nobody waits for any of it: then a silence of interval and timeout is enough
+        awaited,   ///< a statement may take its time: only a keep-alive sent before it can be overdue
+        given_up,  ///< no caller waits: a silence of interval + timeout is enough
     };
 
-    /// Both > 0.
+    /// *Preconditions*: both > 0.
     keepalive(duration interval, duration timeout) : interval_(interval), timeout_(timeout) {}
 
     void connected(time_point now) noexcept

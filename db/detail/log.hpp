@@ -8,23 +8,25 @@
 
 namespace pgtally::db::detail {
 
-/// Calls the hook, if there is one. What it throws is ignored: a log that fails must take nothing with it.
+/// Calls the log hook, if there is one. Exceptions of the hook are ignored: a failing log must not fail an
+/// operation.
 void log(config const& settings, level at, std::string_view line) noexcept;
-/// The same for "KIND WHOSE: LINE".
+/// Logs "KIND WHOSE: LINE".
 void log(config const& settings, level at, std::string_view line, std::string_view kind,
          std::string_view whose) noexcept;
 
-/// Whether a reason that comes again and again is worth a word: a new one is, and the same after a while. Pure.
+/// Decides whether a repeated reason is logged: a new reason is, and the same one again after a while. A pure
+/// class.
 class last_reason {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
     struct heard {
         bool news;
-        bool to_be_logged;  ///< news, or the same for a while
+        bool to_be_logged;  ///< news, or the same reason again after a while
     };
 
-    /// With `anew` it is news in any case.
+    /// If `anew` is true, the reason counts as news.
     heard hear(std::string_view reason, time_point now, bool anew = false)
     {
         auto const news = anew || reason != reason_;
@@ -33,7 +35,7 @@ public:
         if (log) logged_at_ = now;
         return {news, log};
     }
-    /// All is well again.
+    /// Call it after a success.
     void forget() noexcept { reason_.clear(); }
 
 private:

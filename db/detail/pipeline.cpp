@@ -1,4 +1,4 @@
-// What a connection_core does for a session: it waits for both directions and for callers at once.
+// The part of connection_core for sessions: waits for both directions and for callers at once.
 
 #include <pgtally/db/detail/connection_core.hpp>
 
@@ -8,23 +8,23 @@ namespace pgtally::db::detail {
 
 using wait_type = asio::posix::stream_descriptor::wait_type;
 
-/// Called when something can be read. Destroyed instead, along with its io_context, it takes with it
-/// the coroutine that waits, which nothing else would.
+/// The handler of a read wait. If Asio destroys it along with its io_context, it destroys the waiting coroutine,
+/// which nothing else would destroy.
 struct connection_core::read_ready {
     explicit read_ready(std::shared_ptr<readiness> given) noexcept : of(std::move(given)) {}
     read_ready(read_ready&&) noexcept = default;
     read_ready& operator=(read_ready&&) = delete;
     ~read_ready()
     {
-        if (of) of->turn.drop();
+        if (of) of->waiting.drop();
     }
 
     void operator()(error_code ec)
     {
         auto const ready = std::move(of);
         ready->awaits_read = false;
-        ready->readable = true;  // whatever it is, reading will say
-        if (ec != asio::error::operation_aborted) ready->turn.now();
+        ready->readable = true;  // whatever the error is, reading reports it
+        if (ec != asio::error::operation_aborted) ready->waiting.now();
     }
 
     std::shared_ptr<readiness> of;
@@ -39,7 +39,7 @@ void connection_core::start_pipeline()
     ready_ = std::make_shared<readiness>();
 }
 
-asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
+asio::awaitable<bool> connection_core::wait_pipeline(pointer self, bool unsent)
 {
     operation op(self, "session on", std::string());
     self->check_alive();
@@ -47,17 +47,17 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     auto const ready = self->ready_;
     self->start_waits(ready, unsent);
     auto const due = ready->readable || ready->writable || ready->nudged;
-    if (!due) co_await ready->turn.wait();
+    if (!due) co_await ready->waiting.wait();
     ready->nudged = false;
     self->check_alive();
-    if (!due && ready->turn.cancelled()) self->cancelled();
+    if (!due && ready->waiting.cancelled()) self->cancelled();
     auto alive = true;
     if (std::exchange(ready->readable, false)) {
         alive = self->consume();
         self->arrived_ = true;
     }
     if (ready->writable) {
-        // Ends the write interest that epoll would keep waking us for.
+        // Ends the write interest for which epoll would keep waking us.
         self->unwrap();
         self->wrap();
         self->ready_ = std::make_shared<readiness>();
@@ -68,7 +68,7 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     co_return alive;
 }
 
-// A plain function, for a coroutine of its own would cost each turn another frame.
+// A plain function: a coroutine would cost one more frame for each wait.
 void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool unsent)
 {
     if (conn_.socket() < 0) lose_pipeline(pq::result());
@@ -81,7 +81,7 @@ void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool 
         auto handler = [ready](error_code ec) {
             ready->awaits_write = false;
             ready->writable = true;
-            if (ec != asio::error::operation_aborted) ready->turn.now();
+            if (ec != asio::error::operation_aborted) ready->waiting.now();
         };
         socket_->async_wait(wait_type::wait_write, std::move(handler));
     }
@@ -90,18 +90,18 @@ void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool 
 void connection_core::log_notices()
 {
     deliver_notices();
-    check_alive();  // the log hook may have closed
+    check_alive();  // the log hook may have closed the connection
 }
 
 void connection_core::nudge() noexcept
 {
     if (!ready_) return;
     ready_->nudged = true;
-    ready_->turn.soon();
+    ready_->waiting.soon();
 }
 
-// In a pipeline the first failed result may be some statement's own: only 57P01 and its like (an
-// operator or a crash ended the connection) speak of the connection.
+// In a pipeline the first failed result may belong to a statement. Only class 57P (57P01: an operator or a crash
+// ended the connection) concerns the connection.
 void connection_core::lose_pipeline(pq::result const& failed)
 {
     check_alive();

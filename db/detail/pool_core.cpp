@@ -8,7 +8,7 @@
 namespace pgtally::db::detail {
 namespace {
 
-// A lifetime is shortened by up to this part, so that connections made together do not end together.
+// The largest part by which a lifetime is shortened, so that connections made together do not end together.
 constexpr double lifetime_jitter = 0.1;
 
 pool_limits raised(pool_limits limits)
@@ -31,7 +31,7 @@ pool_core::pool_core(pool_limits limits, std::function<double()> random)
 std::optional<ticket> pool_core::enter()
 {
     BOOST_ASSERT(!stopped_);
-    // Those for whom there is a connection, or room for one, are on their way rather than waiting.
+    // Callers for whom a connection or room for one exists do not count as waiting.
     auto const on_their_way = limits_.max_connections - count(state::in_use);
     if (queue_.size() >= on_their_way && queue_.size() - on_their_way >= limits_.max_waiting) {
         ++counters_.overloaded;
@@ -62,7 +62,7 @@ pool_step pool_core::next(time_point now)
     }
     if (!queue_.empty() && !idle_.empty()) {
         if (!wants_check(idle_.back(), now)) return hand_out();
-        // One for each of the line, at most.
+        // Test at most one connection per waiting caller.
         if (count(state::checked) + count(state::cleaned) < queue_.size()) return check();
     }
     if (!may_connect() || now < retry_at_) return {};
@@ -97,7 +97,7 @@ pool_step pool_core::hand_out()
     return {pool_step::kind::hand_over, which, whose};
 }
 
-// An idle connection that is to be closed.
+// Removes and returns an idle connection that must be closed.
 std::optional<member_id> pool_core::take_expired(time_point now)
 {
     auto const found = std::find_if(idle_.begin(), idle_.end(), [&](member_id which) { return due(which) <= now; });
@@ -107,7 +107,7 @@ std::optional<member_id> pool_core::take_expired(time_point now)
     return which;
 }
 
-// When an idle connection is to be closed.
+// When an idle connection must be closed.
 pool_core::time_point pool_core::due(member_id which) const
 {
     auto const& one = members_.at(which);
@@ -121,11 +121,11 @@ pool_core::time_point pool_core::wake_at() const
     auto at = time_point::max();
     if (stopped_) return at;
     for (auto const which : idle_) at = std::min(at, due(which));
-    // Nothing else holds an attempt back: next() has been called.
+    // Only the pause holds an attempt back, because next() has been called.
     return may_connect() ? std::min(at, retry_at_) : at;
 }
 
-// Fewer connections are there or coming than are wanted, and there is room.
+// True if fewer connections are open or connecting than are wanted, and there is room.
 bool pool_core::too_few() const noexcept
 {
     if (members_.size() >= limits_.max_connections) return false;
@@ -133,7 +133,7 @@ bool pool_core::too_few() const noexcept
     return members_.size() - count(state::in_use) < wanted;
 }
 
-// But for the pause.
+// True if an attempt is allowed, apart from the pause.
 bool pool_core::may_connect() const noexcept
 {
     auto const most = failing_ ? limits_.max_connecting_after_failure : limits_.max_connecting;
@@ -143,7 +143,7 @@ bool pool_core::may_connect() const noexcept
 void pool_core::connected(member_id which, time_point now)
 {
     auto const found = members_.find(which);
-    if (found == members_.end()) return;  // stopped meanwhile
+    if (found == members_.end()) return;  // the pool was stopped meanwhile
     BOOST_ASSERT(found->second.now == state::connecting);
     ++counters_.connects;
     failing_ = permanent_ = false;
@@ -160,14 +160,14 @@ void pool_core::connected(member_id which, time_point now)
 std::vector<ticket> pool_core::connect_failed(member_id which, bool permanent, time_point now)
 {
     auto const found = members_.find(which);
-    if (found == members_.end()) return {};  // stopped meanwhile
+    if (found == members_.end()) return {};  // the pool was stopped meanwhile
     BOOST_ASSERT(found->second.now == state::connecting);
     ++counters_.connect_failures;
     members_.erase(found);
     failing_ = true;
     permanent_ = permanent;
     pause(now);
-    // With a connection open somewhere, there still is something to wait for.
+    // While a connection is open, callers still have something to wait for.
     if (!permanent || members_.size() > count(state::connecting)) return {};
     auto const out = std::exchange(queue_, std::deque<ticket>());
     return std::vector<ticket>(out.begin(), out.end());
@@ -176,7 +176,7 @@ std::vector<ticket> pool_core::connect_failed(member_id which, bool permanent, t
 fate pool_core::came_back(member_id which, returned how, time_point now)
 {
     auto const found = members_.find(which);
-    if (found == members_.end()) return fate::close;  // stopped meanwhile
+    if (found == members_.end()) return fate::close;  // the pool was stopped meanwhile
     BOOST_ASSERT(found->second.now == state::in_use);
     switch (how) {
         case returned::unused: return keep(found, now);
@@ -199,7 +199,7 @@ fate pool_core::came_back(member_id which, returned how, time_point now)
 fate pool_core::tended(member_id which, bool good, time_point now)
 {
     auto const found = members_.find(which);
-    if (found == members_.end()) return fate::close;  // stopped meanwhile
+    if (found == members_.end()) return fate::close;  // the pool was stopped meanwhile
     BOOST_ASSERT(found->second.now == state::checked || found->second.now == state::cleaned);
     if (!good) {
         if (found->second.now == state::checked) distrust_stale(now);
@@ -219,7 +219,7 @@ void pool_core::give_up(member_id which, time_point now)
     fail(found, now);
 }
 
-// Whether it is too old next() sees.
+// next() checks its age.
 fate pool_core::keep(members::iterator which, time_point now)
 {
     which->second.now = state::idle;
@@ -234,8 +234,8 @@ fate pool_core::drop(members::iterator which)
     return fate::close;
 }
 
-// One that was of use before is replaced at once, carefully. One that breaks as soon as it is made will
-// be followed by others like it.
+// A connection that has worked before is replaced at once, one attempt at a time. If one breaks before its first
+// use, the next ones probably do too: pause.
 void pool_core::fail(members::iterator which, time_point now)
 {
     ++counters_.lost;
@@ -244,14 +244,15 @@ void pool_core::fail(members::iterator which, time_point now)
     static_cast<void>(drop(which));
 }
 
-// What one did not outlive the others hardly did. To find that out one by one may take a timeout each.
+// If one connection broke, other connections that were idle as long probably did too. Testing them one by one
+// could take a timeout each, so all of them expire.
 void pool_core::distrust_stale(time_point now)
 {
     for (auto const which : idle_)
         if (wants_check(which, now)) members_.at(which).expires = now;
 }
 
-// Attempts that ran at the same time fail together, and are one failure.
+// Attempts that ran at the same time fail together and count as one failure.
 void pool_core::pause(time_point now)
 {
     if (now >= retry_at_) retry_at_ = now + retry_.next();

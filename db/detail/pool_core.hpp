@@ -14,7 +14,7 @@
 
 namespace pgtally::db::detail {
 
-enum class member_id : std::uint64_t {};  ///< a connection of a pool, or the attempt at one
+enum class member_id : std::uint64_t {};  ///< a connection of a pool, or an attempt to make one
 enum class ticket : std::uint64_t {};     ///< a place in the line
 
 struct pool_limits {
@@ -29,81 +29,81 @@ struct pool_limits {
     backoff_limits retry{};
 };
 
-/// What is to be done next.
+/// What the pool must do next.
 struct pool_step {
     enum class kind {
         nothing,    ///< wait, until wake_at() at the latest
-        hand_over,  ///< `member` is the one of `waiter`, who is out of the line
-        connect,    ///< open `member`, then connected() or connect_failed()
-        check,      ///< try `member`, then tended()
-        close,      ///< `member` is out of the pool
+        hand_over,  ///< give `member` to `waiter`, who has left the line
+        connect,    ///< open `member`, then call connected() or connect_failed()
+        check,      ///< test `member`, then call tended()
+        close,      ///< close `member`, which has left the pool
     };
     kind what = kind::nothing;
     member_id member{};
     ticket waiter{};
 };
 
-/// How a connection comes back.
+/// The state of a returned connection.
 enum class returned {
-    unused,    ///< whoever it was for had left
-    clean,     ///< fit for the next
-    unclean,   ///< open, and something has to be done first
+    unused,    ///< its caller had left
+    clean,     ///< fit for the next caller
+    unclean,   ///< open; needs cleanup
     broken,    ///< closed
-    discarded  ///< not wanted any more
+    discarded  ///< must be closed
 };
 
-/// What becomes of it.
+/// What happens to a returned connection.
 enum class fate {
     kept,  ///< it is idle
-    tend,  ///< clean it, then tended()
-    close  ///< it is out of the pool
+    tend,  ///< clean it, then call tended()
+    close  ///< it has left the pool
 };
 
-/// All that a pool decides: who is next, how many to connect and when, what becomes of a connection that
-/// comes back. Pure: it touches no connection, reads no clock, and chance comes from outside.
+/// Makes all decisions of a pool: who is next, how many connections to open and when, what happens to a returned
+/// connection. A pure class: it touches no connection and reads no clock, and the caller supplies the random
+/// numbers.
 ///
 /// Model
-///  1. Callers stand in one line. An idle connection goes to the first of it, the one used last first, so
-///     that those too many grow old.
-///  2. Connections are made for those in line who have none coming, and to keep min_idle.
-///  3. After a failure so few attempts run at a time as max_connecting_after_failure says, until one
-///     succeeds, with growing pauses. The pauses begin again with the shortest when a connection has been
-///     of use.
+///  1. Callers stand in one line. The first caller gets the idle connection that was used last, so that surplus
+///     connections grow old.
+///  2. The pool opens connections for callers in line that have none coming, and to keep min_idle.
+///  3. After a failure only max_connecting_after_failure attempts run at a time, with growing pauses, until one
+///     succeeds. The pauses start short again after a connection has been useful.
 class pool_core {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    /// random() yields numbers in [0, 1).
+    /// random() returns numbers in [0, 1).
     pool_core(pool_limits limits, std::function<double()> random);
 
-    /// Nothing: too many wait already.
+    /// Returns nothing if too many callers are waiting.
     [[nodiscard]] std::optional<ticket> enter();
 
-    /// Whoever entered last was not served at once.
+    /// Records that the last caller was not served at once.
     void waits() noexcept { ++counters_.waited; }
 
     enum class leaving { timed_out, cancelled };
-    /// False: that one is not in line.
+    /// Returns false if the caller is not in line.
     bool leave(ticket whose, leaving why);
 
-    /// To be called until there is nothing to do, after every call that changes something.
+    /// Call it after every change, until it returns `nothing`.
     [[nodiscard]] pool_step next(time_point now);
 
-    /// When next() has to be called though nothing happened; time_point::max(): never.
+    /// When next() must be called even if nothing happens; time_point::max(): never.
     [[nodiscard]] time_point wake_at() const;
 
     void connected(member_id which, time_point now);
-    /// Gives those in line who have nothing more to wait for. They are out of it.
+    /// Returns the callers that have nothing left to wait for. They have left the line.
     [[nodiscard]] std::vector<ticket> connect_failed(member_id which, bool permanent, time_point now);
     [[nodiscard]] fate came_back(member_id which, returned how, time_point now);
     [[nodiscard]] fate tended(member_id which, bool good, time_point now);
-    /// What was to be done with it could not be: it is out of the pool.
+    /// The step for `which` failed: it has left the pool.
     void give_up(member_id which, time_point now);
 
-    /// There is no connection, the last attempt failed for good, and the next one is not due.
+    /// True if there is no connection, the last attempt failed permanently, and the next one is not due.
     [[nodiscard]] bool hopeless(time_point now) const noexcept;
 
-    /// Gives all in line. The pool is empty then, and stays so.
+    /// Returns all callers in line. The pool is then empty for good.
     [[nodiscard]] std::vector<ticket> stop();
     [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
@@ -115,7 +115,7 @@ private:
         state now = state::connecting;
         time_point idle_since{};
         time_point expires = time_point::max();
-        bool proven = false;  // it has been of use to somebody
+        bool proven = false;  // it has been useful to a caller
     };
     using members = std::map<member_id, member>;
 
@@ -137,7 +137,7 @@ private:
     std::function<double()> random_;
     backoff retry_;
     members members_{};
-    std::vector<member_id> idle_{};  // the one used last is the last
+    std::vector<member_id> idle_{};  // the one used last is at the end
     std::deque<ticket> queue_{};
     pool_counters counters_{};
     std::uint64_t last_member_ = 0;

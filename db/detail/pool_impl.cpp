@@ -1,4 +1,5 @@
 #include <pgtally/db/detail/pool_impl.hpp>
+#include <pgtally/db/jitter_source.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -28,7 +29,7 @@ pool_limits limits_of(pool_config const& settings)
 
 }  // namespace
 
-/// A place in the line, which its holder may leave at any time and by any way.
+/// A place in the line. Its holder may leave at any time.
 class pool_impl::place {
 public:
     place(pool_impl& pool, ticket whose, waiter_ptr of) : pool_(pool), whose_(whose), waiter_(std::move(of)) {}
@@ -39,7 +40,7 @@ public:
         pool_.waiters_.erase(whose_);
         auto const why = timed_out ? pool_core::leaving::timed_out : pool_core::leaving::cancelled;
         if (pool_.core_.leave(whose_, why) || !waiter_->given) return;
-        // It had its turn and does not take it.
+        // The caller was served but does not take the connection.
         auto const conn = std::move(waiter_->given);
         auto const what = pool_.core_.came_back(waiter_->which, returned::unused, clock::now());
         if (what == fate::kept) pool_.connections_.emplace(waiter_->which, conn);
@@ -59,8 +60,7 @@ pool_impl::pool_impl(asio::any_io_executor executor, pool_config settings)
     : executor_(executor)
     , settings_(std::move(settings))
     , description_(settings_.connection.redacted())
-    , random_(std::random_device()())
-    , core_(limits_of(settings_), [this] { return std::generate_canonical<double, 32>(random_); })
+    , core_(limits_of(settings_), jitter_source())
     , timer_(executor)
 {
 }
@@ -75,7 +75,7 @@ asio::awaitable<lease> pool_impl::acquire(pointer self, std::optional<clock::tim
 
     auto const mine = std::make_shared<waiter>(self->executor_);
     auto const whose = self->core_.enter();
-    if (!whose) throw self->refusal(errc::overloaded, "too many callers wait already");
+    if (!whose) throw self->refusal(errc::overloaded, "too many callers are waiting");
     place here(*self, *whose, mine);
     self->waiters_.emplace(*whose, mine);
     self->go_on();
@@ -99,10 +99,10 @@ asio::awaitable<lease> pool_impl::acquire(pointer self, std::optional<clock::tim
     co_return held;
 }
 
-// Does what there is to do, until there is nothing.
+// Runs the steps of the core until there are none.
 void pool_impl::go_on() noexcept
 {
-    auto const self = shared_from_this();  // what is done may end everybody else's interest in this
+    auto const self = shared_from_this();  // a step may release all other references to this
     for (;;) {
         auto const step = core_.next(clock::now());
         if (step.what == pool_step::kind::nothing) break;
@@ -141,7 +141,7 @@ void pool_impl::hand_over(pool_step const& step)
     mine->turn.notify();
 }
 
-// What runs beside deals with its failures itself, but for a lack of memory.
+// Background coroutines handle their own failures, except a lack of memory.
 void pool_impl::start(asio::awaitable<void> beside, member_id which)
 {
     auto done = [self = shared_from_this(), which](std::exception_ptr thrown) {
@@ -190,7 +190,7 @@ asio::awaitable<void> pool_impl::check(pointer self, member_id which, connection
     try {
         co_await conn->query("select 1");
     } catch (std::exception const& thrown) {
-        // Whatever it was: a new one tells.
+        // The reason does not matter; opening a new connection reports it.
         self->log(level::debug, std::string("an idle connection does not answer: ") + thrown.what());
         conn->close();
     }
@@ -203,7 +203,7 @@ asio::awaitable<void> pool_impl::clean(pointer self, member_id which, connection
     try {
         co_await conn->settled();
         for (auto const& sql : self->settings_.on_return) co_await conn->query(sql);
-        if (conn->in_transaction()) conn->close();  // on_return began one
+        if (conn->in_transaction()) conn->close();  // on_return began a transaction
     } catch (std::exception const& thrown) {
         self->log(level::warn, std::string("a connection cannot be used again: ") + thrown.what());
         conn->close();
@@ -233,12 +233,12 @@ void pool_impl::give_back(member_id which, connection_ptr conn, bool discard) no
     go_on();
 }
 
-// A connection of ours has been decided upon.
+// Carries out the core's decision about a connection.
 void pool_impl::finish(member_id which, fate what) noexcept
 {
     if (what != fate::close) return;
     auto const found = connections_.find(which);
-    if (found == connections_.end()) return;  // stopped meanwhile
+    if (found == connections_.end()) return;  // the pool was stopped meanwhile
     found->second->close();
     connections_.erase(found);
 }
@@ -253,7 +253,7 @@ void pool_impl::fail(std::vector<ticket> const& whom, error const& why)
     }
 }
 
-// One timer, set anew only for something sooner: when it fires for nothing, go_on() finds nothing.
+// One timer, which is set again only for an earlier time. If it fires too early, go_on() does nothing.
 void pool_impl::wake_later()
 {
     auto const at = core_.wake_at();

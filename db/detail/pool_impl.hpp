@@ -11,15 +11,14 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace pgtally::db::detail {
 
-/// What a pool is made of: its core decides, this does it. It has the connections that are nobody's; those
-/// in use are with their leases, which own this too.
+/// Carries out what pool_core decides. It owns the idle connections. Connections in use belong to their leases,
+/// which also own this object.
 class pool_impl : public std::enable_shared_from_this<pool_impl> {
 public:
     using pointer = std::shared_ptr<pool_impl>;
@@ -65,7 +64,6 @@ private:
     asio::any_io_executor executor_;
     pool_config settings_;
     std::string description_;
-    std::minstd_rand random_;
     pool_core core_;
     std::map<member_id, connection_ptr> connections_{};
     std::map<ticket, waiter_ptr> waiters_{};

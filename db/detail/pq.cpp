@@ -10,10 +10,10 @@
 namespace pgtally::db::pq {
 namespace {
 
-// Notices that nobody has fetched yet: a statement may raise millions before it ends.
+// The number of notices that are kept; a statement may raise millions before it ends.
 constexpr std::size_t max_notices = 100;
 
-// Called inside libpq: copies, and does nothing else.
+// Called inside libpq (PQsetNoticeReceiver): only copies.
 extern "C" void pgtally_db_take_notice(void* context, PGresult const* raw)
 {
     auto& notices = *static_cast<std::deque<notice>*>(context);
@@ -22,7 +22,7 @@ extern "C" void pgtally_db_take_notice(void* context, PGresult const* raw)
         auto const severity = view(PQresultErrorField(raw, PG_DIAG_SEVERITY_NONLOCALIZED));
         notices.push_back(notice{std::string(severity), to_diagnostics(raw)});
     } catch (std::bad_alloc const&) {
-        // No exception can pass through libpq; a notice may be lost.
+        // No exception may pass through libpq; a notice may be lost.
     }
 }
 
@@ -37,7 +37,7 @@ conn::conn(options const& wanted) : notices_(std::make_unique<std::deque<notice>
 {
     if (!raw_) throw std::bad_alloc();
     PQsetNoticeReceiver(raw_.get(), &pgtally_db_take_notice, notices_.get());
-    // The one way to learn the SQLSTATE of a refused login: VERBOSE writes it into the message.
+    // VERBOSE puts the SQLSTATE of a refused login into the message. There is no other way to learn it.
     PQsetErrorVerbosity(raw_.get(), PQERRORS_VERBOSE);
 }
 
@@ -69,8 +69,8 @@ diagnostics conn::connect_failure() const
 {
     diagnostics said;
     said.primary = message();
-    // "FATAL:  28P01: password authentication failed": two blanks, the state, a colon. With several
-    // attempts (without TLS after with, ...) the last one counts.
+    // "FATAL:  28P01: password authentication failed": two blanks, the SQLSTATE, a colon. If there were several
+    // attempts (without TLS after with TLS, ...), the last one counts.
     constexpr std::size_t before = 3, length = 5;
     for (auto at = said.primary.find(":  "); at != std::string::npos; at = said.primary.find(":  ", at + 1)) {
         auto const state = sqlstate(std::string_view(said.primary).substr(at + before, length));
@@ -158,7 +158,7 @@ bool conn::send_sync() noexcept
 #ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
     return PQsendPipelineSync(raw_.get()) == 1;
 #else
-    return PQpipelineSync(raw_.get()) == 1;  // which flushes, too: there is no other before libpq 17
+    return PQpipelineSync(raw_.get()) == 1;  // also flushes; PQsendPipelineSync exists since libpq 17
 #endif
 }
 

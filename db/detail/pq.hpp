@@ -22,34 +22,34 @@ namespace pgtally::db {
 class params;
 }
 
-/// libpq behind a thin wall: the one pair of files that calls it. Nothing here waits and nothing
-/// knows Asio; each call is the libpq call of nearly the same name, its result and its oddities
-/// made types. For the files of db/ alone, and no promise to others.
+/// A thin layer over libpq. Only pq*.cpp include its header. Nothing here waits or depends on Asio. Each function
+/// is the libpq function of nearly the same name, with types for its results (PostgreSQL manual, "libpq - C
+/// Library"). For the files of db/ only; its interface may change.
 namespace pgtally::db::pq {
 
 /// Options by keyword: "host", "port", ...
 using options = std::map<std::string, std::string, std::less<>>;
 
-/// The options that a connection string names. Throws error (bad_config) without a word of the
-/// string.
+/// The options that a connection string names (PQconninfoParse). Throws error (bad_config), whose text does not
+/// quote the string.
 options parse(std::string const& conninfo);
 
-/// All options that libpq would use: those named, the environment's, the service file's, and its
-/// defaults. Empty where libpq cannot tell; PQconnectStart then says why.
+/// All options that libpq would use: the named ones, the environment's, the service file's, and defaults. Empty
+/// if libpq cannot determine them; PQconnectStart then reports why.
 options effective(options const& named);
 
-/// The value of an option, "" if it has none.
+/// The value of an option; "" if it has none.
 std::string_view get(options const& from, std::string_view keyword) noexcept;
 
-/// "host:port/dbname as user". What could be part of a password in a mistyped URI (a name with an
-/// @) is left out.
+/// "host:port/dbname as user". Names with an @ are left out, because they may be part of a password in a mistyped
+/// URI.
 std::string describe(std::string_view places, std::string_view database, std::string_view user);
 
 enum class status {
     empty,
     command_ok,
     tuples_ok,
-    single_tuple,  ///< one row, and more to come
+    single_tuple,  ///< one row; more follow
     copy_in,
     copy_out,
     copy_both,
@@ -79,12 +79,12 @@ public:
     [[nodiscard]] std::string_view affected() const noexcept;
     [[nodiscard]] std::string_view tag() const noexcept;
 
-    /// What a failed result says. Without a server's answer, primary is libpq's own message.
+    /// The diagnostics of a failed result. If the server sent none, primary is libpq's own message.
     [[nodiscard]] diagnostics said() const;
 
-    /// The C function of the server that raised it; "" if it does not say.
+    /// The C function of the server that raised the error; "" if unknown.
     [[nodiscard]] std::string_view raised_by() const noexcept;
-    /// It came up inside a function, not in the statement itself.
+    /// True if the error came from inside a function, not from the statement itself.
     [[nodiscard]] bool has_context() const noexcept;
 
 private:
@@ -112,7 +112,7 @@ private:
     std::int32_t sender_ = 0;
 };
 
-/// A NOTICE, WARNING, or the FATAL with which a server ends a connection that is idle.
+/// A NOTICE, a WARNING, or the FATAL with which a server ends an idle connection.
 struct notice {
     std::string severity;  ///< in English
     diagnostics said;
@@ -121,9 +121,9 @@ struct notice {
 enum class poll { reading, writing, ok, failed };
 enum class flushed { all, some, failed };
 enum class copied {
-    row,   ///< one message of the server's, a row in text format
-    wait,  ///< none is there yet
-    end,   ///< get_result() says how it ended
+    row,   ///< one message of the server; a row in text format
+    wait,  ///< none has arrived yet
+    end,   ///< get_result() returns the outcome
 };
 
 class conn {
@@ -139,37 +139,36 @@ public:
     [[nodiscard]] poll connect_poll() noexcept;
     [[nodiscard]] bool needs_password() const noexcept;
 
-    /// Why the connect failed, in one line, and the SQLSTATE that PQerrorMessage does not have by
-    /// itself.
+    /// Why connecting failed, in one line, with the SQLSTATE, which PQerrorMessage does not contain by default.
     [[nodiscard]] diagnostics connect_failure() const;
 
-    /// To be called once when poll::ok came: non-blocking from here on.
+    /// Call it once after poll::ok: switches to non-blocking mode (PQsetnonblocking).
     [[nodiscard]] bool finish_connect() noexcept;
 
     [[nodiscard]] bool send_query(std::string const& sql) noexcept;
     [[nodiscard]] bool send_query(std::string const& sql, params const& values, bool binary);
     [[nodiscard]] flushed flush() noexcept;
 
-    /// For the statement that was just sent: a result per row, and an empty one at the end.
+    /// For the statement sent last: one result per row, and an empty one at the end (PQsetSingleRowMode).
     [[nodiscard]] bool single_rows() noexcept;
 
-    /// Appends what the server sent of a copy_out; throws std::bad_alloc.
+    /// Appends data of a copy_out (PQgetCopyData). Throws std::bad_alloc.
     [[nodiscard]] copied get_copy(std::string& into);
-    /// Keeps what flush() then sends.
+    /// Queues data, which flush() sends (PQputCopyData).
     [[nodiscard]] bool put_copy(std::string_view data) noexcept;
-    /// With a reason (not null) the server throws away what it got.
+    /// If `reason` is not null, the server discards the data (PQputCopyEnd).
     [[nodiscard]] bool end_copy(char const* reason) noexcept;
 
-    /// From here on only these four send, and results come per statement: result(s) and a null one;
-    /// per sync: pipeline_sync, without a null one. After a failed statement each up to the sync gives
-    /// pipeline_aborted.
+    /// From here on only these four functions send (PQenterPipelineMode). Results: per statement its result(s)
+    /// and a null one; per sync pipeline_sync without a null one. After a failed statement, each statement up to
+    /// the sync gives pipeline_aborted.
     [[nodiscard]] bool enter_pipeline() noexcept;
     [[nodiscard]] bool send_prepare(std::string const& name, std::string const& sql, params const& values);
     [[nodiscard]] bool send_prepared(std::string const& name, params const& values, bool binary);
     [[nodiscard]] bool send_sync() noexcept;
 
-    /// False: the connection is lost. Also takes what OpenSSL holds decrypted, which would make no
-    /// descriptor readable.
+    /// Returns false if the connection is lost (PQconsumeInput). Also reads what OpenSSL holds decrypted, which
+    /// makes no descriptor readable.
     [[nodiscard]] bool consume_input() noexcept;
     [[nodiscard]] bool is_busy() noexcept;
     [[nodiscard]] result get_result() noexcept;
@@ -189,8 +188,8 @@ private:
     struct finish {
         void operator()(pg_conn* raw) const noexcept;
     };
-    // On the heap, so that libpq's pointer to it stays right when this moves; destroyed after the
-    // connection, which may still speak while it ends.
+    // On the heap, so that libpq's pointer to it stays valid when this object moves. Destroyed after the
+    // connection, which may raise notices while it ends.
     std::unique_ptr<std::deque<notice>> notices_{};
     std::unique_ptr<pg_conn, finish> raw_{};
 };

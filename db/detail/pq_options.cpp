@@ -1,4 +1,4 @@
-// Connection strings, and what libpq makes of them and of its environment.
+// Connection strings, and how libpq completes them from its environment.
 
 #include <pgtally/db/detail/pq.hpp>
 #include <pgtally/db/detail/pq_text.hpp>
@@ -11,8 +11,8 @@
 namespace pgtally::db::pq {
 namespace {
 
-// libpq quotes the piece that it could not parse, which may be a piece of a password: what stands
-// between the first and the last quote goes.
+// libpq quotes the part that it could not parse, which may be part of a password. Removes the text between the
+// first and the last quote.
 std::string without_quoted(std::string const& text)
 {
     auto const first = text.find('"');
@@ -26,7 +26,7 @@ struct free_options {
 };
 using option_list = std::unique_ptr<PQconninfoOption, free_options>;
 
-// Secrets (dispchar "*") only where they are to be passed on.
+// Includes secrets (dispchar "*") only if they are to be passed on to libpq.
 options to_options(option_list const& list, bool secrets)
 {
     options result;
@@ -70,8 +70,8 @@ options parse(std::string const& conninfo)
 
 options effective(options const& named)
 {
-    // Only a PGconn knows what the service file says. One that is refused for an impossible
-    // gssencmode has looked at everything, and has neither resolved a name nor opened a socket.
+    // Only a PGconn knows the service file's options. A connect with an impossible gssencmode fails after libpq
+    // has read all options, and before it resolves a name or opens a socket.
     auto impossible = named;
     impossible.insert_or_assign("gssencmode", "?");
     std::unique_ptr<PGconn, decltype(&PQfinish)> const refused(start(impossible), &PQfinish);

@@ -1,4 +1,4 @@
-// Results, notifications, and the texts of both.
+// Results, notifications, and their texts.
 
 #include <pgtally/db/detail/pq.hpp>
 #include <pgtally/db/detail/pq_text.hpp>
@@ -112,7 +112,7 @@ bool result::has_context() const noexcept
     return !view(PQresultErrorField(raw_.get(), PG_DIAG_CONTEXT)).empty();
 }
 
-// Millions of them may come: each text is measured once.
+// Measures each text once, because millions may arrive.
 notify::notify(pgNotify* raw) noexcept : raw_(raw)
 {
     if (raw == nullptr) return;

@@ -5,20 +5,19 @@
 #include <string>
 #include <string_view>
 
-// What the files of pq share.
+// Shared by the files pq*.cpp.
 namespace pgtally::db::pq {
 
-/// Null is empty.
+/// Null becomes an empty view.
 inline std::string_view view(char const* text) noexcept
 {
     return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
-/// libpq's messages end their lines with a newline and may have several; what verbosity adds about
-/// the server's source code is for nobody here.
+/// Joins the lines of a libpq message, and drops the location in the server's source code that VERBOSE adds.
 std::string one_line(std::string_view text);
 
-/// What a failed result or a notice says.
+/// The diagnostics of a failed result or a notice.
 diagnostics to_diagnostics(pg_result const* raw);
 
 /// PQconnectStartParams.

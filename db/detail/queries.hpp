@@ -8,10 +8,10 @@
 #include <string>
 #include <utility>
 
-// What all that run statements have in common: connection, transaction, pool, session.
+// The common part of everything that runs statements: connection, transaction, pool, session.
 namespace pgtally::db::detail {
 
-/// Typed rows of what gives a result in binary format.
+/// Awaits a result in binary format and returns typed rows.
 template <class Row>
 asio::awaitable<rows<Row>> as_rows(asio::awaitable<result_set> operation)
 {
@@ -19,7 +19,7 @@ asio::awaitable<rows<Row>> as_rows(asio::awaitable<result_set> operation)
     co_return rows<Row>(std::move(result));
 }
 
-/// The twins of query() and query_as() with a completion token as their last argument (see async.hpp).
+/// query() and query_as() with a completion token as the last argument (async.hpp).
 template <class Self>
 class async_queries {
 public:

@@ -3,31 +3,29 @@
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/jitter_source.hpp>
 
 #include <chrono>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <utility>
 
 namespace pgtally::db::detail {
 
-/// What a listener and a session do between two connections: how long they wait, and whether a
-/// reason is worth a word.
+/// What a listener and a session do between two connections: decides how long to pause and whether to report a
+/// reason.
 class reconnect {
 public:
     using clock = std::chrono::steady_clock;
 
     struct ended {
-        bool was_connected;  ///< lost, rather than not reached
-        bool news;           ///< lost, or for another reason than the last time
-        bool to_be_logged;   ///< news, or the same for a while
+        bool was_connected;  ///< true: a connection was lost; false: an attempt failed
+        bool news;           ///< a connection was lost, or the reason has changed
+        bool to_be_logged;   ///< news, or the same reason again after a while
     };
 
     reconnect(asio::any_io_executor executor, backoff_limits limits)
-        : hurry_(std::move(executor))
-        , random_(std::random_device()())
-        , retry_(limits, [this] { return std::generate_canonical<double, 32>(random_); })
+        : hurry_(std::move(executor)), retry_(limits, jitter_source())
     {
     }
     reconnect(reconnect const&) = delete;
@@ -40,7 +38,7 @@ public:
     }
     [[nodiscard]] bool is_connected() const noexcept { return since_.has_value(); }
 
-    /// The connection or the attempt ended.
+    /// Records the end of a connection or of an attempt.
     ended report(std::string_view reason, clock::time_point now)
     {
         auto const was_connected = since_.has_value();
@@ -65,7 +63,6 @@ public:
 
 private:
     signal hurry_;
-    std::minstd_rand random_;
     backoff retry_;
     std::optional<clock::time_point> since_{};
     last_reason reason_{};

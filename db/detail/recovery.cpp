@@ -1,8 +1,8 @@
-// How a connection comes to rest after an operation that was left in the middle.
+// How a connection recovers after an operation that was left in the middle of a statement.
 //
-// The server is asked to stop (which takes a connection of its own before libpq 17), what it still sends is dropped,
-// and a round trip proves that a cancellation which arrives late has hit nothing else: pg_cancel_backend() has
-// signalled when it answers, so that the signal is taken before the empty statement that is sent after that.
+// Recovery asks the server to stop (before libpq 17 over a second connection) and drops what it still sends. Then
+// a round trip proves that a late cancellation cannot hit another statement: pg_cancel_backend() answers after it
+// has sent the signal, so the signal arrives before the empty statement that is sent next.
 
 #include <pgtally/db/detail/connection_core.hpp>
 
@@ -13,10 +13,10 @@
 
 namespace pgtally::db::detail {
 
-// Where a connection is to be closed rather than recovered, a transaction is rolled back all the same.
+// The limit for rolling back a transaction on a connection with recovery_timeout 0.
 constexpr std::chrono::milliseconds rollback_timeout{5'000};
 
-// Before an operation sends anything: an error says that it did not.
+// Called before an operation sends anything. If it throws, nothing was sent.
 asio::awaitable<void> connection_core::ready()
 {
     auto const left = transactions_left_;
@@ -33,7 +33,7 @@ asio::awaitable<void> connection_core::ready()
     }
     check_open();
     if (left == transactions_left_) co_return;
-    throw no_transaction("it was left while the statement waited");
+    throw no_transaction("it was rolled back while the statement waited");
 }
 
 asio::awaitable<void> connection_core::settled(pointer self)
@@ -47,7 +47,7 @@ asio::awaitable<void> connection_core::settled(pointer self)
     }
 }
 
-// An operation ended in the middle.
+// Called when an operation ends in the middle of a statement.
 void connection_core::leave() noexcept
 {
     if (shut_for_) return;
@@ -63,7 +63,7 @@ void connection_core::begin_recovery() noexcept
     if (recovering_ || shut_for_) return;
     recovering_ = true;
     try {
-        auto ignore = [](std::exception_ptr) {};  // recover() has dealt with it
+        auto ignore = [](std::exception_ptr) {};  // recover() handles all exceptions
         asio::co_spawn(executor_, recover(shared_from_this()), std::move(ignore));
     } catch (...) {
         recovering_ = false;
@@ -118,10 +118,10 @@ asio::awaitable<void> connection_core::come_to_rest()
     }
 }
 
-// Reads, and drops, all that belongs to the statement. The server is asked to stop when there is
-// something to wait for, but not when it has been told that its input has failed: a COPY that was sent as
-// an extended query and is cancelled before it has read the first Sync answers that, too, which libpq
-// would take for the end of the next statement.
+// Reads and drops everything that belongs to the statement. It cancels the statement if it has to wait, but not
+// after it has told the server that the COPY data failed: a COPY that was sent as an extended query, and is
+// cancelled before it has read the first Sync, also answers that Sync, and libpq would take the answer for the
+// end of the next statement.
 asio::awaitable<void> connection_core::drain()
 {
     co_await flush();
@@ -145,9 +145,9 @@ asio::awaitable<void> connection_core::drain()
     if (told) co_await prove_in_step();
 }
 
-// An empty statement has an answer, if only an error. A COPY that was sent as an extended query may also fail by itself
-// before it has read the first Sync (a trigger for each statement, a timeout). Then one answer too many is on its way,
-// and it is this statement, and nobody else's, that seems to give no result.
+// An empty statement always has an answer, if only an error. A COPY that was sent as an extended query may also
+// fail before it has read the first Sync (a statement trigger, a timeout). Then one surplus answer is on its way,
+// and this empty statement, not a caller's, appears to have no result.
 asio::awaitable<void> connection_core::prove_in_step()
 {
     if (!conn_.send_query("")) lose();
@@ -182,11 +182,11 @@ asio::awaitable<void> connection_core::absorb_cancel()
         last_words_.primary = "a cancellation may still arrive";
         lose();
     }
-    co_await prove_in_step();  // by an error, if the cancellation came late
+    co_await prove_in_step();  // with an error, if the cancellation came late
     cancel_.reset();
 }
 
-// A recovery asks for itself, and its own statements are not to be cancelled.
+// Recovery cancels by itself, and its own statements must not be cancelled.
 void connection_core::cancel() noexcept
 {
     if (!recovering_) ask_to_cancel();
@@ -202,7 +202,7 @@ void connection_core::ask_to_cancel() noexcept
         cancel_->timeout = settings_.recovery_timeout;
         cancel_->backend = conn_.backend_pid();
         cancel_->of = weak_from_this();
-        auto ignore = [](std::exception_ptr) {};  // request_cancel() has dealt with it
+        auto ignore = [](std::exception_ptr) {};  // request_cancel() handles all exceptions
         asio::co_spawn(executor_, request_cancel(executor_, cancel_), std::move(ignore));
     } catch (...) {
         cancel_.reset();
@@ -223,27 +223,27 @@ asio::awaitable<void> connection_core::request_cancel(asio::any_io_executor exec
         co_await cancel_until_over(other, request);
     } catch (error const& thrown) {
         failure = thrown.what();
-        if (thrown.code() == errc::server_error) request->doubtful = false;  // an answer, too
+        if (thrown.code() == errc::server_error) request->doubtful = false;  // an error is also an answer
     } catch (std::exception const& thrown) {
         failure = thrown.what();
     }
     other->shut(errc::closed);
     request->answered = true;
     auto const of = request->of.lock();
-    // One that was shut meanwhile may wait for something else by now.
+    // If the connection was shut meanwhile, it may wait for another request.
     if (!of || of->cancel_ != request) co_return;
     of->wake_->notify();
     if (!failure.empty()) of->log(level::warn, of->description_ + ": cannot cancel a statement: " + failure);
 }
 
-// A server that has not begun with the statement ignores a cancellation, so that one may not be enough.
+// Repeats the request, because a server that has not started the statement ignores it.
 asio::awaitable<void> connection_core::cancel_until_over(pointer other, std::shared_ptr<cancel_request> request)
 {
     using clock = std::chrono::steady_clock;
     auto const until = clock::now() + request->timeout;
     for (std::chrono::milliseconds pause{10}; !request->over && clock::now() < until; pause *= 2) {
         auto backend = params(std::in_place, request->backend);
-        request->doubtful = true;  // until its answer has come
+        request->doubtful = true;  // until its answer has arrived
         co_await query(other, std::string("select pg_cancel_backend($1)"), std::move(backend), false);
         request->doubtful = false;
         if (!request->over) co_await request->wake.wait_until(clock::now() + pause);
@@ -261,7 +261,7 @@ void connection_core::leave_transaction() noexcept
     if (idle) begin_recovery();
 }
 
-// The deadline of the operation under way.
+// Called when the deadline of the operation in progress passes.
 void connection_core::expire() noexcept
 {
     auto const curable = open_ && !ready_ && settings_.recovery_timeout.count() > 0;

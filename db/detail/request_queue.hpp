@@ -12,13 +12,13 @@
 namespace pgtally::db::detail {
 
 enum class request_state {
-    waiting,    ///< not sent: may be withdrawn, and sent on another connection
+    waiting,    ///< not sent: can be withdrawn, or sent on another connection
     written,    ///< sent: its answer is due
-    abandoned,  ///< sent, and nobody waits for the answer that is due
-    done,       ///< out of the queue
+    abandoned,  ///< sent: its answer is due, but no caller waits for it
+    done,       ///< left the queue
 };
 
-/// What a request_queue must know of a request: the base of what is queued.
+/// Base of queued requests: what request_queue must know of them.
 struct queued {
     std::size_t bytes = 0;
     request_state state = request_state::waiting;
@@ -26,13 +26,13 @@ struct queued {
 
 struct request_limits {
     std::size_t in_flight = 1;
-    std::size_t in_flight_bytes = 0;  ///< one request always goes, however big
+    std::size_t in_flight_bytes = 0;  ///< one request may exceed it
     std::size_t queued = 0;
-    std::size_t queued_bytes = 0;  ///< likewise
+    std::size_t queued_bytes = 0;  ///< one request may exceed it
 };
 
-/// The requests of one connection: those that wait, first come first served, then those that were
-/// sent and are answered in the same order. Pure.
+/// The requests of one connection: those that wait, first come, first served, then those that were sent and are
+/// answered in the same order. A pure class.
 template <class Request>
 class request_queue {
 public:
@@ -40,7 +40,7 @@ public:
 
     explicit request_queue(request_limits limits) : limits_(limits) {}
 
-    /// False: too many wait already.
+    /// Returns false if too many requests wait.
     [[nodiscard]] bool push(pointer request)
     {
         BOOST_ASSERT(request->state == request_state::waiting);
@@ -51,7 +51,7 @@ public:
         return true;
     }
 
-    /// The next to be sent; null: none waits, or too many are in flight.
+    /// The next request to send; null if none waits or too many are in flight.
     [[nodiscard]] pointer next() const
     {
         if (waiting_.empty() || written_.size() >= limits_.in_flight) return nullptr;
@@ -59,7 +59,7 @@ public:
         return fits || written_.empty() ? waiting_.front() : nullptr;
     }
 
-    /// next() is sent.
+    /// Records that next() was sent.
     void wrote()
     {
         BOOST_ASSERT(!waiting_.empty());
@@ -70,28 +70,30 @@ public:
         add_written(std::move(request));
     }
 
-    /// Something was sent that nobody waits for. It counts as in flight, but is not held back.
+    /// Records a request that no caller waits for. It counts as in flight, but the limits do not apply.
     void wrote_unasked(pointer request)
     {
         request->state = request_state::abandoned;
         add_written(std::move(request));
     }
 
-    /// The one whose answer is due; one must be in flight.
+    /// The request whose answer is due.
+    ///
+    /// *Preconditions*: a request is in flight.
     [[nodiscard]] pointer const& front() const
     {
         BOOST_ASSERT(!written_.empty());
         return written_.front();
     }
 
-    /// The answer of front() is complete. True: somebody waits for it.
+    /// Records that the answer of front() is complete. Returns true if a caller waits for it.
     bool answered()
     {
         auto const request = take_written();
         return std::exchange(request->state, request_state::done) == request_state::written;
     }
 
-    /// front() did not run: it is the next to be sent, whatever the limits. One that was abandoned is
+    /// front() did not run: makes it the next request to send, regardless of limits. If it was abandoned, it is
     /// not sent again.
     void again()
     {
@@ -103,29 +105,30 @@ public:
         waiting_.push_front(std::move(request));
     }
 
-    /// Nobody waits for it any more: withdrawn if it was not sent (the answer says so), otherwise its
-    /// answer is to be dropped.
+    /// The caller has left. Returns true if the request was withdrawn unsent; otherwise its answer will be
+    /// dropped.
     bool abandon(pointer const& request)
     {
         if (request->state == request_state::written) request->state = request_state::abandoned;
         if (request->state != request_state::waiting) return false;
-        // Mostly the oldest: deadlines pass in the order of arrival.
+        // Usually it is the oldest: deadlines pass in the order of arrival.
         auto const found = std::find(waiting_.begin(), waiting_.end(), request);
-        if (found == waiting_.end()) return false;  // it never was in the queue
+        if (found == waiting_.end()) return false;  // it was never in the queue
         waiting_.erase(found);
         waiting_bytes_ -= request->bytes;
         request->state = request_state::done;
         return true;
     }
 
-    /// The connection is gone: takes out all that was sent, and gives those that somebody waits for.
+    /// After the loss of the connection: removes all requests that were sent, and returns those with a waiting
+    /// caller.
     [[nodiscard]] std::vector<pointer> take_in_flight()
     {
         written_bytes_ = 0;
         return take(written_, request_state::written);
     }
 
-    /// Takes out all that waits.
+    /// Removes and returns all requests that wait.
     [[nodiscard]] std::vector<pointer> take_waiting()
     {
         waiting_bytes_ = 0;
@@ -135,7 +138,7 @@ public:
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
     [[nodiscard]] std::size_t in_flight() const noexcept { return written_.size(); }
 
-    /// Somebody waits for an answer of those in flight.
+    /// True if a caller waits for a request in flight.
     [[nodiscard]] bool is_awaited() const noexcept
     {
         auto const wanted = [](pointer const& each) { return each->state == request_state::written; };
@@ -170,7 +173,7 @@ private:
 
     request_limits limits_;
     std::deque<pointer> waiting_{};
-    std::deque<pointer> written_{};  // and abandoned
+    std::deque<pointer> written_{};  // includes the abandoned ones
     std::size_t waiting_bytes_ = 0;
     std::size_t written_bytes_ = 0;
 };

@@ -44,18 +44,17 @@ void check_port(std::string const& port)
     auto const digit = [](char c) { return c >= '0' && c <= '9'; };
     auto const number = port.size() <= 5 && std::all_of(port.begin(), port.end(), digit);
     if (number && (port.empty() || (std::stoi(port) >= 1 && std::stoi(port) <= 65535))) return;
-    // Not shown: in "postgresql://user:pass/word@host" it is the password.
+    // The text does not show the value: in "postgresql://user:pass/word@host" it is the password.
     throw error(errc::bad_config,
-                "the connection string has a port that is not a number from 1 to "
-                "65535 (in a URI, percent-encode the password)");
+                "the connection string has a port that is not a number from 1 to 65535 "
+                "(in a URI, percent-encode the password)");
 }
 
 void check_host(std::string const& host)
 {
     if (host.find('@', 1) == std::string::npos) return;
     throw error(errc::bad_config,
-                "the connection string has a host name with an @ in it (in a URI, "
-                "percent-encode the password)");
+                "the connection string has a host name with an @ in it (in a URI, percent-encode the password)");
 }
 
 }  // namespace
@@ -112,7 +111,7 @@ asio::awaitable<lookup_result> lookup(asio::any_io_executor executor, std::share
     };
     auto const shared = std::make_shared<state>(std::move(executor));
     wake->clear();
-    // By a handler, not by co_await: getaddrinfo cannot be interrupted, a wait for the signal can.
+    // A handler instead of co_await: getaddrinfo cannot be interrupted, but a wait for the signal can.
     auto handler = [shared, wake, to](error_code ec, asio::ip::tcp::resolver::results_type entries) {
         if (shared->abandoned) return;
         auto& result = shared->result.emplace();
@@ -130,7 +129,7 @@ asio::awaitable<lookup_result> lookup(asio::any_io_executor executor, std::share
     try {
         co_await wake->wait();
     } catch (error const&) {
-        // The coroutine is cancelled: as if somebody else had notified.
+        // The coroutine was cancelled: continue as after a notification.
     }
     shared->abandoned = true;
     if (shared->result) result = std::move(*shared->result);

@@ -1,28 +1,26 @@
 #pragma once
 
 #include <pgtally/db/error.hpp>
+#include <pgtally/db/jitter_source.hpp>
 #include <pgtally/db/transaction.hpp>
 
 #include <chrono>
 #include <exception>
 #include <optional>
-#include <random>
 
 namespace pgtally::db::detail {
 
-/// How often a transaction is done again, and how soon. Pure, but for the seed of its draws.
+/// Decides whether and when a transaction is repeated. Pure, except for the seed of its random numbers.
 class retrying {
 public:
     explicit retrying(retry_options options)
-        : left_(options.attempts == 0 ? 0 : options.attempts - 1)
-        , random_(std::random_device()())
-        , pauses_(options.pauses, [this] { return std::generate_canonical<double, 32>(random_); })
+        : left_(options.attempts == 0 ? 0 : options.attempts - 1), pauses_(options.pauses, jitter_source())
     {
     }
     retrying(retrying const&) = delete;
     retrying& operator=(retrying const&) = delete;
 
-    /// The pause before the next attempt after one that failed so; nothing: there is none.
+    /// The pause before the next attempt after this failure; nothing: no further attempt.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next(std::exception_ptr const& failure)
     {
         if (left_ == 0 || !is_conflict(failure)) return std::nullopt;
@@ -30,7 +28,7 @@ public:
         return pauses_.next();
     }
 
-    /// The transaction did nothing wrong: another one was in its way. It was rolled back, for certain.
+    /// True if a concurrent transaction caused the failure. The transaction was certainly rolled back.
     [[nodiscard]] static bool is_conflict(std::exception_ptr const& failure)
     {
         try {
@@ -44,7 +42,6 @@ public:
 
 private:
     unsigned left_;
-    std::minstd_rand random_;
     backoff pauses_;
 };
 

@@ -1,4 +1,4 @@
-// A session's callers, and the life of its connection; session_wire.cpp has what goes over it.
+// A session's callers and the life of its connection. session_wire.cpp has what is sent and received.
 
 #include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/session_core.hpp>
@@ -17,7 +17,7 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds shortest{1};
 
-// What a request takes besides its texts, roughly.
+// An estimate of a request's memory besides its texts, in bytes.
 constexpr std::size_t request_overhead = 512;
 
 request_limits limits_of(session_config const& settings)
@@ -31,13 +31,13 @@ request_limits limits_of(session_config const& settings)
 request::request(std::string&& text, params&& given, bool as_binary)
     : sql(std::move(text)), values(std::move(given)), binary(as_binary)
 {
-    // No text holds a NUL: no two keys are the same by chance.
+    // Texts contain no NUL, so two different keys are never equal.
     if (auto const types = values.type_key(); !types.empty()) typed_key = sql + '\0' + types;
     bytes = sql.size() + typed_key.size() + values.bytes() + request_overhead;
 }
 
-/// What the timer calls. It is set as long as anybody waits: destroyed along with its io_context, it
-/// ends the calls, whose frames nothing else would destroy.
+/// The handler of the deadline timer, which is set while a caller waits. If Asio destroys it along with its
+/// io_context, it ends the calls, whose frames nothing else would destroy.
 struct session_core::alarm {
     explicit alarm(std::weak_ptr<session_core> given) noexcept : of(std::move(given)) {}
     alarm(alarm&&) noexcept = default;
@@ -56,7 +56,7 @@ struct session_core::alarm {
     std::weak_ptr<session_core> of;
 };
 
-/// The caller of a request, who may leave at any time and by any way.
+/// The caller of a request. It may leave at any time.
 class session_core::caller {
 public:
     caller(session_core& core, request_ptr of) : core_(core), request_(std::move(of)) {}
@@ -66,7 +66,7 @@ public:
     {
         if (core_.queue_.abandon(request_)) ++core_.counters_.withdrawn;
         deadlines::remove(*request_);
-        // A timer that is set keeps an io_context running, as run() does.
+        // A pending timer keeps the io_context running, as run() does.
         if (core_.deadlines_.empty() && !core_.running_) core_.silence();
     }
 
@@ -96,7 +96,7 @@ asio::awaitable<result_set> session_core::call(pointer self, request_ptr mine, s
     mine->deadline = self->deadline(until);
     if (!self->queue_.push(mine)) {
         ++self->counters_.overloaded;
-        throw self->failure(errc::overloaded, "too many callers wait already", mine->sql);
+        throw self->failure(errc::overloaded, "too many callers are waiting", mine->sql);
     }
     self->counters_.queued_max = std::max(self->counters_.queued_max, self->queue_.waiting());
     caller const leaving(*self, mine);
@@ -134,7 +134,7 @@ asio::awaitable<void> session_core::run(pointer self)
     }
 }
 
-// From connect to loss. Ends by an exception only when the coroutine is cancelled.
+// Runs one connection from connect to loss. Throws only if the coroutine is cancelled.
 asio::awaitable<error> session_core::connect_and_drive()
 {
     std::optional<error> why;
@@ -146,20 +146,20 @@ asio::awaitable<error> session_core::connect_and_drive()
         if (thrown.code() == asio::error::operation_aborted) throw;
         why = thrown;
     } catch (boost::system::system_error const&) {
-        throw;                                // Asio's own: the coroutine is cancelled
-    } catch (std::exception const& thrown) {  // no memory, say
+        throw;                                // Asio's own error: the coroutine is cancelled
+    } catch (std::exception const& thrown) {  // std::bad_alloc, for example
         why.emplace(errc::connection_lost, std::string("session failed: ") + thrown.what());
     }
     core_->shut(errc::closed);
     idle_.cancel();
     statements_.clear();
     give_up_in_flight(*why);
-    resume_answered();  // what had come before the end
+    resume_answered();  // what was answered before the loss
     co_return *why;
 }
 
-// Callers that were answered together come back together: their next statements are all in the
-// queue when this goes round again.
+// Callers that were answered together are resumed together. Their next statements are all queued before the loop
+// sends again.
 asio::awaitable<void> session_core::drive()
 {
     ++counters_.connects;
@@ -170,7 +170,7 @@ asio::awaitable<void> session_core::drive()
     keepalive_.connected(since);
     watch_idle();
     for (;;) {
-        core_->log_notices();  // before a caller acts upon its answer
+        core_->log_notices();  // before a caller acts on its answer
         resume_answered();
         write_waiting();
         auto const unsent = core_->pipeline().flush() == pq::flushed::some;
@@ -183,23 +183,23 @@ asio::awaitable<void> session_core::drive()
             watch_idle();
             continue;
         }
-        auto const alive = co_await connection_core::turn(core_, unsent);
+        auto const alive = co_await connection_core::wait_pipeline(core_, unsent);
         if (alive) continue;
-        read_answers();  // what had come before the end
+        read_answers();  // what arrived before the end
         core_->lose_pipeline(queue_.in_flight() == 0 ? pq::result() : std::move(queue_.front()->failed));
     }
 }
 
-// Here and now, at the price of a function call: whatever they do, nothing but run() is under way.
+// Resumes callers directly, at the cost of a function call. That is safe, because only run() is active here.
 void session_core::resume_answered()
 {
     resuming_ = true;
-    for (std::size_t i = 0; i < answered_.size(); ++i) {  // one of them may stop the session, which empties it
+    for (std::size_t i = 0; i < answered_.size(); ++i) {  // a caller may stop the session, which empties the vector
         auto const each = std::move(answered_[i]);
         try {
             each->caller.now();
         } catch (...) {
-            // Of the caller's program, which gets it from its event loop, as it would without us.
+            // An exception of the caller's program: it leaves the event loop, as it would without the session.
             asio::post(executor_, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
         }
     }
@@ -207,8 +207,8 @@ void session_core::resume_answered()
     resuming_ = false;
 }
 
-// One timer for all, which looks when it fires: deadlines mostly pass in the order of arrival, and
-// are hardly ever reached.
+// One timer for all deadlines, which checks when it fires: deadlines usually pass in the order of arrival, and
+// rarely pass at all.
 void session_core::watch(request& of)
 {
     deadlines_.add(of);
@@ -233,7 +233,7 @@ void session_core::ring()
     if (!deadlines_.empty()) set_alarm(deadlines_.next());
 }
 
-// One timer that looks when it fires, rather than one that is set anew for every answer.
+// One timer that checks when it fires: cheaper than setting it again for every answer.
 void session_core::watch_idle()
 {
     idle_.expires_at(keepalive_.next(clock::now()));

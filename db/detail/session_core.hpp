@@ -20,30 +20,30 @@
 
 namespace pgtally::db::detail {
 
-/// A call of a session: what is sent, and what has come back so far.
+/// A call of a session: what is sent, and what has been received so far.
 struct request : queued, with_deadline {
     request(std::string&& text, params&& given, bool as_binary);
 
     std::string sql;
     params values;
     bool binary;
-    std::string typed_key{};                         // what the statement is kept by, if it is not the text alone
-    std::optional<statement_cache::id> statement{};  // as which it was sent
-    bool fresh = false;                              // and prepared along with it
-    bool healed = false;                             // it is sent for the second time
+    std::string typed_key{};                         // key of the prepared statement, if it is not the text alone
+    std::optional<statement_cache::id> statement{};  // the prepared statement that was sent
+    bool fresh = false;                              // it is prepared along with this call
+    bool healed = false;                             // sent for the second time
 
     [[nodiscard]] std::string_view key() const noexcept { return typed_key.empty() ? sql : typed_key; }
 
     pq::result last{};
-    pq::result failed{};  // the first that did
+    pq::result failed{};  // the first failed result
     std::optional<error> failure{};
     bool timed_out = false;
-    bool keepalive = false;  // nobody's: a Sync alone
+    bool keepalive = false;  // a Sync alone, without a caller
     waiter caller{};
 };
 
-/// What a session is made of: the queue of calls, and run(), which alone touches the connection.
-/// Callers push, nudge, and wait in their request, all of them watched by one timer.
+/// The core of a session: the queue of calls, and run(), which alone touches the connection. Callers push a
+/// request, nudge run(), and wait in the request. One timer watches all deadlines.
 class session_core : public std::enable_shared_from_this<session_core> {
 public:
     using pointer = std::shared_ptr<session_core>;
@@ -99,14 +99,14 @@ private:
     std::shared_ptr<connection_core> core_;
     request_queue<request> queue_;
     statement_cache statements_;
-    std::vector<request_ptr> answered_{};  // their callers are resumed when all that came is read
+    std::vector<request_ptr> answered_{};  // their callers are resumed after all input has been read
     bool resuming_ = false;
-    deadlines deadlines_{};  // of all callers that wait
+    deadlines deadlines_{};  // of all waiting callers
     asio::steady_timer alarm_;
-    std::optional<time_point> alarm_at_{};  // while it is set
+    std::optional<time_point> alarm_at_{};  // while the timer is set
     keepalive keepalive_;
-    asio::steady_timer idle_;  // when keepalive_ is to be looked at
-    bool idle_due_ = false;    // it fired
+    asio::steady_timer idle_;  // fires when keepalive_ must be checked
+    bool idle_due_ = false;    // the timer fired
     reconnect again_;
     session_counters counters_{};
     bool running_ = false;

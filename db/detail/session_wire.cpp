@@ -1,5 +1,5 @@
-// What a session sends and what it makes of the answers. A null result ends the results of a
-// statement; what a call sent is answered when its Sync is.
+// What a session sends, and how it reads the answers. A null result ends the results of a statement; a call is
+// answered when its Sync is.
 
 #include <pgtally/db/detail/session_core.hpp>
 
@@ -13,8 +13,8 @@ namespace {
 // At most one null result stands between two others.
 constexpr int too_many_nulls = 3;
 
-// What leaves a transaction open. PQtransactionStatus knows only when nothing is in flight, which
-// is too late: what was sent meanwhile ran in that transaction.
+// True for statements that open a transaction. PQtransactionStatus is valid only when nothing is in flight, which
+// is too late: calls sent meanwhile ran in that transaction.
 bool opens_transaction(std::string_view tag) noexcept
 {
     return tag == "BEGIN" || tag == "START TRANSACTION";
@@ -25,7 +25,8 @@ bool opens_transaction(std::string_view tag) noexcept
 void session_core::write_waiting()
 {
     while (auto const next = queue_.next()) {
-        if (core_->pipeline().bad()) return;  // reading says why; the others wait for a better one
+        // reading reports the reason; the other calls wait for the next connection
+        if (core_->pipeline().bad()) return;
         write_next(next);
     }
     counters_.in_flight_max = std::max(counters_.in_flight_max, queue_.in_flight());
@@ -35,7 +36,7 @@ void session_core::write_next(request_ptr const& next)
 {
     next->statement.reset();
     next->fresh = false;
-    // What is sent a second time must not depend on what another call prepares.
+    // A call that is sent again must not depend on a statement that another call prepares.
     auto const preparable = settings_.statement_cache > 0 && next->key().size() <= settings_.max_prepared_bytes;
     if (preparable && !next->healed) {
         auto const use = statements_.take(next->key());
@@ -46,7 +47,7 @@ void session_core::write_next(request_ptr const& next)
         next->statement = use.statement;
         next->fresh = use.fresh;
     }
-    queue_.wrote();  // from here on the server may have got it
+    queue_.wrote();  // from here on the server may have received it
     ++counters_.sent;
     auto& conn = core_->pipeline();
     bool sent = false;
@@ -61,7 +62,7 @@ void session_core::write_next(request_ptr const& next)
     if (!sent || !conn.send_sync()) core_->lose_pipeline(pq::result());
 }
 
-// Asks the peer whether it is there, by a Sync alone, or finds that it has not answered.
+// Sends a keep-alive (a Sync alone), or finds that its answer is overdue.
 void session_core::keep_alive()
 {
     auto const now = std::chrono::steady_clock::now();
@@ -71,7 +72,7 @@ void session_core::keep_alive()
     if (todo == keepalive::todo::nothing) return;
     auto& conn = core_->pipeline();
     if (todo == keepalive::todo::give_up) {
-        // This process may have been held up, and the answer lies in the socket.
+        // If this process was suspended, the answer may already be in the socket.
         if (conn.consume_input() && !conn.is_busy()) return;
         diagnostics said;
         said.primary = keepalive_.is_asking() ? "no answer to a keep-alive" : "no answer to calls that were given up";
@@ -85,7 +86,7 @@ void session_core::keep_alive()
     if (!conn.send_sync()) core_->lose_pipeline(pq::result());
 }
 
-// A unit of its own: that it fails is nobody's concern.
+// Sent with its own Sync, so that its failure affects no call.
 void session_core::deallocate(statement_cache::id statement)
 {
     auto sql = "deallocate " + statement_cache::name(statement);
@@ -95,7 +96,7 @@ void session_core::deallocate(statement_cache::id statement)
     if (!conn.send_query(unasked->sql, unasked->values, false) || !conn.send_sync()) core_->lose_pipeline(pq::result());
 }
 
-// All that has come. True: some call has ended, and others may be sent in its place.
+// Reads all that has arrived. Returns true if a call has ended, so that others may be sent.
 bool session_core::read_answers()
 {
     auto& conn = core_->pipeline();
@@ -114,11 +115,11 @@ bool session_core::read_answers()
         }
     }
     if (queue_.in_flight() > 0 || conn.bad()) return progress;
-    // Now libpq becomes idle, so that it takes notices and the server's last words, and can say
-    // whether a transaction is open after all.
+    // libpq becomes idle here. It then takes notices and the server's last message, and knows whether a
+    // transaction is open.
     auto const end = conn.get_result();
     if (!end && conn.in_transaction())
-        throw error(errc::not_shareable, line("closed, for a statement left a transaction open", sqlstate()));
+        throw error(errc::not_shareable, line("closed, because a statement left a transaction open", sqlstate()));
     return progress;
 }
 
@@ -127,10 +128,10 @@ void session_core::take(pq::result result)
     auto& front = *queue_.front();
     switch (result.state()) {
         case pq::status::pipeline_sync: finish_front(); return;
-        case pq::status::pipeline_aborted: return;  // by what was kept as failed
+        case pq::status::pipeline_aborted: return;  // because of the result that was kept as failed
         case pq::status::copy_in:
         case pq::status::copy_out:
-        case pq::status::copy_both: refuse_front("COPY is not for a shared connection");
+        case pq::status::copy_both: refuse_front("COPY is not allowed on a shared connection");
         case pq::status::failed:
             if (!front.failed) front.failed = std::move(result);
             return;
@@ -139,13 +140,13 @@ void session_core::take(pq::result result)
         case pq::status::tuples_ok:
         case pq::status::single_tuple: break;
     }
-    if (opens_transaction(result.tag())) refuse_front("a transaction is not for a shared connection");
+    if (opens_transaction(result.tag())) refuse_front("a transaction is not allowed on a shared connection");
     if (!front.failed) front.last = std::move(result);
 }
 
 void session_core::finish_front()
 {
-    auto const front = queue_.front();  // a copy: it leaves the queue
+    auto const front = queue_.front();  // a copy, because it leaves the queue
     if (is_stale(*front)) {
         auto const stale = *front->statement;
         auto const exists = !front->failed.said().state.is("26000");
@@ -157,7 +158,7 @@ void session_core::finish_front()
         if (forgotten && exists) deallocate(stale);
         return;
     }
-    // The first to succeed is the PREPARE: none did, so it failed.
+    // The first success is the PREPARE. There was none, so the PREPARE failed.
     auto const unprepared = front->fresh && front->failed && !front->last;
     if (unprepared) statements_.forget(front->key(), *front->statement);
     if (front->keepalive) keepalive_.answered();
@@ -165,8 +166,8 @@ void session_core::finish_front()
     else if (!front->keepalive) ++counters_.dropped;
 }
 
-// The prepared statement is gone (26000, which names it), or its columns have changed (0A000, which
-// has other reasons, too), and the statement has not run: an error from within would have a context.
+// True if the prepared statement no longer exists (26000, which names it) or its columns changed (0A000, which
+// also has other reasons), and the statement has not run: an error from inside a statement has a context.
 bool session_core::is_stale(request const& of) const
 {
     if (!of.failed || !of.statement || of.healed || of.failed.has_context()) return false;
@@ -175,8 +176,8 @@ bool session_core::is_stale(request const& of) const
     return !of.fresh && said.state.is("0A000") && of.failed.raised_by() == "RevalidateCachedQuery";
 }
 
-// What followed it may have run in its transaction, which ends with the connection: nobody after it
-// is told of a success.
+// Later calls may have run in the open transaction, which ends with the connection. So no caller after this one
+// sees a success.
 void session_core::refuse_front(std::string_view why)
 {
     auto const front = queue_.front();

@@ -15,27 +15,28 @@ namespace pgtally::db::detail {
 
 namespace asio = boost::asio;
 
-/// Cancelling a steady_timer cannot fail; its signature does not say so.
+/// Cancels a steady_timer. That cannot fail, although the signature allows it.
 inline void cancel(asio::steady_timer& timer) noexcept
 {
     try {
         timer.cancel();
     } catch (...) {
-        // See above.
+        // Cannot happen.
     }
 }
 
-/// A timer used as a condition variable: one coroutine waits, anybody on the executor notifies. A
-/// notify() that comes while nobody waits is kept for the next wait; several are as one. It must
-/// outlive the wait: hold it in a shared_ptr or in what the waiting frame owns.
+/// A timer used as a condition variable: one coroutine waits, anything on the executor notifies. A notify()
+/// without a waiter is kept for the next wait; several count as one.
+///
+/// *Lifetime*: it must outlive the wait. Hold it in a shared_ptr or in what the waiting frame owns.
 class signal {
 public:
     using clock = asio::steady_timer::clock_type;
 
     explicit signal(asio::any_io_executor executor) : timer_(std::move(executor)) {}
 
-    /// True: notified; false: the time has come. Throws error (operation_aborted) when the coroutine
-    /// is cancelled.
+    /// Returns true if notified, false if the time has come. Throws error (operation_aborted) if the coroutine is
+    /// cancelled.
     asio::awaitable<bool> wait_until(clock::time_point when)
     {
         if (!set_) {

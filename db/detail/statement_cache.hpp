@@ -10,31 +10,31 @@
 
 namespace pgtally::db::detail {
 
-/// Which statements are prepared on a connection, by their text (and the types of their parameters,
-/// where the text does not settle them); the one used least recently makes room. It is told what is sent, not what the
-/// server did: who hears of a failure says forget(). Pure.
+/// Which statements are prepared on a connection, by their text and, if necessary, the types of their parameters.
+/// The least recently used one makes room. It records what is sent, not what the server did; if preparing fails,
+/// call forget(). A pure class.
 class statement_cache {
 public:
-    /// Never the same twice, so that a late error about one cannot be mistaken for another.
+    /// Never reused, so that a late error about one statement cannot be taken for another.
     enum class id : std::uint64_t {};
 
     struct use {
         id statement;
-        bool fresh;                   ///< not prepared yet
-        std::optional<id> displaced;  ///< to be deallocated
+        bool fresh;                   ///< it must be prepared
+        std::optional<id> displaced;  ///< it must be deallocated
     };
 
-    /// limit >= 1.
+    /// *Preconditions*: limit >= 1.
     explicit statement_cache(std::size_t limit);
 
-    /// The statement to use for this text, prepared from now on.
+    /// Returns the statement for this text. It counts as prepared from now on.
     [[nodiscard]] use take(std::string_view sql);
 
-    /// It is not prepared, or of no use any more. False: by now the text has another statement, or
-    /// none.
+    /// The statement is not prepared or no longer usable. Returns false if the text has another statement by now,
+    /// or none.
     bool forget(std::string_view sql, id statement);
 
-    /// Another connection.
+    /// Call it for a new connection.
     void clear() noexcept;
 
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
@@ -49,7 +49,7 @@ private:
     };
     std::size_t limit_;
     std::uint64_t last_ = 0;
-    std::list<entry> order_{};  // the one used last is first
+    std::list<entry> order_{};  // most recently used first
     std::unordered_map<std::string_view, std::list<entry>::iterator> by_text_{};
 };
 

@@ -7,10 +7,10 @@
 namespace pgtally::db::detail {
 namespace {
 
-// What a read gathers before it hands over, and what a write leaves in libpq's hands before it sends.
+// The bytes that a read collects before it returns, and that a write leaves in libpq's buffer before it flushes.
 constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
 
-// libpq counts by int.
+// The bytes per PQputCopyData, whose length is an int.
 constexpr std::size_t piece_bytes = std::size_t{1024} * 1024;
 
 }  // namespace
@@ -30,7 +30,7 @@ public:
 
 namespace {
 
-// One step at a time, with a deadline that is set when there is something to wait for.
+// One step at a time. Its deadline is set when there is something to wait for.
 class step {
 public:
     explicit step(stream_ptr of) : of_(std::move(of))
@@ -152,7 +152,7 @@ asio::awaitable<void> connection_core::begin_copy(operation& op, pq::status want
     auto& core = op.core();
     auto const none = params();
     co_await core.start(op, none);
-    // Not an extended query, whose Sync a COPY may answer twice when it is cancelled.
+    // A simple query: when an extended COPY is cancelled, it may answer its Sync twice.
     if (!core.conn_.send_query(core.statement_)) core.lose();
     co_await core.flush();
     auto const result = co_await core.wait_result();
@@ -212,8 +212,8 @@ asio::awaitable<pq::result> connection_core::end_copy(operation& op, char const*
     co_return result;
 }
 
-// All that follows the last result, which is a null one. That result may have been there without a wait,
-// and this be the first one of the step.
+// Reads what follows the last result, up to null. If the last result needed no wait, this is the first wait of
+// the step.
 asio::awaitable<void> connection_core::finish_stream(operation& op)
 {
     arm_step();
@@ -245,7 +245,7 @@ void connection_core::check_copying(operation const& op)
     arm_step();
 }
 
-// True: at its end. Throws for one that was left by an error before.
+// Returns true at the end. Throws if an error ended the stream before.
 bool connection_core::has_ended(operation const& op) const
 {
     if (op.is_finished()) return true;

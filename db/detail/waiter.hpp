@@ -17,12 +17,12 @@ namespace pgtally::db::detail {
 
 namespace asio = boost::asio;
 
-/// Keeps the completion handler of one coroutine that waits, until somebody calls it: what a timer
-/// used as a condition variable does, without the timer's price.
+/// Holds the completion handler of one waiting coroutine until it is called: a condition variable that is cheaper
+/// than a timer.
 ///
-/// The handler owns the coroutine's frame. A frame that owns the waiter and is owned by it lives for
-/// ever, unless somebody calls or drops it: who makes a waiter sees to it that what Asio destroys
-/// along with its context does. The waiter outlives the wait.
+/// *Lifetime*: the waiter outlives the wait. The handler owns the coroutine's frame. If that frame also owns the
+/// waiter, both live for ever unless the handler is called or dropped. So the owner of a waiter must make sure
+/// that something which Asio destroys along with its context calls drop().
 class waiter {
     using handler = asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
 
@@ -31,7 +31,7 @@ public:
     waiter(waiter const&) = delete;
     waiter& operator=(waiter const&) = delete;
 
-    /// One coroutine at a time. Ends by now(), soon(), or the coroutine's cancellation.
+    /// One coroutine at a time. Ends by now(), by soon(), or by cancellation of the coroutine.
     asio::awaitable<void> wait()
     {
         auto const start = [](handler given, waiter* self) { self->keep(std::move(given)); };
@@ -40,11 +40,11 @@ public:
 
     [[nodiscard]] bool waited_for() const noexcept { return handler_.has_value(); }
 
-    /// The last wait ended by cancellation.
+    /// True if the last wait ended by cancellation.
     [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
 
-    /// Resumes the coroutine, if one waits, before this returns where its executor allows it: for a
-    /// place that can bear whatever the coroutine does next.
+    /// Resumes the waiting coroutine, if any, before this function returns, if its executor allows that. Call it
+    /// only where the coroutine may safely do anything.
     void now()
     {
         if (auto taken = take()) asio::dispatch(std::move(*taken));
@@ -56,7 +56,7 @@ public:
         if (auto taken = take()) asio::post(std::move(*taken));
     }
 
-    /// Destroys the coroutine that waits.
+    /// Destroys the waiting coroutine.
     void drop() noexcept { take(); }
 
 private:
@@ -74,7 +74,7 @@ private:
         handler_.emplace(std::move(given));
     }
 
-    // Asio clears the slot when the handler is called, which is too late for one that is posted.
+    // Asio clears the slot when the handler is called, which is too late for a handler that is posted.
     std::optional<handler> take() noexcept
     {
         if (!handler_) return std::nullopt;

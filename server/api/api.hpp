@@ -10,7 +10,7 @@
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/bypass.hpp>
-#include <pgtally/server/cli/options.hpp>
+#include <pgtally/server/base/serve_options.hpp>
 #include <pgtally/server/http/clients.hpp>
 #include <pgtally/server/http/request.hpp>
 #include <pgtally/server/http/response.hpp>

@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_definition_that_was_just_read_needs_no_other_reading)
 {
     load_all();
     s.want_definitions();
-    s.redefined("a");
+    s.redefined("a", 0);
     BOOST_TEST(next() == "a definition");
 }
 

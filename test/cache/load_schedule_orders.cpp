@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(names_that_are_not_known_change_nothing)
     s.want("c", load_cause::reset);
     s.want_again("c");
     s.want_audit("c");
-    s.redefined("c");
+    s.redefined("c", 0);
     s.hold("c");
     s.release("c");
     s.give_up("c");

@@ -26,7 +26,6 @@ struct environment {
     std::size_t named = 0;  // the node that the name leads to
     std::size_t tallies = 1;
     std::size_t max_keys = key_count;  // that a server's tally may have
-    bool wal = false;
     flaw broken = flaw::none;
     milliseconds now{0};
     milliseconds heartbeat{5'000};

@@ -18,6 +18,11 @@ enum class flaw {
     deltas,      // materialization adds what changed instead of setting values
     applied,     // a write counts as applied without a barrier
     visibility,  // by wal a load does not wait until all that was decoded can be seen
+    // the watch over transports
+    reopened,    // deafness is not noticed after a transport's second opening
+    borrowed,    // a heartbeat that comes back by one transport counts for the other too
+    other_lost,  // the loss of a transport is told to the other one's tallies
+    stray,       // an event by the wrong transport is applied
     // the schedule of loads
     unfinished,   // a load that failed or was given up counts as done
     forgotten,    // a reload that is wanted during a load is forgotten
@@ -34,11 +39,25 @@ struct named_flaw {
 };
 
 inline constexpr named_flaw flaws[]{
-    {"fence", flaw::fence},           {"barrier", flaw::barrier},     {"lock", flaw::lock},
-    {"comparison", flaw::comparison}, {"fold", flaw::fold},           {"heartbeat", flaw::heartbeat},
-    {"deltas", flaw::deltas},         {"applied", flaw::applied},     {"visibility", flaw::visibility},
-    {"unfinished", flaw::unfinished}, {"forgotten", flaw::forgotten}, {"held", flaw::held},
-    {"pause", flaw::pause},           {"pacing", flaw::pacing},       {"definitions", flaw::definitions},
+    {"fence", flaw::fence},
+    {"barrier", flaw::barrier},
+    {"lock", flaw::lock},
+    {"comparison", flaw::comparison},
+    {"fold", flaw::fold},
+    {"heartbeat", flaw::heartbeat},
+    {"deltas", flaw::deltas},
+    {"applied", flaw::applied},
+    {"visibility", flaw::visibility},
+    {"reopened", flaw::reopened},
+    {"borrowed", flaw::borrowed},
+    {"other_lost", flaw::other_lost},
+    {"stray", flaw::stray},
+    {"unfinished", flaw::unfinished},
+    {"forgotten", flaw::forgotten},
+    {"held", flaw::held},
+    {"pause", flaw::pause},
+    {"pacing", flaw::pacing},
+    {"definitions", flaw::definitions},
     {"generation", flaw::generation},
 };
 

@@ -40,15 +40,15 @@ void host::load_step(loader& mine, std::uint32_t luck)
 void host::connect_loader(loader& mine)
 {
     if (!mine.connection.open(env_)) return fail(mine, "no database", false);
-    mine.opening = rules_.openings();
+    mine.reopening = rules_.reopenings();
     mine.at = loader::step::begin;
 }
 
 void host::begin_transaction(loader& mine)
 {
-    rules_.uses_connection_of(mine.opening);
-    if (auto const refusal = find(mine.order->tally)->begin_load()) throw violation{*refusal};
-    mine.at = env_.wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
+    auto& tally = *find(mine.order->tally);
+    if (auto const refusal = tally.begin_load()) throw violation{*refusal};
+    mine.at = transport_of(tally) == wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
 }
 
 void host::lock_source(loader& mine, std::uint32_t luck)
@@ -103,9 +103,11 @@ void host::take_rows(loader& mine, std::size_t from, std::size_t to)
 
 void host::send_barrier(loader& mine)
 {
+    auto const by = transport_of(*find(mine.order->tally));
     auto const id = std::make_shared<std::string>();
-    *id = expected_.expect([this, &mine, id, order = *mine.order] { take_barrier(mine, order, *id); });
-    if (!mine.connection.at().send(barriers::payload(*id))) {
+    auto back = [this, &mine, id, order = *mine.order](std::size_t) { take_barrier(mine, order, *id); };
+    *id = expected_.expect(std::move(back), by);
+    if (!mine.connection.at().send(by, barriers::payload(*id))) {
         expected_.forget(*id);  // it waits for a commit
         return;
     }
@@ -114,7 +116,7 @@ void host::send_barrier(loader& mine)
     mine.notified = false;
     mine.deadline = env_.now + env_.answer_time();
     mine.at = loader::step::back;
-    if (env_.broken == flaw::barrier) expected_.came_back(*id);
+    if (env_.broken == flaw::barrier) expected_.came_back(*id, by);
 }
 
 void host::take_barrier(loader& mine, load_schedule::order const& order, std::string const& id)
@@ -132,11 +134,12 @@ void host::take_report(loader& mine, std::optional<cache::load_report> report)
     auto const& name = mine.order->tally;
     auto& forged = shown_[name].forged;
     bool const was_true = forged.empty();
+    auto const& tally = *find(name);
     auto const mended = [&](forgery const& each) {
-        return each.node != transport_.number() || find(name)->load_contains(cache::xid{each.xid});
+        return each.node != link_of(tally).connection.number() || tally.load_contains(cache::xid{each.xid});
     };
     std::erase_if(forged, mended);
-    shown_[name].by_fence = env_.wal && !mine.report->live;
+    shown_[name].by_fence = transport_of(tally) == wal && !mine.report->live;
     if (mine.report->forged) throw violation{name + ": an honest event counts as forged"};
     if (was_true && mine.report->was_live && mine.report->differed != 0) {
         throw violation{name + ": it was live, and a load finds that it differed"};

@@ -41,12 +41,12 @@ void host::reset(std::size_t tally, bool by_audit)
 
 void host::nag(std::size_t tally, std::size_t times, std::size_t which)
 {
-    constexpr int steps = 12;  // of a load, and one to begin it
+    constexpr int steps = 14;  // enough for a load
     for (std::size_t i = 0; i < times; ++i) {
         env_.tell("somebody asks for a reload of ", tally_name(tally));
         env_.current().send_reload(tally);
         for (int step = 0; step < steps; ++step) {
-            receive(1'000);
+            for (auto const by : {notify, wal}) receive(by, 1'000);
             load(which, 1);
         }
     }
@@ -82,6 +82,7 @@ void host::begin_load(loader& mine)
     mine.report.reset();
     if (mine.generation != order.generation) close(mine);
     mine.generation = order.generation;
+    if (mine.connection.alive()) rules_.uses_connection_of(mine.reopening);
     mine.begun = mine.notified = false;
     mine.source = order.tally == tally_name(0) ? 0 : 1;
     mine.at = mine.connection.alive() ? loader::step::begin : loader::step::connect;

@@ -20,10 +20,10 @@ schedule_rules::record& schedule_rules::of(std::string_view tally)
     return tallies_[std::string{tally}];
 }
 
-void schedule_rules::opened() noexcept
+void schedule_rules::opened(std::size_t transport) noexcept
 {
-    open_ = true;
-    ++openings_;
+    open_[transport] = true;
+    if (std::exchange(opened_before_[transport], true)) ++reopenings_;
 }
 
 void schedule_rules::wanted(std::string_view tally, load_cause cause)
@@ -44,7 +44,7 @@ void schedule_rules::removed(std::string_view tally)
 void schedule_rules::begins(order const& o)
 {
     auto& its = of(o.tally);
-    require(open_, o.tally, "without a transport");
+    require(open_[its.transport], o.tally, "without its transport");
     require(!its.held, o.tally, "although its source is lost");
     require(!its.running, o.tally, "beside another one of it");
     require(o.audits() || read_ >= its.needs, o.tally, "before the definitions that it needs were read");
@@ -61,9 +61,9 @@ void schedule_rules::begins(order const& o)
     if (!o.audits()) its.failed.reset();
 }
 
-void schedule_rules::uses_connection_of(std::uint64_t opening) const
+void schedule_rules::uses_connection_of(std::uint64_t reopening) const
 {
-    if (opening != openings_) throw violation{"a load uses a connection from before the transport was opened again"};
+    if (reopening != reopenings_) throw violation{"a load uses a connection from before a transport opened again"};
 }
 
 void schedule_rules::ends(order const& o, time_point now, bool failed)

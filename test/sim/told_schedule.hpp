@@ -31,7 +31,14 @@ public:
 
     void hold(std::string_view name)
     {
-        if (broken_ != flaw::held) load_schedule::hold(name);
+        if (broken_ == flaw::held) lost_.emplace(name);
+        else load_schedule::hold(name);
+    }
+
+    void release(std::string_view name)
+    {
+        if (lost_.erase(std::string{name}) != 0) load_schedule::hold(name);
+        load_schedule::release(name);
     }
 
     std::optional<order> next(time_point now)
@@ -69,7 +76,7 @@ public:
 
 private:
     flaw broken_;
-    std::set<std::string, std::less<>> running_;
+    std::set<std::string, std::less<>> running_, lost_;
 };
 
 }  // namespace pgtally::sim
