@@ -19,7 +19,7 @@ struct definition {
     // transport.
     std::string fingerprint;
 
-    std::string materialize{};       // the table that the counters are kept in, as SQL names it; empty: none
+    std::string materialize{};         // the table that the counters are kept in, as SQL names it; empty: none
     std::string transport = "notify";  // the name of the transport by which its events travel
 
     key_kind kind() const noexcept { return key_kind_of(key_type); }

@@ -86,7 +86,7 @@ public:
     struct counters {
         std::map<std::string, tally_counters, std::less<>> tallies;
         std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
-        std::map<std::string, std::uint64_t, std::less<>> events_dropped;  // by reason
+        std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // by reason
         std::uint64_t reconnects = 0;
         double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
     };

@@ -30,7 +30,7 @@ public:
 
     // Steps. Each does what can be done now, perhaps nothing.
     void receive(std::size_t by, std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
-    void control();                     // one statement of the control connection
+    void control();                                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
     void reset(std::size_t tally, bool by_audit);
