@@ -2,9 +2,9 @@
 
 // A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
 //
-// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs ends
-// a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`, `transport_watch`,
-// `tally`, `fence`, `barriers`, the feed.
+// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs
+// ends a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`,
+// `transport_watch`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
