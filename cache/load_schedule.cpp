@@ -53,9 +53,12 @@ void load_schedule::remove(std::string_view name)
     if (auto const at = tallies_.find(name); at != tallies_.end()) tallies_.erase(at);
 }
 
-void load_schedule::redefined(std::string_view name)
+void load_schedule::redefined(std::string_view name, std::size_t transport)
 {
-    if (auto* const of = find(name)) want(*of, load_cause::definition);
+    auto* const of = find(name);
+    if (of == nullptr) return;
+    of->transport = transport;
+    want(*of, load_cause::definition);
 }
 
 bool load_schedule::transport_opened(std::size_t transport)

@@ -92,10 +92,11 @@ public:
     load_schedule& operator=(load_schedule const&) = delete;
 
     // Tallies. A new one is wanted at once; if definitions were asked for since they were read last, after the next
-    // reading. `redefined`: the definition that was just read counts something else.
+    // reading. `redefined`: the definition that was just read counts something else, or its events travel by another
+    // transport.
     void add(std::string name, std::size_t transport);
     void remove(std::string_view name);
-    void redefined(std::string_view name);
+    void redefined(std::string_view name, std::size_t transport);
 
     // Transports. `transport_opened` answers whether it was open before.
     bool transport_opened(std::size_t transport);

@@ -1,5 +1,5 @@
 #include <pgtally/server/audit/audit_rounds.hpp>
-#include <pgtally/server/base/database_config.hpp>
+#include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/process.hpp>
 #include <pgtally/server/base/version.hpp>

@@ -8,6 +8,7 @@
 // fence is the first row, so it is known before the truth is computed. Without the lock, a TRUNCATE or a rewrite of the
 // table that commits between the snapshot and the first row would make the load read an empty table.
 
+#include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/connection.hpp>
 
@@ -55,9 +56,10 @@ struct load_times {
     }
 };
 
-// Steps 1 to 3, and the commit of the load's transaction: everything but the barrier. `name` is the tally's.
+// Steps 1 to 3, and the commit of the load's transaction: everything but the barrier. `name` is the tally's, `by` its
+// transport.
 // Errors: throws db::error, load_failure, other_definition or load_given_up.
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
-                                        load_target& target);
+boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
+                                        load_times times, load_target& target);
 
 }  // namespace pgtally

@@ -138,18 +138,24 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine)
 {
     if (mine.generation != mine.order->generation) mine.connection.close();
     mine.generation = mine.order->generation;
-    if (!mine.connection.is_open()) co_await mine.connection.connect(connection_settings());
+    if (!mine.connection.is_open()) {
+        co_await mine.connection.connect(session_config(session_kind::loader, settings.database));
+    }
     load_times const times{answer_time(), settings.load_patience};
     target into{[this, &mine] { return target_of(mine); }};
-    co_await load_truth(mine.connection, mine.order->tally, times, into);
-    co_await await_barrier(mine);
+    auto const* const wanted = target_of(mine);
+    auto const index = wanted == nullptr ? std::nullopt : received.transport_of(*wanted);
+    auto const by = index ? transports[*index].channel : nullptr;
+    if (!by) throw load_given_up{};
+    co_await load_truth(mine.connection, *by, mine.order->tally, times, into);
+    co_await await_barrier(mine, by, *index);
 }
 
 // Steps 4 and 5: when the barrier comes back, everything that the fence contains has arrived.
-asio::awaitable<void> replica_set::impl::await_barrier(loader& mine)
+asio::awaitable<void> replica_set::impl::await_barrier(loader& mine, std::shared_ptr<transport> by, std::size_t index)
 {
     auto const id = std::make_shared<std::string>();
-    auto const back = [this, &mine, id, order = *mine.order] {
+    auto const back = [this, &mine, id, order = *mine.order](std::size_t) {
         if (!schedule.stands(order)) return;
         auto* const tally = find(order.tally);
         if (tally != nullptr) take_report(mine, tally->barrier_back(*id, settings.limits.max_rows_compared));
@@ -157,14 +163,14 @@ asio::awaitable<void> replica_set::impl::await_barrier(loader& mine)
     };
     auto* const waiting = target_of(mine);
     if (waiting == nullptr) throw load_given_up{};
-    *id = expected.expect(back);
+    *id = expected.expect(back, index);
     mine.done.clear();
     mine.connection.set_timeout(answer_time());
     auto const payload = barriers::payload(*id);
     std::exception_ptr failure;
     try {
         if (auto const refusal = waiting->await_barrier(*id)) throw load_failure{*refusal, false};
-        co_await mine.connection.query("select pg_notify('tally', $1)", payload);
+        co_await by->send(mine.connection, payload);
         auto const deadline = clock::now() + answer_time();
         if (!mine.report) co_await mine.done.wait_until(deadline);
     } catch (...) {
@@ -233,7 +239,8 @@ void replica_set::impl::log_drift(std::string const& name, cache::load_report co
 void replica_set::impl::load_failed(load_schedule::order const& order, cache::tally& tally, load_ending const& ending)
 {
     using consequence = load_schedule::consequence;
-    load_schedule::failure const why{ending.permanent, deaf_for_good};
+    auto const index = received.transport_of(tally);
+    load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good()};
     auto const follows = schedule.failed(order, why, tally.state(), clock::now());
     if (follows == consequence::none) return;
     auto const reason = "cannot load tally " + order.tally + ": " + ending.failure.value_or("");

@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_definition_that_was_just_read_needs_no_other_reading)
 {
     load_all();
     s.want_definitions();
-    s.redefined("a");
+    s.redefined("a", 0);
     BOOST_TEST(next() == "a definition");
 }
 
@@ -483,7 +483,7 @@ BOOST_AUTO_TEST_CASE(names_that_are_not_known_change_nothing)
     s.want("c", load_cause::reset);
     s.want_again("c");
     s.want_audit("c");
-    s.redefined("c");
+    s.redefined("c", 0);
     s.hold("c");
     s.release("c");
     s.give_up("c");
