@@ -3,6 +3,7 @@
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/server/cli/install_script.hpp>
 
+#include <iostream>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -23,6 +24,8 @@ constexpr char const* wait_for_lock_sql = "select true from pg_advisory_lock(has
 // Held by each worker's session as long as it lives: a backend goes on for a while after its client has left, and would
 // deadlock with a DROP that takes the tables in another order.
 constexpr char const* at_work_sql = "select pg_advisory_lock_shared(hashtext('pgtally_lab workers'))";
+
+constexpr char const* wait_for_workers_sql = "select pg_advisory_xact_lock(hashtext('pgtally_lab workers'))";
 
 constexpr char const* mark = "made by pgtally-lab, which drops it when it ends";
 
@@ -116,11 +119,19 @@ asio::awaitable<void> laboratory::check_schema()
     throw refused("there is a schema pgtally_lab that pgtally-lab did not make: rename it, or use another database");
 }
 
-asio::awaitable<void> laboratory::check_connections(connection_need need)
+asio::awaitable<std::size_t> laboratory::check_connections(connection_need need)
 {
-    auto const found = co_await director_.query_as<connection_budget>(budget_sql);
-    auto const why = refusal(found.one(), need);
-    if (!why.empty()) throw refused(why);
+    auto const first = co_await director_.query_as<connection_budget>(budget_sql);
+    if (fitting(first.one(), need) == need.workers) co_return need.workers;
+    // Workers of the experiment before may still be ending: their backends hold this lock until then.
+    co_await director_.query(wait_for_workers_sql);
+    auto const again = co_await director_.query_as<connection_budget>(budget_sql);
+    auto const budget = again.one();
+    auto const fit = fitting(budget, need);
+    if (fit == need.workers) co_return fit;
+    if (!need.may_shrink || fit == 0) throw refused(refusal(budget, need));
+    std::cerr << "pgtally-lab: " << shrunk(budget, need) << '\n';
+    co_return fit;
 }
 
 asio::awaitable<void> laboratory::open()

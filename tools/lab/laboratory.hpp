@@ -40,8 +40,9 @@ public:
     /// db::error.
     asio::awaitable<void> open();
 
-    /// Looks whether so many connections would get in. Throws refused, and db::error.
-    asio::awaitable<void> check_connections(connection_need need);
+    /// Checks that the connections fit, and returns the number of workers that do: need.workers, or fewer if
+    /// need.may_shrink. If that is fewer, says so on stderr. Throws refused, and db::error.
+    asio::awaitable<std::size_t> check_connections(connection_need need);
 
     /// Makes the schema anew, with the articles' tables: `message` with the messages from `first` to
     /// `first` + `count`, the last of which nobody retweets, and `activity`.

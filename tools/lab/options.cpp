@@ -26,7 +26,7 @@ po::options_description shown_options()
     auto add = shown.add_options();
     add("dsn", text("DSN"), "the database: keywords or a URI, as for psql");
     add("json", "the tables as JSON");
-    add("workers", text("N"), "at the same time, each on a connection of its own (100)");
+    add("workers", text("N"), "concurrent workers, one connection each (100, or as many as the server has room for)");
     add("retweets", text("N"), "of each worker, one after the other (100)");
     add("message", text("ID"), "the message that is retweeted (3)");
     add("spread", text("N"), "so many messages from that one on, in turn (1)");
@@ -95,6 +95,7 @@ Number read_number(po::variables_map const& given, char const* name, Number othe
 load read_load(po::variables_map const& given)
 {
     load work;
+    work.default_workers = given.count("workers") == 0;
     work.workers = read_number(given, "workers", work.workers, std::size_t{1}, max_workers);
     work.retweets = read_number(given, "retweets", work.retweets, std::size_t{1}, max_retweets);
     work.message = read_number(given, "message", work.message, std::int64_t{1}, max_message);

@@ -27,9 +27,10 @@ inline constexpr std::chrono::milliseconds max_refresh{3'600'000};
 /// Who retweets what, and how often.
 struct load {
     std::size_t workers = 100;
-    std::size_t retweets = 100;  ///< of each worker
-    std::int64_t message = 3;    ///< the first of them
-    std::size_t spread = 1;      ///< that many messages, in turn
+    std::size_t retweets = 100;   ///< of each worker
+    std::int64_t message = 3;     ///< the first of them
+    std::size_t spread = 1;       ///< that many messages, in turn
+    bool default_workers = true;  ///< no number was given: fewer are used if the server has no room
 };
 
 /// The same retweets by one strategy after the other.
