@@ -46,7 +46,7 @@ po::options_description shown_options()
     return shown;
 }
 
-// "--workers" of "--workers=5"; "an option" for what could be something else.
+// "--workers" for "--workers=5"; "an option" for other text.
 std::string name_in(std::string const& token)
 {
     auto const name = token.substr(0, token.find('='));
@@ -54,7 +54,7 @@ std::string name_in(std::string const& token)
     return plain && name.starts_with("--") ? name : "an option";
 }
 
-// Errors of the parser quote what was given, which may hold a password: only the option's name is taken.
+// The parser's errors quote the input, which may contain a password. So only the name of the option is used.
 po::variables_map parse(std::vector<std::string> const& arguments, po::options_description const& shown)
 {
     po::options_description all;
@@ -114,7 +114,7 @@ void allow_only(po::variables_map const& given, std::string const& command, std:
     }
 }
 
-// Those of the known names that an option asks for, in the order of the known; all, if it is not given.
+// The known names that an option lists, in their own order; all of them if the option is not given.
 std::vector<std::string> read_names(po::variables_map const& given, char const* option, std::vector<std::string> known)
 {
     if (given.count(option) == 0) return known;
@@ -182,7 +182,7 @@ anomalies_options read_anomalies(po::variables_map const& given)
 
 using names = std::vector<std::string>;
 
-// What may be given with each.
+// The options of each command.
 names of_concurrency()
 {
     return {"workers", "retweets", "message", "spread", "strategy"};
@@ -220,7 +220,7 @@ all_options read_all(po::variables_map const& given, names const& strategies)
     return chosen;
 }
 
-// What a command asks for, which may have its own options only.
+// Reads a command, which accepts only its own options.
 void read_command(po::variables_map const& given, names const& strategies, request& into)
 {
     auto const& command = given["command"].as<std::string>();

@@ -9,10 +9,10 @@
 namespace pgtally::lab {
 namespace {
 
-// A server has a listener, loads and a pool.
+// For a server: a listener, loads and a pool.
 constexpr std::size_t of_a_server = 8;
 
-// The load of an experiment that has one; null for the others.
+// The load of an experiment that has one; null for others.
 load const* load_of(experiment_options const& chosen)
 {
     if (auto const* of = std::get_if<concurrency_options>(&chosen)) return &of->work;
