@@ -1,4 +1,4 @@
-#include <pgtally/server/audit/audit_answer.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
 #include <pgtally/server/audit/http_client.hpp>
 

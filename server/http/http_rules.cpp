@@ -1,5 +1,5 @@
 #include <pgtally/server/http/http_rules.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 namespace pgtally::server {
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <pgtally/cache/replica/audit.hpp>
-#include <pgtally/server/http/response.hpp>
 
 #include <optional>
 #include <string>
@@ -12,10 +11,7 @@ namespace pgtally::server {
 // "keys":3,"differed":1,"drift":[{"key":"33","served":{"rts":5},"truth":{"rts":2}}],"reasons":["…"]
 void append_audit(std::string& out, audit_report const& found);
 
-// The same backwards, from an object with these members; nothing if it is none.
+// Reads an object with these members; nothing if it is none.
 std::optional<audit_report> parse_audit(std::string_view json);
-
-// What POST …/audit is answered with.
-response audit_answer(audit_report const& found);
 
 }  // namespace pgtally::server
