@@ -32,7 +32,7 @@ std::uint64_t read_unsigned(std::string_view bytes) noexcept
 
 std::int64_t read_integer(std::string_view bytes, std::size_t size)
 {
-    if (bytes.size() != size) throw_malformed("an integer of odd size");
+    if (bytes.size() != size) throw_malformed("an integer of the wrong size");
     auto const value = read_unsigned(bytes);
     switch (size) {
         case 2: return static_cast<std::int16_t>(value);

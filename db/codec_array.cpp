@@ -78,13 +78,13 @@ void array_reader::end() const
 
 void throw_null_element(std::size_t number, std::string const& wanted)
 {
-    throw_bad_result("element " + std::to_string(number) + " of the array is NULL, asked for was " + wanted +
-                     "[] without");
+    throw_bad_result("element " + std::to_string(number) + " of the array is NULL, expected " + wanted +
+                     "[] without NULL");
 }
 
 void throw_element_type(std::uint32_t found, std::string const& wanted)
 {
-    throw_bad_result("the array is of " + oids::type_name(found) + ", asked for was " + wanted + "[]");
+    throw_bad_result("the array is " + oids::type_name(found) + "[], expected " + wanted + "[]");
 }
 
 }  // namespace pgtally::db::detail

@@ -39,7 +39,7 @@ void print_float(std::string& to, double value)
 
 double read_float(std::uint32_t type, std::string_view bytes)
 {
-    if (bytes.size() != (type == oids::float4 ? 4u : 8u)) throw_malformed("a float of odd size");
+    if (bytes.size() != (type == oids::float4 ? 4u : 8u)) throw_malformed("a float of the wrong size");
     auto const bits = read_unsigned(bytes);
     if (bytes.size() == 4) return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
     return std::bit_cast<double>(bits);
@@ -47,7 +47,7 @@ double read_float(std::uint32_t type, std::string_view bytes)
 
 bool read_bool(std::string_view bytes)
 {
-    if (bytes.size() != 1) throw_malformed("a boolean of odd size");
+    if (bytes.size() != 1) throw_malformed("a boolean of the wrong size");
     return bytes.front() != '\0';
 }
 

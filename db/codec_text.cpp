@@ -38,7 +38,7 @@ void append_text(std::string& to, std::string_view value)
 boost::uuids::uuid read_uuid(std::string_view bytes)
 {
     boost::uuids::uuid value{};
-    if (bytes.size() != value.size()) throw_malformed("a uuid of odd size");
+    if (bytes.size() != value.size()) throw_malformed("a uuid of the wrong size");
     std::copy(bytes.begin(), bytes.end(), value.begin());
     return value;
 }

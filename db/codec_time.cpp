@@ -86,7 +86,7 @@ std::int64_t read_date(std::string_view bytes, time_unit unit)
 
 void append_calendar_date(std::string& to, std::chrono::year_month_day value)
 {
-    if (!value.ok()) throw_bad_parameter("is no date of the calendar");
+    if (!value.ok()) throw_bad_parameter("is not a calendar date");
     append_date(to, std::chrono::sys_days(value).time_since_epoch().count(), unit_of<std::chrono::days>());
 }
 

@@ -39,9 +39,10 @@ constexpr time_unit unit_of() noexcept
 {
     using rep = typename Duration::rep;
     using period = typename Duration::period;
-    static_assert(std::signed_integral<rep>, "a time_point of integers, please: PostgreSQL counts microseconds");
+    static_assert(std::signed_integral<rep>,
+                  "a time_point needs an integer representation: PostgreSQL counts microseconds");
     static_assert(period::num <= 1'000'000'000 && period::den <= 1'000'000'000'000,
-                  "a time_point between picoseconds and decades, please");
+                  "a time_point needs a period between picoseconds and decades");
     return {period::num, period::den, std::numeric_limits<rep>::min(), std::numeric_limits<rep>::max()};
 }
 

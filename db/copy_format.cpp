@@ -46,13 +46,13 @@ std::size_t begin_copy_value(std::string& to)
 void end_copy_value(std::string& to, std::size_t begun)
 {
     auto const length = to.size() - begun;
-    if (length > params::max_value_bytes) throw_bad_parameter("is longer than PostgreSQL takes");
+    if (length > params::max_value_bytes) throw_bad_parameter("is longer than PostgreSQL allows");
     for (std::size_t i = 0; i < length_size; ++i) to[begun - 1 - i] = static_cast<char>(length >> (8 * i) & 0xff);
 }
 
 void throw_copy_null(std::uint64_t row, std::size_t column)
 {
-    throw error(errc::bad_result, place(row, column) + ": NULL, asked for was a value");
+    throw error(errc::bad_result, place(row, column) + ": NULL, expected a value");
 }
 
 void throw_in_copy(errc code, std::uint64_t row, std::size_t column, error const& why)
@@ -100,10 +100,10 @@ void copy_cutter::finish() const
 {
     if (state_ == state::done && has(1)) fail("bytes after the trailer");
     if (state_ == state::done) return;
-    if (state_ == state::header || state_ == state::extension) fail("cut within the header");
+    if (state_ == state::header || state_ == state::extension) fail("the data ends within the header");
     auto const within = state_ == state::fields ? row_ : row_ + 1;
-    if (state_ == state::fields || has(1)) fail("cut within row " + std::to_string(within));
-    fail("cut before the trailer");
+    if (state_ == state::fields || has(1)) fail("the data ends within row " + std::to_string(within));
+    fail("the data ends before the trailer");
 }
 
 std::int64_t copy_cutter::take_integer(std::size_t size)
@@ -121,7 +121,7 @@ bool copy_cutter::read_header()
         fail("no signature of the binary format");
     if (!has(header_size)) return false;
     scanned_ += signature.size();
-    if ((take_integer(4) & critical_flags) != 0) fail("flags that nobody knows");
+    if ((take_integer(4) & critical_flags) != 0) fail("unknown flags");
     auto const extension = take_integer(4);
     if (extension < 0) fail("a header of negative length");
     extension_left_ = static_cast<std::size_t>(extension);
@@ -152,7 +152,7 @@ bool copy_cutter::read_start()
     }
     ++row_;
     if (count < 0 || static_cast<std::size_t>(count) != columns_) {
-        fail("row " + std::to_string(row_) + " has " + std::to_string(count) + " columns, asked for were " +
+        fail("row " + std::to_string(row_) + " has " + std::to_string(count) + " columns, expected " +
              std::to_string(columns_));
     }
     field_begin_ = scanned_;

@@ -98,7 +98,7 @@ template <class Row>
 class copy_encoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0 && traits::width <= detail::max_copy_columns);
-    static_assert(all_columns<Row, detail::is_copy_column>, "a column has a type that COPY cannot have: see above");
+    static_assert(all_columns<Row, detail::is_copy_column>, "COPY does not support the type of a column: see above");
 
 public:
     /// *Errors*: throws error (bad_parameter), which names row and column, if PostgreSQL cannot hold a value.
@@ -163,8 +163,9 @@ template <class Row>
 class copy_decoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0 && traits::width <= detail::max_copy_columns);
-    static_assert(all_columns<Row, detail::is_copy_column>, "a column has a type that COPY cannot have: see above");
-    static_assert(all_columns<Row, detail::is_owned>, "a view of bytes that the next chunk replaces: take a string");
+    static_assert(all_columns<Row, detail::is_copy_column>, "COPY does not support the type of a column: see above");
+    static_assert(all_columns<Row, detail::is_owned>,
+                  "a view into a chunk that the next chunk replaces: use std::string");
 
 public:
     explicit copy_decoder(copy_limits limits = copy_limits()) : cutter_(traits::width, limits) {}

@@ -75,7 +75,7 @@ void copy_text_writer::append(std::string& to, std::span<field const> row)
         throw error(errc::bad_parameter, "COPY, row " + std::to_string(rows_ + 1) + why);
     };
     if (row.size() != columns_)
-        fail(" has " + std::to_string(row.size()) + " columns, asked for were " + std::to_string(columns_));
+        fail(" has " + std::to_string(row.size()) + " columns, expected " + std::to_string(columns_));
     for (std::size_t i = 0; i < row.size(); ++i) {
         if (row[i] && row[i]->find('\0') != std::string_view::npos)
             fail(", column " + std::to_string(i + 1) + " holds a NUL character");
@@ -129,14 +129,14 @@ std::optional<copy_text_reader::row> copy_text_reader::next()
 
 void copy_text_reader::finish() const
 {
-    if (begin_ < buffer_.size()) fail("has no end");
+    if (begin_ < buffer_.size()) fail("has no line end");
 }
 
 copy_text_reader::row copy_text_reader::split(std::string_view line) const
 {
     auto const tabs = static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t'));
     if (tabs + 1 != columns_)
-        fail("has " + std::to_string(tabs + 1) + " columns, asked for were " + std::to_string(columns_));
+        fail("has " + std::to_string(tabs + 1) + " columns, expected " + std::to_string(columns_));
     if (line.find('\r') != std::string_view::npos) fail("holds a bare carriage return");
     if (line.find('\0') != std::string_view::npos) fail("holds a NUL character");
     row result;

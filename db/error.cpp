@@ -19,12 +19,12 @@ public:
             case errc::connection_lost: return "the connection is lost";
             case errc::timed_out: return "the operation took too long";
             case errc::server_error: return "the server refused the statement";
-            case errc::bad_result: return "the result is not what was asked for";
+            case errc::bad_result: return "the result does not match the request";
             case errc::bad_parameter: return "the statement or a parameter cannot be sent";
             case errc::closed: return "the connection is closed";
             case errc::busy: return "another operation is under way on this connection";
-            case errc::overloaded: return "too many callers wait already";
-            case errc::not_shareable: return "the statement is not for a shared connection";
+            case errc::overloaded: return "too many callers are waiting";
+            case errc::not_shareable: return "the statement is not allowed on a shared connection";
         }
         return "unknown error " + std::to_string(value);
     }

@@ -22,7 +22,7 @@ struct pgtally::db::codec<boost::json::value> : pgtally::db::codec_as<boost::jso
     {
         boost::json::error_code ec;
         auto value = boost::json::parse(text.text, ec);
-        if (ec) detail::throw_bad_result("the JSON is not taken: " + ec.message());
+        if (ec) detail::throw_bad_result("the JSON cannot be parsed: " + ec.message());
         return value;
     }
 };

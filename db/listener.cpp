@@ -176,7 +176,7 @@ void listener::impl::reconnect(std::string reason)
         again_.hurry();
         return;
     }
-    reconnect_reason_ = reason.empty() ? std::string("asked to connect again") : std::move(reason);
+    reconnect_reason_ = reason.empty() ? std::string("reconnect() was called") : std::move(reason);
     core_->shut(errc::closed);
 }
 
@@ -198,7 +198,7 @@ void listener::impl::take(pq::notify const& arrived)
     auto const sender = db::backend_pid(arrived.sender());
     if (queue_.push_notification(arrived.channel(), payload, sender)) return;
     ++counters_.overflows;
-    log(level::warn, core_->description() + ": too many notifications wait; load again");
+    log(level::warn, core_->description() + ": too many notifications are queued; load again");
 }
 
 void listener::impl::started()

@@ -98,6 +98,13 @@ constexpr std::uint32_t array_of(std::uint32_t element) noexcept
 }
 
 /// PostgreSQL's name of a built-in type; "type 12345" for others.
-std::string type_name(std::uint32_t type);
+inline std::string type_name(std::uint32_t number)
+{
+    for (auto const& each : types) {
+        if (each.number == number) return std::string(each.called);
+        if (each.array != 0 && each.array == number) return std::string(each.called) + "[]";
+    }
+    return "type " + std::to_string(number);
+}
 
 }  // namespace pgtally::db::oids

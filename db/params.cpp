@@ -39,7 +39,7 @@ void params::add_text(std::string_view value)
 {
     auto const begun = values_.size();
     // A value that is too long is not even copied.
-    if (value.size() > max_value_bytes) refuse("is longer than PostgreSQL takes");
+    if (value.size() > max_value_bytes) refuse("is longer than PostgreSQL allows");
     else values_ += value;
     end_value(begun, oids::unspecified, false);
 }
@@ -49,7 +49,7 @@ void params::end_value(std::size_t begun, std::uint32_t type, bool is_number)
     auto const length = values_.size() - begun;
     if (length > max_value_bytes) {
         values_.resize(begun);
-        refuse("is longer than PostgreSQL takes");
+        refuse("is longer than PostgreSQL allows");
         return add_slot(begun, 0, type);
     }
     if (type == oids::unspecified) {

@@ -89,7 +89,8 @@ private:
     template <class T>
     void add(T const& value)
     {
-        static_assert(!detail::character<T>, "a character: pass a string, or cast it to an integer");
+        static_assert(!detail::character<T>,
+                      "a character is not a parameter type: pass a string, or cast it to an integer");
         if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>) {
             add_null(oids::unspecified);
         } else if constexpr (detail::is_nullable<T>) {
@@ -104,7 +105,7 @@ private:
         } else if constexpr (!has_codec<T> && std::is_convertible_v<T const&, std::span<std::byte const>>) {
             add(std::span<std::byte const>(value));
         } else {
-            static_assert(has_codec<T>, "not a type of parameters: see types.hpp, which also shows how to add one");
+            static_assert(has_codec<T>, "not a parameter type: types.hpp lists them and shows how to add one");
             if constexpr (has_codec<T>) add_by_codec(value);
         }
     }

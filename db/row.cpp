@@ -1,4 +1,5 @@
 #include <pgtally/db/row.hpp>
+#include <pgtally/db/rows.hpp>
 
 namespace pgtally::db::detail {
 namespace {
@@ -13,14 +14,19 @@ std::string column_label(result_set const& result, std::size_t column)
 void check_columns(result_set const& result, column_check const* columns, std::size_t count)
 {
     if (result.columns() != count) {
-        throw error(errc::bad_result, "the result has " + std::to_string(result.columns()) +
-                                          " columns, asked for were " + std::to_string(count));
+        throw error(errc::bad_result, "the result has " + std::to_string(result.columns()) + " columns, expected " +
+                                          std::to_string(count));
     }
     for (std::size_t i = 0; i < count; ++i) {
         if (columns[i].takes(result.type_oid(i))) continue;
         throw error(errc::bad_result, column_label(result, i) + " of the result is " +
-                                          oids::type_name(result.type_oid(i)) + ", asked for was " + columns[i].name());
+                                          oids::type_name(result.type_oid(i)) + ", expected " + columns[i].name());
     }
+}
+
+void throw_row_count(std::size_t rows, char const* wanted)
+{
+    throw error(errc::bad_result, "the result has " + std::to_string(rows) + " rows, expected " + std::string(wanted));
 }
 
 void throw_null(result_set const& result, std::size_t row, std::size_t column)

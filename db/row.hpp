@@ -39,7 +39,7 @@ template <class Row>
 class row_decoder {
     using traits = row_traits<Row>;
     static_assert(traits::width > 0, "a row without columns");
-    static_assert(all_columns<Row, detail::is_column>, "a column has a type that is not known: see types.hpp");
+    static_assert(all_columns<Row, detail::is_column>, "a column has an unknown type: see types.hpp");
 
 public:
     /// Empty: only assignment is allowed.

@@ -1,6 +1,6 @@
 #include <pgtally/server/api/api.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
-#include <pgtally/server/base/database_config.hpp>
+#include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/process.hpp>
 #include <pgtally/server/base/version.hpp>

@@ -3,28 +3,33 @@
 // The replicas of one database, kept in step with it.
 //
 // Model: coroutines and what they share.
-//   - receive: takes each batch of events from the transport, applies all of it, and then lets everybody who subscribed
-//     see the outcome once (`on_turn`).
-//   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
-//   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
-//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset, or to audit it.
-//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
-//     any more, and every connection is made anew.
-//   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
-//     heartbeat or rarer. What appears or goes is logged; when partitions did, the tally is loaded again; what
-//     triggers missed that were off is left to an audit, which tells it key by key. One whose source was dropped,
-//     renamed or replaced by a namesake is failed until it has one.
+//   - receive, one per transport in use: takes each batch from the transport, applies all of it, and then lets every
+//     subscriber see the outcome once (`on_turn`).
+//   - control: reads `tally.tallies` at start, after a reconnect, and when an event says that a definition changed. Sends
+//     a heartbeat by each transport every `heartbeat`. Reads the problems that the database sees
+//     (`tally.tallies.problems`) every `heartbeat` or rarer: it logs those that appear or go; if they concern
+//     partitions it loads the tally again; if the source was dropped, renamed or replaced by a namesake it fails the
+//     tally until there is a source. Changes made while triggers were disabled are found only by an audit.
+//   - watch: restarts a transport if none of three heartbeats came back by it. Then no tally that follows the transport
+//     is live.
+//   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
+//     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
-// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of
-// a state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
+// A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
+// always in use. If a definition names a transport that this set does not have, its tally is failed. When a transport
+// opens again, all connections are made anew: the name may stand for another server.
+//
+// Guarantees: `run` ends only by `stop`. Every failure is retried with growing, jittered pauses, and is the reason of a
+// state meanwhile. Tallies that are created, altered or dropped while the set runs are followed.
 //
 // Not promised: that a `tally*` outlives the turn in which it was found; subscriptions know when theirs is gone.
 //
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
 #include <pgtally/cache/limits.hpp>
-#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/replica/audit.hpp>
+#include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -43,8 +48,6 @@
 
 namespace pgtally {
 
-std::string_view to_string(load_cause value) noexcept;
-
 class replica_set {
 public:
     struct config {
@@ -52,6 +55,8 @@ public:
         std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
         std::chrono::milliseconds heartbeat{5'000};
         std::size_t concurrent_loads = 2;
+        // Transports beside `notify`, which every set has.
+        std::vector<transport_factory> transports;
         // How long the database may compute a truth, or the next 10,000 rows of it, before its connection counts as
         // hung.
         std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
@@ -73,8 +78,14 @@ public:
         std::size_t problems = 0;      // that the database knows of it
     };
 
+    struct transport_counters {
+        std::uint64_t transactions = 0;  // whose bounds it reported
+        std::uint64_t position = 0;      // of the last of them
+    };
+
     struct counters {
         std::map<std::string, tally_counters, std::less<>> tallies;
+        std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
         std::map<std::string, std::uint64_t, std::less<>> events_dropped;  // by reason
         std::uint64_t reconnects = 0;
         double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat

@@ -117,7 +117,7 @@ asio::awaitable<pq::result> connection_core::exchange()
         if (!result) break;
         if (pq::is_copy(result.state())) {
             if (cancel_) shut(errc::closed);  // see drain()
-            throw error(errc::bad_result, line("COPY is not for this call", sqlstate()));
+            throw error(errc::bad_result, line("COPY is not allowed in this call", sqlstate()));
         }
         if (result.state() != pq::status::failed) last = std::move(result);
         else if (!failed) failed = std::move(result);
@@ -259,7 +259,7 @@ void connection_core::shut(errc why) noexcept
     in_the_middle_ = rollback_ = false;
     transaction_ = transaction_number{};
     if (cancel_) std::exchange(cancel_, nullptr)->end();
-    if (auto const ready = std::move(ready_)) ready->turn.soon();
+    if (auto const ready = std::move(ready_)) ready->waiting.soon();
     disarm();
     unwrap();  // before PQfinish, which closes the descriptor
     auto const ended = std::move(conn_);

@@ -108,7 +108,7 @@ public:
 
     /// Waits for input and reads it; also returns after a nudge(), or, if something is `unsent`, when more can be
     /// sent. Returns false if the peer is gone; what it had sent can still be read.
-    static asio::awaitable<bool> turn(pointer self, bool unsent);
+    static asio::awaitable<bool> wait_pipeline(pointer self, bool unsent);
     void nudge() noexcept;
     /// Returns true if input arrived since the last call.
     [[nodiscard]] bool take_arrived() noexcept { return std::exchange(arrived_, false); }
@@ -294,7 +294,7 @@ struct connection_core::readiness {
     bool awaits_write = false;
     bool writable = false;
     bool nudged = false;
-    waiter turn{};  // resumed by each of them
+    waiter waiting{};  // resumed by each of them
 };
 
 }  // namespace pgtally::db::detail

@@ -16,7 +16,7 @@ struct connection_core::read_ready {
     read_ready& operator=(read_ready&&) = delete;
     ~read_ready()
     {
-        if (of) of->turn.drop();
+        if (of) of->waiting.drop();
     }
 
     void operator()(error_code ec)
@@ -24,7 +24,7 @@ struct connection_core::read_ready {
         auto const ready = std::move(of);
         ready->awaits_read = false;
         ready->readable = true;  // whatever the error is, reading reports it
-        if (ec != asio::error::operation_aborted) ready->turn.now();
+        if (ec != asio::error::operation_aborted) ready->waiting.now();
     }
 
     std::shared_ptr<readiness> of;
@@ -39,7 +39,7 @@ void connection_core::start_pipeline()
     ready_ = std::make_shared<readiness>();
 }
 
-asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
+asio::awaitable<bool> connection_core::wait_pipeline(pointer self, bool unsent)
 {
     operation op(self, "session on", std::string());
     self->check_alive();
@@ -47,10 +47,10 @@ asio::awaitable<bool> connection_core::turn(pointer self, bool unsent)
     auto const ready = self->ready_;
     self->start_waits(ready, unsent);
     auto const due = ready->readable || ready->writable || ready->nudged;
-    if (!due) co_await ready->turn.wait();
+    if (!due) co_await ready->waiting.wait();
     ready->nudged = false;
     self->check_alive();
-    if (!due && ready->turn.cancelled()) self->cancelled();
+    if (!due && ready->waiting.cancelled()) self->cancelled();
     auto alive = true;
     if (std::exchange(ready->readable, false)) {
         alive = self->consume();
@@ -81,7 +81,7 @@ void connection_core::start_waits(std::shared_ptr<readiness> const& ready, bool 
         auto handler = [ready](error_code ec) {
             ready->awaits_write = false;
             ready->writable = true;
-            if (ec != asio::error::operation_aborted) ready->turn.now();
+            if (ec != asio::error::operation_aborted) ready->waiting.now();
         };
         socket_->async_wait(wait_type::wait_write, std::move(handler));
     }
@@ -97,7 +97,7 @@ void connection_core::nudge() noexcept
 {
     if (!ready_) return;
     ready_->nudged = true;
-    ready_->turn.soon();
+    ready_->waiting.soon();
 }
 
 // In a pipeline the first failed result may belong to a statement. Only class 57P (57P01: an operator or a crash

@@ -75,7 +75,7 @@ asio::awaitable<lease> pool_impl::acquire(pointer self, std::optional<clock::tim
 
     auto const mine = std::make_shared<waiter>(self->executor_);
     auto const whose = self->core_.enter();
-    if (!whose) throw self->refusal(errc::overloaded, "too many callers wait already");
+    if (!whose) throw self->refusal(errc::overloaded, "too many callers are waiting");
     place here(*self, *whose, mine);
     self->waiters_.emplace(*whose, mine);
     self->go_on();

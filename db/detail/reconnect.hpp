@@ -25,8 +25,7 @@ public:
     };
 
     reconnect(asio::any_io_executor executor, backoff_limits limits)
-        : hurry_(std::move(executor))
-        , retry_(limits, jitter_source())
+        : hurry_(std::move(executor)), retry_(limits, jitter_source())
     {
     }
     reconnect(reconnect const&) = delete;

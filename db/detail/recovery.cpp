@@ -33,7 +33,7 @@ asio::awaitable<void> connection_core::ready()
     }
     check_open();
     if (left == transactions_left_) co_return;
-    throw no_transaction("it was left while the statement waited");
+    throw no_transaction("it was rolled back while the statement waited");
 }
 
 asio::awaitable<void> connection_core::settled(pointer self)

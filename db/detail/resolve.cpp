@@ -46,16 +46,15 @@ void check_port(std::string const& port)
     if (number && (port.empty() || (std::stoi(port) >= 1 && std::stoi(port) <= 65535))) return;
     // The text does not show the value: in "postgresql://user:pass/word@host" it is the password.
     throw error(errc::bad_config,
-                "the connection string has a port that is not a number from 1 to "
-                "65535 (in a URI, percent-encode the password)");
+                "the connection string has a port that is not a number from 1 to 65535 "
+                "(in a URI, percent-encode the password)");
 }
 
 void check_host(std::string const& host)
 {
     if (host.find('@', 1) == std::string::npos) return;
     throw error(errc::bad_config,
-                "the connection string has a host name with an @ in it (in a URI, "
-                "percent-encode the password)");
+                "the connection string has a host name with an @ in it (in a URI, percent-encode the password)");
 }
 
 }  // namespace

@@ -14,8 +14,7 @@ namespace pgtally::db::detail {
 class retrying {
 public:
     explicit retrying(retry_options options)
-        : left_(options.attempts == 0 ? 0 : options.attempts - 1)
-        , pauses_(options.pauses, jitter_source())
+        : left_(options.attempts == 0 ? 0 : options.attempts - 1), pauses_(options.pauses, jitter_source())
     {
     }
     retrying(retrying const&) = delete;

@@ -96,7 +96,7 @@ asio::awaitable<result_set> session_core::call(pointer self, request_ptr mine, s
     mine->deadline = self->deadline(until);
     if (!self->queue_.push(mine)) {
         ++self->counters_.overloaded;
-        throw self->failure(errc::overloaded, "too many callers wait already", mine->sql);
+        throw self->failure(errc::overloaded, "too many callers are waiting", mine->sql);
     }
     self->counters_.queued_max = std::max(self->counters_.queued_max, self->queue_.waiting());
     caller const leaving(*self, mine);
@@ -183,7 +183,7 @@ asio::awaitable<void> session_core::drive()
             watch_idle();
             continue;
         }
-        auto const alive = co_await connection_core::turn(core_, unsent);
+        auto const alive = co_await connection_core::wait_pipeline(core_, unsent);
         if (alive) continue;
         read_answers();  // what arrived before the end
         core_->lose_pipeline(queue_.in_flight() == 0 ? pq::result() : std::move(queue_.front()->failed));

@@ -119,7 +119,7 @@ bool session_core::read_answers()
     // transaction is open.
     auto const end = conn.get_result();
     if (!end && conn.in_transaction())
-        throw error(errc::not_shareable, line("closed, for a statement left a transaction open", sqlstate()));
+        throw error(errc::not_shareable, line("closed, because a statement left a transaction open", sqlstate()));
     return progress;
 }
 
@@ -131,7 +131,7 @@ void session_core::take(pq::result result)
         case pq::status::pipeline_aborted: return;  // because of the result that was kept as failed
         case pq::status::copy_in:
         case pq::status::copy_out:
-        case pq::status::copy_both: refuse_front("COPY is not for a shared connection");
+        case pq::status::copy_both: refuse_front("COPY is not allowed on a shared connection");
         case pq::status::failed:
             if (!front.failed) front.failed = std::move(result);
             return;
@@ -140,7 +140,7 @@ void session_core::take(pq::result result)
         case pq::status::tuples_ok:
         case pq::status::single_tuple: break;
     }
-    if (opens_transaction(result.tag())) refuse_front("a transaction is not for a shared connection");
+    if (opens_transaction(result.tag())) refuse_front("a transaction is not allowed on a shared connection");
     if (!front.failed) front.last = std::move(result);
 }
 

@@ -1,7 +1,7 @@
 #include <pgtally/server/api/actions.hpp>
+#include <pgtally/server/base/database.hpp>
+#include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/base/pool_settings.hpp>
-#include <pgtally/server/base/refusal_of_database.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <cstdint>
@@ -16,7 +16,7 @@ using transaction_row = std::tuple<std::int64_t>;
 
 db::pool_config settings_of(db::config database, limits const& bounds)
 {
-    auto settings = pool_settings(std::move(database), "pgtally actions", bounds.action_timeout, bounds);
+    auto settings = pool_settings(session_kind::action, std::move(database), bounds.action_timeout, bounds);
     settings.max_connections = bounds.action_connections;
     settings.max_waiting = bounds.max_waiting_actions;
     settings.acquire_timeout = bounds.action_queue_timeout;

@@ -1,6 +1,6 @@
 #include <pgtally/server/api/bypass.hpp>
+#include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/base/pool_settings.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <map>
@@ -16,8 +16,7 @@ using truth_row = std::tuple<std::string_view, std::vector<std::int64_t>>;
 
 db::pool_config settings_of(db::config database, limits const& bounds)
 {
-    auto settings = pool_settings(std::move(database), "pgtally bypass", bounds.bypass_timeout, bounds);
-    settings.connection.on_connect.emplace_back("set default_transaction_read_only = on");
+    auto settings = pool_settings(session_kind::bypass, std::move(database), bounds.bypass_timeout, bounds);
     settings.max_connections = bounds.bypass_connections;
     settings.max_waiting = bounds.max_waiting_bypass;
     settings.acquire_timeout = bounds.bypass_queue_timeout;

@@ -1,5 +1,5 @@
+#include <pgtally/server/base/version.hpp>
 #include <pgtally/server/check/database_checks.hpp>
-#include <pgtally/server/cli/schema_files.hpp>
 
 #include <charconv>
 #include <string>
@@ -43,7 +43,7 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
             "use a database whose encoding is UTF8");
     }
     if (row.text(0, 2) == "t") {
-        add(out, "standby", severity::error, "this server is a standby: it takes no NOTIFY and no barrier",
+        add(out, "standby", severity::error, "this server is a standby: NOTIFY is not possible",
             "name the primary in the DSN, or several hosts with target_session_attrs=read-write");
     } else if (row.text(0, 4) == "on") {
         add(out, "standby", severity::error, "transactions are read only by default",
@@ -52,22 +52,22 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
     if (auto const percent = number(row.text(0, 3)); percent > 50) {
         add(out, "notification_queue", severity::warning,
             "the notification queue is " + std::to_string(percent) + " % full",
-            "end the session that listens and stays in a transaction: see pg_stat_activity. When the queue is full, "
+            "end the session that listens and stays in a transaction: see pg_stat_activity. If the queue is full, "
             "writers fail");
     }
 }
 
-asio::awaitable<bool> check_schema(db::connection& connection, findings& out)
+asio::awaitable<std::optional<int>> check_schema(db::connection& connection, findings& out)
 {
     auto const there = co_await connection.query(
         "select n is not null, coalesce(has_schema_privilege(n, 'usage'), false) from to_regnamespace('tally') as n");
     if (there.text(0, 0) != "t") {
         add(out, "schema", severity::error, "the schema \"tally\" is not installed", "run pgtally install");
-        co_return false;
+        co_return std::nullopt;
     }
     if (there.text(0, 1) != "t") {
         add(out, "rights", severity::error, "this role has no right to usage of schema tally", grant_remedy);
-        co_return false;
+        co_return std::nullopt;
     }
     auto const ours = co_await connection.query(
         "select coalesce(has_function_privilege(f, 'execute'), false), f is not null from "
@@ -75,35 +75,38 @@ asio::awaitable<bool> check_schema(db::connection& connection, findings& out)
     if (ours.text(0, 1) != "t") {
         add(out, "schema", severity::error, "there is a schema \"tally\", but it is not pgtally's",
             "rename that schema, or use another database");
-        co_return false;
+        co_return std::nullopt;
     }
     if (ours.text(0, 0) != "t") {
         add(out, "rights", severity::error, "this role has no right to execute on tally.version()", grant_remedy);
-        co_return false;
+        co_return std::nullopt;
     }
     auto const version = co_await connection.query("select tally.version()");
     auto const found = number(version.text(0, 0));
-    if (found < schema_version) {
+    if (found != schema_version()) {
         add(out, "schema", severity::warning,
-            "the schema has version " + std::to_string(found) + ", the program knows " + std::to_string(schema_version),
-            "run pgtally install: it upgrades");
-    } else if (found > schema_version) {
-        add(out, "schema", severity::warning,
-            "the schema has version " + std::to_string(found) + ", the program knows " + std::to_string(schema_version),
-            "use the program that belongs to it");
+            "the schema has version " + std::to_string(found) + ", this program belongs to version " +
+                std::to_string(schema_version()),
+            found < schema_version() ? "upgrade the schema: run pgtally install" : "use a newer pgtally");
     }
-    co_return true;
+    co_return found;
 }
 
-asio::awaitable<void> check_rights(db::connection& connection, findings& out)
+asio::awaitable<void> check_rights(db::connection& connection, int schema, findings& out)
 {
+    std::vector<std::string> functions{"tally.truth(text)", "tally.lock_source(text)", "tally.version()"};
+    if (schema >= 4) {
+        functions.emplace_back("tally.materialize_target(text,text,text[])");
+        functions.emplace_back("tally.lacks_on_table(text,text)");
+    }
     auto const rights = co_await connection.query(R"(
         select 'usage of schema tally', has_schema_privilege('tally', 'usage')
         union all
         select 'select on tally.tallies', has_table_privilege('tally.tallies', 'select')
         union all
         select 'execute on ' || f, coalesce(has_function_privilege(to_regprocedure(f), 'execute'), false)
-          from unnest(array['tally.truth(text)', 'tally.lock_source(text)', 'tally.version()']) as f)");
+          from unnest($1::text[]) as f)",
+                                                  functions);
     for (std::size_t i = 0; i < rights.size(); ++i) {
         if (rights.text(i, 1) == "t") continue;
         add(out, "rights", severity::error, "this role has no right to " + std::string{rights.text(i, 0)},
@@ -127,30 +130,22 @@ asio::awaitable<void> check_senders(db::connection& connection, findings& out)
     if (roles.size() == named && count > static_cast<int>(named)) names += ", …";
     add(out, "senders", severity::note,
         std::to_string(count) + (count == 1 ? " other role (" : " other roles (") + names +
-            ") may connect to this database and so send events: a forged one shows wrong counters until the next audit",
+            ") may connect to this database and can send events: a forged event shows wrong counters until the next "
+            "audit",
         "revoke connect on database " + std::string{roles.text(0, 2)} +
-            " from public, grant it to those who need it; or audit: pgtally serve --audit-every 1h");
+            " from public, and grant it to the roles that need it; or audit often: pgtally serve --audit-every 1h");
 }
 
-asio::awaitable<void> check_tables(db::connection& connection, findings& out)
+asio::awaitable<void> check_tables(db::connection& connection, int schema, findings& out)
 {
-    // By the catalogs: a name is not looked up in a schema that this role may not use.
+    if (schema < 4) co_return;
     auto const lacking = co_await connection.query(R"(
-        select t.name, t.materialize,
-               concat_ws('; ',
-                 case when not has_schema_privilege(n.oid, 'usage')
-                      then format('grant usage on schema %I to %I', n.nspname, current_user) end,
-                 case when missing is not null then format('grant %s on %s to %I', missing, t.materialize, current_user) end)
-          from tally.tallies t cross join lateral parse_ident(t.materialize) as parsed
-               join pg_namespace n on n.nspname = parsed[1]
-               join pg_class c on c.relnamespace = n.oid and c.relname = parsed[2]
-               cross join lateral (
-                 select string_agg(p, ', ') as missing from unnest(array['select', 'insert', 'update']) as p
-                  where not has_table_privilege(c.oid, p)) as m
-         where missing is not null or not has_schema_privilege(n.oid, 'usage') order by t.name)");
+        select t.name, t.materialize, remedy
+          from tally.tallies as t, tally.lacks_on_table(t.materialize, current_user) as remedy
+         where remedy is not null order by t.name)");
     for (std::size_t i = 0; i < lacking.size(); ++i) {
         add(out, "rights", severity::error,
-            "this role may not write table " + std::string{lacking.text(i, 1)} + ", which the counters are kept in",
+            "this role may not write table " + std::string{lacking.text(i, 1)} + " of a materialized tally",
             std::string{lacking.text(i, 2)});
         out.back().tally = lacking.text(i, 0);
     }
@@ -164,7 +159,7 @@ asio::awaitable<void> check_tallies(db::connection& connection, findings& out)
         auto& one = out.emplace_back();
         one.check = "tally";
         one.tally = problems.text(i, 0);
-        // The schema writes both into one text.
+        // The schema puts message and remedy into one text.
         constexpr std::string_view separator = "; remedy: ";
         std::string_view const text = problems.text(i, 1);
         auto const at = text.find(separator);

@@ -27,7 +27,7 @@ asio::awaitable<void> stop_after(db::listener& which, asio::steady_timer& timer)
     if (!stopped_early) which.stop();
 }
 
-// Whether a notification that one connection sends comes to another that listens.
+// Whether the listener receives a notification of the other connection.
 asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std::string channel)
 {
     for (;;) {
@@ -48,7 +48,7 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
 {
     using namespace std::chrono_literals;
     auto const standby = co_await connection.query("select pg_is_in_recovery()");
-    if (standby.text(0, 0) == "t") co_return;  // takes no LISTEN, which is told already
+    if (standby.text(0, 0) == "t") co_return;  // LISTEN is not possible there; check_server reports it
     std::set<std::string, std::less<>> backends;
     for (int i = 0; i < 5; ++i) {
         auto const pid = co_await connection.query("select pg_backend_pid()");
@@ -59,7 +59,7 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     std::vector<std::string> channels{channel};
     db::listener listener{executor, std::move(settings), std::move(channels)};
     asio::steady_timer timer{executor, 3s};
-    // Both end when the listener stops; the listener outlives them, for this waits until it has.
+    // Both coroutines end when the listener stops. It must outlive them: the loop below waits for both.
     bool run_ended = false, timer_ended = false;
     asio::co_spawn(executor, listener.run(), [&](std::exception_ptr) { run_ended = true; });
     asio::co_spawn(executor, stop_after(listener, timer), [&](std::exception_ptr) { timer_ended = true; });
@@ -75,9 +75,9 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     auto& one = out.emplace_back();
     one.check = "pooler";
     one.message =
-        heard ? "each statement is run by another backend: a pooler is in between"
-              : "a notification did not come back within 3 s: a pooler is in between, or LISTEN is not possible";
-    one.remedy = "connect to PostgreSQL directly, or by a pooler in session mode";
+        heard ? "different backends run the statements: there is a pooler in between"
+              : "a notification did not come back within 3 s: there is a pooler in between, or LISTEN is not possible";
+    one.remedy = "connect to PostgreSQL directly, or through a pooler in session mode";
 }
 
 }  // namespace pgtally::server

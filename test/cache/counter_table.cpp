@@ -46,12 +46,27 @@ void* operator new(std::size_t bytes)
     throw std::bad_alloc{};
 }
 
+void* operator new[](std::size_t bytes)  // that of AddressSanitizer does not call the one above
+{
+    return operator new(bytes);
+}
+
 void operator delete(void* block) noexcept
 {
     std::free(block);
 }
 
 void operator delete(void* block, std::size_t) noexcept
+{
+    std::free(block);
+}
+
+void operator delete[](void* block) noexcept
+{
+    std::free(block);
+}
+
+void operator delete[](void* block, std::size_t) noexcept
 {
     std::free(block);
 }

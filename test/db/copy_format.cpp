@@ -243,28 +243,28 @@ BOOST_AUTO_TEST_CASE(malformed_input_is_an_error_that_names_the_row)
     auto const row = "\0\1\0\0\0\4\0\0\0\7"s;
     auto const end = "\xff\xff"s;
     BOOST_TEST(why_not<one>(head + row + end) == "");
-    BOOST_TEST(why_not<one>("") == bad + "cut within the header");
+    BOOST_TEST(why_not<one>("") == bad + "the data ends within the header");
     BOOST_TEST(why_not<one>("1\n") == bad + "no signature of the binary format");
     BOOST_TEST(why_not<one>("PGCOPY\n\377\r\n\1") == bad + "no signature of the binary format");
-    BOOST_TEST(why_not<one>(head.substr(0, 18)) == bad + "cut within the header");
-    BOOST_TEST(why_not<one>(head.substr(0, 11) + "\0\1\0\0\0\0\0\0"s) == bad + "flags that nobody knows");
+    BOOST_TEST(why_not<one>(head.substr(0, 18)) == bad + "the data ends within the header");
+    BOOST_TEST(why_not<one>(head.substr(0, 11) + "\0\1\0\0\0\0\0\0"s) == bad + "unknown flags");
     BOOST_TEST(why_not<one>(head.substr(0, 15) + "\xff\xff\xff\xff") == bad + "a header of negative length");
-    BOOST_TEST(why_not<one>(head.substr(0, 15) + "\0\0\0\3ab"s) == bad + "cut within the header");
+    BOOST_TEST(why_not<one>(head.substr(0, 15) + "\0\0\0\3ab"s) == bad + "the data ends within the header");
     BOOST_TEST(why_not<one>(head.substr(0, 15) + "\0\0\0\3abc"s + row + end) == "");
-    BOOST_TEST(why_not<one>(head + row) == bad + "cut before the trailer");
-    BOOST_TEST(why_not<one>(head + row + "\xff") == bad + "cut within row 2");
-    BOOST_TEST(why_not<one>(head + row + row.substr(0, 9)) == bad + "cut within row 2");
+    BOOST_TEST(why_not<one>(head + row) == bad + "the data ends before the trailer");
+    BOOST_TEST(why_not<one>(head + row + "\xff") == bad + "the data ends within row 2");
+    BOOST_TEST(why_not<one>(head + row + row.substr(0, 9)) == bad + "the data ends within row 2");
     BOOST_TEST(why_not<one>(head + row + end + "x") == bad + "bytes after the trailer");
-    BOOST_TEST(why_not<one>(head + row + "\0\2"s) == bad + "row 2 has 2 columns, asked for were 1");
-    BOOST_TEST(why_not<one>(head + "\xff\xfe") == bad + "row 1 has -2 columns, asked for were 1");
+    BOOST_TEST(why_not<one>(head + row + "\0\2"s) == bad + "row 2 has 2 columns, expected 1");
+    BOOST_TEST(why_not<one>(head + "\xff\xfe") == bad + "row 1 has -2 columns, expected 1");
     BOOST_TEST(why_not<one>(head + "\0\1\xff\xff\xff\xfe"s) == bad + "row 1 has a value of negative length");
     BOOST_TEST(why_not<one>(head + row + "\0\1\xff\xff\xff\xff"s + end) ==
-               "COPY, row 2, column 1: NULL, asked for was a value");
+               "COPY, row 2, column 1: NULL, expected a value");
     BOOST_TEST(why_not<one>(head + "\0\1\0\0\0\2\0\1"s + end) ==
-               "COPY, row 1, column 1: a value from PostgreSQL is malformed: an integer of odd size");
+               "COPY, row 1, column 1: a value from PostgreSQL is malformed: an integer of the wrong size");
     auto const texts = copy_out("copy (select array[1]::text[]) to stdout (format binary)");
     BOOST_TEST(why_not<std::vector<std::int32_t>>(texts) ==
-               "COPY, row 1, column 1: the array is of text, asked for was integer[]");
+               "COPY, row 1, column 1: the array is text[], expected integer[]");
 }
 
 BOOST_AUTO_TEST_CASE(row_beyond_the_limit_is_refused_before_it_is_there)

@@ -129,10 +129,10 @@ BOOST_AUTO_TEST_CASE(all_escapes_of_the_manual_are_read)
 BOOST_AUTO_TEST_CASE(malformed_input_is_an_error_that_names_the_row)
 {
     std::string const bad = "COPY is malformed: ";
-    BOOST_TEST(why_not("a\tb\na\n") == bad + "row 2 has 1 columns, asked for were 2");
-    BOOST_TEST(why_not("a\tb\tc\n") == bad + "row 1 has 3 columns, asked for were 2");
-    BOOST_TEST(why_not("\n") == bad + "row 1 has 1 columns, asked for were 2");
-    BOOST_TEST(why_not("a\tb") == bad + "row 1 has no end");
+    BOOST_TEST(why_not("a\tb\na\n") == bad + "row 2 has 1 columns, expected 2");
+    BOOST_TEST(why_not("a\tb\tc\n") == bad + "row 1 has 3 columns, expected 2");
+    BOOST_TEST(why_not("\n") == bad + "row 1 has 1 columns, expected 2");
+    BOOST_TEST(why_not("a\tb") == bad + "row 1 has no line end");
     BOOST_TEST(why_not("a\tb\r\n") == bad + "row 1 holds a bare carriage return");
     BOOST_TEST(why_not("a\tb\\\n") == bad + "row 1 has a value that ends with a backslash");
     BOOST_TEST(why_not("a\t\\0\n") == bad + "row 1 holds a NUL character");
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(malformed_input_is_an_error_that_names_the_row)
 
 BOOST_AUTO_TEST_CASE(fields_that_cannot_be_written_are_refused)
 {
-    BOOST_TEST(why_not_written({"a"}) == "COPY, row 1 has 1 columns, asked for were 2");
+    BOOST_TEST(why_not_written({"a"}) == "COPY, row 1 has 1 columns, expected 2");
     BOOST_TEST(why_not_written({std::nullopt, std::string_view("\0", 1)}) ==
                "COPY, row 1, column 2 holds a NUL character");
     BOOST_TEST(why_not_written({"a", std::nullopt}) == "");

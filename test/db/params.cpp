@@ -122,10 +122,10 @@ BOOST_AUTO_TEST_CASE(value_longer_than_postgresql_takes_is_refused_and_not_copie
 {
     endless const much;
     auto const values = made(1, much.text());
-    BOOST_TEST(values.problem() == "parameter $2 is longer than PostgreSQL takes");
+    BOOST_TEST(values.problem() == "parameter $2 is longer than PostgreSQL allows");
     BOOST_TEST(values.bytes() < 100u);
     auto const as_bytes = made(std::as_bytes(std::span(much.text())));
-    BOOST_TEST(as_bytes.problem() == "parameter $1 is longer than PostgreSQL takes");
+    BOOST_TEST(as_bytes.problem() == "parameter $1 is longer than PostgreSQL allows");
     BOOST_TEST(as_bytes.bytes() == 0u);
 }
 

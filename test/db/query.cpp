@@ -158,13 +158,13 @@ BOOST_AUTO_TEST_CASE(wrong_row_type_is_an_error_that_names_column_and_types)
         auto wrong_type = conn.query_as<std::tuple<std::int64_t, std::string>>("select 1::bigint, now() as at");
         auto const type = co_await failure_of(std::move(wrong_type));
         BOOST_TEST((type.code() == db::errc::bad_result));
-        BOOST_TEST(type.what() == std::string("column 2 (\"at\") of the result is timestamp with time "
-                                              "zone, asked for was text"));
+        BOOST_TEST(type.what() ==
+                   std::string("column 2 (\"at\") of the result is timestamp with time zone, expected text"));
         auto too_wide = conn.query_as<std::tuple<std::int32_t>>("select 1::bigint as n");
-        BOOST_TEST(mentions((co_await failure_of(std::move(too_wide))).what(), "bigint, asked for was integer"));
+        BOOST_TEST(mentions((co_await failure_of(std::move(too_wide))).what(), "bigint, expected integer"));
         auto too_few = conn.query_as<std::tuple<bool, bool>>("select true");
         auto const count = co_await failure_of(std::move(too_few));
-        BOOST_TEST(count.what() == std::string("the result has 1 columns, asked for were 2"));
+        BOOST_TEST(count.what() == std::string("the result has 1 columns, expected 2"));
         // Without rows too: it is the statement that is wrong.
         auto no_rows = conn.query_as<std::tuple<std::string>>("select 1 where false");
         co_await failure_of(std::move(no_rows));

@@ -28,8 +28,8 @@ BOOST_AUTO_TEST_CASE(transaction_with_a_savepoint)
         auto const insert = [&]() -> asio::awaitable<void> {
             co_await tx.query("insert into post (id, title) values (7, 'there is one')");
         };
-        auto const added = co_await db::attempt(tx.savepoint(insert));  // fails: undone, the rest stays
-        co_await tx.commit();  // without it: rolled back, without waiting, when tx goes
+        auto const added = co_await db::attempt(tx.savepoint(insert));  // fails: undone; the rest stays
+        co_await tx.commit();  // without it, the destructor of tx rolls back and does not wait
         //]
         BOOST_TEST(added.has_error());
     });
@@ -80,11 +80,11 @@ BOOST_AUTO_TEST_CASE(pool_lends)
         several.max_connections = 20;
         db::pool pool(executor, several);
 
-        co_await pool.query("update post set seen = seen + 1 where id = $1", id);  // acquire, run, give back
+        co_await pool.query("update post set seen = seen + 1 where id = $1", id);  // acquire, run, return
         co_await pool.in_transaction(options, body);                               // the same with a transaction
-        db::lease lease = co_await pool.acquire();  // first come, first served; given back when it goes
+        db::lease lease = co_await pool.acquire();  // first come, first served; its destructor returns it
         co_await lease->query("select set_config('search_path', 'shop', false)");  // a db::connection
-        lease.discard();  // it has a state that others must not see: closed instead of kept
+        lease.discard();  // its session has state that others must not see: closed instead of kept
         //]
         lease.give_back();
         BOOST_TEST(pool.counters().acquired == 3u);

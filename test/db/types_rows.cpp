@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(rows_may_be_structs_or_single_values)
         BOOST_TEST(!nobody.maybe_one());
         auto too_few = conn.query_as<post>("select 1");
         auto const columns = co_await failure_of(std::move(too_few));
-        BOOST_TEST(columns.what() == std::string("the result has 1 columns, asked for were 7"));
+        BOOST_TEST(columns.what() == std::string("the result has 1 columns, expected 7"));
         auto two = conn.query_as<bool>("select true, true");
         co_await failure_of(std::move(two));
     });
@@ -99,8 +99,7 @@ BOOST_AUTO_TEST_CASE(own_types_have_a_codec)
         BOOST_TEST((back == several));
         co_await check_why_not<color>(conn, "'green'::pg_temp.color",
                                       "column 1 (\"x\") of the result, row 1: no color of ours: green");
-        co_await check_why_not<color>(conn, "'red'::text",
-                                      "column 1 (\"x\") of the result is text, asked for was color");
+        co_await check_why_not<color>(conn, "'red'::text", "column 1 (\"x\") of the result is text, expected color");
         auto const no_color = static_cast<color>(7);
         auto const refused = co_await failure_of(conn.query("select $1", no_color));
         BOOST_TEST((refused.code() == db::errc::bad_parameter));

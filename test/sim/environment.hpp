@@ -24,7 +24,6 @@ struct environment {
     std::vector<std::unique_ptr<database>> nodes;
     std::size_t named = 0;  // the node that the name leads to
     std::size_t tallies = 1;
-    bool wal = false;
     flaw broken = flaw::none;
     milliseconds now{0};
     milliseconds heartbeat{5'000};

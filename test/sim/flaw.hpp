@@ -17,6 +17,10 @@ enum class flaw {
     deltas,      // materialization adds what changed instead of setting values
     applied,     // a write counts as applied without a barrier
     visibility,  // by wal a load does not wait until all that was decoded can be seen
+    reopened,    // deafness is not noticed after a transport's second opening
+    borrowed,    // a heartbeat that comes back by one transport counts for the other too
+    other_lost,  // the loss of a transport is told to the other one's tallies
+    stray,       // an event by the wrong transport is applied
 };
 
 struct named_flaw {
@@ -28,6 +32,8 @@ inline constexpr named_flaw flaws[]{
     {"fence", flaw::fence},           {"barrier", flaw::barrier}, {"lock", flaw::lock},
     {"comparison", flaw::comparison}, {"fold", flaw::fold},       {"heartbeat", flaw::heartbeat},
     {"deltas", flaw::deltas},         {"applied", flaw::applied}, {"visibility", flaw::visibility},
+    {"reopened", flaw::reopened},     {"borrowed", flaw::borrowed}, {"other_lost", flaw::other_lost},
+    {"stray", flaw::stray},
 };
 
 inline std::optional<flaw> flaw_of(std::string_view name) noexcept

@@ -72,10 +72,11 @@ history make_history(std::uint64_t seed)
     random chance{random::mix(seed)};
     history out;
     out.seed = seed;
-    out.wal = chance.chance(40);
+    for (auto& each : out.wal) each = chance.chance(45);
+    out.changes_by = chance.chance(30);
     out.materialize = chance.chance(30);
     out.servers = chance.chance(out.materialize ? 60 : 15) ? 2 : 1;
-    out.tallies = chance.chance(30) ? 2 : 1;
+    out.tallies = chance.chance(40) ? 2 : 1;
     out.loaders = chance.chance(50) ? 2 : 1;
     out.bounds = static_cast<std::uint8_t>(chance.below(4));
     for (auto& each : out.first_definition) each = static_cast<std::uint8_t>(chance.below(4));

@@ -11,8 +11,13 @@ constexpr std::size_t client_count = 3;
 }  // namespace
 
 host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders)
-    : env_{around}, name_{std::move(name)}, limits_{bounds}, loaders_(loaders)
+    : env_{around}
+    , name_{std::move(name)}
+    , limits_{bounds}
+    , loaders_(loaders)
+    , links_{link{env_.heartbeat, notify}, link{env_.heartbeat, wal}}
 {
+    links_[notify].used = true;
     for (std::size_t i = 0; i < client_count; ++i) {
         clients_.push_back(std::make_unique<client>(env_, name_ + "'s subscriber " + std::to_string(i)));
     }
@@ -29,55 +34,89 @@ cache::tally* host::find(std::string_view name) noexcept
 // What receive.cpp does
 // ---------------------------------------------------------------------------------------------------
 
-void host::connect_transport()
+bool host::follows(std::string_view name) const
 {
-    if (!transport_.open(env_)) return;
-    hushed_ = false;
-    position_ = transport_.at().stream().size();
+    auto const at = tallies_.find(name);
+    return at != tallies_.end() && link_of(*at->second).watch.is_open();
+}
+
+// By wal only while a tally follows it.
+void host::use_links()
+{
+    auto& one = links_[wal];
+    bool const used = std::ranges::any_of(tallies_, [&](auto const& each) { return transport_of(*each.second) == wal; });
+    if (one.used && !used) {
+        env_.tell(name_, ": the transport wal is closed");
+        one = link{env_.heartbeat, wal};
+    }
+    one.used = used;
+}
+
+void host::connect(std::size_t by)
+{
+    auto& from = links_[by];
+    if (!from.used || !from.connection.open(env_)) return;
+    from.hushed = false;
+    from.position = from.connection.at().stream(by).size();
     // LISTEN may bring a little of what committed before it.
-    if (!env_.wal) position_ -= std::min<std::size_t>(position_ - transport_.at().first_entry(), position_ % 3);
-    transport_open_ = true;
-    env_.tell(name_, ": the transport is open, to node ", transport_.number());
-    opened();
+    if (by == notify) {
+        auto const first = from.connection.at().first_entry(by);
+        from.position -= std::min<std::size_t>(from.position - first, from.position % 3);
+    }
+    env_.tell(name_, ": the transport ", transport_names[by], " is open, to node ", from.connection.number());
+    opened(by);
 }
 
 // Once more: the other connections are made anew too, for this may be another server.
-void host::opened()
+void host::opened(std::size_t by)
 {
-    last_heartbeat_back_ = env_.now;
-    if (std::exchange(ever_open_, true)) ++generation_;
-    received_.opened();
-    ask_writes_again();
+    links_[by].watch.opened(now());
+    if (openings_++ > 0) ++generation_;
+    received_.opened(by);
+    ask_writes_again(by);
     end_turn();
 }
 
-void host::hear_of_loss(std::string const& why)
+void host::hear_of_loss(std::size_t by, std::string const& why)
 {
-    transport_.close();
-    transport_open_ = false;
-    hushed_ = false;
-    env_.tell(name_, ": the transport is lost: ", why);
-    received_.lost(why, false);
+    auto& from = links_[by];
+    from.connection.close();
+    from.hushed = false;
+    env_.tell(name_, ": the transport ", transport_names[by], " is lost: ", why);
+    bool const permanent = from.watch.lost(why, false);
+    received_.lost(env_.broken == flaw::other_lost ? wal - by : by, why, permanent);
     end_turn();
 }
 
-void host::receive(std::size_t at_most)
+void host::receive(std::size_t by, std::size_t at_most)
 {
-    if (!transport_open_) return connect_transport();
-    if (hushed_) return;
-    if (!transport_.alive()) return hear_of_loss("the connection broke");
-    auto const& stream = transport_.at().stream();
-    std::size_t taken = 0;
-    while (position_ < stream.size() && (taken < at_most || (env_.wal && !stream[position_ - 1].ends))) {
-        auto const& next = stream[position_++];
-        auto const text = next.text;
-        if (next.forged != 0) shown_[tally_name(next.forged_for)].forged.push_back({transport_.number(), next.forged});
-        ++taken;
-        if (text.empty()) continue;
-        if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received ", text);
-        received_.payload(text);
+    auto& from = links_[by];
+    if (!from.watch.is_open()) return connect(by);
+    if (from.hushed) return;
+    if (!from.connection.alive()) return hear_of_loss(by, "the connection broke");
+    auto const& stream = from.connection.at().stream(by);
+    auto const begin = from.position;
+    // By wal a transaction comes whole.
+    auto const goes_on = [&] { return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends); };
+    while (from.position < stream.size() && goes_on()) take_entry(by, stream[from.position++]);
+    if (from.position != begin) end_turn();
+}
+
+void host::take_entry(std::size_t by, database::entry const& next)
+{
+    if (next.forged != 0) {
+        shown_[tally_name(next.forged_for)].forged.push_back({links_[by].connection.number(), next.forged});
     }
-    if (taken > 0) end_turn();
+    if (next.text.empty()) return;
+    auto const text = next.text;
+    if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received by ", transport_names[by], " ", text);
+    auto counts_as = by;
+    if (env_.broken == flaw::stray) {
+        for (auto const& [name, tally] : tallies_) {
+            if (text.starts_with(R"({"t":")" + name + '"')) counts_as = transport_of(*tally);
+        }
+    }
+    received_.payload(counts_as, text);
 }
 
 void host::end_turn()
@@ -87,37 +126,55 @@ void host::end_turn()
     check_served();
 }
 
+// What heartbeats.cpp does. A restart is a loss at once.
 void host::watch()
 {
-    if (!transport_open_ || env_.now < last_heartbeat_back_ + env_.answer_time()) return;
-    if (env_.broken == flaw::heartbeat) return;
-    hear_of_loss("no heartbeat came back for three intervals");
+    for (auto const by : {notify, wal}) {
+        auto& watched = links_[by].watch;
+        if (env_.broken == flaw::heartbeat) continue;
+        if (env_.broken == flaw::reopened && watched.openings() > 1) continue;
+        auto const reason = watched.give_up_if_deaf(now(), {});
+        if (reason) hear_of_loss(by, *reason);
+    }
 }
 
-void host::break_transport()
+bool host::heartbeat_back(std::size_t by, std::string_view id)
 {
-    if (transport_open_) hear_of_loss("it was cut");
+    bool const back = links_[by].watch.came_back(id, now()).has_value();
+    auto& other = links_[wal - by];
+    if (back && env_.broken == flaw::borrowed) other.watch.came_back(other.last_heartbeat, now());
+    return back;
+}
+
+void host::break_transport(std::size_t by)
+{
+    if (links_[by].watch.is_open()) hear_of_loss(by, "it was cut");
 }
 
 void host::leave_old()
 {
-    if (transport_open_ && transport_.number() != env_.named) hear_of_loss("the other node is wanted");
+    for (auto const by : {notify, wal}) {
+        auto const& from = links_[by];
+        if (from.watch.is_open() && from.connection.number() != env_.named) hear_of_loss(by, "the other node is wanted");
+    }
 }
 
-void host::hush_transport()
+void host::hush_transport(std::size_t by)
 {
-    if (!transport_open_ || hushed_) return;
-    env_.tell(name_, ": the transport falls silent");
-    hushed_ = true;
-    hushed_at_ = env_.now;
+    auto& from = links_[by];
+    if (!from.watch.is_open() || from.hushed) return;
+    env_.tell(name_, ": the transport ", transport_names[by], " falls silent");
+    from.hushed = true;
+    from.hushed_at = env_.now;
 }
 
-void host::overflow()
+void host::overflow(std::size_t by)
 {
-    if (!transport_open_ || hushed_ || !transport_.alive()) return;
-    env_.tell(name_, ": what waits to be received is too much, and dropped");
-    position_ = transport_.at().stream().size();
-    opened();
+    auto& from = links_[by];
+    if (!from.watch.is_open() || from.hushed || !from.connection.alive()) return;
+    env_.tell(name_, ": what waits to be received by ", transport_names[by], " is too much, and dropped");
+    from.position = from.connection.at().stream(by).size();
+    opened(by);
 }
 
 // What control.cpp does
@@ -137,8 +194,8 @@ void host::control()
         definitions_read_ = c.asked;
         reconcile();
         end_turn();
-    } else if (env_.now >= c.next_heartbeat) {
-        send_heartbeat();
+    } else if (send_heartbeat(notify) || send_heartbeat(wal)) {
+        return;
     } else if (!definitions_current()) {
         c.asked_catalog = true;
         c.asked = definitions_asked_;
@@ -146,22 +203,21 @@ void host::control()
         for (std::size_t tally = 0; tally < env_.tallies; ++tally)
             c.seen.push_back(c.connection.at().definition(tally));
     } else {
-        send_write_barrier();
+        for (auto const by : {notify, wal}) send_write_barrier(by);
     }
 }
 
-void host::send_heartbeat()
+// Answers whether one was due.
+bool host::send_heartbeat(std::size_t by)
 {
-    auto const id = expected_.expect([this] { last_heartbeat_back_ = env_.now; });
-    if (!control_.connection.at().send(barriers::payload(id))) {
-        expected_.forget(id);  // it waits for a commit
-        return;
-    }
-    control_.next_heartbeat = env_.now + env_.heartbeat;
-    control_.sent.push_back(id);
-    if (control_.sent.size() <= 3) return;
-    expected_.forget(control_.sent.front());
-    control_.sent.pop_front();
+    auto& to = links_[by];
+    if (to.watch.next_heartbeat() > now()) return false;
+    if (!control_.connection.at().may_send(by)) return false;  // it waits for a commit
+    auto const sent = to.watch.send_heartbeat(now());
+    control_.connection.at().send(by, barriers::payload(sent.id));
+    to.watch.taken(sent, false);
+    to.last_heartbeat = sent.id;
+    return true;
 }
 
 void host::reconcile()
@@ -183,6 +239,7 @@ void host::reconcile()
             plan_load(name, load_cause::definition);
         }
     }
+    use_links();
     for (auto const& [name, tally] : tallies_) {
         auto const& state = *loads_[name];
         if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);

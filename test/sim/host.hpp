@@ -2,15 +2,17 @@
 
 // A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
 //
-// What cache/receive.cpp, control.cpp and loads.cpp do is played here: each wait of theirs is an end of a step, so that
-// anything can come in between. What they decide is shared: `event_dispatcher`, `tally`, `fence`, `barriers`, the feed.
+// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs ends
+// a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`, `transport_watch`,
+// `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
 
 #include <pgtally/cache/event_dispatcher.hpp>
+#include <pgtally/cache/transport_watch.hpp>
 
-#include <deque>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,7 +29,7 @@ public:
     host& operator=(host const&) = delete;
 
     // Steps. Each does what can be done now, perhaps nothing.
-    void receive(std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
+    void receive(std::size_t by, std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
     void control();                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
@@ -37,10 +39,10 @@ public:
     void change_subscription(std::size_t which, std::uint32_t how);
 
     // Faults.
-    void break_transport();  // noticed at once
-    void leave_old();        // the same, if it is not to the node that the name leads to
-    void hush_transport();   // noticed by nobody
-    void overflow();         // too many events: those that wait are gone
+    void break_transport(std::size_t by);  // noticed at once
+    void leave_old();                      // the same, if it is not to the node that the name leads to
+    void hush_transport(std::size_t by);   // noticed by nobody
+    void overflow(std::size_t by);         // too many events: those that wait are gone
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
 
@@ -49,6 +51,7 @@ public:
     // Whether nothing is left to do, and what must be true then, and always.
     bool settled();
     void check_served();
+    void check_heard() const;  // after `watch`
     void check_quiet();
 
     event_dispatcher::tallies const& replicas() const noexcept { return tallies_; }
@@ -85,8 +88,16 @@ private:
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
-        milliseconds next_heartbeat{0};
-        std::deque<std::string> sent;
+    };
+    // A transport: its connection, what the shipped watch thinks of it, and how far it was received.
+    struct link {
+        explicit link(milliseconds heartbeat, std::size_t by) : watch{transport_names[by], heartbeat} {}
+        wire connection;
+        transport_watch watch;
+        bool used = false, hushed = false;
+        std::size_t position = 0;
+        milliseconds hushed_at{0};
+        std::string last_heartbeat;
     };
     // What was served last of a tally.
     struct tag {
@@ -100,7 +111,7 @@ private:
     struct shown {
         std::string epoch;
         std::uint64_t revision = 0, truth = 0;
-        std::size_t node = 0, position = 0;  // while it was live
+        std::size_t by = notify, node = 0, position = 0;  // while it was live
         // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
         // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
         bool by_fence = false;
@@ -110,8 +121,9 @@ private:
 
     // A transaction that somebody wants to see applied.
     struct awaited_write {
-        std::size_t tally = 0, node = 0, position = 0;  // where its last event is in the stream
+        std::size_t tally = 0, node = 0, told_by = notify, position = 0;  // where its last event is in the stream
         std::uint64_t xid = 0;
+        std::size_t by = notify;  // the transport whose barrier proves it
         bool asked = false, back = false;
     };
 
@@ -121,27 +133,34 @@ private:
     void want_definitions() override { ++definitions_asked_; }
     void applied(cache::event const&) override {}
     void drop(std::string_view) override {}
+    bool heartbeat_back(std::size_t by, std::string_view id) override;
 
     void check_live(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_tags(cache::tally const& tally, shown& last) const;
-    void connect_transport();
-    void opened();
-    void hear_of_loss(std::string const& why);
+    std::size_t transport_of(cache::tally const& tally) const { return received_.transport_of(tally).value(); }
+    link const& link_of(cache::tally const& tally) const { return links_[transport_of(tally)]; }
+    bool follows(std::string_view name) const;  // a transport that is open
+    transport_watch::time_point now() const noexcept { return transport_watch::time_point{env_.now}; }
+    void use_links();
+    void connect(std::size_t by);
+    void opened(std::size_t by);
+    void hear_of_loss(std::size_t by, std::string const& why);
+    void take_entry(std::size_t by, database::entry const& next);
     void end_turn();
     bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
     void plan_load(std::string_view name, load_cause cause);
     bool may_load(load_state const& state) const noexcept;
 
-    void send_heartbeat();
+    bool send_heartbeat(std::size_t by);
     void reconcile();
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
 
-    void ask_writes_again();
-    void send_write_barrier();
+    void ask_writes_again(std::size_t by);
+    void send_write_barrier(std::size_t by);
     void look_at_writes();
-    bool is_applied(awaited_write const& write);
+    bool is_applied(awaited_write& write);
 
     void begin_load(loader& mine);
     cache::tally* wanted(loader& mine);
@@ -168,16 +187,12 @@ private:
     cache::limits limits_;
     event_dispatcher::tallies tallies_;
     barriers expected_;
-    event_dispatcher received_{tallies_, expected_, *this};
+    event_dispatcher received_{tallies_, expected_, *this, {transport_names[notify], transport_names[wal]}};
     std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
     std::vector<loader> loaders_;
     control_state control_;
-    std::uint64_t generation_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
-
-    wire transport_;
-    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
-    std::size_t position_ = 0;
-    milliseconds last_heartbeat_back_{0}, hushed_at_{0};
+    std::uint64_t generation_ = 0, openings_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
+    std::array<link, transport_count> links_;
 
     std::map<std::uint64_t, awaited_write> writes_;
     std::uint64_t last_write_ = 0;

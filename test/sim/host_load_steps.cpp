@@ -44,8 +44,9 @@ void host::connect_loader(loader& mine)
 
 void host::begin_transaction(loader& mine)
 {
-    find(mine.tally)->begin_load();
-    mine.at = env_.wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
+    auto& tally = *find(mine.tally);
+    tally.begin_load();
+    mine.at = transport_of(tally) == wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
 }
 
 void host::lock_source(loader& mine, std::uint32_t luck)
@@ -99,11 +100,13 @@ void host::take_rows(loader& mine, std::size_t from, std::size_t to)
 
 void host::send_barrier(loader& mine)
 {
+    auto const by = transport_of(*find(mine.tally));
     auto const id = std::make_shared<std::string>();
-    *id = expected_.expect([this, id, name = mine.tally, state = mine.state, number = mine.number] {
+    auto back = [this, id, name = mine.tally, state = mine.state, number = mine.number](std::size_t) {
         if (!state->gone && state->number == number) take_report(name, *state, *id);
-    });
-    if (!mine.connection.at().send(barriers::payload(*id))) {
+    };
+    *id = expected_.expect(std::move(back), by);
+    if (!mine.connection.at().send(by, barriers::payload(*id))) {
         expected_.forget(*id);  // it waits for a commit
         return;
     }
@@ -112,7 +115,7 @@ void host::send_barrier(loader& mine)
     mine.state->done = false;
     mine.deadline = env_.now + env_.answer_time();
     mine.at = loader::step::back;
-    if (env_.broken == flaw::barrier) expected_.came_back(*id);
+    if (env_.broken == flaw::barrier) expected_.came_back(*id, by);
 }
 
 void host::take_report(std::string const& name, load_state& state, std::string const& barrier)
@@ -128,11 +131,12 @@ void host::judge_report(std::string const& name, load_state const& state)
     if (!state.report) return;
     auto& forged = shown_[name].forged;
     bool const was_true = forged.empty();
+    auto const& tally = *find(name);
     auto const mended = [&](forgery const& each) {
-        return each.node != transport_.number() || find(name)->load_contains(cache::xid{each.xid});
+        return each.node != link_of(tally).connection.number() || tally.load_contains(cache::xid{each.xid});
     };
     std::erase_if(forged, mended);
-    shown_[name].by_fence = env_.wal && !state.report->live;
+    shown_[name].by_fence = transport_of(tally) == wal && !state.report->live;
     if (state.report->forged) throw violation{name + ": an honest event counts as forged"};
     if (was_true && state.report->was_live && state.report->differed != 0) {
         throw violation{name + ": it was live, and a load finds that it differed"};

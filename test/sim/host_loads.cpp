@@ -68,9 +68,8 @@ void host::load(std::size_t which, std::uint32_t luck)
 {
     auto& mine = loaders_[which % loaders_.size()];
     if (mine.at != loader::step::idle) return load_step(mine, luck);
-    if (!transport_open_) return;
     for (auto const& [name, state] : loads_) {
-        if (!may_load(*state)) continue;
+        if (!may_load(*state) || !follows(name)) continue;
         mine.tally = name;
         mine.state = state;
         return begin_load(mine);

@@ -35,14 +35,17 @@ std::vector<sums> initial_rows(history const& what)
 world::world(history const& what, flaw broken, std::ostream* trace) : history_{what}
 {
     env_.tallies = what.tallies;
-    env_.wal = what.wal;
     env_.broken = broken;
     env_.trace = trace;
-    database::options chosen{what.wal, what.tallies, {}, broken};
-    for (std::size_t i = 0; i < what.tallies; ++i) chosen.first[i].number = what.first_definition[i];
+    database::options chosen{what.tallies, {}, broken};
+    for (std::size_t i = 0; i < what.tallies; ++i) {
+        chosen.first[i].number = what.first_definition[i];
+        chosen.first[i].by = what.wal[i] ? wal : notify;
+        env_.tell(tally_name(i), " by ", transport_names[chosen.first[i].by]);
+    }
     auto const rows = initial_rows(what);
     env_.nodes.push_back(std::make_unique<database>(chosen, rows));
-    env_.tell("by ", what.wal ? "wal" : "notify", ", ", int{what.tallies}, " tallies, ", int{what.servers},
+    env_.tell(int{what.tallies}, " tallies, ", int{what.servers},
               " servers with ", int{what.loaders}, " loaders, bounds ", int{what.bounds},
               what.materialize ? ", materialized" : "");
     auto const bounds = bounds_of(what.bounds);
@@ -70,6 +73,7 @@ void world::let_time_pass(milliseconds how_long)
     env_.now += how_long;
     for (auto const& each : hosts_) {
         each->watch();
+        each->check_heard();
         each->check_served();
     }
 }
@@ -83,7 +87,8 @@ void world::end_transactions(std::uint32_t how)
     }
     for (std::size_t who = 0; who < database::session_count; ++who) {
         auto const& writer = at.writer(who);
-        bool waited_for = env_.wal;
+        // By wal a load waits for every transaction that is older than it.
+        bool waited_for = history_.wal[0] || history_.wal[1] || history_.changes_by;
         for (auto const& held : writer.held) waited_for = waited_for || held.owns;
         if (!waited_for && (how >> who) % 2 == 1) continue;
         bool const commits = (how >> (who + 4)) % 2 == 0;
@@ -97,11 +102,13 @@ void world::end_transactions(std::uint32_t how)
 void world::turn_servers()
 {
     for (auto const& each : hosts_) {
-        each->receive(1'000);
-        each->control();
-        each->control();
+        for (auto const by : {notify, wal}) each->receive(by, 1'000);
+        for (int i = 0; i < 3; ++i) each->control();
         for (std::uint32_t i = 0; i < 4; ++i) each->load(i, 1);
-        each->receive(1'000);
+    }
+    // Each hears what all have sent.
+    for (auto const& each : hosts_) {
+        for (auto const by : {wal, notify}) each->receive(by, 1'000);
     }
     for (auto const& each : keepers_) each->step();
 }

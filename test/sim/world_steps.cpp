@@ -32,7 +32,8 @@ bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32
 {
     auto what = at.definition(tally);
     if (what.exists && how % 4 == 0) what.exists = false;
-    else what = {definitions_++, true};
+    else what = {definitions_++, true, what.by};
+    if (history_.changes_by && how % 32 >= 16) what.by = what.by == wal ? notify : wal;
     if (how % 8 == 7) what.number += 3;  // not every kind of definition follows the one before it
     definitions_ = std::max(definitions_, what.number + 1);
     return at.define(who, tally, what);
@@ -75,7 +76,7 @@ bool world::take_as_server(step const& s)
 {
     auto& mine = *hosts_[s.who % hosts_.size()];
     switch (s.what) {
-        case act::receive: mine.receive(1 + low(s.how, 0, 3)); return true;
+        case act::receive: mine.receive(low(s.how, 3, 1), 1 + low(s.how, 0, 3)); return true;
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
@@ -96,9 +97,9 @@ void world::take_as_fault(step const& s)
     auto& mine = *hosts_[s.who % hosts_.size()];
     switch (s.what) {
         case act::wait: return let_time_pass(milliseconds{low(s.how, 0, 2) == 0 ? 6'000 : s.how % 500});
-        case act::cut_transport: return mine.break_transport();
-        case act::hush_transport: return mine.hush_transport();
-        case act::overflow: return mine.overflow();
+        case act::cut_transport: return mine.break_transport(low(s.how, 3, 1));
+        case act::hush_transport: return mine.hush_transport(low(s.how, 3, 1));
+        case act::overflow: return mine.overflow(low(s.how, 3, 1));
         case act::cut_loader: return mine.break_loader(s.how);
         case act::cut_control: return mine.break_control();
         case act::cut_keeper:
@@ -129,14 +130,15 @@ void world::junk(std::uint32_t how)
                                          R"({"t":"likes","x":"99999","n":1,"reload":true})",
                                          R"({"t":"likes","x":"99999","n":1,"definition":true})"};
     env_.tell("somebody sends ", texts[how % std::size(texts)]);
-    env_.current().send(texts[how % std::size(texts)]);
+    env_.current().send(low(how, 16, 1), texts[how % std::size(texts)]);
 }
 
 // It makes a tally wrong until the next load, as an audit is.
 void world::forge(std::uint32_t how)
 {
-    env_.tell("somebody forges an event");
-    env_.current().forge(low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
+    std::size_t const by = low(how, 13, 1);
+    env_.tell("somebody forges an event, by ", transport_names[by]);
+    env_.current().forge(by, low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
 }
 
 // The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.

@@ -5,13 +5,13 @@
 bindir=${PGTALLY_PG_BINDIR:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}
 [ -x "$bindir/pgbench" ] || die "no pgbench found under /usr/lib/postgresql: run tools/setup"
 notifications=500000 rows=1000000
-slices=20 slice=0.05 # of a second: a burst of other work on this machine meets all contestants, or few slices
+slices=20 slice=0.05 # in seconds; short, so that other work on this machine disturbs all contestants alike
 bare=build/bench/pgtally-bench-bare
 
 sql() { PGOPTIONS='-c client_min_messages=warning' "$bindir/psql" -XAtq -v ON_ERROR_STOP=1 -d "$dsn" "$@"; }
 
 if [ -z "$dsn" ]; then
-  # The database is ours alone: nothing of the user's may lead elsewhere.
+  # The variables of libpq must not lead to another database.
   for name in $(compgen -e); do
     case $name in
       PGTALLY_PG_BINDIR) ;;
@@ -48,7 +48,7 @@ enter "session 256" "$ours" lookup "$dsn" 256 "$slice"
 enter "pipeline 256" "$bare" pipeline "$dsn" 256 "$slice"
 duels=("session 1" "blocking" "pipeline 1" "session 16" "pipeline 16" "session 256" "pipeline 256")
 
-# Others run once in a round, and print their figure, or figures.
+# Other contestants run once in a round, and print one or two figures.
 pgbench_with() {
   "$bindir/pgbench" -n -M prepared -c "$1" -T "$seconds" -f "$folder/lookup.sql" "$dsn" >"$folder/pgbench" 2>"$folder/log" ||
     { cat "$folder/log" >&2; return 1; }

@@ -1,7 +1,7 @@
 # The part of tools/bench that compares a crowded tally with small ones; sourced.
 # shellcheck shell=bash disable=SC2034,SC2154 # shares its variables with tools/bench
 
-slices=20
+slices=20 # a round
 enter "10,000 clients" "$ours" feed 10000 1000
 enter "10 clients" "$ours" feed 10 1000
 duels=("10,000 clients" "10 clients")

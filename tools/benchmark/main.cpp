@@ -1,4 +1,4 @@
-// pgtally-bench: the library's part in tools/bench. Prints numbers.
+// pgtally-bench: the part of tools/bench that uses the libraries. Prints numbers.
 
 #include "contestants.hpp"
 

@@ -1,4 +1,4 @@
-#include <pgtally/server/base/refusal_of_database.hpp>
+#include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/api/router.hpp>
 #include <pgtally/server/http/target.hpp>
