@@ -94,9 +94,11 @@ void add_materialization(families& out, materialize_counters const& materialized
             static_cast<double>(materialized.keys));
     begin(out, "pgtally_materialize_failures_total", "times that a table could not be written, and was tried again",
           counter);
-    for (auto const& [name, of] : materialized.tallies) add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
+    for (auto const& [name, of] : materialized.tallies)
+        add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
     begin(out, "pgtally_materialize_refused_total", "rows that a constraint refused, and that were skipped", counter);
-    for (auto const& [name, of] : materialized.tallies) add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
+    for (auto const& [name, of] : materialized.tallies)
+        add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
 }
 
 void add_clients(families& out, clients const& connected, traffic const& counted)

@@ -116,14 +116,15 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    api requests{api::sources{.options = options,
-                              .replicas = replicas,
-                              .acts = acts,
-                              .database = database,
-                              .web = web,
-                              .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
-                              .draining = draining,
-                              .closing = closing}};
+    api requests{
+        api::sources{.options = options,
+                     .replicas = replicas,
+                     .acts = acts,
+                     .database = database,
+                     .web = web,
+                     .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
+                     .draining = draining,
+                     .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
     connection_context with{options.bounds, requests, websockets, connected, counted, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;

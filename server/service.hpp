@@ -18,8 +18,8 @@ public:
     explicit service(serve_options chosen);
     ~service();
 
-    // Runs until it has drained, and returns the exit status 0. A second signal or a defect ends the process at once with
-    // status 1.
+    // Runs until it has drained, and returns the exit status 0. A second signal or a defect ends the process at once
+    // with status 1.
     int run();
 
 private:

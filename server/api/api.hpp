@@ -2,8 +2,8 @@
 
 // The answer to every request.
 //
-// Model: first who sends it (the origin rule), then what it names (the route), then the method. The replicas answer most
-// requests by themselves. An action and `source=database` go to the database. This class knows no sockets.
+// Model: first who sends it (the origin rule), then what it names (the route), then the method. The replicas answer
+// most requests by themselves. An action and `source=database` go to the database. This class knows no sockets.
 //
 // Guarantee: every request is answered, with a documented code. An exception becomes 500 and a line in the log.
 

@@ -2,8 +2,8 @@
 
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
-#include <pgtally/server/http/response.hpp>
 #include <pgtally/server/api/router.hpp>
+#include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <cstddef>

@@ -18,8 +18,8 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// `?source=database`: the truth, read from PostgreSQL itself, past the replica. Each request scans the source, so only few
-// run at a time.
+// `?source=database`: the truth, read from PostgreSQL itself, past the replica. Each request scans the source, so only
+// few run at a time.
 class bypass {
 public:
     bypass(asio::any_io_executor executor, db::config database, limits const& bounds);

@@ -1,5 +1,5 @@
-#include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/http/etag.hpp>
 #include <pgtally/server/http/response.hpp>
@@ -40,7 +40,8 @@ void append_description(std::string& out, cache::tally const& of)
     append_standing(out, of, of.revision());
 }
 
-// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so there is none.
+// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so there is
+// none.
 response conditional(cache::tally const& of, std::uint64_t revision, std::string_view if_none_match, std::string body)
 {
     response out{.body = std::move(body)};

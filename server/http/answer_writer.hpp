@@ -13,8 +13,8 @@
 
 namespace pgtally::server {
 
-// Writes answers to one connection: whole ones in one operation, streamed ones piece by piece. The client must take some
-// bytes within each `limits::answer_timeout`.
+// Writes answers to one connection: whole ones in one operation, streamed ones piece by piece. The client must take
+// some bytes within each `limits::answer_timeout`.
 class answer_writer {
 public:
     answer_writer(client_stream& stream, limits const& bounds, traffic& counted) noexcept

@@ -10,8 +10,8 @@ namespace pgtally::server {
 
 // The body of an answer that is produced over time: a large file, or events that come.
 //
-// Model: the session writes the head at once, then each piece that `next` returns, and calls `next` again when the client
-// took the piece. So at most one piece is in memory, and a slow client slows the source.
+// Model: the session writes the head at once, then each piece that `next` returns, and calls `next` again when the
+// client took the piece. So at most one piece is in memory, and a slow client slows the source.
 class body_source {
 public:
     virtual ~body_source() = default;

@@ -116,6 +116,7 @@ public:
 private:
     enum class then { next, close, upgrade };
 
+    asio::awaitable<bool> opens();
     asio::awaitable<bool> request_begins();
     asio::awaitable<then> one_request();
     asio::awaitable<bool> read_header(parser_type& parser);
@@ -135,6 +136,8 @@ private:
 
 asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
 {
+    bool const open = co_await opens();
+    if (!open) co_return nullptr;
     auto next = then::next;
     while (next == then::next) {
         // No condition awaits, here or elsewhere: optimized by g++ 12, `while (… && co_await …)` awaits although the
@@ -145,6 +148,12 @@ asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
     }
     if (next == then::close) co_return nullptr;
     co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_));
+}
+
+asio::awaitable<bool> http_session::opens()
+{
+    tcp_of(stream_).expires_after(with_.bounds.handshake_timeout);
+    co_return co_await handshake(stream_);
 }
 
 // Waits for a request's first byte. False: none comes.
@@ -262,8 +271,8 @@ asio::awaitable<bool> http_session::refuse_request(response why)
     co_return false;
 }
 
-// Reads what the client still sends, for a short time: closing a socket with unread bytes resets the connection, and the
-// client loses the answer.
+// Reads what the client still sends, for a short time: closing a socket with unread bytes resets the connection, and
+// the client loses the answer.
 asio::awaitable<void> http_session::linger()
 {
     beast::error_code ignored;
@@ -279,6 +288,8 @@ asio::awaitable<void> http_session::linger()
 
 asio::awaitable<void> http_session::refuse()
 {
+    bool const open = co_await opens();
+    if (!open) co_return;
     bool const begins = co_await request_begins();
     if (!begins) co_return;
     auto why = problem(503, "too_many_clients", "the server has as many clients as it may have");
@@ -290,7 +301,8 @@ asio::awaitable<void> http_session::refuse()
 namespace {
 
 // In a coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
-asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with, address_kind where)
+asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with,
+                                                         address_kind where)
 {
     http_session session{std::move(socket), with, where};
     co_return co_await session.run();

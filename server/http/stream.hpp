@@ -2,14 +2,15 @@
 
 // The stream under HTTP and WebSockets: the one place that knows whether it is encrypted.
 //
-// Both sessions and the acceptor are written against what is declared here and nothing more of a stream than
-// `async_read_some`, `async_write_some` and `get_executor`. To serve TLS, make `client_stream` an
-// asio::ssl::stream<tcp_stream> and `make_stream` create it with its context; test/server/tls compiles the sessions so.
+// The sessions use what is declared here, and of a stream only `async_read_some`, `async_write_some` and
+// `get_executor`. To serve TLS, make `client_stream` an asio::ssl::stream<tcp_stream>, and let `make_stream` and
+// `handshake` do their part. test/server/tls compiles the sessions with such a file.
 //
 // Only the sessions include this file: Beast is heavy.
 
 #include <pgtally/server/base/net.hpp>
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 
 #include <utility>
@@ -26,6 +27,13 @@ using client_stream = tcp_stream;
 inline client_stream make_stream(tcp_socket socket)
 {
     return client_stream{std::move(socket)};
+}
+
+// What both ends do before the first request. False: they cannot agree, and the connection must close. The deadline is
+// the caller's.
+inline asio::awaitable<bool> handshake(client_stream&)
+{
+    co_return true;
 }
 
 // The socket's own layer, which has the deadline and can be cancelled and closed.

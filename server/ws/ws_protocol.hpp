@@ -2,9 +2,9 @@
 
 // The subprotocol `pgtally.v1` of one WebSocket.
 //
-// Model: the client's messages go in (`receive`), and the server's come out (`next`), one at a time, when the socket can
-// take one. Answers to the client's messages are a short queue; while it is full, the session does not read from the
-// client. `client_subscriptions` decides what to push, and `ws_encoder` writes it.
+// Model: the client's messages go in (`receive`), and the server's come out (`next`), one at a time, when the socket
+// can take one. Answers to the client's messages are a short queue; while it is full, the session does not read from
+// the client. `client_subscriptions` decides what to push, and `ws_encoder` writes it.
 //
 // Guarantees: every text is answered, and none ends the connection.
 //

@@ -34,8 +34,8 @@ bool offers_subprotocol(upgrade const& of)
     return beast::http::token_list{offered}.exists(beast::string_view{subprotocol.data(), subprotocol.size()});
 }
 
-// One WebSocket: a coroutine reads, and another one writes. Only the second one writes, pings and the close included, so
-// that no two messages are on their way at once.
+// One WebSocket: a coroutine reads, and another one writes. Only the second one writes, pings and the close included,
+// so that no two messages are on their way at once.
 class ws_session final : public client {
 public:
     ws_session(client_stream stream, ws_context const& with);
