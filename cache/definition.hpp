@@ -15,11 +15,11 @@ struct definition {
     std::vector<std::string> counters;  // names, in the definition's order; 1 to 64
     std::vector<std::string> actions;   // names of the statements behind POST
 
-    // Everything that decides what the numbers mean and how their events travel, as text: source, key, counters, filter,
-    // transport.
+    // Everything that decides what the numbers mean and how their events travel, as text: source, key, counters,
+    // filter, transport.
     std::string fingerprint;
 
-    std::string materialize{};       // the table that the counters are kept in, as SQL names it; empty: none
+    std::string materialize{};         // the table that the counters are kept in, as SQL names it; empty: none
     std::string transport = "notify";  // the name of the transport by which its events travel
 
     key_kind kind() const noexcept { return key_kind_of(key_type); }

@@ -7,8 +7,8 @@
 // clock, so that a test can play every history to it.
 //
 // Guarantees:
-//   - After `opened`, `lost`, or an event that says that a definition changed, no tally concerned is live before another
-//     load. The opening or loss of a transport concerns that transport's tallies only.
+//   - After `opened`, `lost`, or an event that says that a definition changed, no tally concerned is live before
+//     another load. The opening or loss of a transport concerns that transport's tallies only.
 //   - An event that comes by another transport than its tally's is of another definition and changes nothing. That a
 //     definition changed is heard by every transport.
 //

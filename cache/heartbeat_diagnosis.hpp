@@ -7,9 +7,9 @@ namespace pgtally {
 
 // What is known when no heartbeat came back for three intervals.
 struct heartbeat_signs {
-    bool sent = false;    // the database took at least one of them
-    bool pooled = false;  // another backend answered than the one that was connected to
-    std::string trouble;  // why none could be sent; empty if unknown
+    bool sent = false;                 // the database took at least one of them
+    bool pooled = false;               // another backend answered than the one that was connected to
+    std::string trouble;               // why none could be sent; empty if unknown
     std::string transport = "notify";  // by which they should have come back
 };
 

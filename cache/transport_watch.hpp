@@ -3,9 +3,9 @@
 // Decides whether a transport delivers what is sent through the database.
 //
 // Model: a transport is open or not. While it is open, a heartbeat is due every interval, the first one at once. A
-// heartbeat is a barrier that the database takes and that comes back by this transport. If none of three comes back, the
-// transport is deaf: it is connected to another server than the one that takes the heartbeats, or something in between
-// keeps events away. The watch then counts it as closed and says why; the caller restarts it.
+// heartbeat is a barrier that the database takes and that comes back by this transport. If none of three comes back,
+// the transport is deaf: it is connected to another server than the one that takes the heartbeats, or something in
+// between keeps events away. The watch then counts it as closed and says why; the caller restarts it.
 //
 // Guarantees:
 //   - A transport is open for at most three intervals after it opened or after the last heartbeat came back.
@@ -13,7 +13,8 @@
 //   - Deafness is permanent if the database takes heartbeats and none came back since the transport opened: a new
 //     connection of the same kind hears nothing either. It counts as permanent until a heartbeat comes back.
 //
-// Not promised: that an event which nobody sent by this transport is noticed as missing. The watch knows heartbeats only.
+// Not promised: that an event which nobody sent by this transport is noticed as missing. The watch knows heartbeats
+// only.
 //
 // It waits for nothing and reads no clock.
 
@@ -46,8 +47,8 @@ public:
     // The transport is open: every event from here on arrives.
     void opened(time_point now);
 
-    // The transport was lost, or was restarted because it is deaf. Returns whether waiting does not cure it: `permanent`,
-    // or the loss follows from a deafness that is permanent.
+    // The transport was lost, or was restarted because it is deaf. Returns whether waiting does not cure it:
+    // `permanent`, or the loss follows from a deafness that is permanent.
     bool lost(std::string const& reason, bool permanent);
 
     bool is_open() const noexcept { return open_; }

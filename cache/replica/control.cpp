@@ -119,8 +119,8 @@ void replica_set::impl::add_tally(cache::definition what)
     auto const name = what.name;
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
-    auto const& tally = *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits))
-                             .first->second;
+    auto const& tally =
+        *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;
     schedule.add(name, index_of(tally));
 }
 

@@ -39,8 +39,7 @@ public:
         return std::string{"pg_notify('"} + channel + "', " + std::string{parameter} + ")";
     }
 
-    boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection,
-                                                            std::string text) const override
+    boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override
     {
         using row = std::tuple<double, bool, std::int32_t>;
         auto const statement =

@@ -1,7 +1,7 @@
 #pragma once
 
-// Problems that the database sees with its tallies (`tally.tallies.problems`), each with its remedy. Despite most of them
-// a tally is as right as it can be. A tally without its source can only be wrong.
+// Problems that the database sees with its tallies (`tally.tallies.problems`), each with its remedy. Despite most of
+// them a tally is as right as it can be. A tally without its source can only be wrong.
 
 #include <pgtally/db/connection.hpp>
 

@@ -173,7 +173,7 @@ struct replica_set::impl : event_dispatcher::owner {
     std::vector<transport_slot> transports;  // by index; 0 is `notify`. Their number never changes
     tallies replicas;
     load_schedule schedule;
-    std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;  // wanted or under way, by tally
+    std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;    // wanted or under way, by tally
     std::map<std::string, std::vector<std::string>, std::less<>> known_problems;  // by tally
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;

@@ -3,12 +3,12 @@
 // How events travel from the source's transactions to a replica.
 //
 // Model
-//  1. `run` connects, and connects again after each loss, until `stop`. `next` hands over everything that has arrived, in
-//     commit order.
-//  2. While the transport is open it hands over every payload that was committed since it opened. After `opened` without
-//     `lost` before it, payloads in between are missing.
-//  3. A transport that knows the bounds of transactions hands over `begin`, the payloads and `commit` of a transaction in
-//     one batch. The consumer applies a batch without waiting in between, so that a transaction is applied whole: no
+//  1. `run` connects, and connects again after each loss, until `stop`. `next` hands over everything that has arrived,
+//     in commit order.
+//  2. While the transport is open it hands over every payload that was committed since it opened. After `opened`
+//     without `lost` before it, payloads in between are missing.
+//  3. A transport that knows the bounds of transactions hands over `begin`, the payloads and `commit` of a transaction
+//     in one batch. The consumer applies a batch without waiting in between, so that a transaction is applied whole: no
 //     reader sees a part of it. A transport without bounds (`notify`) hands over payloads only; each one stands alone.
 //  4. A barrier is a payload of our own. It is sent in a transaction on a connection that the transport does not own: a
 //     load's barrier on the load's connection after its commit, heartbeats and the barriers of awaited writes on the
@@ -20,9 +20,9 @@
 // Guarantee to PostgreSQL: a transport reads always and at once. If the consumer is slow, or a transaction is too large
 // to be kept until its commit, the transport drops events and reports `opened`.
 //
-// To add one: derive from `transport`, and name it in a `transport_factory`. Index 0 of a replica set is `notify`, which is
-// always in use because definitions travel by it. Another transport is made when the first tally uses it, and stopped
-// when no tally does.
+// To add one: derive from `transport`, and name it in a `transport_factory`. Index 0 of a replica set is `notify`,
+// which is always in use because definitions travel by it. Another transport is made when the first tally uses it, and
+// stopped when no tally does.
 //
 // Lifetime: `stop` ends `run` and `next` soon; the object must outlive both.
 // Threads: none of its own; everything happens on the executor.
@@ -82,8 +82,8 @@ public:
     // Connects, and connects again, until `stop`.
     virtual boost::asio::awaitable<void> run() = 0;
 
-    // Waits until there is something and hands over all of it; empty after `stop`. The span is valid until the next call.
-    // Preconditions: one caller at a time.
+    // Waits until there is something and hands over all of it; empty after `stop`. The span is valid until the next
+    // call. Preconditions: one caller at a time.
     virtual boost::asio::awaitable<std::span<signal const>> next() = 0;
 
     // Drops the connection and opens another one. `reason` is that of `lost`.
@@ -91,7 +91,8 @@ public:
 
     virtual void stop() = 0;
 
-    // An SQL expression that sends the text `parameter` (an SQL expression itself) with the transaction that evaluates it.
+    // An SQL expression that sends the text `parameter` (an SQL expression itself) with the transaction that evaluates
+    // it.
     virtual std::string sending(std::string_view parameter) const = 0;
 
     // Sends a payload in a transaction of its own on `connection`.
@@ -106,8 +107,8 @@ public:
                                                                     std::string text) const = 0;
 
     // Called on a load's connection, outside a transaction, after events are kept for the load and before its fence.
-    // `notify`: nothing to do. `wal` delivers an event before any snapshot sees its transaction: it draws a transaction id
-    // and waits until that is visible.
+    // `notify`: nothing to do. `wal` delivers an event before any snapshot sees its transaction: it draws a transaction
+    // id and waits until that is visible.
     virtual boost::asio::awaitable<void> prepare_load(db::connection& connection) const = 0;
 };
 

@@ -13,6 +13,7 @@ asio::awaitable<void> replica_set::impl::run_transport(std::shared_ptr<transport
 
 void replica_set::impl::open_transport(std::size_t index)
 {
+    if (stopping) return;
     auto& slot = transports[index];
     slot.channel = slot.kind.make(executor, session_config(session_kind::transport, settings.database));
     slot.watch = transport_watch{slot.kind.name, settings.heartbeat};

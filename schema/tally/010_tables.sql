@@ -15,7 +15,7 @@ create table if not exists tally.definition (
   path        text not null,       -- the search_path that gave the names in them their meaning
   key_type    text not null,
   code        json not null,       -- the expressions as PostgreSQL understood them, see tally.understand()
-  generated   text not null default ''  -- the hash of the functions that were generated, see tally.hash_of_functions()
+  generated   text not null default ''  -- the hash of the generated functions; '' if they are outdated, see tally.is_outdated()
 );
 
 -- Before version 4 a number, which had to be raised by hand, stood for the text of the functions.

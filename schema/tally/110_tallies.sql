@@ -71,8 +71,8 @@ begin
     end if;
   end loop;
 
-  if tally.is_outdated(d) then
-    problems := problems || format('its functions are of an older version of pgtally, or of another name of their owner; remedy: %s', reload);
+  if d.generated = '' then
+    problems := problems || format('its functions are of an older version of pgtally; remedy: %s', reload);
   end if;
   if exists (select from pg_proc
               where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id) and proowner <> owner) then
@@ -101,7 +101,7 @@ create or replace function tally.outdated() returns table (number integer, name 
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.id, d.name, c.relowner
     from tally.definition d join pg_class c on c.oid = d.source
-   where tally.is_outdated(d)
+   where d.generated = ''
      and not exists (select from pg_proc
                       where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id)
                         and proowner <> c.relowner)

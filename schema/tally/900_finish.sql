@@ -4,6 +4,7 @@ do $$
 declare
   called regprocedure;
   role name;
+  outdated integer;
 begin
   -- PUBLIC may execute new functions by default. (Generated functions belong to the owners of sources: their statements
   -- include the revoke.)
@@ -25,6 +26,11 @@ begin
      where p.oid = 'tally.create_tally(text, text, text, json, text, text, text, json)'::regprocedure and a.grantee <> p.proowner
   loop
     perform tally.grant_create(role);
+  end loop;
+
+  -- Row by row: if nothing is outdated, the table is only read, and sessions that create tallies are not waited for.
+  for outdated in select d.id from tally.definition d where d.generated <> '' and tally.is_outdated(d) loop
+    update tally.definition d set generated = '' where d.id = outdated;
   end loop;
 end
 $$;

@@ -200,6 +200,24 @@ BOOST_AUTO_TEST_CASE(connections_that_fit_are_not_refused)
         "use: take --workers 92 at most, or raise the limit");
 }
 
+BOOST_AUTO_TEST_CASE(default_number_of_workers_shrinks_to_the_room_there_is)
+{
+    connection_budget server{100, 3, 1};
+    BOOST_TEST(fitting(server, {100}) == 92U);
+    BOOST_TEST(fitting(server, {92}) == 92U);
+    BOOST_TEST(fitting(server, {5}) == 5U);
+    BOOST_TEST(shrunk(server, {100}) ==
+               "92 workers instead of 100: the server's max_connections is 100, 3 of them reserved and 1 in use");
+    server.in_use = 93;
+    BOOST_TEST(fitting(server, {100}) == 0U);
+    server.in_use = 200;
+    BOOST_TEST(fitting(server, {100}) == 0U);
+    server.role_limit = 10;
+    server.role_in_use = 2;
+    server.in_use = 3;
+    BOOST_TEST(fitting(server, {100}) == 4U);
+}
+
 BOOST_AUTO_TEST_CASE(narrowest_limit_of_connections_is_the_one_that_is_told)
 {
     connection_budget server{100, 3, 1, 10, 1, 5, 1};

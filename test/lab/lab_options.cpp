@@ -36,6 +36,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_the_numbers_of_the_articles)
     auto const asked = read({"concurrency"});
     auto const& chosen = std::get<concurrency_options>(asked.what);
     BOOST_TEST(chosen.work.workers == 100U);
+    BOOST_TEST(chosen.work.default_workers);
     BOOST_TEST(chosen.work.retweets == 100U);
     BOOST_TEST(chosen.work.message == 3);
     BOOST_TEST(chosen.work.spread == 1U);
@@ -52,6 +53,7 @@ BOOST_AUTO_TEST_CASE(options_stand_before_and_behind_the_command)
     BOOST_TEST(asked.dsn == "dbname=x");
     BOOST_TEST(asked.json);
     BOOST_TEST(chosen.work.workers == 2U);
+    BOOST_TEST(!chosen.work.default_workers);
     BOOST_TEST(chosen.work.retweets == 5U);
     BOOST_TEST(chosen.work.spread == 7U);
 }

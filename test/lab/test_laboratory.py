@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 
 import pytest
@@ -115,6 +116,29 @@ def test_too_many_workers_are_refused_before_anything_is_made(lab, empty_databas
     status, out, err = lab("concurrency", "--workers", 500)
     assert (status, out) == (1, "")
     assert "500 workers need 504 connections more, and the server's max_connections is 100" in err
+    assert schemas(empty_database) == {"public"}
+
+
+def test_default_number_of_workers_fits_the_server_and_is_said(lab):
+    # The cluster has PostgreSQL's default of 100 connections, fewer than 100 workers need.
+    status, out, err = lab("concurrency", "--retweets", 1, "--strategy", "insert", "--json")
+    assert status == 0, err
+    said = re.fullmatch(r"pgtally-lab: (\d+) workers instead of 100: the server's max_connections is 100, \d+ of them reserved"
+                        r" and \d+ in use\n", err)
+    assert said and 1 <= int(said[1]) < 100, err
+    found = json.loads(out)
+    assert found["settings"]["workers"] == int(said[1])
+    row = found["tables"][0]["rows"][0]
+    assert row["acknowledged"] == int(said[1]) and row["exact"] is True
+
+
+def test_default_number_of_workers_is_refused_where_none_fits(lab, empty_database):
+    sql = empty_database.sql
+    sql.execute(f"create role {empty_database.name}_one login connection limit 3")
+    sql.execute(f"grant create on database {empty_database.name} to {empty_database.name}_one")
+    status, out, err = lab("isolation", dsn=empty_database.cluster.dsn(empty_database.name, f"{empty_database.name}_one"))
+    assert (status, out) == (1, "")
+    assert "the role's connection limit is 3, 1 of them in use: raise the limit" in err
     assert schemas(empty_database) == {"public"}
 
 

@@ -4,10 +4,11 @@
 //
 // Model: writers' sessions with transactions, savepoints and locks; ids from one counter, also for subtransactions; a
 // commit in two steps, flushed and then visible; snapshots. A table is a file of rows with the id that wrote each: a
-// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. There is a
-// stream of events for each transport. By notify they come when a transaction becomes visible, one notifying commit at a
-// time, equal ones of one transaction folded; by wal when its commit is flushed. A tally's events travel by the transport
-// that its definition names. A changed definition is told by NOTIFY, and by the transports that it has and had.
+// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. There is
+// a stream of events for each transport. By notify they come when a transaction becomes visible, one notifying commit
+// at a time, equal ones of one transaction folded; by wal when its commit is flushed. A tally's events travel by the
+// transport that its definition names. A changed definition is told by NOTIFY, and by the transports that it has and
+// had.
 //
 // A request that would have to wait for a lock answers false and does nothing.
 

@@ -29,9 +29,9 @@ struct named_flaw {
 };
 
 inline constexpr named_flaw flaws[]{
-    {"fence", flaw::fence},           {"barrier", flaw::barrier}, {"lock", flaw::lock},
-    {"comparison", flaw::comparison}, {"fold", flaw::fold},       {"heartbeat", flaw::heartbeat},
-    {"deltas", flaw::deltas},         {"applied", flaw::applied}, {"visibility", flaw::visibility},
+    {"fence", flaw::fence},           {"barrier", flaw::barrier},   {"lock", flaw::lock},
+    {"comparison", flaw::comparison}, {"fold", flaw::fold},         {"heartbeat", flaw::heartbeat},
+    {"deltas", flaw::deltas},         {"applied", flaw::applied},   {"visibility", flaw::visibility},
     {"reopened", flaw::reopened},     {"borrowed", flaw::borrowed}, {"other_lost", flaw::other_lost},
     {"stray", flaw::stray},
 };

@@ -55,8 +55,8 @@ struct step {
 
 struct history {
     std::uint64_t seed = 0;
-    bool wal[2]{};               // the transport of each tally's first definition
-    bool changes_by = false;     // definitions may change their transport
+    bool wal[2]{};            // the transport of each tally's first definition
+    bool changes_by = false;  // definitions may change their transport
     bool materialize = false;
     std::uint8_t servers = 1, tallies = 1, loaders = 1, bounds = 0;
     std::uint8_t first_definition[2]{};

@@ -44,7 +44,8 @@ bool host::follows(std::string_view name) const
 void host::use_links()
 {
     auto& one = links_[wal];
-    bool const used = std::ranges::any_of(tallies_, [&](auto const& each) { return transport_of(*each.second) == wal; });
+    bool const used =
+        std::ranges::any_of(tallies_, [&](auto const& each) { return transport_of(*each.second) == wal; });
     if (one.used && !used) {
         env_.tell(name_, ": the transport wal is closed");
         one = link{env_.heartbeat, wal};
@@ -97,7 +98,9 @@ void host::receive(std::size_t by, std::size_t at_most)
     auto const& stream = from.connection.at().stream(by);
     auto const begin = from.position;
     // By wal a transaction comes whole.
-    auto const goes_on = [&] { return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends); };
+    auto const goes_on = [&] {
+        return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends);
+    };
     while (from.position < stream.size() && goes_on()) take_entry(by, stream[from.position++]);
     if (from.position != begin) end_turn();
 }
@@ -155,7 +158,8 @@ void host::leave_old()
 {
     for (auto const by : {notify, wal}) {
         auto const& from = links_[by];
-        if (from.watch.is_open() && from.connection.number() != env_.named) hear_of_loss(by, "the other node is wanted");
+        if (from.watch.is_open() && from.connection.number() != env_.named)
+            hear_of_loss(by, "the other node is wanted");
     }
 }
 

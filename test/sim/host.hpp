@@ -2,9 +2,9 @@
 
 // A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
 //
-// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs ends
-// a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`, `transport_watch`,
-// `tally`, `fence`, `barriers`, the feed.
+// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs
+// ends a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`,
+// `transport_watch`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
@@ -30,7 +30,7 @@ public:
 
     // Steps. Each does what can be done now, perhaps nothing.
     void receive(std::size_t by, std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
-    void control();                     // one statement of the control connection
+    void control();                                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
     void reset(std::size_t tally, bool by_audit);

@@ -51,8 +51,8 @@ cache::definition meaning::as_definition(std::size_t tally) const
 {
     std::vector<std::string> names{"a"};
     if (width() == 2) names.emplace_back("b");
-    cache::definition out{tally_name(tally), "source", text_keys() ? "text" : "bigint", std::move(names), {},
-                          std::to_string(number)};
+    cache::definition out{tally_name(tally), "source", text_keys() ? "text" : "bigint",
+                          std::move(names),  {},       std::to_string(number)};
     out.transport = transport_names[by];
     return out;
 }

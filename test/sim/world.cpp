@@ -45,9 +45,8 @@ world::world(history const& what, flaw broken, std::ostream* trace) : history_{w
     }
     auto const rows = initial_rows(what);
     env_.nodes.push_back(std::make_unique<database>(chosen, rows));
-    env_.tell(int{what.tallies}, " tallies, ", int{what.servers},
-              " servers with ", int{what.loaders}, " loaders, bounds ", int{what.bounds},
-              what.materialize ? ", materialized" : "");
+    env_.tell(int{what.tallies}, " tallies, ", int{what.servers}, " servers with ", int{what.loaders},
+              " loaders, bounds ", int{what.bounds}, what.materialize ? ", materialized" : "");
     auto const bounds = bounds_of(what.bounds);
     for (std::size_t i = 0; i < what.servers; ++i) {
         hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders));

@@ -9,9 +9,9 @@
 
 namespace pgtally::lab {
 
-/// All of these experiments, one after the other, and what they ran on. One that fails has a report that says why, and
-/// the others are done all the same. `lab` is open; it and `shown` outlive the coroutine. Throws what keeps it from
-/// knowing the server, and when it is cancelled.
+/// Runs all experiments, one after another, and describes the machine and the server. If an experiment fails, its
+/// report says why and the others still run. `lab` is open; it and `shown` outlive the coroutine. Throws if the
+/// server's facts cannot be read, or if cancelled.
 asio::awaitable<whole> all_experiments(laboratory& lab, all_options chosen, progress& shown);
 
 }  // namespace pgtally::lab

@@ -10,20 +10,20 @@
 
 namespace pgtally::lab {
 
-/// The parts of the experiment `anomalies`, a file each. Each begins with a laboratory::reset(); schema tally is there.
-/// Their table first, then what it was made of.
+/// The parts of the experiment `anomalies`, one file each. Each begins with laboratory::reset(). Schema tally
+/// must be installed. Their first section is their own table.
 
-/// Two sessions retweet one message at the same time: the race of update-or-insert, and the lost update. Messages from
-/// `first` on.
+/// Two sessions retweet one message at the same time: the race of update-or-insert, and the lost update. Uses
+/// messages from `first` on.
 asio::awaitable<std::vector<section>> writers_anomalies(laboratory& lab, std::int64_t first);
 
-/// What the articles' service counts wrongly, beside a replica that lives through the very same.
+/// What the articles' service miscounts, compared with a replica in the same situation.
 asio::awaitable<std::vector<section>> service_anomalies(laboratory& lab, std::int64_t first);
 
-/// What one statement with seven actions notifies, by the articles' trigger and by a tally.
+/// The notifications of one statement with seven actions, by the articles' trigger and by a tally.
 asio::awaitable<section> payloads(laboratory& lab, std::int64_t message);
 
-/// The tally of all three.
+/// The tally of all three parts.
 inline constexpr char const* anomalies_tally = R"(
 select tally.create_tally(
   name     => 'pgtally_lab',

@@ -30,7 +30,7 @@ asio::awaitable<section> payloads(laboratory& lab, std::int64_t message)
     co_await lab.director().script(std::string(article_keeper::setup) + anomalies_tally);
 
     auto const all = std::make_shared<heard>();
-    // The channel "tally" is that of all tallies of the database, and of servers' barriers.
+    // Channel "tally" carries the events of all tallies of the database and the barriers of servers.
     auto hear = [all](std::string_view channel, std::string_view payload) {
         if (channel == article_channel) all->by_article.emplace_back(payload);
         else if (payload.starts_with(R"({"t":"pgtally_lab","x")")) all->by_tally.emplace_back(payload);

@@ -19,13 +19,13 @@ using namespace std::chrono_literals;
 constexpr auto patience = 30s;
 constexpr auto between_looks = 5ms;
 
-// A connection of that name waits for a lock that this backend holds.
+// True if a connection of that name waits for a lock that this backend holds.
 constexpr char const* waits_sql = R"(
 select exists (select from pg_locks l join pg_stat_activity a using (pid)
                 where not l.granted and l.relation = 'pgtally_lab.activity'::regclass and a.application_name = $1
                   and $2::int = any (pg_blocking_pids(l.pid))))";
 
-// The articles' service and a replica, both of the same table and at the same time; and who retweets.
+// The articles' service and a replica, both on the same table at the same time, and the connection that retweets.
 struct stage {
     explicit stage(laboratory& in) : lab(in), writer(in.executor()) {}
 
@@ -73,8 +73,8 @@ asio::awaitable<verdict> judge(stage& on, std::int64_t messageid)
     co_return said;
 }
 
-// Both listen already and neither has loaded when a retweet commits. A replica that loads takes a lock which a writer
-// can keep it waiting for.
+// A retweet commits after both have sent LISTEN and before either has loaded. The replica's load takes a lock
+// that a writer can block.
 asio::awaitable<verdict> between_listen_and_load(stage& on, std::int64_t messageid)
 {
     co_await on.writer.query("begin");
@@ -101,8 +101,8 @@ asio::awaitable<verdict> three_in_one_transaction(stage& on, std::int64_t messag
     co_return said;
 }
 
-// The service hears nothing while it is not connected. The replica's connections are ended too; when it has others is
-// its business, and of no account.
+// The service hears nothing while it is disconnected. The replica's connections are terminated too; when it
+// reconnects does not matter.
 asio::awaitable<verdict> while_away(stage& on, std::int64_t messageid)
 {
     co_await retweet(on, messageid);
@@ -117,7 +117,7 @@ asio::awaitable<verdict> while_away(stage& on, std::int64_t messageid)
     co_return said;
 }
 
-// What the service says here is its table: that is what it keeps over a restart.
+// The number of the service is that of its table, which is what survives a restart.
 asio::awaitable<verdict> restart(stage& on, std::int64_t messageid)
 {
     for (int i = 0; i < 5; ++i) co_await retweet(on, messageid);

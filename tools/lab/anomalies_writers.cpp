@@ -10,14 +10,14 @@
 namespace pgtally::lab {
 namespace {
 
-// Two sessions each retweet one message: what each does first, and then.
+// Two sessions retweet one message each: what each does first, and then.
 struct race {
     char const* name;
     char const* setup;
     std::string looks;    ///< both, before either writes
     std::string writes;   ///< A, then B
-    bool b_waits;         ///< for A's commit
-    std::string counter;  ///< rows of one column: what is stored
+    bool b_waits;         ///< until A commits
+    std::string counter;  ///< rows of one column: the stored counter
     char const* says;
 };
 
@@ -82,7 +82,7 @@ asio::awaitable<played> play(laboratory& lab, race of)
     co_return done;
 }
 
-// By a tally the same two sessions insert: at the same time, and neither waits.
+// With a tally, both sessions insert at the same time, and neither waits.
 asio::awaitable<played> play_tally(laboratory& lab, std::int64_t messageid)
 {
     auto const insert = "insert into activity (messageid, action) values (" + std::to_string(messageid) + ", 'rt')";
@@ -99,7 +99,7 @@ asio::awaitable<played> play_tally(laboratory& lab, std::int64_t messageid)
     co_return done;
 }
 
-// "1" or "1 and 1", and the number that who expects one row reads.
+// "1" or "1 and 1", and the number that a reader of one row gets.
 asio::awaitable<cell> stored(laboratory& lab, std::string sql)
 {
     auto const rows = co_await lab.director().query_as<std::int64_t>(sql);

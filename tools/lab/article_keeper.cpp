@@ -10,7 +10,7 @@
 
 namespace pgtally::lab {
 
-// Not the channel of the article, which a service of it may listen to.
+// Not the article's channel, because a service of the article may listen to it.
 char const* const article_keeper::setup = R"(
 create view message_with_counters as
   select messageid,

@@ -15,10 +15,10 @@
 
 namespace pgtally::lab {
 
-/// A keeper of counters that works as the articles' service does: it listens, reads the counters once from the view,
-/// adds what it is notified of, and adds what it has gathered to its table when it materializes. SQL and code are ours.
+/// Keeps counters as the articles' service does: it listens, reads the counters once from the view, adds what it
+/// is notified of, and adds what it has gathered to its table when it materializes. SQL and code are our own.
 ///
-/// It is wrong in four ways, on purpose: see anomalies. Destroying it is the end of the process.
+/// It is wrong in four ways on purpose; see anomalies. Destroying it is the end of the process.
 class article_keeper {
 public:
     struct counters {
@@ -28,25 +28,27 @@ public:
 
     explicit article_keeper(laboratory& lab) : lab_(lab) {}
 
-    /// The view that it reads, the table that it keeps, the trigger that notifies it: after laboratory::reset().
+    /// The view that it reads, the table that it keeps, and the trigger that notifies it. Run it after
+    /// laboratory::reset().
     static char const* const setup;
 
-    /// Returns when LISTEN is committed; again after hang_up(), as by itself after a lost connection.
+    /// Returns when LISTEN is committed. Call it again after hang_up(), as the service does after a lost
+    /// connection.
     asio::awaitable<void> listen();
 
-    /// Reads the counters from the view, and begins to add.
+    /// Reads the counters from the view and starts to add.
     asio::awaitable<void> load();
 
-    /// The connection is lost.
+    /// Drops the connection.
     void hang_up() { ear_.reset(); }
 
-    /// Returns when all has been added that is notified already.
+    /// Returns when every notification sent so far has been added.
     asio::awaitable<void> catch_up() { return ear_->catch_up(); }
 
     /// Adds what it gathered, which after a load is everything, to the table.
     asio::awaitable<void> materialize();
 
-    /// What it answers.
+    /// The counter that it serves.
     [[nodiscard]] std::int64_t rts(std::int64_t messageid) const;
 
 private:

@@ -15,7 +15,7 @@ constexpr double wide = 50;
 constexpr int marks_wanted = 5;
 
 struct extremes {
-    double least = 0;  // that is not 0
+    double least = 0;  // greater than 0
     double most = 0;
 };
 
@@ -38,7 +38,7 @@ std::string mark_text(double value)
     return text.data();
 }
 
-// 1, 2 or 5 by a power of ten, so that about so many of them reach there.
+// 1, 2 or 5 times a power of ten, so that about that many steps reach `most`.
 double step_for(double most)
 {
     auto const raw = most / marks_wanted;
@@ -59,7 +59,7 @@ axis linear_axis(double most)
     return made;
 }
 
-// The least value has a bar that can be seen: its decade and what is left of the one below.
+// Begins below the least value, so that its bar is visible.
 axis logarithmic_axis(extremes of)
 {
     axis made;

@@ -8,17 +8,17 @@
 
 namespace pgtally::lab {
 
-/// A counter beside what it should say.
+/// A counter compared with its expected value.
 struct comparison {
     std::int64_t rts = 0;  ///< of all messages that were retweeted
-    bool exact = false;    ///< of each of them, or of all where that is all it knows
+    bool exact = false;    ///< for each message, or for the sum if the counter has only that
     std::map<std::int64_t, std::int64_t> by_message{};
 
-    /// 0 where it says nothing.
+    /// 0 if the counter does not know the message.
     [[nodiscard]] std::int64_t of(std::int64_t messageid) const;
 };
 
-/// `acknowledged` is that of the messages from `first` on; what is said about others is not compared.
+/// `acknowledged` has the retweets of the messages from `first` on. Counters of other messages are ignored.
 [[nodiscard]] comparison compare(std::vector<count> const& said, std::int64_t first,
                                  std::vector<std::int64_t> const& acknowledged);
 

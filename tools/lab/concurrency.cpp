@@ -28,7 +28,7 @@ table empty_table()
                   {"first de-rt", "first_de_rt", align::right}});
 }
 
-// The message that nobody retweets: the first action that it sees takes a retweet back.
+// A message without retweets: its first action takes a retweet back.
 std::int64_t untouched(load const& work) noexcept
 {
     return work.message + static_cast<std::int64_t>(work.spread);

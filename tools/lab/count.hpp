@@ -5,7 +5,7 @@
 
 namespace pgtally::lab {
 
-/// What a counter says: of a message, or of all where there is none.
+/// A counter's value for one message, or for all messages if there is no ID.
 struct count {
     std::optional<std::int64_t> messageid{};
     std::int64_t rts = 0;

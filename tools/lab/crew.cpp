@@ -67,7 +67,7 @@ asio::awaitable<void> work(std::shared_ptr<gang> of, std::size_t number)
     }
     while (of->missing > 0) {
         co_await of->gate.async_wait(without_throwing);
-        // One that is cancelled leaves; the gate's opening is a cancellation of the timer, not of this coroutine.
+        // Leaves if this coroutine was cancelled. Opening the gate cancels the timer, not the coroutine.
         auto const state = co_await asio::this_coro::cancellation_state;
         if (state.cancelled() != asio::cancellation_type::none)
             throw db::error(asio::error::operation_aborted, "cancelled");

@@ -5,8 +5,9 @@
 
 namespace pgtally::lab {
 
-/// The connection string with another `application_name`, which wins over the one it may have, and over PGAPPNAME: of
-/// options given twice, libpq takes the last. `dsn` is keywords, a URI or empty; `name` has no quotes nor backslashes.
+/// Returns the connection string with this `application_name`, which overrides an existing one and PGAPPNAME:
+/// libpq uses the last of repeated options. `dsn` is keywords, a URI or empty; `name` contains no quotes or
+/// backslashes.
 [[nodiscard]] std::string with_application_name(std::string const& dsn, std::string_view name);
 
 }  // namespace pgtally::lab

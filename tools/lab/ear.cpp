@@ -36,7 +36,7 @@ struct ear::state {
     bool listening = false;
     bool fenced = false;
     std::string trouble{};
-    asio::steady_timer changed;  // cancelled when one of the others changes
+    asio::steady_timer changed;  // cancelled when one of the other members changes
 };
 
 asio::awaitable<void> ear::keep(std::shared_ptr<state> of)
@@ -89,7 +89,7 @@ asio::awaitable<void> ear::listen()
 
 asio::awaitable<void> ear::catch_up()
 {
-    // Notifications come in the order of commits: behind this one is nothing that was committed before.
+    // Notifications arrive in commit order, so everything committed before this one has been heard.
     state_->fenced = false;
     co_await lab_.director().query("select pg_notify($1, $2)", state_->channels.front(), fence);
     co_await until(state_, &state::fenced, "the listener did not hear its own notification");

@@ -12,13 +12,13 @@
 
 namespace pgtally::lab {
 
-/// A client that listens, and hears what is notified while it does. Destroying it ends it: nothing is heard any more.
+/// A client that listens and reports notifications until it is destroyed.
 class ear {
 public:
-    /// Called for each notification, in their order. What it throws is trouble: nothing is heard from there on.
+    /// Called for each notification, in order. If it throws, nothing more is reported.
     using hear = std::function<void(std::string_view channel, std::string_view payload)>;
 
-    /// Does no I/O. `channels` are taken literally, at least one.
+    /// Does no I/O. `channels` are taken literally; at least one.
     ear(laboratory& lab, std::vector<std::string> channels, hear each);
     ear(ear const&) = delete;
     ear& operator=(ear const&) = delete;
@@ -27,7 +27,8 @@ public:
     /// Returns when LISTEN is committed. Throws refused, also after 30 s.
     asio::awaitable<void> listen();
 
-    /// Returns when all has been heard that was committed before. Throws refused, also after 30 s, and db::error.
+    /// Returns when everything committed before has been reported. Throws refused, also after 30 s, and
+    /// db::error.
     asio::awaitable<void> catch_up();
 
 private:

@@ -11,8 +11,8 @@
 
 namespace pgtally::lab {
 
-/// The experiments, a file each. `lab` is open; it and `shown` outlive the coroutine. They throw refused and db::error,
-/// and leave cleaning up to laboratory::close(). A line for people that is not part of what was found goes to stderr.
+/// The experiments, one file each. `lab` is open; it and `shown` outlive the coroutine. They throw refused and
+/// db::error, and leave cleaning up to laboratory::close(). Messages that are not results are written to stderr.
 
 asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen, progress& shown);
 asio::awaitable<report> isolation(laboratory& lab, isolation_options chosen, progress& shown);

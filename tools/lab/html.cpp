@@ -77,7 +77,7 @@ void write_section(std::ostream& out, section const& of)
     for (auto const& paragraph : of.says) out << "<p>" << escaped(paragraph) << "</p>\n";
 }
 
-// "isolation-walk" of "isolation --walk".
+// "isolation-walk" for "isolation --walk".
 std::string anchor(std::string const& name)
 {
     std::string all;

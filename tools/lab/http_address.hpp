@@ -5,13 +5,13 @@
 
 namespace pgtally::lab {
 
-/// Where a server answers: "http://127.0.0.1:8080".
+/// The address of a server: "http://127.0.0.1:8080".
 struct http_address {
     std::string host{};
     std::string port{};
 };
 
-/// None if it is anything but http://HOST[:PORT], with a slash or without.
+/// Returns nothing unless the text is http://HOST[:PORT], with or without a slash.
 [[nodiscard]] std::optional<http_address> read_http_address(std::string const& url);
 
 }  // namespace pgtally::lab

@@ -18,8 +18,8 @@ struct http_answer {
     std::string body{};
 };
 
-/// One connection that is kept, one GET after the other. Throws boost::system::system_error: a failure, more than
-/// 64 KiB of an answer, or more than 5 s. Outlives the coroutines of its members.
+/// One persistent connection with one GET at a time. Throws boost::system::system_error for a failure, an answer
+/// of more than 64 KiB, or more than 5 s. Outlives the coroutines of its members.
 class http_client {
 public:
     http_client(asio::any_io_executor executor, http_address where);

@@ -25,7 +25,7 @@ struct run {
     progress& shown;
     std::vector<std::chrono::microseconds> latencies{};
     std::int64_t begun = 0;     // transactions
-    std::int64_t given_up = 0;  // retweets, after so many attempts
+    std::int64_t given_up = 0;  // retweets, after the maximum number of attempts
 };
 
 asio::awaitable<void> update_once(std::shared_ptr<run> of, db::transaction& tx, std::int64_t messageid)

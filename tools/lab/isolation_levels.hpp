@@ -7,7 +7,7 @@
 namespace pgtally::lab {
 
 struct isolation_level {
-    char const* name;  ///< as SQL has it
+    char const* name;  ///< its name in SQL
     db::isolation value;
 };
 

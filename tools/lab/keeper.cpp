@@ -13,7 +13,7 @@ public:
 
     asio::awaitable<std::vector<count>> read(std::vector<std::int64_t>) override
     {
-        // No row of a summary that never counted: a sum of nothing is NULL.
+        // The sum of no rows is NULL.
         auto const sql = "select c.messageid, coalesce(c.rts, 0) from (" + sql_ + ") as c (messageid, rts)";
         auto const found = co_await lab_.director().query_as<count>(sql);
         co_return std::vector<count>(found.begin(), found.end());

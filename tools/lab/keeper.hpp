@@ -12,7 +12,7 @@
 
 namespace pgtally::lab {
 
-/// Where a strategy's counters are read. Outlives the coroutines of its members; destroying it ends whatever it runs.
+/// Reads a strategy's counters. Outlives the coroutines of its members. Destroying it ends what it runs.
 class keeper {
 public:
     keeper() = default;
@@ -20,10 +20,10 @@ public:
     keeper& operator=(keeper const&) = delete;
     virtual ~keeper() = default;
 
-    /// Returns when nothing that is committed from now on can escape it. Throws refused.
+    /// Returns when it cannot miss later commits. Throws refused.
     virtual asio::awaitable<void> start() = 0;
 
-    /// The counters once all is in them that was committed before. `messages` are those asked for. Throws refused,
+    /// Returns the counters of `messages` once they include everything committed before. Throws refused,
     /// db::error.
     virtual asio::awaitable<std::vector<count>> read(std::vector<std::int64_t> messages) = 0;
 };

@@ -3,6 +3,7 @@
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/server/cli/install_script.hpp>
 
+#include <iostream>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -12,22 +13,24 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// For statements that wait for what others left: a backend whose client is gone notices at its next answer.
+// For statements that wait for old backends: a backend whose client is gone notices that at its next answer.
 constexpr auto patience = 60s;
 
 constexpr char const* lock_sql = "select pg_try_advisory_lock(hashtext('pgtally_lab'))";
 
-// After a loss: the server may not have noticed yet that our old connection is gone.
+// After a lost connection, the server may not have noticed yet that it is gone.
 constexpr char const* wait_for_lock_sql = "select true from pg_advisory_lock(hashtext('pgtally_lab'))";
 
-// Held by each worker's session as long as it lives: a backend goes on for a while after its client has left, and would
-// deadlock with a DROP that takes the tables in another order.
+// Each worker's session holds this lock while it lives. A backend runs on for a while after its client has left,
+// and could deadlock with a DROP that locks the tables in another order.
 constexpr char const* at_work_sql = "select pg_advisory_lock_shared(hashtext('pgtally_lab workers'))";
+
+constexpr char const* wait_for_workers_sql = "select pg_advisory_xact_lock(hashtext('pgtally_lab workers'))";
 
 constexpr char const* mark = "made by pgtally-lab, which drops it when it ends";
 
-// A tally's triggers go with it, not with its source's schema. By the catalogs, for who makes tallies need not be
-// allowed to read the list of them.
+// Drops the tally's triggers through the tally, not through the schema of its source. It reads the catalogs,
+// because a role that creates tallies may not be allowed to read the list of tallies.
 constexpr char const* drop_sql = R"(
 set local lock_timeout = '50s';
 set local client_min_messages = warning;
@@ -94,7 +97,7 @@ db::config laboratory::worker_settings() const
 {
     auto settings = settings_of(dsn_);
     settings.on_connect.emplace_back(at_work_sql);
-    settings.recovery_timeout = 0ms;  // a worker that is cancelled is done with its connection
+    settings.recovery_timeout = 0ms;  // a cancelled worker does not use its connection again
     return settings;
 }
 
@@ -116,11 +119,19 @@ asio::awaitable<void> laboratory::check_schema()
     throw refused("there is a schema pgtally_lab that pgtally-lab did not make: rename it, or use another database");
 }
 
-asio::awaitable<void> laboratory::check_connections(connection_need need)
+asio::awaitable<std::size_t> laboratory::check_connections(connection_need need)
 {
-    auto const found = co_await director_.query_as<connection_budget>(budget_sql);
-    auto const why = refusal(found.one(), need);
-    if (!why.empty()) throw refused(why);
+    auto const first = co_await director_.query_as<connection_budget>(budget_sql);
+    if (fitting(first.one(), need) == need.workers) co_return need.workers;
+    // Workers of the previous experiment may still be ending. Their backends hold this lock until then.
+    co_await director_.query(wait_for_workers_sql);
+    auto const again = co_await director_.query_as<connection_budget>(budget_sql);
+    auto const budget = again.one();
+    auto const fit = fitting(budget, need);
+    if (fit == need.workers) co_return fit;
+    if (!need.may_shrink || fit == 0) throw refused(refusal(budget, need));
+    std::cerr << "pgtally-lab: " << shrunk(budget, need) << '\n';
+    co_return fit;
 }
 
 asio::awaitable<void> laboratory::open()
@@ -145,7 +156,7 @@ asio::awaitable<void> laboratory::reset(std::int64_t first, std::size_t count)
 
 asio::awaitable<bool> laboratory::install_tally()
 {
-    // By the catalog: a look by name fails without the right to use the schema.
+    // By the catalog: a lookup by name fails without USAGE on the schema.
     auto const there = co_await director_.query_as<bool>(
         "select exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
         " where n.nspname = 'tally' and p.proname = 'version')");
@@ -170,7 +181,7 @@ asio::awaitable<void> laboratory::recover()
 {
     auto const first = co_await db::attempt(drop());
     if (!first) {
-        // That the connection is gone may have been noticed only now.
+        // The loss of the connection may have been noticed only by that attempt.
         if (director_.is_open()) throw first.error();
         co_await drop();
     }

@@ -16,51 +16,51 @@ namespace pgtally::lab {
 
 namespace asio = boost::asio;
 
-/// Why the lab does not begin, and what to do: for people.
+/// Why the lab does not start, and what to do about it.
 class refused : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// The database's corner in which experiments happen: schema pgtally_lab, which is made by open() and dropped by
-/// close().
+/// The place of the experiments in a database: schema pgtally_lab. open() prepares it, close() drops it.
 ///
 /// Guarantees
-///  - One laboratory a database: an advisory lock, held by `director`, keeps others out.
-///  - A schema of that name that the lab did not make is left alone. One that it made, and could not drop because it
-///  was
-///    killed, is taken over.
+///  - One laboratory per database: `director` holds an advisory lock.
+///  - A schema of that name that the lab did not create is left alone. If an earlier lab was killed and left its
+///    schema, this one takes it over.
 ///
-/// Outlives the coroutines of its members.
+/// *Lifetime*: outlives the coroutines of its members.
 class laboratory {
 public:
     laboratory(asio::any_io_executor executor, std::string dsn);
 
-    /// Connects, and sees to it that no other lab is at work and that the schema is ours to make. Throws refused, and
+    /// Connects, and checks that no other lab is at work and that the schema may be created. Throws refused,
     /// db::error.
     asio::awaitable<void> open();
 
-    /// Looks whether so many connections would get in. Throws refused, and db::error.
-    asio::awaitable<void> check_connections(connection_need need);
+    /// Checks that the connections fit, and returns the number of workers that do: need.workers, or fewer if
+    /// need.may_shrink. If that is fewer, says so on stderr. Throws refused, and db::error.
+    asio::awaitable<std::size_t> check_connections(connection_need need);
 
-    /// Makes the schema anew, with the articles' tables: `message` with the messages from `first` to
-    /// `first` + `count`, the last of which nobody retweets, and `activity`.
+    /// Recreates the schema with the articles' tables: `message`, with the messages from `first` to `first` +
+    /// `count`, the last of which is never retweeted, and `activity`.
     asio::awaitable<void> reset(std::int64_t first, std::size_t count);
 
-    /// Installs schema tally if the database has none; true if it had none. Throws refused if it may not be.
+    /// Installs schema tally if the database has none, and returns true in that case. Throws refused if that is
+    /// not allowed.
     asio::awaitable<bool> install_tally();
 
-    /// Makes it fit for another experiment after one that failed: drops the schema, and connects again if that is
-    /// needed. Throws db::error.
+    /// Prepares for another experiment after a failed one: drops the schema and reconnects if necessary. Throws
+    /// db::error.
     asio::awaitable<void> recover();
 
-    /// Drops the schema, if this laboratory made it. Throws db::error.
+    /// Drops the schema if this laboratory created it. Throws db::error.
     asio::awaitable<void> close();
 
-    /// The one that prepares and looks on.
+    /// The connection that prepares and observes.
     [[nodiscard]] db::connection& director() noexcept { return director_; }
 
-    /// How workers connect: the schema is their search_path.
+    /// The settings of workers' connections: the schema is their search_path.
     [[nodiscard]] db::config worker_settings() const;
 
     [[nodiscard]] std::string const& dsn() const noexcept { return dsn_; }
@@ -77,7 +77,7 @@ private:
     std::string dsn_;
     db::connection director_;
     std::string server_version_{};
-    bool ours_ = false;  // the schema is, or may be, there by us
+    bool ours_ = false;  // this laboratory created the schema, or may have
 };
 
 }  // namespace pgtally::lab

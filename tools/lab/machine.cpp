@@ -12,7 +12,7 @@
 namespace pgtally::lab {
 namespace {
 
-// What stands behind "name", blanks and a colon at the beginning of a line.
+// The text after "name", blanks and a colon at the beginning of a line.
 std::optional<std::string> value_in(std::string const& text, std::string_view name)
 {
     for (std::size_t from = 0; from < text.size();) {

@@ -8,13 +8,13 @@
 
 namespace pgtally::lab {
 
-/// The processor's name in the text of /proc/cpuinfo; "unknown" where that has none, as on some ARM machines.
+/// The processor's name in the text of /proc/cpuinfo; "unknown" if there is none, as on some ARM machines.
 [[nodiscard]] std::string cpu_model_in(std::string const& cpuinfo);
 
-/// The memory in the text of /proc/meminfo, in bytes; 0 if it does not say.
+/// The memory in the text of /proc/meminfo, in bytes; 0 if there is none.
 [[nodiscard]] std::int64_t memory_in(std::string const& meminfo);
 
-/// Processor, cores, memory, kernel of the machine that this runs on.
+/// Processor, cores, memory and kernel of this machine.
 [[nodiscard]] std::vector<fact> machine_facts();
 
 }  // namespace pgtally::lab

@@ -1,4 +1,4 @@
-// pgtally-lab: the experiments of the article series "PostgreSQL Concurrency", on a PostgreSQL of yours.
+// pgtally-lab: the experiments of the article series "PostgreSQL Concurrency", on your own PostgreSQL.
 
 #include "all.hpp"
 #include "perform.hpp"
@@ -29,7 +29,7 @@ namespace lab = pgtally::lab;
 
 constexpr int failed = 1, misused = 2, interrupted = 128;
 
-// Doing an experiment, with its laboratory; and leaving nothing behind, whatever ends it.
+// Runs an experiment in its laboratory and cleans up, however it ends.
 class session {
 public:
     explicit session(std::string dsn)
@@ -37,7 +37,7 @@ public:
     {
     }
 
-    // The exit status. `page` is where a report of all goes; it may be null.
+    // Returns the exit status. `page` receives the report of all experiments; it may be null.
     int run(lab::request const& asked, lab::report_file* page)
     {
         watch("ending; schema pgtally_lab is being dropped");
@@ -57,8 +57,7 @@ public:
     }
 
 private:
-    // The first signal ends the experiment, or waits for the end of cleaning up; the second one ends the program as it
-    // does any other.
+    // The first signal ends the experiment, or lets the cleanup finish. The second one has its default effect.
     void watch(char const* then)
     {
         signals_.async_wait([this, then](boost::system::error_code code, int number) {

@@ -26,7 +26,7 @@ po::options_description shown_options()
     auto add = shown.add_options();
     add("dsn", text("DSN"), "the database: keywords or a URI, as for psql");
     add("json", "the tables as JSON");
-    add("workers", text("N"), "at the same time, each on a connection of its own (100)");
+    add("workers", text("N"), "concurrent workers, one connection each (100, or as many as the server has room for)");
     add("retweets", text("N"), "of each worker, one after the other (100)");
     add("message", text("ID"), "the message that is retweeted (3)");
     add("spread", text("N"), "so many messages from that one on, in turn (1)");
@@ -46,7 +46,7 @@ po::options_description shown_options()
     return shown;
 }
 
-// "--workers" of "--workers=5"; "an option" for what could be something else.
+// "--workers" for "--workers=5"; "an option" for other text.
 std::string name_in(std::string const& token)
 {
     auto const name = token.substr(0, token.find('='));
@@ -54,7 +54,7 @@ std::string name_in(std::string const& token)
     return plain && name.starts_with("--") ? name : "an option";
 }
 
-// Errors of the parser quote what was given, which may hold a password: only the option's name is taken.
+// The parser's errors quote the input, which may contain a password. So only the name of the option is used.
 po::variables_map parse(std::vector<std::string> const& arguments, po::options_description const& shown)
 {
     po::options_description all;
@@ -95,6 +95,7 @@ Number read_number(po::variables_map const& given, char const* name, Number othe
 load read_load(po::variables_map const& given)
 {
     load work;
+    work.default_workers = given.count("workers") == 0;
     work.workers = read_number(given, "workers", work.workers, std::size_t{1}, max_workers);
     work.retweets = read_number(given, "retweets", work.retweets, std::size_t{1}, max_retweets);
     work.message = read_number(given, "message", work.message, std::int64_t{1}, max_message);
@@ -113,7 +114,7 @@ void allow_only(po::variables_map const& given, std::string const& command, std:
     }
 }
 
-// Those of the known names that an option asks for, in the order of the known; all, if it is not given.
+// The known names that an option lists, in their own order; all of them if the option is not given.
 std::vector<std::string> read_names(po::variables_map const& given, char const* option, std::vector<std::string> known)
 {
     if (given.count(option) == 0) return known;
@@ -181,7 +182,7 @@ anomalies_options read_anomalies(po::variables_map const& given)
 
 using names = std::vector<std::string>;
 
-// What may be given with each.
+// The options of each command.
 names of_concurrency()
 {
     return {"workers", "retweets", "message", "spread", "strategy"};
@@ -219,7 +220,7 @@ all_options read_all(po::variables_map const& given, names const& strategies)
     return chosen;
 }
 
-// What a command asks for, which may have its own options only.
+// Reads a command, which accepts only its own options.
 void read_command(po::variables_map const& given, names const& strategies, request& into)
 {
     auto const& command = given["command"].as<std::string>();

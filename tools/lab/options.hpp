@@ -11,10 +11,10 @@
 
 namespace pgtally::lab {
 
-/// Bounds of what may be asked for.
+/// Limits of the options.
 inline constexpr std::size_t max_workers = 1'000;
-inline constexpr std::size_t max_retweets = 1'000'000;         ///< of a worker
-inline constexpr std::size_t max_retweets_in_all = 5'000'000;  ///< each one's latency is kept: 40 MB
+inline constexpr std::size_t max_retweets = 1'000'000;         ///< per worker
+inline constexpr std::size_t max_retweets_in_all = 5'000'000;  ///< each latency is kept: 40 MB
 inline constexpr std::size_t max_spread = 100'000;
 inline constexpr std::int64_t max_message = 1'000'000'000;
 inline constexpr std::size_t max_attempts = 10'000;
@@ -27,45 +27,46 @@ inline constexpr std::chrono::milliseconds max_refresh{3'600'000};
 /// Who retweets what, and how often.
 struct load {
     std::size_t workers = 100;
-    std::size_t retweets = 100;  ///< of each worker
-    std::int64_t message = 3;    ///< the first of them
-    std::size_t spread = 1;      ///< that many messages, in turn
+    std::size_t retweets = 100;   ///< per worker
+    std::int64_t message = 3;     ///< the first message
+    std::size_t spread = 1;       ///< the number of messages, used in turn
+    bool default_workers = true;  ///< no number was given: fewer are used if the server has no room
 };
 
-/// The same retweets by one strategy after the other.
+/// The same retweets with one strategy after another.
 struct concurrency_options {
     load work{};
     std::vector<std::string> strategies{};  ///< names, in the order of the list; never empty
 };
 
-/// The same update under one isolation level after the other.
+/// The same update under one isolation level after another.
 struct isolation_options {
     load work{};
-    std::size_t attempts = 1'000;  ///< of each retweet, in all
+    std::size_t attempts = 1'000;  ///< per retweet, in total
 };
 
-/// Two sessions update one row, step by step, under one isolation level after the other.
+/// Two sessions update one row, step by step, under one isolation level after another.
 struct walk_options {
     std::int64_t message = 3;
 };
 
-/// The ways to read, in the order in which they are tried.
+/// The ways to read, in the order in which they run.
 [[nodiscard]] std::vector<std::string> const& way_names();
 
-/// What a reader pays, and how old its number is, while writers write; by one way to read after the other.
+/// The cost of a read and the age of its number while writers write, with one way to read after another.
 struct reading_options {
     std::size_t writers = 4;
     std::size_t readers = 4;
-    std::chrono::seconds seconds{5};           ///< of each way
+    std::chrono::seconds seconds{5};           ///< per way
     std::chrono::milliseconds refresh{1'000};  ///< of the materialized view
-    std::size_t history = 100'000;             ///< retweets of the message before it begins
+    std::size_t history = 100'000;             ///< retweets of the message before the run
     std::int64_t message = 3;
     std::vector<std::string> ways = way_names();  ///< in that order; never empty
-    std::string program{};                        ///< pgtally; empty: the one beside this one
-    std::string url{};                            ///< of a server that runs already; empty: one is started
+    std::string program{};                        ///< pgtally; empty: the program beside this one
+    std::string url{};                            ///< of a running server; empty: the lab starts one
 };
 
-/// What goes wrong, provoked; messages from `message` on.
+/// Provoked errors, with messages from `message` on.
 struct anomalies_options {
     std::int64_t message = 3;
 };
@@ -73,10 +74,10 @@ struct anomalies_options {
 using experiment_options =
     std::variant<concurrency_options, isolation_options, walk_options, reading_options, anomalies_options>;
 
-/// All of them, one after the other.
+/// All experiments, one after another.
 struct all_options {
     std::vector<experiment_options> experiments{};
-    std::string report{};  ///< the page's file; empty: none
+    std::string report{};  ///< the file of the HTML page; empty: none
 };
 
 struct help_text {
@@ -87,21 +88,21 @@ struct request {
     std::string dsn{};
     bool json = false;
     experiment_options what{};
-    std::optional<all_options> all{};  ///< instead
-    std::optional<help_text> help{};   ///< instead
+    std::optional<all_options> all{};  ///< if set, `what` is not used
+    std::optional<help_text> help{};   ///< if set, nothing else is used
 };
 
-/// What is wrong with the command line, for people. It quotes nothing that could be a connection string.
+/// What is wrong with the command line. It never quotes text that could be a connection string.
 class wrong_usage : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// What the arguments (without the program's name) ask for. `strategies` are the names that exist. Throws wrong_usage.
+/// Reads the arguments, without the program's name. `strategies` are the known names. Throws wrong_usage.
 [[nodiscard]] request read_request(std::vector<std::string> const& arguments,
                                    std::vector<std::string> const& strategies);
 
-extern char const* const usage;       ///< what follows a complaint
-extern char const* const usage_help;  ///< what the commands do, between that and the list of options
+extern char const* const usage;       ///< follows an error about the command line
+extern char const* const usage_help;  ///< describes the commands, between the usage and the list of options
 
 }  // namespace pgtally::lab

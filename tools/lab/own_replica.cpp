@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 30s;
 
-// One laboratory a database, but a server may hold several.
+// There is one laboratory per database, but a server may have several databases.
 std::string name_of(laboratory& lab)
 {
     return "pgtally-lab replica " + std::to_string(static_cast<std::int32_t>(lab.director().backend_pid()));
@@ -45,7 +45,7 @@ own_replica::own_replica(laboratory& lab)
 
 void own_replica::start()
 {
-    // It ends by a stop only; what is wrong with the database is in its state.
+    // run() ends only by stop(). Problems with the database are in the replica's state.
     asio::co_spawn(lab_.executor(), replica_.run(), [](std::exception_ptr) {});
 }
 

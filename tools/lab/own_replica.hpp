@@ -13,22 +13,23 @@
 
 namespace pgtally::lab {
 
-/// A replica of the lab's tally, as a program embeds it. Destroying it ends it. Outlives the coroutines of its members.
+/// A replica of the lab's tally, embedded as in a program. Destroying it stops it. Outlives the coroutines of its
+/// members.
 class own_replica {
 public:
     /// Does no I/O.
     explicit own_replica(laboratory& lab);
 
-    /// Its connections, by `application_name`: no other program's.
+    /// The `application_name` of its connections, which no other program uses.
     [[nodiscard]] std::string const& name() const noexcept { return name_; }
 
-    /// Begins to load; once.
+    /// Starts to load. Call it once.
     void start();
 
     /// Throws refused if it fails, or is not live after 30 s.
     asio::awaitable<void> until_live();
 
-    /// Returns when all is in the counters that was committed before. Throws refused after 30 s, and db::error.
+    /// Returns when the counters include everything committed before. Throws refused after 30 s, and db::error.
     asio::awaitable<void> catch_up();
 
     /// 0 if it never loaded.

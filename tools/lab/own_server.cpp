@@ -33,10 +33,10 @@ using namespace std::chrono_literals;
 
 constexpr auto patience = 30s;
 constexpr auto grace = 5s;
-constexpr std::size_t max_kept = 16 * 1024;  // of what it said
+constexpr std::size_t max_kept = 16 * 1024;  // bytes of its output
 constexpr std::string_view listening = "listening at ";
 
-// The environment without what would change what it does, and with the database.
+// The environment without variables that affect the program, and with the database.
 std::vector<std::string> environment_for(std::string const& dsn)
 {
     std::vector<std::string> all;
@@ -56,10 +56,10 @@ std::vector<char*> pointers(std::vector<std::string>& to)
     return all;
 }
 
-// In the child, between fork and exec: only what may be called there.
+// Runs in the child between fork and exec, so it may call only async-signal-safe functions.
 [[noreturn]] void become(char const* program, char* const* arguments, char* const* environment, int out, pid_t parent)
 {
-    ::setpgid(0, 0);  // Ctrl-C is for the lab, which ends it
+    ::setpgid(0, 0);  // Ctrl-C reaches only the lab, which ends the server
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(127);
     sigset_t none;
@@ -95,7 +95,7 @@ started spawn(std::string const& program, std::string const& dsn)
     throw refused(std::string("no process: ") + std::strerror(failure));
 }
 
-// "127.0.0.1:40123" of the line that says so; empty as long as there is none.
+// "127.0.0.1:40123" from the line that reports it; empty before that line.
 std::string address_in(std::string const& said)
 {
     auto const at = said.find(listening);
@@ -120,7 +120,7 @@ struct own_server::output {
     asio::posix::stream_descriptor from;
     std::string text{};
     bool ended = false;
-    asio::steady_timer changed;  // cancelled when one of the two above changes
+    asio::steady_timer changed;  // cancelled when one of the two members above changes
 };
 
 asio::awaitable<void> own_server::drain(std::shared_ptr<output> said)
@@ -130,7 +130,7 @@ asio::awaitable<void> own_server::drain(std::shared_ptr<output> said)
         auto const [failure, size] =
             co_await said->from.async_read_some(asio::buffer(some), asio::as_tuple(asio::use_awaitable));
         if (failure) break;
-        // What it logs later is read so that it can go on, and is of no interest.
+        // Later output is read and discarded, so that the server does not block.
         if (said->text.size() < max_kept) said->text.append(some.data(), size);
         said->changed.cancel();
     }

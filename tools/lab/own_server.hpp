@@ -10,13 +10,13 @@
 
 namespace pgtally::lab {
 
-/// `pgtally serve` for the lab's tally, as a child of this process at a port that is free. Destroying it ends it, by
-/// SIGTERM, and by SIGKILL after 5 s; it ends with the lab, however that ends. The connection string goes by its
-/// environment, which other users cannot read.
+/// `pgtally serve` for the lab's tally, as a child process on a free port. Destroying it ends it with SIGTERM,
+/// and with SIGKILL after 5 s. It also ends if the lab ends in any other way. It gets the connection string
+/// through its environment, which other users cannot read.
 class own_server {
 public:
-    /// Starts it, and returns when it has said where it listens. Throws refused: why there is none, with the program's
-    /// own last words.
+    /// Starts the program, and returns when it has reported its address. Throws refused, with the program's last
+    /// output.
     static asio::awaitable<std::unique_ptr<own_server>> start(laboratory& lab, std::string program);
 
     own_server(own_server const&) = delete;

@@ -9,8 +9,8 @@
 
 namespace pgtally::lab {
 
-/// One experiment, after a look whether its connections would get in. `lab` is open; it and `shown` outlive the
-/// coroutine. Throws refused and db::error; throws std::logic_error for what is none.
+/// Checks that the connections fit, then runs one experiment. `lab` is open; it and `shown` outlive the
+/// coroutine. Throws refused and db::error.
 asio::awaitable<report> perform(laboratory& lab, experiment_options chosen, progress& shown);
 
 }  // namespace pgtally::lab

@@ -6,7 +6,7 @@
 
 namespace pgtally::lab {
 
-/// One line on stderr, written over and over, if that is a terminal; else nothing.
+/// A line on stderr that is overwritten, if stderr is a terminal; otherwise nothing.
 class progress {
 public:
     progress();
@@ -14,13 +14,13 @@ public:
     progress& operator=(progress const&) = delete;
     ~progress();
 
-    /// What is done now, and how much of it there is.
+    /// Starts a new task with `all` units.
     void begin(std::string what, std::size_t all);
 
-    /// One more of it.
+    /// One more unit is done.
     void tick();
 
-    /// Takes the line away.
+    /// Removes the line.
     void end();
 
 private:

@@ -14,24 +14,24 @@
 
 namespace pgtally::lab {
 
-/// Two sessions of psql, so to speak, that are played in step: nothing is left to chance, for B's wait is seen in
-/// pg_locks before A goes on. What the server refuses is an answer; any other failure is thrown, as db::error.
+/// Two interactive sessions, played in step. Nothing depends on timing, because A continues only when pg_locks
+/// shows that B waits. A server error is an answer; any other failure is thrown as db::error.
 ///
-/// Outlives the coroutines of its members.
+/// *Lifetime*: outlives the coroutines of its members.
 class two_prompts {
 public:
     explicit two_prompts(laboratory& in);
 
     asio::awaitable<void> connect();
 
-    /// Types it and waits for the answer.
+    /// Sends the statement and waits for its answer.
     asio::awaitable<void> say(prompt where, std::string sql);
 
-    /// B types `of_b` and has to wait for A, A types `of_a`, and B is answered then. Throws refused if B does not wait
-    /// for A within 30 s.
+    /// B sends `of_b` and must wait for A. Then A sends `of_a`, after which B is answered. Throws refused if B
+    /// does not wait for A within 30 s.
     asio::awaitable<void> say_while_b_waits(std::string of_b, std::string of_a);
 
-    /// The answer that came last, as it is shown: values by name, the command's tag, or ERROR and SQLSTATE.
+    /// The last answer as it is shown: values by name, the command tag, or ERROR and SQLSTATE.
     [[nodiscard]] std::string const& last_answer(prompt where) const noexcept;
 
     [[nodiscard]] std::vector<step> const& steps() const noexcept { return steps_; }

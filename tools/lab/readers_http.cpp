@@ -26,7 +26,7 @@ struct shown {
     bool live = false;
 };
 
-// None for what is no such answer: the server does not know the tally, or has not loaded it.
+// Returns nothing for other answers: the server does not know the tally, or has not loaded it.
 std::optional<shown> read_answer(http_answer const& answer)
 {
     if (answer.status != 200) return std::nullopt;
@@ -136,7 +136,7 @@ private:
         if (!why.empty()) throw absent(why);
     }
 
-    // An earlier tally of that name may be answered for still, for a moment.
+    // For a moment the server may still answer for an earlier tally of that name.
     asio::awaitable<bool> until_it_says(std::int64_t value)
     {
         http_reader looker(lab_.executor(), where_, chosen_.message);

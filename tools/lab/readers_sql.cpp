@@ -74,7 +74,7 @@ private:
 
 constexpr char const* refresh_sql = "refresh materialized view concurrently counted";
 
-// The next refresh begins `every` after the last one began, or at once if that one took longer.
+// The next refresh begins `every` after the start of the last one, or at once if that took longer.
 class refreshed_way final : public sql_way {
 public:
     refreshed_way(laboratory& lab, reading_options const& chosen)

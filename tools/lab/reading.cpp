@@ -21,7 +21,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// One way, while writers write and readers read.
+// A run of one way, with its writers and readers.
 struct run {
     run(asio::any_io_executor executor, reading_options what, progress& where)
         : chosen(std::move(what)), shown(where), gate(executor, clock::time_point::max())
@@ -86,7 +86,7 @@ asio::awaitable<void> write_all(laboratory& lab, std::shared_ptr<run> of)
     co_await crew(lab.worker_settings(), of->chosen.writers, std::move(each));
 }
 
-// A line for those who watch: seconds, not reads.
+// Shows progress in seconds, not in reads.
 asio::awaitable<void> tell(std::shared_ptr<run> of)
 {
     co_await wait_for_writers(of);
@@ -163,7 +163,7 @@ asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progres
         shown.end();
         found.data.add(std::move(row));
         found.says.push_back(std::string(by->name()) + ": " + by->says());
-        by.reset();  // its server or replica must not run beside the next
+        by.reset();  // its server or replica must not run during the next one
     }
     found.charts.push_back(chart_of(found.data, "way", "reads_per_second", "Readers' throughput", "reads a second"));
     found.charts.push_back(chart_of(found.data, "way", "age_p99_ms", "Age of the number, p99", "ms"));

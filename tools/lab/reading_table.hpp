@@ -14,15 +14,15 @@
 
 namespace pgtally::lab {
 
-/// Of each of three: 24 MB in all.
+/// For each of three series: 24 MB in total.
 inline constexpr std::size_t max_samples = std::size_t{1} << 20;
 
-/// What the readers of one way found.
+/// What the readers of one way measured.
 struct reads {
     samples<std::chrono::nanoseconds> latencies{max_samples};
     samples<std::chrono::nanoseconds> ages{max_samples};  ///< see write_log
     samples<std::int64_t> behinds{max_samples};
-    std::size_t written = 0;  ///< acknowledged meanwhile
+    std::size_t written = 0;  ///< acknowledged during the run
     bool exact = false;       ///< at the end
 };
 
@@ -31,7 +31,7 @@ struct reads {
 [[nodiscard]] std::vector<cell> reading_row(std::string const& name, reads& done, reading_options const& chosen,
                                             std::string const& remark);
 
-/// Of a way that cannot be had here.
+/// The row of a way that is not available here.
 [[nodiscard]] std::vector<cell> absent_row(std::string const& name, std::string const& why);
 
 /// "4 writers and 4 readers of message 3 for 5 s, 100,000 retweets before".

@@ -12,31 +12,31 @@
 
 namespace pgtally::lab {
 
-/// A table, and what it shows.
+/// A table and its explanation.
 struct section {
     std::string title{};
     table data;
     std::vector<std::string> says{};  ///< paragraphs
-    std::vector<chart> charts{};      ///< of the table's numbers, where they are drawn
-    std::vector<step> steps{};        ///< what the table tells, if it is the walk of two sessions
+    std::vector<chart> charts{};      ///< of the table's numbers, for the HTML page
+    std::vector<step> steps{};        ///< the same as the table, if it is a walk of two sessions
 };
 
-/// What an experiment found.
+/// The result of an experiment.
 struct report {
     std::string experiment{};
-    boost::json::object settings{};  ///< what it was run with
+    boost::json::object settings{};  ///< the options of the run
     std::vector<section> sections{};
-    std::string failure{};  ///< why there is not more; empty if it went well
+    std::string failure{};  ///< why it is incomplete; empty if it succeeded
 };
 
-/// Aligned text, paragraphs broken into lines of `width` characters at most.
+/// Prints aligned text, with paragraphs in lines of at most `width` characters.
 void print_text(std::ostream& out, report const& found, std::size_t width = 100);
 
-/// The same data as one object: `experiment`, `settings`, `tables` of `title`, `rows` and `says`; `failure`, if there
-/// is one.
+/// The same data as one object: `experiment`, `settings`, `tables` with `title`, `rows` and `says`, and `failure`
+/// if there is one.
 [[nodiscard]] boost::json::object to_json(report const& found);
 
-/// The words of a text in lines of at most `width` bytes; a longer word has a line of its own.
+/// Breaks a text into lines of at most `width` bytes. A longer word gets its own line.
 [[nodiscard]] std::vector<std::string> wrap(std::string const& text, std::size_t width);
 
 }  // namespace pgtally::lab

@@ -14,7 +14,7 @@
 namespace pgtally::lab {
 namespace {
 
-// As open() would have made it.
+// The mode that open() would give the file.
 mode_t usual_mode()
 {
     auto const mask = ::umask(0);
@@ -30,7 +30,7 @@ report_file::report_file(std::string path) : path_(std::move(path))
     auto const is = std::filesystem::status(path_, failure);
     if (std::filesystem::exists(is) && !std::filesystem::is_regular_file(is)) fail(EEXIST);
     if (path_.empty() || path_.back() == '/') fail(EISDIR);
-    // The end of a chain of links, so that it is the file that is replaced and not the link.
+    // Follows symbolic links, so that the file is replaced and not the link.
     if (std::filesystem::exists(is)) path_ = std::filesystem::canonical(path_, failure).string();
     other_ = path_ + ".XXXXXX";
     file_ = ::mkstemp(other_.data());

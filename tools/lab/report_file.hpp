@@ -5,21 +5,21 @@
 
 namespace pgtally::lab {
 
-/// A file that is there whole or not at all: written under another name in the same folder, and renamed. A file of its
-/// name is replaced then, and not before.
+/// Writes a file completely or not at all: under a temporary name in the same folder, then renamed. An existing
+/// file is replaced only then.
 class report_file {
 public:
-    /// Makes the other file, so that a place which cannot be written is known before there is anything to write. Throws
-    /// std::runtime_error: what cannot be written and why.
+    /// Creates the temporary file, so that an unwritable place is known before the run. Throws
+    /// std::runtime_error, which says what cannot be written and why.
     explicit report_file(std::string path);
 
     report_file(report_file const&) = delete;
     report_file& operator=(report_file const&) = delete;
 
-    /// What was not kept is gone.
+    /// Removes the temporary file unless keep() was called.
     ~report_file();
 
-    /// Writes it and gives it its name; once. Throws std::runtime_error.
+    /// Writes the text and renames the file. Call it once. Throws std::runtime_error.
     void keep(std::string const& text);
 
     [[nodiscard]] std::string const& path() const noexcept { return path_; }

@@ -15,17 +15,18 @@
 
 namespace pgtally::lab {
 
-/// What happened to a load of retweets.
+/// The outcome of a load of retweets.
 struct retweet_outcome {
     std::chrono::steady_clock::duration took{};
-    std::vector<std::chrono::microseconds> latencies{};  ///< of those acknowledged
-    std::vector<std::int64_t> acknowledged{};            ///< for each message of the load
-    std::map<std::string, std::int64_t> errors{};        ///< refused by the server, by SQLSTATE
+    std::vector<std::chrono::microseconds> latencies{};  ///< of acknowledged retweets
+    std::vector<std::int64_t> acknowledged{};            ///< per message of the load
+    std::map<std::string, std::int64_t> errors{};        ///< server errors, by SQLSTATE
 
     [[nodiscard]] std::int64_t acknowledged_in_all() const noexcept;
 };
 
-/// The message that a worker retweets next, from 0: all of them in turn, and workers begin at different ones.
+/// The index of the message that a worker retweets next. Workers use all messages in turn, starting at different
+/// ones.
 [[nodiscard]] std::size_t place_of(load const& work, std::size_t worker, std::size_t retweet) noexcept;
 
 /// "23505 x 3, 40001 x 1", and an object; "-" for none.
@@ -37,8 +38,8 @@ struct retweet_outcome {
 /// "100 workers, 100 retweets each of message 3".
 [[nodiscard]] std::string describe(load const& work);
 
-/// Has the load done by `statement`, whose $1 is the message. What the server refuses is counted; any other failure is
-/// thrown. `shown` outlives this.
+/// Runs the load with `statement`, whose $1 is the message. Server errors are counted; any other failure is
+/// thrown. `shown` outlives the coroutine.
 asio::awaitable<retweet_outcome> retweet(db::config settings, load work, std::string statement, progress& shown);
 
 }  // namespace pgtally::lab

@@ -10,9 +10,9 @@
 
 namespace pgtally::lab {
 
-/// The server's version and settings that these experiments depend on, and what a commit costs one session: as it is
-/// set up, and by a commit that does not wait for the disk; the difference is about what a flush takes. Makes the
-/// schema anew. Throws db::error.
+/// The server's version, the settings that the experiments depend on, and the cost of a commit for one session:
+/// with the server's settings, and without waiting for the disk. The difference is about one flush. Recreates the
+/// schema. Throws db::error.
 asio::awaitable<std::vector<fact>> server_facts(laboratory& lab, progress& shown);
 
 }  // namespace pgtally::lab

@@ -8,8 +8,8 @@
 
 namespace pgtally::lab {
 
-/// The value below or at which `share` (0 to 1) of all lie, by nearest rank: always one that was measured. T() of none.
-/// Orders `values` as far as it needs.
+/// The percentile `share` (0 to 1) by nearest rank, which is always a measured value; T() if there is none.
+/// Partially sorts `values`.
 template <class T>
 [[nodiscard]] T percentile(std::vector<T>& values, double share)
 {
@@ -20,9 +20,8 @@ template <class T>
     return values[static_cast<std::size_t>(place)];
 }
 
-/// What was measured, of which at most `most` values are kept, however many there are: when so many are there, every
-/// second of them goes, and from there on only every second one is taken. Good for percentiles; the greatest of all is
-/// known.
+/// Keeps at most `most` measured values: when there are that many, it discards every second one and from there on
+/// takes only every second one. Percentiles stay good; the greatest value is exact.
 template <class T>
 class samples {
 public:
@@ -43,7 +42,7 @@ public:
 
     [[nodiscard]] std::size_t added() const noexcept { return added_; }
     [[nodiscard]] std::size_t kept() const noexcept { return kept_.size(); }
-    [[nodiscard]] T greatest() const noexcept { return greatest_; }  ///< T() of none
+    [[nodiscard]] T greatest() const noexcept { return greatest_; }  ///< T() if there is none
     [[nodiscard]] T at(double share) { return percentile(kept_, share); }
 
 private:
@@ -54,7 +53,7 @@ private:
     std::vector<T> kept_{};
 };
 
-/// How many a second; 0 when no time passed.
+/// Events per second; 0 if no time has passed.
 [[nodiscard]] double per_second(std::size_t count, std::chrono::duration<double> took) noexcept;
 
 }  // namespace pgtally::lab

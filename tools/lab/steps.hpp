@@ -8,23 +8,23 @@
 namespace pgtally::lab {
 
 enum class prompt {
-    a,  ///< the one that comes first
-    b,  ///< the one that may have to wait
+    a,  ///< the session that comes first
+    b,  ///< the session that may have to wait
 };
 
-/// A line of what two sessions did.
+/// One step of two sessions.
 struct step {
     enum class kind {
-        types,     ///< a statement
-        answered,  ///< what it was answered
-        waits,     ///< what it waits for
+        types,     ///< sends a statement
+        answered,  ///< gets an answer
+        waits,     ///< waits for a lock
     };
     prompt where = prompt::a;
     kind what = kind::types;
     std::string text{};
 };
 
-/// Two columns, a row for each step.
+/// Two columns, one row per step.
 [[nodiscard]] table to_table(std::vector<step> const& steps);
 
 }  // namespace pgtally::lab

@@ -8,29 +8,30 @@
 
 namespace pgtally::lab {
 
-/// Who keeps the counter of a strategy.
+/// Where the counter of a strategy is kept.
 enum class keeper_kind {
-    sql,       ///< the database: `counters` asks for it
-    listener,  ///< a client that adds what is notified, as the articles' service does
-    replica,   ///< pgtally, as a program embeds it
+    sql,       ///< in the database: `counters` reads it
+    listener,  ///< in a client that adds notifications, as the articles' service does
+    replica,   ///< in pgtally, embedded
 };
 
-/// One way to count retweets. The schema is the search_path; `message` and `activity` are there.
+/// One way to count retweets. The schema is the search_path, with tables `message` and `activity`.
 struct strategy {
     std::string_view name{};
     std::string_view says{};                  ///< what it is, and what it shows
-    std::array<std::string_view, 3> setup{};  ///< made before the workers begin; any number of statements
+    std::array<std::string_view, 3> setup{};  ///< run before the workers begin; any number of statements
     std::string_view retweet{};               ///< one statement; $1 is the message
     std::string_view
-        counters{};          ///< rows of messageid and rts, both bigint; messageid is null where it counts all as one
-    bool takes_back = true;  ///< it knows `de-rt`, by a row of `activity`, for each message
+        /// rows of messageid and rts, both bigint; messageid is null if there is one counter for all
+        counters{};
+    bool takes_back = true;  ///< it handles `de-rt`, as a row of `activity`, per message
     keeper_kind keeper = keeper_kind::sql;
 };
 
-/// The retweet of all that insert.
+/// The retweet of strategies that insert.
 inline constexpr std::string_view insert_retweet = "insert into activity (messageid, action) values ($1, 'rt')";
 
-/// Of those that count when they are asked.
+/// For strategies that count when they are read.
 inline constexpr std::string_view counting_view = R"(
 create view message_with_counters as
   select messageid,
@@ -39,7 +40,7 @@ create view message_with_counters as
    group by messageid;)";
 inline constexpr std::string_view counting_counters = "select messageid, rts from message_with_counters";
 
-/// Of those with a summary row for each message, kept by tg_update_counters().
+/// For strategies with a summary row per message, kept by tg_update_counters().
 inline constexpr std::string_view summary_table = R"(
 create table counters (
   messageid bigint primary key references message (messageid),
@@ -60,7 +61,7 @@ extern strategy const trigger_daily;
 extern strategy const notify_row;
 extern strategy const pgtally_notify;
 
-/// All of them, in the order in which they are tried.
+/// All strategies, in the order in which they run.
 [[nodiscard]] std::span<strategy const* const> strategies() noexcept;
 
 [[nodiscard]] std::vector<std::string> strategy_names();

@@ -10,12 +10,12 @@ namespace {
 
 constexpr double width = 760;
 
-// Of charts.
+// Sizes of charts.
 constexpr double label_width = 220, text_width = 110, bar_height = 16, bar_room = 20, group_gap = 6, head = 8,
                  foot = 36;
 constexpr double plot = width - label_width - text_width;
 
-// Of walks.
+// Sizes of walks.
 constexpr double lane_head = 70, lane_height = 30, lane_room = 42;
 
 void open_svg(std::ostream& out, double height, std::string const& title)
@@ -59,7 +59,7 @@ void write_legend(std::ostream& out, chart const& of, double y)
     }
 }
 
-// What a session is at, from the step where it begins to the one where it ends.
+// The state of a session between two steps.
 struct span {
     prompt where;
     std::size_t from;

@@ -12,7 +12,7 @@
 namespace pgtally::lab {
 namespace {
 
-// In characters: bytes that do not continue one.
+// In characters: counts bytes that do not continue a character.
 std::size_t width_of(std::string const& text)
 {
     auto const begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };

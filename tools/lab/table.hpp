@@ -17,30 +17,30 @@ enum class align {
 };
 
 struct column {
-    std::string heading{};  ///< for people
+    std::string heading{};  ///< in text
     std::string key{};      ///< in JSON
     align side = align::left;
 };
 
-/// A value for programs, and the text that people read. Text is UTF-8, of any number of lines.
+/// A value for JSON and its text, in UTF-8 with any number of lines.
 struct cell {
     boost::json::value value{};
     std::string text{};
 };
 
-/// Rows of cells under columns: aligned text, or JSON.
+/// Rows of cells under columns, as aligned text or JSON.
 class table {
 public:
     explicit table(std::vector<column> columns);
 
-    /// Throws std::invalid_argument unless there is one cell for each column.
+    /// Throws std::invalid_argument unless there is one cell per column.
     void add(std::vector<cell> row);
 
-    /// Columns as wide as their widest cell, two blanks between them, a rule under the headings; no blanks at the ends
-    /// of lines.
+    /// Prints columns as wide as their widest cell, with two blanks between them, a rule under the headings, and
+    /// no trailing blanks.
     void print(std::ostream& out) const;
 
-    /// An object for each row.
+    /// One object per row.
     [[nodiscard]] boost::json::array to_json() const;
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
@@ -54,7 +54,7 @@ private:
 
 [[nodiscard]] cell words(std::string text);
 [[nodiscard]] cell number(std::int64_t value);              ///< 12345 is "12,345"
-[[nodiscard]] cell decimal(double value, unsigned places);  ///< in JSON rounded likewise
+[[nodiscard]] cell decimal(double value, unsigned places);  ///< JSON has the same rounding
 [[nodiscard]] cell yes_or_no(bool value);
 [[nodiscard]] cell nothing();  ///< "-", and null
 

@@ -7,7 +7,7 @@
 
 namespace pgtally::lab {
 
-/// Has schema tally installed where there is none, and says so on stderr. Throws refused, db::error.
+/// Installs schema tally if there is none, and says so on stderr. Throws refused, db::error.
 asio::awaitable<void> have_schema_tally(laboratory& lab, progress& shown);
 
 }  // namespace pgtally::lab

@@ -8,7 +8,7 @@
 namespace pgtally::lab {
 namespace {
 
-// A number, so that it may stand in the statement, as at a prompt.
+// The number is part of the text, as at a prompt.
 std::string update_of(std::int64_t messageid)
 {
     return "update message set rts = rts + 1 where messageid = " + std::to_string(messageid) +

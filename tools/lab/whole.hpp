@@ -10,31 +10,31 @@
 
 namespace pgtally::lab {
 
-/// A line of what it ran on.
+/// One fact about the machine or the server.
 struct fact {
     std::string key{};   ///< in JSON
-    std::string name{};  ///< for people
+    std::string name{};  ///< in text
     cell value{};
 };
 
-/// All experiments, and what they ran on.
+/// All experiments, and where they ran.
 struct whole {
     std::string begun{};          ///< "2026-11-22 23:16 UTC"
-    std::vector<fact> machine{};  ///< the one that the lab runs on
+    std::vector<fact> machine{};  ///< the machine of the lab
     std::vector<fact> server{};
     std::vector<report> reports{};
 
-    /// An experiment, or more, did not come to its end.
+    /// True if at least one experiment failed.
     [[nodiscard]] bool failed() const;
 };
 
 void print_text(std::ostream& out, whole const& found);
 
-/// `experiment` is "all"; `begun`, `machine`, `server`, and `experiments` as to_json(report) has them.
+/// `experiment` is "all"; also `begun`, `machine`, `server`, and `experiments` as to_json(report) returns them.
 [[nodiscard]] boost::json::object to_json(whole const& found);
 
-/// One page that needs nothing else: no script, no address that a browser would ask. Tables, drawings, text; in the
-/// colours that the reader's system prefers, light or dark.
+/// Writes one self-contained page, without scripts and without network access: tables, drawings, text, light or
+/// dark as the system's preference is.
 void write_html(std::ostream& out, whole const& found);
 
 }  // namespace pgtally::lab

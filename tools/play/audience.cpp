@@ -22,7 +22,7 @@ audience::audience(std::uint64_t seed, audience_habits habits)
 {
 }
 
-// The distributions of the standard library differ from one to the other: a seed would not repeat a run.
+// The distributions of the standard library differ between implementations, so a seed would not repeat a run.
 double audience::draw()
 {
     return static_cast<double>(random_() >> 11U) * 0x1p-53;
@@ -63,7 +63,7 @@ act audience::next()
 
 void audience::failed(act const& what)
 {
-    // The oldest of its kind goes, so that what remains is younger than it was, not older.
+    // Removes the oldest one of its kind. So the remaining ones look younger than they are, never older.
     if (auto const found = std::find(young_.begin(), young_.end(), what); found != young_.end()) {
         young_.erase(found);
         return;

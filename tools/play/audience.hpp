@@ -13,43 +13,45 @@ namespace pgtally::play {
 enum class action {
     rt,      ///< a retweet
     fav,     ///< a like
-    de_rt,   ///< a retweet is taken back
-    de_fav,  ///< a like is taken back
+    de_rt,   ///< takes a retweet back
+    de_fav,  ///< takes a like back
 };
 
-/// As tweet.action_t has it.
+/// Its label in tweet.action_t.
 [[nodiscard]] char const* name_of(action what) noexcept;
 
 struct act {
-    std::size_t message = 0;  ///< its place among those said so far, from 0
+    std::size_t message = 0;  ///< the index of the message among those posted so far
     action what = action::fav;
 
     bool operator==(act const&) const = default;
 };
 
 struct audience_habits {
-    double exponent = 1.07;   ///< of Zipf's law; >= 0
-    double likes = 0.7;       ///< of the acts, the others are retweets; 0 to 1
-    double take_backs = 0.1;  ///< of the acts, where there is something to take back; 0 to 1
-    /// Only what is older than so many acts is taken back. Whoever has no more of them under way so knows
-    /// that it happened.
+    double exponent = 1.07;   ///< exponent of Zipf's law; >= 0
+    double likes = 0.7;       ///< the share of acts that are about likes; the others are about retweets; 0 to 1
+    double take_backs = 0.1;  ///< the share of acts that take one back, if possible; 0 to 1
+    /// An act is taken back only after this many later acts. If at most this many acts are in progress, it has
+    /// certainly happened by then.
     std::size_t age = 32;
 };
 
-/// Who likes and retweets what: a list without end that depends on nothing but the seed, what was heard
-/// between which acts, and failed(). Popularity has nothing to do with a message's place in the play. Of a
-/// message no more is taken back than this audience gave. Pure.
+/// Decides who likes and retweets what: an endless list of acts that depends only on the seed, on when messages
+/// were posted, and on failed(). The popularity of a message does not depend on its position in the play. No more
+/// is taken back of a message than this audience gave. A pure class.
 class audience {
 public:
     explicit audience(std::uint64_t seed, audience_habits habits = audience_habits());
 
-    /// One more message was said.
+    /// One more message was posted.
     void hear();
 
-    /// The next act. Some message must have been said.
+    /// Returns the next act.
+    ///
+    /// *Preconditions*: a message was posted.
     [[nodiscard]] act next();
 
-    /// It may not have happened, so it will not be taken back. To be told before there are `age` more.
+    /// The act may not have happened, so it is not taken back. Call it before `age` more acts.
     void failed(act const& what);
 
     [[nodiscard]] std::size_t heard() const noexcept { return given_.size(); }
@@ -67,7 +69,7 @@ private:
     std::mt19937_64 random_;
     zipf popularity_;
     std::vector<std::size_t> order_{};  // messages, the most popular first
-    std::vector<gifts> given_{};        // that can be taken back, by message
+    std::vector<gifts> given_{};        // acts that can be taken back, per message
     std::deque<act> young_{};           // the last `age` acts
 };
 

@@ -1,4 +1,5 @@
-// pgtally-play: lets the people of a play tweet their lines, and others like them. For the demo, the tests and the lab.
+// pgtally-play: posts the speeches of a play as messages, which an audience likes and retweets. For the demo, the
+// tests and the lab.
 
 #include "load.hpp"
 #include "options.hpp"
@@ -34,7 +35,7 @@ namespace asio = boost::asio;
 
 std::string read_file(std::string const& path)
 {
-    // A folder can be opened, and then not be read.
+    // A folder can be opened but not read.
     if (std::filesystem::is_directory(path))
         throw std::system_error(std::make_error_code(std::errc::is_a_directory), path);
     std::ifstream file(path, std::ios::binary);
@@ -58,7 +59,7 @@ db::config database_of(play::request const& asked)
     return settings;
 }
 
-// Lines that take each other's place, where somebody watches.
+// A line on a terminal that is overwritten.
 void show(std::string const& line)
 {
     if (isatty(STDERR_FILENO) == 1) std::cerr << "\r\033[K" << line << std::flush;
@@ -139,7 +140,7 @@ int perform(play::request const& asked)
     asio::io_context context{1};
     play::performance performance(context.get_executor(), read_play(asked), std::move(settings));
 
-    // The first ends it well; the second, as the system does.
+    // The first signal ends it in an orderly way; the second one has its default effect.
     asio::signal_set signals(context, SIGINT, SIGTERM);
     signals.async_wait([&](boost::system::error_code cancelled, int) {
         if (cancelled) return;
@@ -172,7 +173,7 @@ int run(play::request const& asked)
 
 int main(int argc, char** argv)
 {
-    std::signal(SIGPIPE, SIG_IGN);  // TLS writes by itself
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets itself
     play::request asked;
     try {
         asked = play::read_request({argv + 1, argv + argc});

@@ -45,7 +45,7 @@ std::string dsn_from_environment()
     return {};
 }
 
-// Program_options would take "-1" for a great number.
+// Program_options would read "-1" as a large number.
 std::uint64_t read_number(options::variables_map const& given, char const* name)
 {
     auto const& text = given[name].as<std::string>();

@@ -11,13 +11,13 @@ namespace pgtally::play {
 enum class command {
     load,
     perform,
-    help,  ///< it is in `text`
+    help,  ///< the help is in `text`
 };
 
 struct request {
     command what = command::help;
     std::string text{};
-    std::string file{};  ///< empty: the play that the program carries
+    std::string file{};  ///< empty: the play inside the program
     std::string dsn{};
     double rate = 10;
     std::size_t per_speech = 10;
@@ -26,8 +26,8 @@ struct request {
     bool encore = false;
 };
 
-/// What the command line asks for; the database also by the environment. Throws
-/// boost::program_options::error, whose text says what is wrong.
+/// Reads the command line, and the database also from the environment. Throws boost::program_options::error,
+/// whose text says what is wrong.
 [[nodiscard]] request read_request(std::vector<std::string> const& words);
 
 /// One line.

@@ -4,7 +4,7 @@
 
 namespace pgtally::play {
 
-/// schema/tweet/play.xml, put into the program when it is built.
+/// schema/tweet/play.xml, compiled into the program.
 [[nodiscard]] std::string_view own_play();
 
 }  // namespace pgtally::play

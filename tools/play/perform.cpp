@@ -19,7 +19,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// $3 is the how-manieth of these words by this user it is to be.
+// $3: the message is the user's n-th one with this text.
 constexpr char const* say_sql = R"(
   with there as (
     select messageid
@@ -36,7 +36,7 @@ constexpr char const* say_sql = R"(
 
 constexpr char const* act_sql = "insert into tweet.activity (messageid, action) values ($1, $2)";
 
-// What trying again does not cure. A lock that others hold, as a load does, and a deadlock it does.
+// True if a retry does not help. A retry does help with locks of others, such as a load's, and with deadlocks.
 bool hopeless(db::error const& failure)
 {
     if (failure.state().is("55P03") || failure.state().is("40P01")) return false;
@@ -58,7 +58,7 @@ db::pool_config speakers_of(performance_config const& settings)
     db::pool_config speakers;
     speakers.connection = settings.connection;
     speakers.connection.query_timeout = std::chrono::seconds{30};
-    speakers.connection.on_connect.emplace_back("set lock_timeout = '1s'");  // so that stop() is not kept waiting
+    speakers.connection.on_connect.emplace_back("set lock_timeout = '1s'");  // so that stop() is not delayed
     speakers.max_connections = 1;
     return speakers;
 }
@@ -98,21 +98,21 @@ struct performance_stage {
     programme plan;
     pace beat;
 
-    std::vector<part> parts{};             // whose the lines are
-    std::vector<std::int64_t> messages{};  // the crowd's, by their places
+    std::vector<part> parts{};             // the speaker of each line
+    std::vector<std::int64_t> messages{};  // the audience's messages, by index
     std::size_t next_speech = 0;
     std::size_t next_line = 0;
-    std::size_t under_way = 0;  // acts
+    std::size_t under_way = 0;  // acts in progress
     std::size_t refused_in_a_row = 0;
     bool stopping = false;
-    std::exception_ptr fault{};  // of what nobody awaits
+    std::exception_ptr fault{};  // of coroutines that are not awaited
     performance_report report{};
 
     asio::steady_timer due;
-    asio::steady_timer changed;  // under_way, or stopping
+    asio::steady_timer changed;  // under_way or stopping changed
     db::connection opening;
     db::pool speakers;
-    db::session listeners;  // on one connection: nothing is taken back before it is there
+    db::session listeners;  // on one connection, so an act is stored before it is taken back
 
     void stop() noexcept
     {
@@ -128,7 +128,7 @@ namespace {
 
 using stage_ptr = std::shared_ptr<performance_stage>;
 
-// Wakes early when it is stopped.
+// Returns early if it is stopped.
 asio::awaitable<void> wait_until(stage_ptr stage, clock::time_point when)
 {
     if (stage->stopping || clock::now() >= when) co_return;
@@ -137,7 +137,7 @@ asio::awaitable<void> wait_until(stage_ptr stage, clock::time_point when)
     co_await stage->due.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }
 
-// Until no more acts than that are under way.
+// Waits until at most that many acts are in progress.
 asio::awaitable<void> wait_for_answers(stage_ptr stage, std::size_t most, clock::time_point when)
 {
     while (stage->under_way > most && clock::now() < when) {
@@ -180,7 +180,7 @@ asio::awaitable<std::vector<said>> send_speech(stage_ptr stage)
     co_return co_await stage->speakers.in_transaction(options, body);
 }
 
-// As often as it takes: what may have been sent before is found, and not sent again.
+// Repeats until it succeeds. A speech that may have been sent before is found and not sent again.
 asio::awaitable<void> say(stage_ptr stage)
 {
     std::vector<said> all;
@@ -272,7 +272,7 @@ asio::awaitable<performance_report> perform(stage_ptr stage)
         asio::co_spawn(stage->executor, stage->listeners.run(), ended);
         co_await play(stage);
     } catch (db::error const& why) {
-        // The connection of open() is closed by stop().
+        // stop() closes the connection of open().
         if (!stage->stopping || why.code() != db::errc::closed) failure = std::current_exception();
     }
     co_await wait_for_answers(stage, 0, clock::now() + stage->settings.farewell);

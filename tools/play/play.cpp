@@ -13,7 +13,7 @@ std::size_t line_at(std::string_view text, std::size_t offset)
     return 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
 }
 
-// Where the first sequence begins that is not UTF-8; npos: nowhere. pugixml does not look.
+// The position of the first byte sequence that is not UTF-8; npos: none. pugixml does not check.
 std::size_t find_invalid_utf8(std::string_view text)
 {
     auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
@@ -38,7 +38,7 @@ std::size_t find_invalid_utf8(std::string_view text)
     return std::string_view::npos;
 }
 
-// The text of an element with each run of white space as one blank, and none at the ends.
+// Appends the text of an element, with runs of white space folded into one blank and trimmed.
 void append_text(pugi::xml_node node, std::string& out)
 {
     for (auto const child : node.children()) {

@@ -8,18 +8,18 @@
 namespace pgtally::play {
 
 enum class step {
-    speech,  ///< the next speech is said
-    act,     ///< somebody likes, retweets, or takes back
+    speech,  ///< post the next speech
+    act,     ///< a like, a retweet, or taking one back
     end,
 };
 
 enum class until {
     play_ends,  ///< and the acts that follow the last speech
-    acts,       ///< there were so many, wherever the play is: it may end sooner, and the acts go on
-    stopped,    ///< by somebody else
+    acts,       ///< after a number of acts; the play may end sooner, and the acts continue
+    stopped,    ///< only by a stop
 };
 
-/// What follows what: a speech, so many acts, the next speech. Pure.
+/// The order of steps: a speech, then a number of acts, then the next speech. A pure class.
 class programme {
 public:
     programme(std::size_t speeches, std::size_t per_speech, until end, std::uint64_t acts)
@@ -42,7 +42,7 @@ public:
     }
 
 private:
-    std::size_t speeches_;  // to come
+    std::size_t speeches_;  // not posted yet
     std::size_t per_speech_;
     std::size_t pending_ = 0;  // acts before the next speech
     until end_;
@@ -50,20 +50,20 @@ private:
     std::uint64_t done_ = 0;
 };
 
-/// When what is due: so many steps per second. Who is late makes up for it, but for what is older than
-/// `patience`. Pure.
+/// When steps are due, at a fixed rate. Catches up when late, but not with steps older than `patience`. A pure
+/// class.
 class pace {
 public:
     using clock = std::chrono::steady_clock;
 
-    /// rate > 0, per second.
+    /// *Preconditions*: rate > 0, per second.
     explicit pace(double rate, clock::duration patience = std::chrono::seconds{1})
         : interval_(std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(1 / rate)))
         , patience_(patience)
     {
     }
 
-    /// When the next step is due; the first at once.
+    /// When the next step is due; the first one is due at once.
     [[nodiscard]] clock::time_point next(clock::time_point now)
     {
         due_ = begun_ ? std::max(due_ + interval_, now - patience_) : now;

@@ -64,7 +64,7 @@ std::vector<line> lines_of(std::vector<speech> const& speeches)
 db::asio::awaitable<std::vector<std::string>> rehearse(db::connection& conn, std::vector<line> const& lines,
                                                        copy_progress progress)
 {
-    // Nobody else may send between our look and our insert.
+    // No other program may post between the lookup and the insert.
     co_await conn.query(lock_sql);
     co_await conn.query(stage_sql);
     auto copy = co_await conn.copy_in("copy said from stdin (format binary)");

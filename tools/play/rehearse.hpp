@@ -11,7 +11,7 @@
 
 namespace pgtally::play {
 
-/// What becomes one message.
+/// The text of one message.
 struct line {
     std::string speaker{};
     std::string words{};
@@ -20,21 +20,24 @@ struct line {
 /// In order. A speech of two speakers is two lines.
 [[nodiscard]] std::vector<line> lines_of(std::vector<speech> const& speeches);
 
-/// Bytes sent so far, and all there are.
+/// Called with the bytes sent so far and in total.
 using copy_progress = std::function<void(std::size_t done, std::size_t all)>;
 
-/// Sends the lines to the database by COPY and finds out whose they are; who is nobody yet becomes a user, and
-/// is in what this gives. Within a transaction of `conn`, which must outlive this, as must `lines`. Leaves
-/// there, until it ends,
-///  - a lock: nobody else sends messages or makes users. Acting on messages goes on.
-///  - a temporary table, line (n, userid, words, nth): the lines from 1, and the how-manieth of these words
-///    by this user each is. A message is known by that: what is there so often already was sent.
+/// Sends the lines to the database with COPY and finds their users. Creates a user for each unknown speaker and
+/// returns those. Runs in a transaction of `conn`. Until that ends, it leaves
+///  - a lock: no other program posts messages or creates users; acts on messages continue.
+///  - a temporary table, line (n, userid, words, nth): the lines, counted from 1, and the number of each text
+///    among the equal texts of its user. A message is identified by that: one that exists was posted before.
 ///
-/// Speakers are users by uname, else by nickname, whatever the case. Throws db::error.
+/// Speakers match users by uname, else by nickname, ignoring case.
+///
+/// *Lifetime*: `conn` and `lines` outlive the coroutine.
+///
+/// *Errors*: db::error.
 db::asio::awaitable<std::vector<std::string>> rehearse(db::connection& conn, std::vector<line> const& lines,
                                                        copy_progress progress);
 
-/// The lock of rehearse(), for what comes later.
+/// The lock of rehearse(), for later statements.
 inline constexpr char const* lock_sql = "lock table tweet.users, tweet.message in share row exclusive mode";
 
 }  // namespace pgtally::play

@@ -7,15 +7,16 @@
 
 namespace pgtally::play {
 
-/// Zipf's law: the one of rank r, from 1, is chosen in proportion to r^-exponent. The number of ranks may
-/// differ from draw to draw. Pure: chance comes from outside.
+/// Zipf's law: rank r, counted from 1, is chosen in proportion to r^-exponent. The number of ranks may differ
+/// between draws. A pure class: the caller supplies the random numbers.
 class zipf {
 public:
-    /// exponent >= 0; 0: all alike. 1 is Zipf's own.
+    /// *Preconditions*: exponent >= 0. With 0 all ranks are equal; 1 is Zipf's original law.
     explicit zipf(double exponent) : exponent_(exponent) {}
 
-    /// A place below `ranks`, 0 being the most popular, from a number that is drawn evenly from [0, 1).
-    /// ranks >= 1.
+    /// Returns an index below `ranks`, 0 being the most popular, for a number drawn evenly from [0, 1).
+    ///
+    /// *Preconditions*: ranks >= 1.
     [[nodiscard]] std::size_t place(double drawn, std::size_t ranks)
     {
         while (sums_.size() < ranks) {

@@ -2,7 +2,7 @@
 
 namespace pgtally::lab {
 
-// Not the channel of the article, which a service of it may listen to.
+// Not the article's channel, because a service of the article may listen to it.
 strategy const notify_row{
     .name = "notify-row",
     .says =

@@ -2,7 +2,7 @@
 
 namespace pgtally::lab {
 
-// Update, then insert, as the article's first trigger: its race comes once a day.
+// Update, then insert, as in the article's first trigger: its race occurs once a day.
 strategy const trigger_daily{
     .name = "trigger-daily",
     .says =

@@ -2,7 +2,7 @@
 
 namespace pgtally::lab {
 
-// Each turn of the loop with an exception handler is a subtransaction.
+// Each iteration of the loop with an exception handler is a subtransaction.
 strategy const trigger_loop{
     .name = "trigger-loop",
     .says =

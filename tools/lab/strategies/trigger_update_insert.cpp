@@ -2,7 +2,7 @@
 
 namespace pgtally::lab {
 
-// The primary key is what turns the race into an error; without it there would be two rows for a message.
+// The primary key turns the race into an error; without it there would be two rows for a message.
 strategy const trigger_update_insert{
     .name = "trigger-update-insert",
     .says =
