@@ -70,7 +70,7 @@ def test_play_that_was_loaded_is_not_sent_again(stage, messages, tmp_path):
     file = write_play(tmp_path / "play.xml", speech("MOTH", "And I."), speech("MOTH", "And I."), speech("STRANGER", "x"))
     play("load", file, "--dsn", stage.dsn)
     before = messages()
-    assert "3 speeches, 3 messages: 0 sent, 3 were there" in play("perform", file, *FAST, "--dsn", stage.dsn)
+    assert "3 speeches, 3 messages: 0 sent, 3 existed" in play("perform", file, *FAST, "--dsn", stage.dsn)
     assert messages() == before
     assert len(acts(stage)) == 30
 
