@@ -1,4 +1,4 @@
-"""`pgtally-play load`: who says what, once."""
+"""`pgtally-play load`: each speech is posted once, by its speaker."""
 
 import os
 import pathlib

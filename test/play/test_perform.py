@@ -1,4 +1,4 @@
-"""`pgtally-play perform`: what it prints is what is there, and the tallies count exactly that."""
+"""`pgtally-play perform`: its output equals the tables, and the tallies count exactly those."""
 
 import collections
 import re
@@ -124,7 +124,7 @@ def test_speech_waits_for_a_lock_and_is_said_then(stage, messages, ends):
             other.execute("lock table tweet.message in share mode")
             waiting = "select pid, waitstart from pg_locks where not granted and waitstart is not null"
             seen = set()
-            while len(seen) < 2:  # it gave up once, and came again
+            while len(seen) < 2:  # it gave up once and retried
                 seen.update(stage.sql.execute(waiting).fetchall())
                 assert running.poll() is None
             if ends == "by a signal":
