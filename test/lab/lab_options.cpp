@@ -70,9 +70,10 @@ BOOST_AUTO_TEST_CASE(isolation_is_a_load_or_a_walk)
 {
     BOOST_TEST(std::get<isolation_options>(read({"isolation", "--attempts", "5"}).what).attempts == 5U);
     BOOST_TEST(std::get<walk_options>(read({"isolation", "--walk", "--message", "9"}).what).message == 9);
-    BOOST_TEST(complaint({"isolation", "--walk", "--workers", "2"}) == "--workers is not for isolation --walk");
-    BOOST_TEST(complaint({"isolation", "--spread", "2"}) == "--spread is not for isolation");
-    BOOST_TEST(complaint({"concurrency", "--walk"}) == "--walk is not for concurrency");
+    BOOST_TEST(complaint({"isolation", "--walk", "--workers", "2"}) ==
+               "--workers is not an option of isolation --walk");
+    BOOST_TEST(complaint({"isolation", "--spread", "2"}) == "--spread is not an option of isolation");
+    BOOST_TEST(complaint({"concurrency", "--walk"}) == "--walk is not an option of concurrency");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(reading_out_of_range_is_refused)
                "--program starts a server, --url names one that runs: one of the two");
     BOOST_TEST(complaint({"reading", "--way", "x"}) ==
                "--way takes one of view, materialized-view, summary-table, pgtally-http, pgtally-embedded");
-    BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not for reading");
+    BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not an option of reading");
 }
 
 BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
@@ -146,18 +147,19 @@ BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
     BOOST_TEST(std::get<walk_options>(chosen.experiments[2]).message == 6);
     BOOST_TEST(std::get<reading_options>(chosen.experiments[3]).readers == 5U);
     BOOST_TEST(std::get<anomalies_options>(chosen.experiments[4]).message == 6);
-    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not for all");
+    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not an option of all");
     BOOST_TEST(complaint({"all", "--report", ""}) == "--report takes the name of a file");
-    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not for reading");
-    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not for anomalies");
+    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not an option of reading");
+    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not an option of anomalies");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
 {
-    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation, reading, anomalies or all");
-    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({}) == "a command is missing: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({"dance"}) ==
+               "unknown command; the commands are concurrency, isolation, reading, anomalies or all");
     BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
-    BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
+    BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is not an option");
 }
 
 BOOST_AUTO_TEST_CASE(complaints_hold_no_connection_string)

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that knows where messages begin: what goes by can be dropped, cut at or held up."""
+"""A proxy in front of PostgreSQL that recognises messages: it can drop them, cut at them or hold them back."""
 
 import contextlib
 import socket
@@ -28,12 +28,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def dsn(self, of):
-        """The same as `of`, this way; in the clear, so that messages can be seen."""
+        """The DSN `of` through this proxy, without encryption, so that messages can be read."""
         words = [word for word in of.split() if not word.startswith(("port=", "host="))]
         return " ".join([*words, "host=127.0.0.1", f"port={self.port}", "sslmode=disable", "gssencmode=disable"])
 
     def stall(self):
-        """Nothing passes any more; nothing is closed."""
+        """Forwards nothing from now on, and closes nothing."""
         self.flowing.clear()
 
     def pass_on(self):
@@ -48,7 +48,7 @@ class Proxy:
 
     def close(self):
         with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         self.socket.close()
         self.flowing.set()
         self.cut()
@@ -89,7 +89,7 @@ class Proxy:
                 if verdict == "cut after":
                     return self._reset(pair)
                 first = False
-        for each in pair:  # an end is an end for both
+        for each in pair:  # the end of one side ends both
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         return None
@@ -100,5 +100,5 @@ class Proxy:
             with contextlib.suppress(OSError):
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RD)  # wakes who reads
+                each.shutdown(socket.SHUT_RD)  # wakes the reading thread
             each.close()
