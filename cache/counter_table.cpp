@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t unused_revision = ~std::uint64_t{0};
 constexpr std::size_t min_index_size = 16;
 
-// The finalizer of MurmurHash3: every bit of the input moves every bit of the output.
+// The finalizer of MurmurHash3: each bit of the input affects each bit of the output.
 constexpr std::uint64_t mix(std::uint64_t x) noexcept
 {
     x ^= x >> 33;
@@ -25,7 +25,7 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept
     return x ^ (x >> 33);
 }
 
-// A text key is one block: its length in two bytes, then the text.
+// A text key is one block: two bytes with its length, then the text.
 std::string_view text_of(std::uint64_t word) noexcept
 {
     auto const* block = reinterpret_cast<char const*>(static_cast<std::uintptr_t>(word));
@@ -60,9 +60,21 @@ counter_table::~counter_table()
     free_all_keys();
 }
 
-counter_table::counter_table(counter_table&& other) noexcept : counter_table{other.kind_, other.width_}
+// It must not allocate, so it leaves `other` without an index.
+counter_table::counter_table(counter_table&& other) noexcept
+    : kind_{other.kind_}
+    , width_{other.width_}
+    , chunks_{std::move(other.chunks_)}
+    , index_{std::move(other.index_)}
+    , sums_{std::move(other.sums_)}
+    , newest_{std::exchange(other.newest_, none)}
+    , oldest_{std::exchange(other.oldest_, none)}
+    , end_{std::exchange(other.end_, 0)}
+    , free_{std::exchange(other.free_, none)}
+    , rows_{std::exchange(other.rows_, 0)}
+    , nonzero_{std::exchange(other.nonzero_, 0)}
+    , text_bytes_{std::exchange(other.text_bytes_, 0)}
 {
-    *this = std::move(other);
 }
 
 counter_table& counter_table::operator=(counter_table&& other) noexcept
@@ -104,7 +116,7 @@ bool counter_table::equals(slot s, key const& k) const noexcept
     return is_number(kind_) ? stored == static_cast<word>(k.number) : text_of(stored) == k.text;
 }
 
-// The place in the index where `k` is, or where it would be put.
+// The place in the index of the slot of `k`, or the place where that slot belongs.
 std::size_t counter_table::probe(key const& k) const noexcept
 {
     std::size_t const mask = index_.size() - 1;
@@ -126,9 +138,11 @@ counter_table::slot counter_table::find_or_add(key const& k)
         grow_index();
         place = probe(k);
     }
+    reserve_slot();
+    word const stored = make_key(k);  // the last step that can throw
     slot const s = take_slot();
     word* const words = row(s);
-    words[0] = make_key(k);
+    words[0] = stored;
     words[1] = 0;
     std::fill_n(words + header_words, width_, word{0});
     index_[place] = s;
@@ -145,17 +159,18 @@ void counter_table::grow_index()
     }
 }
 
-counter_table::slot counter_table::take_slot()
+void counter_table::reserve_slot()
 {
-    if (free_ != none) {
-        slot const s = free_;
-        free_ = low(row(s)[2]);
-        return s;
-    }
-    if (end_ == chunks_.size() * rows_per_chunk) {
-        chunks_.push_back(std::make_unique_for_overwrite<word[]>(rows_per_chunk * (header_words + width_)));
-    }
-    return end_++;
+    if (free_ != none || end_ < chunks_.size() * rows_per_chunk) return;
+    chunks_.push_back(std::make_unique_for_overwrite<word[]>(rows_per_chunk * (header_words + width_)));
+}
+
+counter_table::slot counter_table::take_slot() noexcept
+{
+    if (free_ == none) return end_++;
+    slot const s = free_;
+    free_ = low(row(s)[2]);
+    return s;
 }
 
 counter_table::word counter_table::make_key(key const& k)
@@ -187,7 +202,8 @@ void counter_table::erase(slot s) noexcept
 {
     std::size_t const mask = index_.size() - 1;
     std::size_t hole = probe(key_of(s));
-    // Backward shift: what was pushed past the hole by it moves into it, so that no probe ends too early.
+    // Backward shift deletion: an entry that a collision pushed past the hole moves into it, so that no probe stops at
+    // the hole too early.
     for (std::size_t next = (hole + 1) & mask; index_[next] != none; next = (next + 1) & mask) {
         std::size_t const home = hash(key_of(index_[next])) & mask;
         if (((next - home) & mask) >= ((next - hole) & mask)) {
@@ -273,7 +289,7 @@ void counter_table::touch(slot s, std::uint64_t revision) noexcept
     link_newest(s);
 }
 
-// A row's links: the low half names the older neighbour, the high half the newer one.
+// A row's links are one word: the low half is the slot of the next older row, the high half that of the next newer one.
 counter_table::slot counter_table::older(slot s) const noexcept
 {
     return low(row(s)[2]);

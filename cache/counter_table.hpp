@@ -2,16 +2,26 @@
 
 // The counters of one tally, in memory.
 //
-// Model: rows of 64-bit words live in chunks that never move, so that a row's number, its slot, stays good until the
-// row is erased. A row is the key (eight bytes: the number itself, or a pointer to a text), the revision at which it
-// last changed, two links, and the counters. The links keep all rows in the order of their last change, so that "what
-// changed since revision R" costs as many steps as there are answers. An index of slots, open addressing with linear
-// probing, finds a row by its key.
+// Model: a row is a few 64-bit words: the key, the revision of its last change, two links, and the counters. The key is
+// a number, or a pointer to a text. Rows stand in chunks that never move, so that a row's number, its slot, is valid
+// until the row is erased. The links order all rows by their last change: a walk from the newest row to a revision takes
+// as many steps as rows changed since. An index of slots (open addressing, linear probing) finds a row by its key.
 //
-// Guarantees: with two counters and bigint keys a row takes at most 64 bytes, the index and the slack of both included.
-// Sums over all keys are kept with every change. Arithmetic wraps around, so that sums commute whatever comes between.
+// Guarantees: with a bigint key and two counters, a row takes at most 64 bytes, its share of the index and of unused
+// space included. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
+// commute.
 //
-// Not promised: anything across threads. A key that is 0 keeps its row until somebody erases it.
+// Not promised: a row whose counters are all 0 is not removed; the caller erases it.
+//
+// Lifetime: a table that was moved from can only be destroyed or assigned to.
+//
+// Threads: one.
+//
+// Errors: only `find_or_add`, `append_key` and the constructor allocate; they throw std::bad_alloc. If `find_or_add`
+// throws, the table is unchanged.
+//
+// Preconditions: a slot passed to a function is one of a row (`used`). A key is of the table's kind (`parse_key`), and
+// not longer than `max_key_bytes`.
 
 #include <pgtally/cache/key.hpp>
 
@@ -24,7 +34,7 @@
 
 namespace pgtally::cache {
 
-// A sum over all keys: one counter of one key fits 64 bits, their sum need not.
+// A sum over all keys. A counter of one key fits 64 bits; the sum of many may not.
 __extension__ using wide_sum = __int128;
 
 class counter_table {
@@ -32,7 +42,7 @@ public:
     using slot = std::uint32_t;
     static constexpr slot none = 0xffffffff;
 
-    // `width` counters per key, 1 to 64.
+    // A table without rows; `width` counters a key, 1 to 64.
     counter_table(key_kind kind, std::size_t width);
     ~counter_table();
     counter_table(counter_table&&) noexcept;
@@ -41,45 +51,51 @@ public:
     key_kind kind() const noexcept { return kind_; }
     std::size_t width() const noexcept { return width_; }
 
-    // The row of `k`, or `none`.
+    // The slot of the row of `k`, or `none`.
     slot find(key const& k) const noexcept;
 
-    // The row of `k`; a new one has all counters 0, revision 0, and is the oldest: it has not changed yet.
+    // The slot of the row of `k`. If there was none, the new row has counters 0 and revision 0, and is the oldest one,
+    // because it has not changed yet.
     slot find_or_add(key const& k);
 
+    // Removes a row. A later `find_or_add` may reuse its slot.
     void erase(slot s) noexcept;
 
+    // A row's counters, in the definition's order. The view is valid until the row is erased.
     std::span<std::int64_t const> counters(slot s) const noexcept;
     bool is_zero(slot s) const noexcept;
 
-    // Adds to, or replaces, a row's counters. Answers whether they are other than before.
+    // Adds to a row's counters, or replaces them. Returns whether a counter has another value now.
     bool add(slot s, std::span<std::int64_t const> deltas) noexcept;
     bool assign(slot s, std::span<std::int64_t const> values) noexcept;
 
-    // The revision at which the row last changed. `touch` sets it and makes the row the one that changed last.
+    // The revision of a row's last change. `touch` sets it and makes the row the newest.
     std::uint64_t revision(slot s) const noexcept;
     void touch(slot s, std::uint64_t revision) noexcept;
 
-    // From the row that changed last to the one before it, until `none`.
+    // Rows in the order of their last change; `none` after the last one.
     slot newest() const noexcept { return newest_; }
     slot older(slot s) const noexcept;
     slot oldest() const noexcept { return oldest_; }
     slot newer(slot s) const noexcept;
 
-    // Slots are below `end()`; some may be unused.
+    // Every slot is below `end()`. Slots of erased rows are not used.
     slot end() const noexcept { return end_; }
     bool used(slot s) const noexcept;
 
-    // The key of a row, as `key` (its text good until the row is erased) and as text appended to `out`.
+    // The key of a row: as a `key`, whose text is valid until the row is erased, or as text that is appended to `out`.
     key key_of(slot s) const noexcept;
     void append_key(slot s, std::string& out) const;
 
+    // How many rows there are; rows with a counter that is not 0; rows whose counters are all 0.
     std::size_t rows() const noexcept { return rows_; }
     std::size_t nonzero() const noexcept { return nonzero_; }
     std::size_t zeros() const noexcept { return rows_ - nonzero_; }
+
+    // The sum over all keys, for each counter.
     std::span<wide_sum const> sums() const noexcept { return sums_; }
 
-    // All that the table holds, in bytes.
+    // The memory that the table uses, in bytes.
     std::size_t memory_bytes() const noexcept;
 
 private:
@@ -96,7 +112,8 @@ private:
     void link_newest(slot s) noexcept;
     void link_oldest(slot s) noexcept;
     void unlink(slot s) noexcept;
-    slot take_slot();
+    void reserve_slot();
+    slot take_slot() noexcept;
     word make_key(key const& k);
     void free_key(slot s) noexcept;
     void free_all_keys() noexcept;

@@ -14,8 +14,13 @@ struct definition {
     std::string key_type;               // the key expression's type as `format_type` prints it
     std::vector<std::string> counters;  // names, in the definition's order; 1 to 64
     std::vector<std::string> actions;   // names of the statements behind POST
-    std::string fingerprint;    // all that decides what the numbers mean, source, key, counters, filter, as text
-    std::string materialize{};  // the table that the counters are kept in, as SQL has its name; empty: none
+
+    // Everything that decides what the numbers mean and how their events travel, as text: source, key, counters,
+    // filter, transport.
+    std::string fingerprint;
+
+    std::string materialize{};         // the table that the counters are kept in, as SQL names it; empty: none
+    std::string transport = "notify";  // the name of the transport by which its events travel
 
     key_kind kind() const noexcept { return key_kind_of(key_type); }
 };

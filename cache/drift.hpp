@@ -1,6 +1,6 @@
 #pragma once
 
-// A key whose served counters were not the truth.
+// A key whose served counters differed from the truth.
 
 #include <cstdint>
 #include <string>
@@ -9,12 +9,12 @@
 namespace pgtally::cache {
 
 struct drift {
-    std::string key;                          // as text
-    std::vector<std::int64_t> served, truth;  // in the order of the definition's counters
+    std::string key;                          // its text
+    std::vector<std::int64_t> served, truth;  // in the definition's order
 };
 
-// The line of a log: `key "33" showed rts=5 favs=0, the truth is rts=2 favs=1`. What could break the line is escaped,
-// as in JSON.
+// A line of log: `key "33" showed rts=5 favs=0, the truth is rts=2 favs=1`. Control characters, quotes and backslashes of
+// the key are escaped as in JSON.
 std::string describe(drift const& what, std::vector<std::string> const& counters);
 
 }  // namespace pgtally::cache

@@ -13,8 +13,8 @@ namespace {
 namespace json = boost::json;
 using json_error = boost::system::error_code;
 
-// Receives the tokens of one payload. An event is flat but for "d", an array of arrays, so the place in the document is
-// the member's name and a depth.
+// Receives the tokens of one payload. Only the member "d" is nested (an array of arrays), so the member's name and a
+// depth are enough to know the place in the document.
 class handler {
 public:
     static constexpr std::size_t max_object_size = 16;
@@ -178,7 +178,7 @@ private:
 
     bool seen(member which) const noexcept { return (seen_ & (1U << static_cast<unsigned>(which))) != 0; }
 
-    // Whether the members make an event: a barrier alone, or exactly one kind with tally, transaction and n.
+    // Whether the members make an event: a barrier and nothing else, or one kind with a tally, a transaction and n.
     bool complete() const noexcept
     {
         constexpr auto bit = [](member which) { return 1U << static_cast<unsigned>(which); };

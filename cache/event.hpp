@@ -1,14 +1,18 @@
 #pragma once
 
-// Events: what a transaction of the source tells the replicas.
+// Events: the messages of the source's transactions to the replicas.
 //
-// Model: one payload, one event. Its JSON is decoded without a tree, into storage that the event owns and reuses, so
-// that a busy replica does not allocate per event.
+// Model: each payload is one event. `decode` parses its JSON without building a tree, into storage that the event owns
+// and reuses, so that a busy replica does not allocate for each event. The tally checks what depends on its definition:
+// whether the deltas fit its counters, and whether a key is of its type.
 //
-// Guarantees: any text at all decodes to an event or to an `event_error`; nothing throws but std::bad_alloc. What an
-// event means for a tally (do the deltas fit its counters, is the key of its type) is the tally's to judge.
+// Guarantees: every text decodes to an event or to an `event_error`.
 //
 // Not promised: that an event is genuine. Any role can send one.
+//
+// Threads: distinct objects may be used on any threads, one object on one at a time.
+//
+// Errors: only std::bad_alloc is thrown.
 
 #include <pgtally/cache/fence.hpp>
 
@@ -22,11 +26,11 @@ namespace pgtally::cache {
 
 struct event {
     enum class kind {
-        deltas,      // some keys' counters change
-        truncate,    // every counter is 0 from here on
-        reload,      // something changed that triggers do not see: load again
+        deltas,      // adds to the counters of some keys
+        truncate,    // sets every counter to 0
+        reload,      // the source changed in a way that triggers do not see: the tally must be loaded again
         definition,  // the tally was created, altered or dropped
-        barrier,     // a server's own, to see that it comes back
+        barrier,     // a server sent this event to itself, to see that it comes back
     };
 
     struct delta {
@@ -36,12 +40,12 @@ struct event {
     };
 
     kind what{};
-    std::string tally;    // its name; empty for a barrier
-    std::string barrier;  // the barrier's id
+    std::string tally;    // the tally's name; empty for a barrier
+    std::string barrier;  // the barrier's id; empty for other kinds
     xid transaction{};
-    std::uint64_t n = 0;
-    std::int64_t at_us = 0;  // when the statement ended, microseconds since 1970; 0 if not told
-    std::string text;
+    std::uint64_t n = 0;     // distinguishes events of one transaction that are equal otherwise
+    std::int64_t at_us = 0;  // the end of the statement, in microseconds since 1970; 0 if the payload has none
+    std::string text;        // the keys, one after the other
     std::vector<delta> deltas;
     std::vector<std::int64_t> values;
 
@@ -54,26 +58,29 @@ struct event {
         return std::span{values}.subspan(d.values_begin, d.values_size);
     }
 
-    // Bytes that it takes: for the limit of what is kept during a load.
+    // The memory that the event uses, in bytes: `limits::max_kept_bytes` counts it.
     std::size_t memory_bytes() const noexcept;
+
+    // Makes the event empty and keeps its storage.
     void clear() noexcept;
 };
 
-// Why a payload is no event. The words are the metric's `reason`.
+// Why a payload is no event. The metric `pgtally_events_dropped_total` has these words as its `reason`.
 enum class event_error {
-    none,
-    too_long,      // 8000 bytes or more: PostgreSQL carries no such payload
-    not_json,      // or not UTF-8, or nested deeper than an event is
-    wrong_shape,   // JSON, but not an object with an event's members and their types
-    wrong_number,  // a transaction id, n, time or delta out of range
+    none,          // it is one
+    too_long,      // it has 8000 bytes or more: PostgreSQL sends no such payload
+    not_json,      // it is not JSON, not UTF-8, or nested deeper than an event
+    wrong_shape,   // it is JSON, but not an object with the members of an event and their types
+    wrong_number,  // a transaction id, n, time or delta is out of range
 };
 
 std::string_view to_string(event_error value) noexcept;
 
-// The longest payload in bytes, exclusive: "In the default configuration it must be shorter than 8000 bytes" (NOTIFY).
+// A payload is shorter than this: "In the default configuration it must be shorter than 8000 bytes" (NOTIFY in the
+// PostgreSQL manual).
 inline constexpr std::size_t max_payload_bytes = 8000;
 
-// Decodes `payload` into `out`, whose former content is gone. `out` is only good if the answer is `none`.
+// Decodes `payload` into `out` and replaces its content. If the result is not `none`, the content is unspecified.
 event_error decode(std::string_view payload, event& out);
 
 }  // namespace pgtally::cache

@@ -1,5 +1,7 @@
 #include <pgtally/cache/event_dispatcher.hpp>
 
+#include <algorithm>
+
 namespace pgtally {
 
 cache::tally* event_dispatcher::find(std::string_view name) const noexcept
@@ -8,20 +10,35 @@ cache::tally* event_dispatcher::find(std::string_view name) const noexcept
     return at == tallies_->end() ? nullptr : at->second.get();
 }
 
-void event_dispatcher::opened()
+std::optional<std::size_t> event_dispatcher::transport_of(cache::tally const& tally) const noexcept
+{
+    auto const at = std::ranges::find(transports_, tally.definition().transport);
+    if (at == transports_.end()) return std::nullopt;
+    return static_cast<std::size_t>(at - transports_.begin());
+}
+
+bool event_dispatcher::follows(cache::tally const& tally, std::size_t transport) const noexcept
+{
+    return tally.definition().transport == transports_[transport];
+}
+
+void event_dispatcher::opened(std::size_t transport)
 {
     owner_->want_definitions();
-    // What was live until now has missed events, whether the loss was told (`lost`) or not (too many at once).
     for (auto const& [name, tally] : *tallies_) {
+        if (!follows(*tally, transport)) continue;
+        // A live tally has missed events, also if no loss was reported because too many events were waiting.
         if (tally->state() == cache::state::live) tally->lost("events may have been missed; loading again");
         owner_->give_up_load(name);
         owner_->want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
     }
 }
 
-void event_dispatcher::lost(std::string const& reason, bool permanent)
+void event_dispatcher::lost(std::size_t transport, std::string const& reason, bool permanent)
 {
-    for (auto const& [name, tally] : *tallies_) stop_following(name, *tally, reason, permanent);
+    for (auto const& [name, tally] : *tallies_) {
+        if (follows(*tally, transport)) stop_following(name, *tally, reason, permanent);
+    }
 }
 
 void event_dispatcher::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
@@ -32,19 +49,21 @@ void event_dispatcher::stop_following(std::string const& name, cache::tally& tal
     owner_->give_up_load(name);
 }
 
-void event_dispatcher::payload(std::string_view text)
+void event_dispatcher::payload(std::size_t transport, std::string_view text)
 {
+    using kind = cache::event::kind;
     auto const error = cache::decode(text, decoded_);
-    if (error != cache::event_error::none) owner_->drop(to_string(error));
-    else if (decoded_.what == cache::event::kind::barrier) expected_->came_back(decoded_.barrier);
-    else if (decoded_.what == cache::event::kind::definition) on_definition();
-    else on_event();
+    if (error != cache::event_error::none) return owner_->drop(to_string(error));
+    if (decoded_.what == kind::definition) return on_definition();
+    if (decoded_.what != kind::barrier) return on_event(transport);
+    if (!owner_->heartbeat_back(transport, decoded_.barrier)) expected_->came_back(decoded_.barrier, transport);
 }
 
-void event_dispatcher::on_event()
+void event_dispatcher::on_event(std::size_t transport)
 {
     auto* const tally = find(decoded_.tally);
-    if (tally == nullptr) return;  // of no concern here, or created a moment ago: its load will have it
+    // If a tally of this name was created a moment ago, its load will contain the event.
+    if (tally == nullptr || !follows(*tally, transport)) return;
     switch (tally->apply(decoded_)) {
         case cache::outcome::applied: break;
         case cache::outcome::contained:
@@ -53,13 +72,13 @@ void event_dispatcher::on_event()
         case cache::outcome::wrong_key: return owner_->drop("wrong_key");
         case cache::outcome::needs_load: return owner_->want_load(decoded_.tally, load_cause::reload);
     }
-    // By this event, if there is no load: else it was for that one.
+    // The tally failed by this event, unless a load is under way: then the event was kept for that load.
     bool const failed = tally->state() == cache::state::failed && !tally->loading();
     if (failed) owner_->want_load(decoded_.tally, load_cause::retry);
     owner_->applied(decoded_);
 }
 
-// Events that follow are of a definition that is not known here, so that none may be applied until it is.
+// The events that follow are of a definition that is not known here yet. None of them may be applied until it is.
 void event_dispatcher::on_definition()
 {
     owner_->want_definitions();

@@ -1,22 +1,32 @@
 #pragma once
 
-// What the transport brings, and what it means for the tallies of a database.
+// Decides what a signal of a transport means for the tallies of a database.
 //
-// Model: it decides, for every signal of the transport, which tallies are changed, stop following, or need a load; what
-// takes time it asks of its owner. It knows no connection and no clock, so that every history can be played to it.
+// Model: each tally follows one transport, which its definition names. For every signal the dispatcher decides which
+// tallies change, stop following, or need a load. What takes time it hands to its owner. It knows no connection and no
+// clock, so that a test can play every history to it.
 //
-// Guarantee: after `opened`, `lost`, or an event that says that a definition changed, no tally concerned is live before
-// another load.
+// Guarantees:
+//   - After `opened`, `lost`, or an event that says that a definition changed, no tally concerned is live before
+//     another load. The opening or loss of a transport concerns that transport's tallies only.
+//   - An event that comes by another transport than its tally's is of another definition and changes nothing. That a
+//     definition changed is heard by every transport.
+//
+// Transports are named by their index in the replica set; 0 is `notify`.
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/event.hpp>
-#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/tally.hpp>
 
+#include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace pgtally {
 
@@ -25,42 +35,51 @@ public:
     // By name, ascending.
     using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
 
-    // Who waits: for loads and for definitions.
+    // Does what takes time.
     class owner {
     public:
         virtual void want_load(std::string_view name, load_cause cause) = 0;
-        virtual void give_up_load(std::string const& name) = 0;  // the one under way, if there is one
+        virtual void give_up_load(std::string const& name) = 0;  // the one under way, if any
         virtual void want_definitions() = 0;
         virtual void applied(cache::event const& e) = 0;
         virtual void drop(std::string_view reason) = 0;  // a payload that is no event of a tally here
+
+        // A barrier came back by this transport. Returns whether it was one of the transport's heartbeats.
+        virtual bool heartbeat_back(std::size_t transport, std::string_view id) = 0;
 
     protected:
         ~owner() = default;
     };
 
-    event_dispatcher(tallies const& of, barriers& expected, owner& whose) noexcept
-        : tallies_{&of}, expected_{&expected}, owner_{&whose}
+    // `transports` are their names, by index.
+    event_dispatcher(tallies const& of, barriers& expected, owner& whose, std::vector<std::string> transports)
+        : tallies_{&of}, expected_{&expected}, owner_{&whose}, transports_{std::move(transports)}
     {
     }
 
-    // The transport follows: from here on nothing is missing.
-    void opened();
+    // The transport that a tally follows; nothing if there is none of the name that its definition has.
+    std::optional<std::size_t> transport_of(cache::tally const& tally) const noexcept;
 
-    // It does not, and why.
-    void lost(std::string const& reason, bool permanent);
+    // The transport is open: from here on no event is missing.
+    void opened(std::size_t transport);
 
-    void payload(std::string_view text);
+    // The transport is lost, and why.
+    void lost(std::size_t transport, std::string const& reason, bool permanent);
+
+    void payload(std::size_t transport, std::string_view text);
 
     void stop_following(std::string const& name, cache::tally& tally, std::string const& reason, bool permanent);
 
 private:
     cache::tally* find(std::string_view name) const noexcept;
-    void on_event();
+    bool follows(cache::tally const& tally, std::size_t transport) const noexcept;
+    void on_event(std::size_t transport);
     void on_definition();
 
     tallies const* tallies_;
     barriers* expected_;
     owner* owner_;
+    std::vector<std::string> transports_;
     cache::event decoded_;
 };
 

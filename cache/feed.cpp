@@ -2,15 +2,28 @@
 
 #include <pgtally/cache/subscription.hpp>
 
-#include <algorithm>
-
 namespace pgtally::cache {
+
+void feed::join(subscription& who) noexcept
+{
+    (who.all_keys() ? all_keys_ : named_).push_back(who.member_);
+}
+
+subscription* feed::remove_any() noexcept
+{
+    auto& from = all_keys_.empty() ? named_ : all_keys_;
+    if (from.empty()) return nullptr;
+    auto& first = from.front();
+    from.pop_front();
+    first.ready.unlink();
+    return first.who;
+}
 
 void feed::watch(key const& k, subscription& who, std::uint32_t index)
 {
     auto& list = watched_.find_or_add(k);
-    who.keys_[index].position = static_cast<std::uint32_t>(list.size());
     list.push_back(watcher{&who, index});
+    who.keys_[index].position = static_cast<std::uint32_t>(list.size() - 1);
 }
 
 void feed::unwatch(key const& k, std::uint32_t position) noexcept
@@ -27,20 +40,6 @@ void feed::unwatch(key const& k, std::uint32_t position) noexcept
     }
 }
 
-void feed::join(subscription& who)
-{
-    members_.push_back(&who);
-    ready_.reserve(members_.size());
-    waking_.reserve(members_.size());
-}
-
-void feed::leave(subscription& who) noexcept
-{
-    std::erase(members_, &who);
-    std::erase(ready_, &who);
-    std::replace(waking_.begin(), waking_.end(), &who, static_cast<subscription*>(nullptr));
-}
-
 void feed::changed(counter_table const& table, counter_table::slot s)
 {
     any_ = true;
@@ -53,29 +52,40 @@ void feed::changed(counter_table const& table, counter_table::slot s)
     }
 }
 
-void feed::wake(subscription& who)
+void feed::start_over() noexcept
 {
-    if (who.waking_) return;
-    who.waking_ = true;
-    ready_.push_back(&who);
+    for (auto* const list : {&all_keys_, &named_}) {
+        for (auto const& each : *list) each.who->start_over();
+    }
+}
+
+void feed::wake(subscription& who) noexcept
+{
+    make_ready(who.member_);
+}
+
+void feed::make_ready(member& which) noexcept
+{
+    if (!which.ready.is_linked()) ready_.push_back(which);
 }
 
 void feed::flush()
 {
     if (any_) {
-        for (auto* const who : members_) {
-            if (all_ || who->all_keys()) wake(*who);
-        }
+        for (auto& each : all_keys_) make_ready(each);
     }
-    any_ = all_ = false;
-    // A subscriber may leave while it is woken: `leave` then clears its place in the list.
-    waking_.swap(ready_);
-    for (std::size_t i = 0; i < waking_.size(); ++i) {
-        if (waking_[i] == nullptr) continue;
-        waking_[i]->waking_ = false;
-        waking_[i]->owner().wake(*waking_[i]);
+    if (state_) {
+        for (auto& each : named_) make_ready(each);
     }
-    waking_.clear();
+    any_ = state_ = false;
+    // A wake may destroy any subscription, which unlinks it, and this feed: from here on only the local list is used.
+    ready_list waking;
+    waking.swap(ready_);
+    while (!waking.empty()) {
+        auto& who = *waking.front().who;
+        waking.pop_front();
+        who.owner().wake(who);
+    }
 }
 
 }  // namespace pgtally::cache

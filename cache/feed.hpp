@@ -1,16 +1,29 @@
 #pragma once
 
-// Who cares about which key.
+// The subscriptions of one tally, and which of them to wake.
 //
-// Model: a subscription to named keys has an entry for each of them here; a change of a key marks that key in each of
-// its subscriptions. A subscription to all keys has no entries: it remembers a revision, and the table knows what
-// changed since. Either kind is woken at most once per `flush`, which the follower calls once per turn, when all that
-// had arrived is applied.
+// Model:
 //
-// Guarantee: the memory of a slow client is bounded by what it subscribed to, not by what happened meanwhile.
+//   1. A subscription to named keys is registered under each of its keys. If a key changes, the feed marks that key in
+//      each subscription registered under it.
+//   2. A subscription to all keys is registered under none. It stores the revision up to which it was sent everything;
+//      the table lists what changed since.
+//   3. `flush` wakes each subscription that has something to send, once. The replica calls it once a turn of the event
+//      loop, after it has applied every event that had arrived.
+//
+// Guarantees: a turn costs what its changes and the subscriptions that they concern cost; the number of other
+// subscriptions does not matter. Joining and leaving take constant time, and constant time for each key. A subscription
+// uses memory for the keys it names, never for changes that it has not taken yet.
+//
+// Lifetime: a subscription leaves when it is destroyed. Inside a wake, any subscription of the tally may be destroyed
+// or created, and the tally may be destroyed too.
+//
+// Threads: one.
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/key_map.hpp>
+
+#include <boost/intrusive/list.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -20,33 +33,47 @@ namespace pgtally::cache {
 class subscription;
 
 class feed {
+    using hook = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
 public:
+    // A subscription's links in the lists of its feed. Its destructor unlinks it.
+    struct member {
+        explicit member(subscription& s) noexcept : who{&s} {}
+
+        subscription* who;
+        hook joined, ready;
+    };
+
     explicit feed(key_kind kind) noexcept : watched_{kind} {}
 
-    // A subscription by name watches and leaves its `index`th key.
+    // Adds a subscription, or removes any one of them. `remove_any` returns null if none is left.
+    void join(subscription& who) noexcept;
+    subscription* remove_any() noexcept;
+
+    // Registers a subscription under its key number `index`, or removes the registration at `position` under `k`.
     void watch(key const& k, subscription& who, std::uint32_t index);
     void unwatch(key const& k, std::uint32_t position) noexcept;
 
-    // Subscriptions of any kind are known here while they live.
-    void join(subscription& who);
-    void leave(subscription& who) noexcept;
-
-    // The row `s` of `table` changed: its watchers have something to send.
+    // The row `s` of `table` changed: subscriptions to its key, and to all keys, have something to send.
     void changed(counter_table const& table, counter_table::slot s);
 
-    // Something changed: subscriptions to all keys have something to send.
+    // All keys changed at once: subscriptions to all keys have something to send.
     void changed_any() noexcept { any_ = true; }
 
-    // The state, the epoch or the existence changed: every subscription has something to send.
-    void changed_state() noexcept { any_ = all_ = true; }
+    // The state or the epoch changed: every subscription has something to send.
+    void changed_state() noexcept { any_ = state_ = true; }
 
-    // Puts `who` among those that the next flush wakes.
-    void wake(subscription& who);
+    // The tally has a new epoch: every subscription begins again with a snapshot.
+    void start_over() noexcept;
 
-    // Wakes everybody that has something to send.
+    // Has the next flush wake `who`. Inside a flush that is not the current one.
+    void wake(subscription& who) noexcept;
+
+    // Wakes each subscription that has something to send, once.
+    //
+    // Errors: a wake should not throw. If one does, the exception leaves the flush, and the subscriptions after it are
+    // not woken before they have something new to send.
     void flush();
-
-    std::vector<subscription*> const& members() const noexcept { return members_; }
 
 private:
     struct watcher {
@@ -55,9 +82,19 @@ private:
     };
     using watchers = std::vector<watcher>;
 
+    template <hook member::* links>
+    using list_of = boost::intrusive::list<member, boost::intrusive::member_hook<member, hook, links>,
+                                           boost::intrusive::constant_time_size<false>>;
+    using joined_list = list_of<&member::joined>;
+    using ready_list = list_of<&member::ready>;
+
+    void make_ready(member& which) noexcept;
+
     key_map<watchers> watched_;
-    std::vector<subscription*> members_, ready_, waking_;
-    bool any_ = false, all_ = false;
+    joined_list all_keys_, named_;
+    ready_list ready_;
+    bool any_ = false;    // something changed
+    bool state_ = false;  // the state or the epoch did
 };
 
 }  // namespace pgtally::cache

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint64_t first_normal_xid = 3;
 
-// Takes the number at the front of `text`, up to `end` or the text's own end; nothing if it is not one.
+// Removes a number from the front of `text`, up to the character `end` or the end of the text. Returns nothing if there
+// is no number.
 std::optional<std::uint64_t> take_number(std::string_view& text, char end) noexcept
 {
     auto const length = std::min(text.find(end), text.size());

@@ -2,15 +2,17 @@
 
 // The fence: the MVCC snapshot that a load was read in.
 //
-// Model: a transaction is inside the snapshot, "visible", if it had committed when the snapshot was taken. PostgreSQL
-// describes a snapshot by `xmin` (every transaction before it had ended), `xmax` (none from it on had), and the list of
-// those in between that were in progress; see "Transaction ID and Snapshot Information Functions" in its manual. The
-// ids are 64 bit: they never wrap.
+// Model: a snapshot sees the transactions that had committed when it was taken. PostgreSQL describes it by `xmin` (every
+// transaction below had ended), `xmax` (no transaction from here on had ended), and the list of the transactions between
+// them that were in progress: see "Transaction ID and Snapshot Information Functions" in the PostgreSQL manual. The ids
+// have 64 bits and never wrap around.
 //
-// Guarantee: an event whose transaction committed is inside the load if and only if the fence contains its id. That the
-// list stays for the life of the replica matters: an old transaction may commit days after the load.
+// Guarantees: if a transaction committed, its changes are in the load if and only if the fence contains its id. The
+// fence keeps the whole list, because a transaction that was in progress may commit days after the load.
 //
 // Not promised: anything about transactions that roll back. They send no events.
+//
+// Threads: distinct objects may be used on any threads, one object on one at a time.
 
 #include <cstdint>
 #include <optional>
@@ -23,16 +25,16 @@ namespace pgtally::cache {
 // A 64-bit transaction id, as `pg_current_xact_id()` prints it.
 enum class xid : std::uint64_t {};
 
-// The id that `text` is, or nothing: decimal digits without sign, 3 (the first normal id) to 2^63.
+// Parses a transaction id: decimal digits without a sign, from 3 (the first normal id) to 2^63. Returns nothing if `text`
+// is no such id.
 std::optional<xid> parse_xid(std::string_view text) noexcept;
 
 class fence {
 public:
-    // The snapshot that `text` (`pg_current_snapshot()::text`, "xmin:xmax:x1,x2,…") describes, or nothing if it does
-    // not.
+    // Parses a snapshot as `pg_current_snapshot()` prints it: "xmin:xmax:x1,x2,…". Returns nothing if `text` is not one.
     static std::optional<fence> parse(std::string_view text);
 
-    // Whether the load has this transaction's rows, given that it committed.
+    // Whether the load contains this transaction's changes, if the transaction committed.
     bool contains(xid transaction) const noexcept;
 
 private:

@@ -10,6 +10,12 @@ constexpr char const* standby_remedy =
 
 constexpr char const* deaf = "no heartbeat came back through the database for three intervals: ";
 
+// What a transport delivers.
+std::string carrier(heartbeat_signs const& signs)
+{
+    return signs.transport == "notify" ? "notification" : "event by transport " + signs.transport;
+}
+
 }  // namespace
 
 std::string why_deaf(heartbeat_signs const& signs)
@@ -21,20 +27,17 @@ std::string why_deaf(heartbeat_signs const& signs)
     if (signs.pooled) {
         return std::string{deaf} +
                "a pooler in between keeps notifications away; connect to PostgreSQL directly, or by a pooler in "
-               "session "
-               "mode";
+               "session mode";
     }
-    return std::string{deaf} +
-           "they were sent, but no notification is delivered; connect to PostgreSQL directly, by a name that stands "
-           "for "
-           "one server";
+    return std::string{deaf} + "they were sent, but no " + carrier(signs) +
+           " is delivered; connect to PostgreSQL directly, by a name that stands for one server";
 }
 
 std::string with_remedy(std::string failure, std::string_view state)
 {
-    // libpq's own words for what is no error of the server's have no SQLSTATE.
+    // libpq reports some failures itself; they have no SQLSTATE.
     bool const read_only = state == "25006" || failure.find("session is read-only") != std::string::npos;
-    // A reason may be made of another that says it already.
+    // A reason may quote another one that has the remedy already.
     if (!read_only || failure.find(standby_remedy) != std::string::npos) return failure;
     return failure + standby_remedy;
 }

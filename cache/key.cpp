@@ -30,7 +30,7 @@ bool is_canonical(std::string_view text) noexcept
     return text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-// Bytes of the UTF-8 sequence at the front of `text`, 0 if it is none.
+// The length in bytes of the UTF-8 sequence at the front of `text`; 0 if there is none.
 std::size_t sequence_length(std::string_view text) noexcept
 {
     auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };

@@ -10,7 +10,9 @@
 
 namespace pgtally::cache {
 
-// A map by key: by number for the integer kinds, by text for the others. Values may move when others come or go.
+// A map from keys of one kind: by number for the integer kinds, by text for the others.
+//
+// Lifetime: an insertion or a removal invalidates pointers and references to values.
 template <class T>
 class key_map {
 public:

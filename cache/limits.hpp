@@ -4,29 +4,30 @@
 
 namespace pgtally::cache {
 
-// Every bound of the core, in one place. Each has a test that meets it.
+// Every limit of the core. Each has a test that reaches it.
 struct limits {
-    // Keys that a tally may hold, zeros that are still remembered included. More makes the tally fail.
+    // The most rows of a tally, those included whose counters fell to 0 and are still remembered. If there are more, the
+    // tally fails.
     std::size_t max_keys = 100'000'000;
 
-    // Bytes of events kept from the beginning of a load until its fence is known. More abandons the load.
+    // The most bytes of events that are kept from the beginning of a load until its fence is known. If there are more,
+    // the load is abandoned.
     std::size_t max_kept_bytes = 64U << 20;
 
-    // Keys in one message of a snapshot or change. More of a change becomes a snapshot, more of a snapshot comes in
-    // parts.
+    // The most keys in one message. A change with more becomes a snapshot; a snapshot with more comes in parts.
     std::size_t max_keys_in_message = 10'000;
 
-    // Keys that a subscription by name may track.
+    // The most keys that a subscription may name.
     std::size_t max_tracked_keys = 10'000;
 
-    // Keys of a load's difference that are told one by one; of the others, how many they are.
+    // The most keys of a load's difference that are reported one by one; the others are only counted.
     std::size_t max_reported_drift = 1'000;
 
-    // Rows of a live tally that are compared with a load in one turn of the loop.
+    // The most rows of a live tally that are compared with a load in one turn of the event loop.
     std::size_t max_rows_compared = 10'000;
 
-    // Keys that fell to 0 are remembered, for `since`, until there are more than this many and more than half as many
-    // as keys that are not 0; then the older half of them is forgotten.
+    // Rows whose counters fell to 0 are remembered for `since`. If there are more than this many, and more than half as
+    // many as other rows, the older half of them is removed.
     std::size_t min_remembered_zeros = 10'000;
 };
 

@@ -4,15 +4,15 @@
 
 namespace pgtally::cache {
 
-// What the numbers of a tally are worth at this moment.
+// Whether a tally's counters follow the database.
 enum class state {
-    loading,  // never loaded yet: there are no numbers
-    live,     // follows the database: proven by events that come back
-    stale,    // does not at this moment: the numbers are the last ones
-    failed,   // cannot, with a reason that waiting does not cure
+    loading,  // the tally was never loaded: there are no counters
+    live,     // the counters follow the database; barriers that come back prove it
+    stale,    // the counters do not follow the database now; they are the last ones
+    failed,   // the counters cannot follow the database, for a reason that waiting does not remove
 };
 
-// The word for it in every interface: "loading", "live", "stale", "failed".
+// The word of a state in every interface: "loading", "live", "stale", "failed".
 constexpr std::string_view to_string(state value) noexcept
 {
     switch (value) {

@@ -23,9 +23,8 @@ subscription::~subscription()
 {
     if (dropped()) return;
     for (auto const& k : keys_) {
-        if (k.used) tally_->subscribers().unwatch(k.as_key(), k.position);
+        if (k.used()) tally_->subscribers().unwatch(k.as_key(), k.position);
     }
-    tally_->subscribers().leave(*this);
 }
 
 void subscription::track(key const& k)
@@ -38,19 +37,12 @@ void subscription::track(key const& k)
         index = free_.empty() ? static_cast<std::uint32_t>(keys_.size()) : free_.back();
         if (free_.empty()) keys_.emplace_back();
         else free_.pop_back();
-        keys_[index] = tracked_key{is_number(tally_->definition().kind()) ? std::string{} : std::string{k.text},
-                                   k.number,
-                                   0,
-                                   true,
-                                   false,
-                                   false};
+        keys_[index].number = k.number;
+        if (!is_number(tally_->definition().kind())) keys_[index].text = k.text;
         index_.find_or_add(k) = index;
         tally_->subscribers().watch(k, *this, index);
     }
-    if (!keys_[index].fresh) {
-        keys_[index].fresh = true;
-        fresh_.push_back(index);
-    }
+    add(fresh_, &tracked_key::fresh, index);
 }
 
 void subscription::untrack(key const& k)
@@ -61,29 +53,47 @@ void subscription::untrack(key const& k)
     std::uint32_t const index = *known;
     tally_->subscribers().unwatch(k, keys_[index].position);
     index_.erase(k);
-    if (keys_[index].dirty) std::erase(dirty_, index);
-    if (keys_[index].fresh) std::erase(fresh_, index);
+    remove(dirty_, &tracked_key::dirty, index);
+    remove(fresh_, &tracked_key::fresh, index);
     keys_[index] = tracked_key{};
     free_.push_back(index);
 }
 
+bool subscription::add(std::vector<std::uint32_t>& list, place at, std::uint32_t index)
+{
+    if (keys_[index].*at != absent) return false;
+    list.push_back(index);
+    keys_[index].*at = static_cast<std::uint32_t>(list.size() - 1);
+    return true;
+}
+
+bool subscription::remove(std::vector<std::uint32_t>& list, place at, std::uint32_t index) noexcept
+{
+    auto const hole = std::exchange(keys_[index].*at, absent);
+    if (hole == absent) return false;
+    auto const last = list.back();
+    list.pop_back();
+    if (last == index) return true;
+    list[hole] = last;
+    keys_[last].*at = hole;
+    return true;
+}
+
+void subscription::clear(std::vector<std::uint32_t>& list, place at) noexcept
+{
+    for (auto const index : list) keys_[index].*at = absent;
+    list.clear();
+}
+
 void subscription::mark(std::uint32_t index)
 {
-    auto& k = keys_[index];
-    if (k.dirty) {
-        ++conflated_;
-        return;
-    }
-    k.dirty = true;
-    dirty_.push_back(index);
+    if (!add(dirty_, &tracked_key::dirty, index)) ++conflated_;
 }
 
 void subscription::clear_marks() noexcept
 {
-    for (auto const index : dirty_) keys_[index].dirty = false;
-    for (auto const index : fresh_) keys_[index].fresh = false;
-    dirty_.clear();
-    fresh_.clear();
+    clear(dirty_, &tracked_key::dirty);
+    clear(fresh_, &tracked_key::fresh);
 }
 
 void subscription::start_over() noexcept
@@ -146,8 +156,8 @@ void subscription::next_snapshot(update& out)
     else all_of_named(out);
 }
 
-// The client's own point, if what changed since then is remembered and fits one message; else false, and a whole
-// snapshot.
+// Resumes from the client's point, if the table remembers what changed since then and one message can hold it. Returns
+// false otherwise: the client then needs a whole snapshot.
 bool subscription::resume(update& out)
 {
     auto const point = *std::exchange(since_, std::nullopt);
@@ -174,15 +184,15 @@ bool subscription::changed_since(std::uint64_t revision, update& out) const
         return true;
     }
     for (std::uint32_t index = 0; index < keys_.size(); ++index) {
-        if (!keys_[index].used) continue;
+        if (!keys_[index].used()) continue;
         auto const item = item_of(index);
         if (item.row != counter_table::none && table.revision(item.row) > revision) out.items.push_back(item);
     }
     return true;
 }
 
-// The next part of a snapshot of all keys. Values are those of now, the revision is that of the beginning: what changed
-// in between is sent again after the last part.
+// The next part of a snapshot of all keys. It holds the values of now and the revision of the first part, so that what
+// changes between two parts is sent again after the last one.
 void subscription::next_part(update& out)
 {
     auto const& table = tally_->table();
@@ -206,23 +216,22 @@ void subscription::all_of_named(update& out)
 {
     clear_marks();
     for (std::uint32_t index = 0; index < keys_.size(); ++index) {
-        if (keys_[index].used) out.items.push_back(item_of(index));
+        if (keys_[index].used()) out.items.push_back(item_of(index));
     }
     out.revision = sent_ = tally_->revision();
 }
 
-// Keys tracked since the snapshot. Its revision is one up to which every tracked key was sent, so that `since` with it
-// has no hole: while changes of other keys wait, that is an older one.
+// The keys tracked since the last snapshot. The revision is one up to which every tracked key was sent, so that a client
+// that resumes from it misses nothing. If changes of other keys wait, that is an older revision.
 void subscription::next_fresh(update& out)
 {
     out.what = update::kind::snapshot;
     state_sent_ = tally_->state_changes();
     for (auto const index : fresh_) {
-        keys_[index].fresh = false;
-        if (std::exchange(keys_[index].dirty, false)) std::erase(dirty_, index);
+        remove(dirty_, &tracked_key::dirty, index);
         out.items.push_back(item_of(index));
     }
-    fresh_.clear();
+    clear(fresh_, &tracked_key::fresh);
     if (dirty_.empty()) sent_ = tally_->revision();
     out.revision = sent_;
 }
@@ -252,11 +261,8 @@ void subscription::next_change(update& out, clock::time_point now)
         out.of_all_keys = true;
         out.from = sent_;
     } else {
-        for (auto const index : dirty_) {
-            keys_[index].dirty = false;
-            out.items.push_back(item_of(index));
-        }
-        dirty_.clear();
+        for (auto const index : dirty_) out.items.push_back(item_of(index));
+        clear(dirty_, &tracked_key::dirty);
     }
     out.what = update::kind::change;
     out.revision = sent_ = tally_->revision();

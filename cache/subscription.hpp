@@ -1,20 +1,28 @@
 #pragma once
 
-// One client's interest in one tally, and the conflation of what it has not been sent.
+// One client's interest in one tally, and what the client has not been sent yet.
 //
-// Model: `next` says what to send now, and takes it as sent: a snapshot (perhaps one part of it), a change with the
-// newest values, a state. It is called when the client can take a message, however long that was; what happened
-// meanwhile folds into one answer. It holds a set of changed keys (by name) or a revision (all keys), never a queue.
+// Model: `next` returns the message to send now and records it as sent: a snapshot, or one part of it; a change with
+// the newest values; a state. Call it when the client can take a message, however late that is. Changes that happen
+// meanwhile fold into one message: a subscription stores a set of changed keys (by name) or a revision (all keys),
+// never a queue.
 //
-// Guarantees: a client that replaces on a snapshot and sets on a change has, when `next` has nothing more, exactly the
-// tally's values for its keys. Values never go back. The revision of a change, or of a snapshot's last part, is one
-// from which `since` resumes without a hole.
+// Guarantees: if a client replaces its values on a snapshot and sets them on a change, then it has exactly the tally's
+// values for its keys as soon as `next` returns `none` and no interval holds a change back. Values never go back to
+// older ones. A client can resume (`since`) from the revision of a change, or of a snapshot's last part, and misses
+// nothing.
 //
-// Not promised: that each intermediate value is seen.
+// Not promised: that the client sees each intermediate value.
 //
-// Lifetime: it leaves the tally when it is destroyed, and knows when the tally goes first. One thread.
+// Lifetime: the subscription leaves the tally when it is destroyed. If the tally is destroyed first, the subscription is
+// `dropped`. The owner must outlive the subscription.
+//
+// Threads: one.
+//
+// Preconditions: the times that are passed to one subscription do not decrease.
 
 #include <pgtally/cache/counter_table.hpp>
+#include <pgtally/cache/feed.hpp>
 #include <pgtally/cache/key_map.hpp>
 #include <pgtally/cache/state.hpp>
 
@@ -28,45 +36,45 @@
 namespace pgtally::cache {
 
 class tally;
-class subscription;
 
-// Whose subscriptions they are: a session.
+// The owner of subscriptions: a session, or an embedder's callback.
 class subscriber {
 public:
-    // `which` has something to send. Called by the tally's flush; `next` may be called in it or at any time later.
+    // `which` has something to send. The feed calls this in its flush, and the tally when it is destroyed. The owner may
+    // call `next` here or at any time later. feed.hpp lists what else it may do here.
     virtual void wake(subscription& which) = 0;
 
 protected:
     ~subscriber() = default;
 };
 
-// Where a client says that it stopped.
+// The position up to which a client says it has everything.
 struct since_point {
     std::string epoch;
     std::uint64_t revision = 0;
 };
 
-// What to send.
+// A message to send.
 struct update {
     enum class kind {
-        none,      // nothing, or nothing before `due`
-        snapshot,  // replaces what the client has: of the whole subscription, or of the keys in it
-        change,    // newest values of the keys that changed
-        state,     // the state alone
-        dropped,   // the tally is gone, and the subscription with it
+        none,      // there is no message now; `subscription::due` says whether an interval holds one back
+        snapshot,  // replaces the client's values: all of the subscription's, or those of the keys in it
+        change,    // the newest values of the keys that changed
+        state,     // the tally's state alone
+        dropped,   // the tally was destroyed; no message follows
     };
 
     struct item {
-        counter_table::slot row;  // `none`: a named key that is not counted, all 0
-        std::uint32_t tracked;    // the index of a named key, else unused
+        counter_table::slot row;  // `none`: no row counts this named key, so that its counters are 0
+        std::uint32_t tracked;    // the number of a named key; unused in a subscription to all keys
     };
 
     kind what{};
-    bool partial = false;        // a snapshot of what changed since the client's point only
-    bool more = false;           // a part of a snapshot, others follow
-    bool of_all_keys = false;    // a change that is the same for each subscription to all keys from `from` on
-    std::uint64_t from = 0;      // changes after this revision (of_all_keys)
-    std::uint64_t revision = 0;  // up to this one
+    bool partial = false;        // the snapshot holds only what changed since the client's point
+    bool more = false;           // the snapshot has further parts
+    bool of_all_keys = false;    // the change is the same for each subscription to all keys that was sent `from`
+    std::uint64_t from = 0;      // the change begins after this revision (of_all_keys only)
+    std::uint64_t revision = 0;  // the message brings the client up to this revision
     std::vector<item> items;
 };
 
@@ -77,7 +85,7 @@ public:
     struct options {
         bool all_keys = false;
         std::optional<since_point> since{};
-        std::chrono::milliseconds interval{0};  // at least so long between two changes
+        std::chrono::milliseconds interval{0};  // the shortest time between two changes; 0: no limit
     };
 
     subscription(tally& of, subscriber& owner, options chosen);
@@ -85,24 +93,27 @@ public:
     subscription(subscription const&) = delete;
     subscription& operator=(subscription const&) = delete;
 
-    // Adds a key by name, or drops one. A key already tracked, or not tracked, is no error. A tracked key is in the
-    // next snapshot. Precondition: not `all_keys`, not `dropped`, fewer than `limits::max_tracked_keys`.
+    // Adds a named key, or removes one. A key that is tracked already, or is not tracked, is no error. The next snapshot
+    // contains each key that `track` named since the last one.
+    //
+    // Preconditions: not `all_keys`, not `dropped`; fewer than `limits::max_tracked_keys` keys are tracked.
     void track(key const& k);
     void untrack(key const& k);
 
-    // Keys are tracked that the client did not have at its point: the first snapshot, if it is yet to come, is a whole
-    // one.
+    // Ignores the client's point, so that the first snapshot is a whole one: needed if keys are tracked that the client
+    // did not have at its point.
     void forget_since() noexcept { since_.reset(); }
     std::size_t tracked() const noexcept { return index_.size(); }
     bool tracks(key const& k) const noexcept { return index_.find(k) != nullptr; }
 
-    // What to send now; sent, as far as this object is concerned.
+    // Writes the message to send now into `out`, and records it as sent. `now` decides whether the interval has passed.
+    // `out` may be reused, so that its storage is.
     void next(update& out, clock::time_point now);
 
-    // When `next` will have something that an interval holds back now; max() if nothing waits for time.
+    // When `next` will have a change that the interval holds back now; max() if it holds none back.
     clock::time_point due() const noexcept { return due_; }
 
-    // The text of an item's key, appended to `out`.
+    // Appends the text of an item's key to `out`. `which` is of the last `next`, and no event was applied since.
     void append_key(update::item const& which, std::string& out) const;
 
     bool all_keys() const noexcept { return all_keys_; }
@@ -110,20 +121,30 @@ public:
     tally const* of() const noexcept { return tally_; }
     subscriber& owner() const noexcept { return *owner_; }
 
-    // Changes of keys that were replaced by a newer one before they were sent.
+    // How many changes of keys were replaced by a newer one before they were sent.
     std::uint64_t conflated() const noexcept { return conflated_; }
 
 private:
     friend class feed;
     friend class tally;
 
+    static constexpr std::uint32_t absent = 0xffffffff;
+
     struct tracked_key {
         std::string text;
         std::int64_t number = 0;
-        std::uint32_t position = 0;  // in the feed's list of the key's watchers
-        bool used = false, dirty = false, fresh = false;
+        std::uint32_t position = absent;  // in the feed's list of the key's watchers
+        std::uint32_t dirty = absent;     // in `dirty_`
+        std::uint32_t fresh = absent;     // in `fresh_`
+        bool used() const noexcept { return position != absent; }
         key as_key() const noexcept { return {text, number}; }
     };
+
+    // A list of key numbers in which each stands once. The key stores its place, so that a removal takes constant time.
+    using place = std::uint32_t tracked_key::*;
+    bool add(std::vector<std::uint32_t>& list, place at, std::uint32_t index);
+    bool remove(std::vector<std::uint32_t>& list, place at, std::uint32_t index) noexcept;
+    void clear(std::vector<std::uint32_t>& list, place at) noexcept;
 
     void mark(std::uint32_t index);
     void start_over() noexcept;
@@ -142,7 +163,7 @@ private:
     tally* tally_;
     subscriber* owner_;
     bool const all_keys_;
-    bool snapshot_due_ = true, told_dropped_ = false, waking_ = false;
+    bool snapshot_due_ = true, told_dropped_ = false;
     std::optional<since_point> since_;
     std::chrono::milliseconds interval_;
     std::optional<clock::time_point> last_change_;
@@ -150,8 +171,11 @@ private:
     std::optional<counter_table::slot> part_;  // where the next part of a snapshot of all keys begins
     std::uint64_t sent_ = 0, part_revision_ = 0, conflated_ = 0, state_sent_ = 0;
     std::vector<tracked_key> keys_;
-    std::vector<std::uint32_t> free_, dirty_, fresh_;
-    key_map<std::uint32_t> index_;  // of a key in `keys_`
+    std::vector<std::uint32_t> free_;   // numbers of no key
+    std::vector<std::uint32_t> dirty_;  // keys that changed since they were sent
+    std::vector<std::uint32_t> fresh_;  // keys that `track` named since the last snapshot
+    key_map<std::uint32_t> index_;      // the number of a key, its place in `keys_`
+    feed::member member_{*this};
 };
 
 }  // namespace pgtally::cache

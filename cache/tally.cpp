@@ -28,10 +28,8 @@ tally::tally(cache::definition what, limits const& bounds)
 
 tally::~tally()
 {
-    // Subscribers hear of it when they ask next; who is to be woken for that is no longer ours to know.
-    auto const orphans = feed_.members();
-    for (auto* const who : orphans) {
-        feed_.leave(*who);
+    // A wake may destroy other subscriptions of this tally: take them out one at a time.
+    while (auto* const who = feed_.remove_any()) {
         who->tally_ = nullptr;
         who->owner().wake(*who);
     }
@@ -50,7 +48,6 @@ std::uint64_t tally::changed_at(key const& k) const noexcept
 }
 
 // Events
-// ----------------------------------------------------------------------------------------------------------------
 
 std::optional<outcome> tally::refuse(event const& e) const
 {
@@ -156,7 +153,7 @@ void tally::truncate_served()
 
 void tally::forget_old_zeros()
 {
-    if (comparing()) return;  // rows keep their places
+    if (comparing()) return;  // the comparison relies on rows keeping their slots
     if (served_.zeros() <= limits_.min_remembered_zeros || served_.zeros() * 2 <= served_.nonzero()) return;
     auto forget = served_.zeros() / 2;
     for (auto s = served_.oldest(); s != counter_table::none && forget > 0;) {
@@ -176,29 +173,42 @@ std::string tally::too_many_keys() const
 }
 
 // Loads
-// -----------------------------------------------------------------------------------------------------------------
 
-void tally::begin_load()
+std::string tally::end_out_of_turn(char const* step)
 {
+    load_.reset();
+    return std::string{"a step of the load is out of turn: "} + step;
+}
+
+std::optional<std::string> tally::end_if_spoiled()
+{
+    if (load_->spoiled.empty()) return std::nullopt;
+    return std::exchange(load_, std::nullopt)->spoiled;
+}
+
+std::optional<std::string> tally::begin_load()
+{
+    if (load_) return end_out_of_turn("another load is under way");
     load_.emplace(definition_);
     load_->before = highest_;
+    return std::nullopt;
 }
 
 std::optional<std::string> tally::set_fence(pgtally::cache::fence f)
 {
-    BOOST_ASSERT(load_ && !load_->fence);
+    if (!load_ || load_->at != load_step::fence) return end_out_of_turn("no load waits for its fence");
+    load_->at = load_step::rows;
     load_->fence = std::move(f);
     auto const kept = std::exchange(load_->kept, {});
     for (auto const& e : kept) {
         if (load_->spoiled.empty() && !load_->fence->contains(e.transaction)) apply_to_fresh(e);
     }
-    if (load_->spoiled.empty()) return std::nullopt;
-    return std::exchange(load_, std::nullopt)->spoiled;
+    return end_if_spoiled();
 }
 
 std::optional<std::string> tally::add_truth_row(std::string_view key_text, std::span<std::int64_t const> values)
 {
-    BOOST_ASSERT(load_ && load_->fence);
+    if (!load_ || load_->at != load_step::rows) return end_out_of_turn("no load reads rows");
     auto const k = parse_key(definition_.kind(), key_text);
     if (load_->spoiled.empty() && (!k || values.size() != definition_.counters.size())) {
         load_->spoiled = "the truth has a row that does not fit the definition";
@@ -208,30 +218,28 @@ std::optional<std::string> tally::add_truth_row(std::string_view key_text, std::
         table.add(table.find_or_add(*k), values);
         if (table.rows() > limits_.max_keys) load_->spoiled = too_many_keys();
     }
-    if (load_->spoiled.empty()) return std::nullopt;
-    return std::exchange(load_, std::nullopt)->spoiled;
+    return end_if_spoiled();
 }
 
-void tally::await_barrier(std::string id)
+std::optional<std::string> tally::await_barrier(std::string id)
 {
-    BOOST_ASSERT(load_ && load_->fence);
+    if (!load_ || load_->at != load_step::rows) return end_out_of_turn("no load has read its rows");
+    load_->at = load_step::barrier;
     load_->barrier = std::move(id);
+    return std::nullopt;
 }
 
 std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t rows)
 {
-    if (!load_ || load_->comparing || load_->barrier.empty() || load_->barrier != id) return std::nullopt;
-    if (!load_->spoiled.empty()) {
-        load_.reset();
-        return std::nullopt;
-    }
+    if (!load_ || load_->at != load_step::barrier || load_->barrier != id) return std::nullopt;
+    if (end_if_spoiled()) return std::nullopt;
     auto& report = load_->report;
     report.first = !loaded_;
     report.was_live = state_ == state::live;
     if (report.was_live && load_->before != xid{} && !load_->fence->contains(load_->before)) {
         report.forged = load_->before;
     }
-    // All that the fence saw has arrived: from here on it judges the events for both tables.
+    // Everything that the fence contains has arrived: from here on it judges the events for both tables.
     fence_ = load_->fence;
     highest_ = load_->highest;
     if (!loaded_) {
@@ -239,8 +247,8 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
         take_first(std::move(load_->table));
         return end_load();
     }
-    load_->comparing = true;
-    // What is not live does not follow the events, so that it has to be compared at one moment.
+    load_->at = load_step::comparing;
+    // A tally that is not live does not follow the events, so all its rows are compared at one moment.
     return compare_more(report.was_live ? rows : all_rows);
 }
 
@@ -266,17 +274,14 @@ void tally::take_first(counter_table fresh)
     feed_.changed_any();
 }
 
-// First all served rows, then those that only the load has: among them what was added meanwhile, in places passed
-// already.
+// First all served rows, then the rows of the fresh table. The second pass finds the rows that only the load has, and
+// those that were added meanwhile in slots that the first pass had left behind.
 std::optional<load_report> tally::compare_more(std::size_t rows)
 {
     if (!comparing()) return std::nullopt;
     auto const& fresh = load_->table;
     auto& report = load_->report;
-    if (!load_->spoiled.empty()) {
-        load_.reset();
-        return std::nullopt;
-    }
+    if (end_if_spoiled()) return std::nullopt;
     std::uint64_t const revision = revision_ + 1, differed = report.differed;
     for (auto& s = load_->served_next; s < served_.end() && rows > 0; ++s, --rows) {
         if (!served_.used(s)) continue;
@@ -316,7 +321,6 @@ void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth,
 }
 
 // States
-// ----------------------------------------------------------------------------------------------------------------
 
 void tally::set_state(pgtally::cache::state value, std::string reason)
 {
@@ -359,7 +363,7 @@ void tally::start_over()
     revision_ = remembered_from_ = 0;
     served_ = counter_table{definition_.kind(), definition_.counters.size()};
     zeros_.assign(definition_.counters.size(), 0);
-    for (auto* const who : feed_.members()) who->start_over();
+    feed_.start_over();
     set_state(state::loading, {});
 }
 

@@ -1,31 +1,37 @@
 #pragma once
 
-// The replica of one tally: what decides. It waits for nothing and reads no clock.
+// The replica of one tally: its counters, its state, and the load under way.
 //
-// Model: the served table answers every question. A load fills a fresh table beside it, in five steps that somebody who
-// can wait drives:
+// Model: the served table answers every question. A load fills a fresh table beside it. A caller that can wait takes the
+// load through these steps, in this order:
 //
-//   1. `begin_load`    The transport is open: from here on every event is kept for this load.
-//   2. `set_fence`   The load's snapshot: what was kept is dropped if the fence contains it, else applied to the
-//   fresh
-//                      table; from here on events are so treated as they come.
-//   3. `loaded`        Each row of the truth.
-//   4. `await_barrier` The load's transaction has committed; a barrier with this id is on its way.
-//   5. `barrier_back`  It came back through the transport: everything that the fence saw has arrived. The fresh table
-//   is
-//                      compared with the served one, and what differs becomes a change like any other. Of a live tally
-//                      some rows at a time (`compare_more`): both tables follow the same events meanwhile.
+//   1. `begin_load`     The transport is open. From here on the load keeps every event.
+//   2. `set_fence`      The snapshot that the truth is read in. Kept events that the fence contains are dropped, the
+//                       others are applied to the fresh table. From here on each event is treated so when it arrives.
+//   3. `add_truth_row`  Once for each row of the truth.
+//   4. `await_barrier`  The load's transaction has committed, and a barrier with this id is about to be sent.
+//   5. `barrier_back`   The barrier has come back through the transport, so everything that the fence contains has
+//                       arrived. The fresh table is compared with the served one, and each difference becomes a change
+//                       like any other. If the tally is live, `compare_more` compares some rows at a time: both tables
+//                       follow the same events meanwhile.
 //
-// A `reload` event that the fence does not contain ends what is applied to the fresh table: the load becomes what is
-// served, for it is no guess, but the tally is stale until a load that contains it.
+// If a `reload` event arrives that the fence does not contain, the fresh table follows no later event. The load is still
+// served, because its values are true, but the tally is stale until a load whose fence contains the event.
 //
-// While live, events are applied to the served table too, if its own fence does not contain them. While not live they
-// are not: a hole in the events would make the numbers wrong.
+// While the tally is live, events that the served table's own fence does not contain are applied to it. While it is not
+// live, none is: a gap in the events would make the counters wrong.
 //
 // Guarantees: a served value is the truth at a fence plus a prefix of the committed events. The revision grows with
-// every change and never goes back within an epoch. A table of counters is written by loads and events only.
+// every change and never goes back within an epoch. Only loads and events write to a table of counters.
 //
-// Not promised: freshness. `state` says what the numbers are worth.
+// Not promised: freshness. `state` tells what the counters are worth.
+//
+// Lifetime: subscriptions may outlive the tally. Its destructor wakes each of them once; they are `dropped` then.
+//
+// Threads: one.
+//
+// Errors: a step of a load that is out of turn is refused, in every build, and ends the load under way. A step that
+// cannot succeed, for instance because there are too many keys, answers why and ends the load too.
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
@@ -45,32 +51,31 @@
 
 namespace pgtally::cache {
 
-// What became of an event.
+// What `apply` did with an event.
 enum class outcome {
-    applied,      // to the served table, the fresh one, or both; or kept for a load
-    contained,    // the fence has it already
-    ignored,      // the tally follows nothing now
-    wrong_width,  // not as many deltas as counters
-    wrong_key,    // no key of this tally
+    applied,      // applied to the served table, the fresh one, or both; or kept for the load
+    contained,    // the fence contains it already
+    ignored,      // the tally follows no events now
+    wrong_width,  // it does not have as many deltas as the tally has counters
+    wrong_key,    // one of its keys cannot be a key of this tally
     needs_load,   // the tally must be loaded again
 };
 
 // What a load found.
 struct load_report {
-    std::uint64_t keys = 0;      // that are not 0 in the truth
+    std::uint64_t keys = 0;      // with a counter that is not 0 in the truth
     std::uint64_t differed = 0;  // keys that were served with other counters
-    bool first = false;          // nothing was served before
-    bool live = true;            // the tally is, now; else a reload was asked for meanwhile, and another load is needed
+    bool first = false;          // the tally had no counters before
+    bool live = true;            // the tally is live now; false: a `reload` event came, and another load is needed
 
-    // Whether the tally was live until this moment. Then what was served and what was loaded are of one point in the
-    // order of commits, and a key that differed had drifted from the truth.
+    // The tally was live until this moment. Then the served and the loaded counters are of one point in the order of
+    // commits, and a key that differed had drifted from the truth.
     bool was_live = false;
-    std::uint64_t compared = 0;    // keys that are not 0 in one of the two
+    std::uint64_t compared = 0;    // keys with a counter that is not 0 in one of the two tables
     std::vector<drift> drifted{};  // if it was live; the first `limits::max_reported_drift`
 
-    // An applied event's transaction that had not ended when the event came, so that somebody forged the event. (One
-    // that came before the load began was sent by a transaction that had committed, and that the fence contains. No
-    // forgery need be of this kind.)
+    // The transaction of an event that was applied before this load began, although the transaction had not ended when
+    // the load took its fence: so the event was forged. Other forgeries are not recognised.
     std::optional<xid> forged{};
 };
 
@@ -81,76 +86,95 @@ public:
     tally(tally const&) = delete;
     tally& operator=(tally const&) = delete;
 
-    // What is shown ---------------------------------------------------------------------------------------------------
+    // What is served
 
+    // Views and references are valid until the next call that changes the tally.
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
-    std::string const& reason() const noexcept { return reason_; }  // beside `stale` and `failed`
-    bool has_counters() const noexcept { return loaded_; }          // whether there is anything to show
+    std::string const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
+    bool has_counters() const noexcept { return loaded_; }          // false until the first load
     std::string const& epoch() const noexcept { return epoch_; }    // a UUID
     std::uint64_t revision() const noexcept { return revision_; }
     counter_table const& table() const noexcept { return served_; }
 
-    // The row of a key, with all counters 0 for one that is not counted.
+    // The row of a key. All counters of a key that is not counted are 0.
     std::span<std::int64_t const> counters(key const& k) const noexcept;
 
-    // A revision after which a key did not change: the one at which it did last, as far as that is remembered.
+    // A revision since which the key is unchanged: the one of its last change, if the table still has its row.
     std::uint64_t changed_at(key const& k) const noexcept;
 
     // The oldest revision from which `since` can resume.
     std::uint64_t remembered_from() const noexcept { return remembered_from_; }
 
-    // Whether the load that is served has this transaction, given that it committed.
+    // Whether the served load contains this transaction, given that it committed.
     bool load_contains(xid transaction) const noexcept { return fence_ && fence_->contains(transaction); }
 
-    // What arrives ----------------------------------------------------------------------------------------------------
+    // Events
 
+    // Applies an event of this tally, or keeps it for the load. An event that does not fit changes nothing.
     outcome apply(event const& e);
 
-    // A load; each step's precondition is the step before. A refusal abandons the load and says why.
-    void begin_load();
+    // The steps of a load. The first four answer why the load cannot go on, if it cannot; the load is ended then.
+    std::optional<std::string> begin_load();
     std::optional<std::string> set_fence(fence f);
     std::optional<std::string> add_truth_row(std::string_view key_text, std::span<std::int64_t const> values);
-    void await_barrier(std::string id);
+    std::optional<std::string> await_barrier(std::string id);
+
+    // The report, if this ends the load. A barrier that the load does not wait for changes nothing. If the tally is
+    // live, at most `rows` rows are compared, and `compare_more` goes on while `comparing`.
     std::optional<load_report> barrier_back(std::string_view id, std::size_t rows = all_rows);
-    // Goes on where `comparing`: so many rows more; the report when that was the last one.
     std::optional<load_report> compare_more(std::size_t rows);
-    bool comparing() const noexcept { return load_ && load_->comparing; }
+    bool comparing() const noexcept { return load_ && load_->at == load_step::comparing; }
     static constexpr std::size_t all_rows = ~std::size_t{0};
     void abandon_load() noexcept { load_.reset(); }
     bool loading() const noexcept { return load_.has_value(); }
 
-    // The transport no longer follows; what cannot be cured by waiting; the tally is no more.
+    // The tally follows no events any more: until the next load; or until the cause, which waiting does not remove, is
+    // removed. Both end the load under way.
     void lost(std::string reason);
     void fail(std::string reason);
 
-    // Another definition, under the same name and with keys of the same kind. If it counts something else the numbers
-    // start anew: a new epoch, state `loading`. Answers whether it does.
+    // Takes a definition with the same name and the same kind of keys. If it counts something else, the tally starts
+    // over: a new epoch, state `loading`, no counters. Returns whether it does.
+    //
+    // Preconditions: the name and the kind of keys are those of the present definition.
     bool redefine(cache::definition what);
 
-    // Subscriptions ---------------------------------------------------------------------------------------------------
+    // Subscriptions
 
     feed& subscribers() noexcept { return feed_; }
     limits const& bounds() const noexcept { return limits_; }
+
+    // How often the state, its reason or the epoch changed. A subscription compares it with the number that it sent.
     std::uint64_t state_changes() const noexcept { return state_changes_; }
 
 private:
+    // What a load waits for.
+    enum class load_step {
+        fence,      // begun: it keeps events until its fence is known
+        rows,       // the truth's rows arrive
+        barrier,    // it has all rows; its barrier is on the way
+        comparing,  // the barrier is back; the tables are being compared
+    };
+
     struct load {
         explicit load(cache::definition const& d) : table{d.kind(), d.counters.size()} {}
+        load_step at = load_step::fence;
         std::vector<event> kept;
         std::size_t kept_bytes = 0;
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;     // why it cannot succeed any more
-        bool reload = false;     // one was asked for after its fence: what comes later is not applied
-        xid highest{};           // of the events applied to `table`
-        xid before{};            // of those applied to the served table when this began
-        bool comparing = false;  // its barrier is back
+        std::string spoiled;  // why it cannot succeed any more; empty: it can
+        bool reload = false;  // a `reload` event came after its fence: later events are not applied
+        xid highest{};        // of the events applied to `table`
+        xid before{};         // of the events applied to the served table when this load began
         counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison goes on
         load_report report;
     };
 
+    std::string end_out_of_turn(char const* step);
+    std::optional<std::string> end_if_spoiled();
     std::optional<outcome> refuse(event const& e) const;
     outcome apply_to_load(event const& e);
     outcome apply_to_served(event const& e);
@@ -175,7 +199,7 @@ private:
     bool loaded_ = false;
     counter_table served_;
     std::optional<pgtally::cache::fence> fence_;
-    xid highest_{};  // of the events applied to what is served since its fence
+    xid highest_{};  // of the events applied to the served table since its fence
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
     feed feed_;

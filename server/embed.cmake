@@ -1,13 +1,25 @@
-# Puts files into C++: cmake -D KIND=schema|web -D OUTPUT=FILE.cpp -D "FILES=A;B" -P embed.cmake
+# Writes a C++ file that contains other files:
+#   cmake -D KIND=schema|web -D OUTPUT=FILE.cpp -D "FILES=A;B" -D SCHEMA_VERSION=N -P embed.cmake
 #
-# Bytes become the elements of arrays: a literal may be as short as 65,536 characters at most, and would need escapes.
+# Each byte becomes an element of an array: compilers limit the length of string literals, and text would need escapes.
+# In the files of the schema, @PGTALLY_SCHEMA_VERSION@ becomes the number.
 
-# Sets `result` to the elements of an array that are `path`'s content.
-function(elements_of path result)
+cmake_policy(VERSION 3.25)
+
+# Sets `result` to the content of the file as elements of an array, and `size` to their number.
+function(elements_of path result size)
   file(READ "${path}" hex HEX)
+  if(KIND STREQUAL "schema")
+    string(HEX "@PGTALLY_SCHEMA_VERSION@" placeholder)
+    string(HEX "${SCHEMA_VERSION}" number)
+    string(REPLACE "${placeholder}" "${number}" hex "${hex}")
+  endif()
+  string(LENGTH "${hex}" digits)
+  math(EXPR bytes "${digits} / 2")
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," out "${hex}")
   string(REGEX REPLACE "('.x0a',)" "\\1\n" out "${out}")
   set(${result} "${out}" PARENT_SCOPE)
+  set(${size} ${bytes} PARENT_SCOPE)
 endfunction()
 
 set(arrays "")
@@ -16,8 +28,7 @@ set(uninstall "{}")
 set(number 0)
 foreach(path IN LISTS FILES)
   get_filename_component(name "${path}" NAME)
-  elements_of("${path}" bytes)
-  file(SIZE "${path}" size)
+  elements_of("${path}" bytes size)
   string(APPEND arrays "// ${name}\nchar const file_${number}[] = {\n${bytes}'\\0'};\n\n")
   if(KIND STREQUAL "schema" AND name STREQUAL "uninstall.sql")
     set(uninstall "{file_${number}, ${size}}")
@@ -54,7 +65,7 @@ std::string_view uninstall_sql()
 }  // namespace pgtally::server
 ")
 else()
-  set(code "#include <pgtally/server/http/web_files.hpp>
+  set(code "#include <pgtally/server/http/web_folder.hpp>
 
 namespace pgtally::server {
 

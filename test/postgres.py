@@ -1,6 +1,7 @@
 """A private PostgreSQL cluster, its databases, and the installation of schema tally as the program does it."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import psycopg
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "tally"
+SCHEMA_VERSION = int(re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", (ROOT / "CMakeLists.txt").read_text())[1])
 
 
 def schema_files():
@@ -16,10 +18,22 @@ def schema_files():
     return sorted(SCHEMA.glob("[0-9]*.sql"))
 
 
-def install(connection, files=None):
+def install_sql(version=SCHEMA_VERSION):
+    """What the program runs, or what it would run if the files of later versions were not there."""
+    later = tuple(str(number) for number in range(version + 1, SCHEMA_VERSION + 1))
+    files = [path for path in schema_files() if not path.name.startswith(later)]
+    return "\n".join(path.read_text() for path in files).replace("@PGTALLY_SCHEMA_VERSION@", str(version))
+
+
+def install(connection, version=SCHEMA_VERSION):
     """Installs as the program does: all files in one transaction."""
     with connection.transaction():
-        connection.execute("\n".join(path.read_text() for path in files or schema_files()))
+        connection.execute(install_sql(version))
+
+
+def install_version_3(connection):
+    """Installs version 3 as it was: the output of `pgtally install --print` then."""
+    connection.execute((ROOT / "test" / "sql" / "version_3.sql").read_text())
 
 
 def uninstall(connection):

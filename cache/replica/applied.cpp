@@ -1,11 +1,12 @@
-// Read your writes: of a transaction that somebody committed on a connection of their own, and of one that carries a
+// Read your writes: of a transaction that a caller committed on a connection of its own, and of one that carries a
 // barrier of its own.
 //
-// Why it is right. A barrier is sent by a statement whose snapshot has the transaction as ended, so that its events are
-// before the barrier in the queue. When the barrier is back, they were handed over here, or the transport was opened
-// anew after they were sent. What of them came while the tally was live is in its counters. What came while it was not,
-// or never, is in whatever load makes it live again: such a load kept them, or its fence is later than they are. So:
-// barrier back, and the tally live, at once or later. A load whose fence contains the transaction proves it without.
+// Why it is right. The statement that sends a barrier has a snapshot in which the transaction has ended, so that its
+// events are before the barrier in the stream of the tally's transport. When the barrier is back, these events were
+// handed over here, or the transport opened again after they were sent. Those that came while the tally was live are in
+// its counters. Those that came while it was not live, or never came, are in the load that makes it live again: such a
+// load kept them, or its fence is later than they are. So a write is applied when its barrier is back and the tally is
+// live, at once or later. A load whose fence contains the transaction proves it without a barrier.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -21,36 +22,40 @@ namespace pgtally {
 
 namespace {
 
-// A transaction that has not ended is asked after so often.
+// The pause before a transaction that has not ended is asked for again.
 constexpr std::chrono::milliseconds ask_again_after{20};
 
 using ended_row = std::tuple<std::vector<std::int64_t>, std::optional<std::string>>;
 
-constexpr char const* send_after_ended =
-    "with ended as (select x from unnest($2::xid8[]) as waiting (x) "
-    "where pg_visible_in_snapshot(x, pg_current_snapshot())) "
-    "select array(select x::text::bigint from ended), "
-    "(select pg_notify('tally', $1)::text where exists (select from ended))";
+std::string send_after_ended(transport const& by)
+{
+    return "with ended as (select x from unnest($2::xid8[]) as waiting (x) "
+           "where pg_visible_in_snapshot(x, pg_current_snapshot())) "
+           "select array(select x::text::bigint from ended), (select " +
+           by.sending("$1") + "::text where exists (select from ended))";
+}
 
 }  // namespace
 
 // The barrier's return and the answer of the statement that sent it come in any order.
 struct replica_set::impl::write_barrier {
+    std::size_t by = 0;                // the transport
     std::vector<std::uint64_t> asked;  // their numbers in `writes`
     std::optional<std::vector<std::int64_t>> ended;
     bool back = false;
 };
 
-// Sent by its owner, in a transaction of theirs.
+// A barrier that the caller sends, in a transaction of its own.
 class replica_set::impl::own_barrier final : public barrier_wait {
 public:
-    explicit own_barrier(impl& set) : opened_at{set.opened_at}, set_{&set}, back_{set.executor}
+    explicit own_barrier(impl& set) : openings{set.openings}, set_{&set}, back_{set.executor}
     {
-        id_ = set.expected.expect([this] {
-            came_ = true;
+        // It comes by the transport that the tally has when it is sent, which may be another one by then.
+        id_ = set.expected.expect([this](std::size_t transport) {
+            came_by_ = transport;
             back_.notify();
             auto const at = set_->writes.find(write);
-            if (at != set_->writes.end()) at->second.barrier_back = true;  // looked at when the turn ends
+            if (at != set_->writes.end()) at->second.barrier_back_by(transport);  // looked at when the turn ends
         });
     }
     ~own_barrier() override { set_->expected.forget(id_); }
@@ -59,8 +64,8 @@ public:
 
     asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) override
     {
-        if (!came_) co_await back_.wait_until(clock::now() + at_most);
-        co_return came_;
+        if (!came_by_) co_await back_.wait_until(clock::now() + at_most);
+        co_return came_by_.has_value();
     }
 
     asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
@@ -69,16 +74,16 @@ public:
         return set_->applied(std::move(tally), transaction, until, this);
     }
 
-    bool came() const noexcept { return came_; }
+    std::optional<std::size_t> came_by() const noexcept { return came_by_; }
 
-    std::uint64_t write = 0;            // the number of the write that waits for it
-    clock::time_point const opened_at;  // the transport, when it was made
+    std::uint64_t write = 0;       // the number of the write that waits for it
+    std::uint64_t const openings;  // of transports, when it was made
 
 private:
     impl* set_;
     db::detail::signal back_;
     std::string id_;
-    bool came_ = false;
+    std::optional<std::size_t> came_by_;
 };
 
 std::unique_ptr<replica_set::barrier_wait> replica_set::impl::expect_barrier()
@@ -100,12 +105,13 @@ asio::awaitable<bool> replica_set::impl::applied(std::string name, std::optional
     writes.try_emplace(number, executor, std::move(name), x);
     place const mine{*this, number};
     auto& write = writes.find(number)->second;
+    if (auto const* const tally = find(write.tally)) write.by = received.transport_of(*tally).value_or(0);
     if (sent != nullptr) {
         sent->write = number;
         write.ask_at = clock::time_point::max();
-        write.barrier_back = sent->came();
-        // Lost with the connection that it was to come by, perhaps.
-        if (x && sent->opened_at != opened_at && !write.barrier_back) write.ask_at = clock::time_point{};
+        if (sent->came_by()) write.barrier_back_by(*sent->came_by());
+        // It may have been lost with the connection that it was to come by.
+        else if (sent->openings != openings) write.ask_again();
     }
     look_at(write);
     control_wake.notify();
@@ -119,8 +125,11 @@ asio::awaitable<bool> replica_set::impl::applied(std::string name, std::optional
 
 void replica_set::impl::look_at(awaited_write& write)
 {
-    auto const* const tally = find(write.name);
+    auto const* const tally = find(write.tally);
     if (write.done || tally == nullptr) return;
+    auto const by = received.transport_of(*tally);
+    // A barrier proves nothing about another transport than the one by which it came.
+    if (by && write.come_by(*by)) control_wake.notify();
     bool const live = tally->state() == cache::state::live;
     bool const contained = write.transaction && tally->load_contains(*write.transaction);
     if (!(live && write.barrier_back) && !contained) return;
@@ -133,11 +142,11 @@ void replica_set::impl::look_at_writes()
     for (auto& [number, write] : writes) look_at(write);
 }
 
-// What was sent may have been lost with the connection that it was to come by.
-void replica_set::impl::ask_writes_again()
+// A barrier that was sent may have been lost with the connection that it was to come by.
+void replica_set::impl::ask_writes_again(std::size_t transport)
 {
     for (auto& [number, write] : writes) {
-        if (write.transaction && !write.barrier_back) write.ask_at = clock::time_point{};
+        if (write.by == transport) write.ask_again();
     }
 }
 
@@ -146,31 +155,44 @@ replica_set::impl::clock::time_point replica_set::impl::next_write_barrier() con
 {
     auto result = clock::time_point::max();
     for (auto const& [number, write] : writes) {
-        if (!write.done && !write.barrier_back) result = std::min(result, write.ask_at);
+        if (write.needs_barrier() && transports[write.by].channel) result = std::min(result, write.ask_at);
     }
     return result;
 }
 
-// One barrier for all that wait for one.
-asio::awaitable<void> replica_set::impl::send_write_barrier(db::connection& connection)
+// One barrier by each transport, for all writes that wait for one by it.
+asio::awaitable<void> replica_set::impl::send_write_barriers(db::connection& connection)
+{
+    for (std::size_t index = 0; index < transports.size(); ++index) {
+        auto const now = clock::now();
+        auto const due = [&](auto const& each) { return each.second.due(index, now); };
+        bool const any = std::ranges::any_of(writes, due);
+        if (any && transports[index].channel) co_await send_write_barrier(connection, index);
+    }
+}
+
+asio::awaitable<void> replica_set::impl::send_write_barrier(db::connection& connection, std::size_t index)
 {
     auto const sent = std::make_shared<write_barrier>();
+    sent->by = index;
     std::vector<std::int64_t> transactions;
     auto const now = clock::now();
     for (auto& [number, write] : writes) {
-        if (write.done || write.barrier_back || write.ask_at > now) continue;
+        if (!write.due(index, now)) continue;
         write.ask_at = clock::time_point::max();
         sent->asked.push_back(number);
         transactions.push_back(static_cast<std::int64_t>(*write.transaction));
     }
-    auto const id = expected.expect([this, sent] {
+    auto const back = [this, sent](std::size_t) {
         sent->back = true;
         take_write_barrier(*sent);
-    });
+    };
+    auto const id = expected.expect(back, index);
     auto const payload = barriers::payload(id);
+    auto const statement = send_after_ended(*transports[index].channel);
     std::exception_ptr failure;
     try {
-        auto const answer = co_await connection.query_as<ended_row>(send_after_ended, payload, transactions);
+        auto const answer = co_await connection.query_as<ended_row>(statement, payload, transactions);
         sent->ended = std::get<0>(answer.one());
         std::ranges::sort(*sent->ended);
     } catch (...) {
@@ -178,7 +200,7 @@ asio::awaitable<void> replica_set::impl::send_write_barrier(db::connection& conn
     }
     if (failure) {
         expected.forget(id);
-        ask_writes_again();
+        ask_writes_again(index);
         std::rethrow_exception(failure);
     }
     if (sent->ended->empty()) expected.forget(id);
@@ -199,7 +221,7 @@ void replica_set::impl::take_write_barrier(write_barrier const& sent)
         if (at == writes.end()) continue;
         auto const transaction = static_cast<std::int64_t>(*at->second.transaction);
         if (!std::ranges::binary_search(*sent.ended, transaction)) continue;
-        at->second.barrier_back = true;
+        at->second.barrier_back_by(sent.by);
         look_at(at->second);
     }
 }

@@ -10,17 +10,18 @@ namespace pgtally {
 
 namespace {
 
-// Counters and actions in the order in which they were written: json keeps it.
+// Counters and actions come in the order in which they were written: json keeps it.
 constexpr char const* select_tallies = R"(
     select name, source, key_type,
            array(select k from json_object_keys(counters) as k)::text[],
            array(select k from json_object_keys(coalesce(actions, '{}')) as k)::text[],
-           jsonb_build_array(source, key, key_type, counters::text, filter)::text,
-           coalesce(materialize, '')
+           jsonb_build_array(source, key, key_type, counters::text, filter, transport)::text,
+           coalesce(materialize, ''), transport
       from tally.tallies order by name)";
 
 constexpr char const* select_fingerprint = R"(
-    select jsonb_build_array(source, key, key_type, counters::text, filter)::text from tally.tallies where name = $1)";
+    select jsonb_build_array(source, key, key_type, counters::text, filter, transport)::text
+      from tally.tallies where name = $1)";
 
 }  // namespace
 
@@ -28,16 +29,16 @@ boost::asio::awaitable<catalog> read_catalog(db::connection& connection)
 {
     using version_row = std::tuple<std::int32_t>;
     using tally_row = std::tuple<std::string, std::string, std::string, std::vector<std::string>,
-                                 std::vector<std::string>, std::string, std::string>;
+                                 std::vector<std::string>, std::string, std::string, std::string>;
     catalog result;
     auto const version = co_await connection.query_as<version_row>("select tally.version()::integer");
     result.schema_version = std::get<0>(version.one());
     auto const rows = co_await connection.query_as<tally_row>(select_tallies);
     for (auto row : rows) {
-        auto& [name, source, key_type, counters, actions, fingerprint, materialize] = row;
+        auto& [name, source, key_type, counters, actions, fingerprint, materialize, transport] = row;
         result.tallies.push_back(cache::definition{std::move(name), std::move(source), std::move(key_type),
                                                    std::move(counters), std::move(actions), std::move(fingerprint),
-                                                   std::move(materialize)});
+                                                   std::move(materialize), std::move(transport)});
     }
     co_return result;
 }
@@ -53,7 +54,7 @@ boost::asio::awaitable<std::string> read_fingerprint(db::connection& connection,
 
 bool schema_is_missing(db::error const& e) noexcept
 {
-    // No such schema, function or view; a schema that may not be used looks different (42501).
+    // No such schema, function or view. A schema that the role may not use fails with 42501.
     return e.state().is("3F000") || e.state().is("42883") || e.state().is("42P01");
 }
 

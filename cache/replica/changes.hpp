@@ -1,6 +1,12 @@
 #pragma once
 
-// What a replica answers and tells: keys, the counters of a key, and the changes of one turn.
+// What a replica returns and passes to callbacks: keys, the counters of a key, and the changes of one turn.
+//
+// Lifetime: `any_key`, `counter_values` and `change` are copies and stay valid. A `changes` and its iterators are valid
+// during the call that they were passed to.
+//
+// Threads: distinct objects may be used on any threads, one object on one at a time. A `changes` belongs to the executor
+// of its replica.
 
 #include <pgtally/cache/subscription.hpp>
 
@@ -17,7 +23,7 @@
 
 namespace pgtally {
 
-// A key by number or by text, whichever is at hand: 33 and "33" are the same key.
+// A key, from a number or from its text: 33 and "33" are the same key.
 class any_key {
 public:
     template <std::integral T>
@@ -30,7 +36,9 @@ public:
 
     std::string const& text() const noexcept { return text_; }
 
-    // Throws std::invalid_argument if it is none of 64 bits.
+    // The key as a number.
+    //
+    // Errors: throws std::invalid_argument if the text is not a signed 64-bit number.
     std::int64_t number() const;
 
     friend bool operator==(any_key const&, any_key const&) = default;
@@ -40,8 +48,8 @@ private:
     std::string text_;
 };
 
-// The counters of one key, by the definition's order or by name: a copy that does not change any more. None as long as
-// the replica never loaded; a key that nothing was counted for has all of them, 0.
+// The counters of one key, as they were when this object was made. They have the definition's order, and names. If the
+// replica never loaded, it is empty. If nothing was counted for the key, every counter is 0.
 class counter_values {
 public:
     using names_ptr = std::shared_ptr<std::vector<std::string> const>;
@@ -52,10 +60,11 @@ public:
     bool empty() const noexcept { return values_.empty(); }
     std::size_t size() const noexcept { return values_.size(); }
 
-    // Throw std::out_of_range.
+    // A counter by its place in the definition, or by name; and the name of a counter.
+    //
+    // Errors: throw std::out_of_range if there is no such counter, or none at all.
     std::int64_t operator[](std::size_t index) const;
     std::int64_t operator[](std::string_view name) const;
-
     std::string const& name(std::size_t index) const;
 
     auto begin() const noexcept { return values_.begin(); }
@@ -70,11 +79,10 @@ private:
 
 struct change {
     any_key key;
-    counter_values counters;  // the newest
+    counter_values counters;  // the newest values
 };
 
-// What a subscription is told in one turn: a range of `change`, each key once, in no particular order. It is good
-// during the call; the changes in it may be kept.
+// The changes that one call of a subscription brings: a range of `change`, each key once, in no particular order.
 class changes {
 public:
     class iterator;
@@ -87,8 +95,9 @@ public:
     std::size_t size() const noexcept { return items_.size(); }
     bool empty() const noexcept { return items_.empty(); }
 
-    // True: all that is subscribed to, and a key that is not in it is 0. The first call is one; later ones come when
-    // the tally was made anew, or when so many keys fell to 0 that they are not remembered one by one.
+    // Whether the range holds every key of the subscription; a key that is not in it is 0. The first call brings a
+    // snapshot. Later ones follow if the tally was dropped and created again, or if more keys fell to 0 than the replica
+    // remembers.
     bool snapshot() const noexcept { return snapshot_; }
 
 private:

@@ -1,4 +1,4 @@
-// What must be asked of the database now and then, on one connection: definitions, heartbeats, problems.
+// The control connection: definitions, heartbeats, problems, and barriers of awaited writes.
 
 #include <pgtally/cache/heartbeat_diagnosis.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
@@ -10,7 +10,7 @@ namespace pgtally {
 
 void replica_set::impl::want_definitions()
 {
-    ++definitions_asked;
+    schedule.want_definitions();
     control_wake.notify();
 }
 
@@ -18,24 +18,22 @@ asio::awaitable<void> replica_set::impl::control()
 {
     db::connection connection{executor};
     open_connections.push_back(&connection);
-    db::backoff pauses{settings.database.retry, jitter_source()};
-    auto next_heartbeat = clock::now();
-    auto made_in = generation;
+    db::backoff pauses{settings.database.retry, db::jitter_source()};
+    auto made_in = schedule.generation();
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
-            // The name may lead to another database than before, as after a failover: definitions are read, and read
-            // anew, where the transport was opened.
-            if (made_in != generation) connection.close();
+            // After a failover the name leads to another database, whose definitions are read anew.
+            if (made_in != schedule.generation()) connection.close();
             if (!connection.is_open()) {
-                made_in = generation;
-                co_await connection.connect(connection_settings());
+                made_in = schedule.generation();
+                co_await connection.connect(session_config(session_kind::control, settings.database));
                 want_definitions();
             }
-            co_await control_turn(connection, next_heartbeat);
+            co_await control_turn(connection);
             pauses.reset();
-            wake_at = std::min(next_heartbeat, next_write_barrier());
-            wake_at = std::min(wake_at, definitions_current() ? next_look : readings.ready());
+            wake_at = std::min(next_heartbeat(), next_write_barrier());
+            wake_at = std::min(wake_at, schedule.definitions_current() ? next_look : readings.ready());
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
@@ -46,37 +44,35 @@ asio::awaitable<void> replica_set::impl::control()
     std::erase(open_connections, &connection);
 }
 
-asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection, clock::time_point& next_heartbeat)
+// If a transport opens again meanwhile, the rest waits for the next connection.
+asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection)
 {
-    auto const made_in = generation;
+    auto const made_in = schedule.generation();
     connection.set_timeout(answer_time());
-    if (clock::now() >= next_heartbeat) {
-        next_heartbeat = clock::now() + settings.heartbeat;
-        co_await send_heartbeat(connection);
-    }
-    if (made_in != generation) co_return;
-    bool const current = definitions_current();
+    co_await send_heartbeats(connection);
+    if (made_in != schedule.generation()) co_return;
+    bool const current = schedule.definitions_current();
     if (current && clock::now() >= next_look) co_await look_again(connection);
     if (!current && clock::now() >= readings.ready()) co_await refresh_definitions(connection);
-    if (made_in != generation) co_return;
+    if (made_in != schedule.generation()) co_return;
     connection.set_timeout(answer_time());
-    if (next_write_barrier() <= clock::now()) co_await send_write_barrier(connection);
+    co_await send_write_barriers(connection);
 }
 
 asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& connection)
 {
-    auto const asked = definitions_asked;
+    auto const asked = schedule.definitions_asked();
     auto seen = co_await read_catalog(connection);
     std::vector<tally_problems> problems;
     if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
     readings.done(clock::now());
-    // If they changed meanwhile they are read once more, and only whom it concerns waits for that.
-    definitions_read = asked;
+    // If they changed meanwhile they are read once more; only the tallies concerned wait for that.
+    schedule.definitions_read(asked);
     control_trouble.clear();
     reconcile(std::move(seen));
     take_problems(problems);
     for (auto const& [name, tally] : replicas) {
-        if (tally->state() != cache::state::live && !loads[name]->running) plan_load(name, loads[name]->cause);
+        if (tally->state() != cache::state::live) schedule.want_again(name);
     }
     end_turn();
     wake_loaders();
@@ -101,13 +97,15 @@ void replica_set::impl::reconcile(catalog seen)
         auto* const known = find(what.name);
         if (known != nullptr && known->definition().kind() == what.kind()) {
             auto const name = what.name;
-            if (known->redefine(std::move(what))) plan_load(name, load_cause::definition);
+            if (known->redefine(std::move(what))) schedule.redefined(name, index_of(*known));
             continue;
         }
         if (known != nullptr) remove_tally(what.name);
         add_tally(std::move(what));
     }
     definitions_known = true;
+    for (auto const& [name, tally] : replicas) fail_without_transport(*tally);
+    use_transports();
     for (auto const& name : only) {
         if (find(name) != nullptr) continue;
         control_trouble_permanent = true;
@@ -121,20 +119,18 @@ void replica_set::impl::add_tally(cache::definition what)
     auto const name = what.name;
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
-    replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits));
-    auto const state = std::make_shared<load_state>(executor, settings.database.retry);
-    state->definitions_needed = definitions_asked;
-    loads.emplace(name, state);
-    plan_load(name, load_cause::start);
+    auto const& tally =
+        *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;
+    schedule.add(name, index_of(tally));
 }
 
 void replica_set::impl::remove_tally(std::string const& name)
 {
     log(db::level::info, "tally " + name + ": dropped");
     give_up_load(name);
-    auto const state = loads.extract(name).mapped();
-    state->gone = true;
-    if (state->audit) end_audit(name, *state, audit_outcome::changed, "the tally was dropped");
+    schedule.remove(name);
+    end_audit(name, audit_outcome::changed, "the tally was dropped");
+    known_problems.erase(name);
     replicas.erase(name);
     counted.tallies.erase(name);
 }
@@ -147,8 +143,8 @@ asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
     wake_loaders();
 }
 
-// A heartbeat that cannot be sent is no loss yet: three of them are. But definitions that cannot be read, for a reason
-// that stays, leave nothing to follow.
+// A heartbeat that cannot be sent is no loss: three of them are. If definitions cannot be read because of a permanent
+// error, no tally is followed.
 void replica_set::impl::control_failed(db::error const& e)
 {
     bool const missing = schema_is_missing(e);
@@ -158,7 +154,7 @@ void replica_set::impl::control_failed(db::error const& e)
     if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;
-    if (!permanent || definitions_current()) return;
+    if (!permanent || schedule.definitions_current()) return;
     for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);
     end_turn();
 }

@@ -1,72 +1,63 @@
-// Heartbeats: barriers that are sent again and again, so that what is called live is proven to be.
+// Heartbeats: barriers that are sent again and again, to prove that a tally which is called live is live.
 
-#include <pgtally/cache/heartbeat_diagnosis.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
-#include <cstdint>
-#include <tuple>
+#include <algorithm>
 
 namespace pgtally {
 
-namespace {
-
-using heartbeat_row = std::tuple<double, bool, std::int32_t>;
-
-}  // namespace
-
-asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connection)
+asio::awaitable<void> replica_set::impl::send_heartbeats(db::connection& connection)
 {
-    auto const sent = clock::now();
-    auto const id = expected.expect([this, sent] { heartbeat_back(sent); });
-    heartbeats_sent.push_back(id);
-    if (heartbeats_sent.size() > missed_heartbeats) {
-        expected.forget(heartbeats_sent.front());
-        heartbeats_sent.pop_front();
+    for (std::size_t index = 0; index < transports.size(); ++index) {
+        if (transports[index].watch.next_heartbeat() <= clock::now()) co_await send_heartbeat(connection, index);
     }
-    auto const payload = barriers::payload(id);
-    auto const answer = co_await connection.query_as<heartbeat_row>(
-        "select pg_notification_queue_usage(), to_regclass('tally.tallies') is not null, pg_backend_pid() "
-        "from pg_notify('tally', $1)",
-        payload);
-    auto const [usage, installed, pid] = answer.one();
-    heartbeat_taken = sent;
-    pooled = db::backend_pid{pid} != connection.backend_pid();
-    counted.notification_queue_usage = usage;
-    // A schema that is dropped takes its triggers along and tells nobody.
-    if (!installed) want_definitions();
 }
 
-void replica_set::impl::heartbeat_back(clock::time_point sent)
+asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connection, std::size_t index)
 {
-    last_heartbeat_back = clock::now();
-    deaf_reason.clear();
-    deaf_for_good = false;
-    if (settings.on_heartbeat) settings.on_heartbeat(std::chrono::duration<double>(last_heartbeat_back - sent).count());
+    auto& slot = transports[index];
+    auto const channel = slot.channel;
+    auto const sent = slot.watch.send_heartbeat(clock::now());
+    auto const payload = barriers::payload(sent.id);
+    auto const answer = co_await channel->send_heartbeat(connection, payload);
+    if (slot.channel != channel) co_return;
+    slot.watch.taken(sent, answer.pooled);
+    if (index == 0) counted.notification_queue_usage = answer.queue_usage;
+    // A schema that is dropped takes its triggers along; no event reports it.
+    if (!answer.installed) want_definitions();
 }
 
-asio::awaitable<void> replica_set::impl::watch_heartbeats()
+bool replica_set::impl::heartbeat_back(std::size_t index, std::string_view id)
+{
+    auto const round_trip = transports[index].watch.came_back(id, clock::now());
+    if (round_trip && settings.on_heartbeat) settings.on_heartbeat(std::chrono::duration<double>(*round_trip).count());
+    return round_trip.has_value();
+}
+
+replica_set::impl::clock::time_point replica_set::impl::next_heartbeat() const noexcept
+{
+    auto result = clock::time_point::max();
+    for (auto const& slot : transports) result = std::min(result, slot.watch.next_heartbeat());
+    return result;
+}
+
+// Restarts each transport that is deaf. Heartbeats may go to another server than the transport follows; when it opens
+// again, all connections are made anew.
+asio::awaitable<void> replica_set::impl::watch_transports()
 {
     while (!stopping) {
-        auto const deadline = last_heartbeat_back + answer_time();
-        if (transport_open && clock::now() >= deadline) give_up_transport();
-        auto const look_again = transport_open ? deadline : clock::time_point::max();
+        auto look_again = clock::time_point::max();
+        for (std::size_t index = 0; index < transports.size(); ++index) {
+            auto& slot = transports[index];
+            auto const reason = slot.watch.give_up_if_deaf(clock::now(), control_trouble);
+            if (reason) {
+                schedule.transport_lost(index);
+                slot.channel->restart(*reason);
+            }
+            look_again = std::min(look_again, slot.watch.deaf_at());
+        }
         co_await watch_wake.wait_until(look_again);
     }
-}
-
-// Everything is connected anew, for what does not come back may have been sent to another server than is listened to.
-void replica_set::impl::give_up_transport()
-{
-    heartbeat_signs signs;
-    signs.sent = heartbeat_taken >= opened_at;
-    signs.pooled = pooled;
-    signs.trouble = control_trouble;
-    deaf_reason = why_deaf(signs);
-    // A connection that heard nothing from its beginning, though it listens and heartbeats were sent, is not what is
-    // needed, and the next one will not be either.
-    deaf_for_good = signs.sent && last_heartbeat_back == opened_at;
-    transport_open = false;
-    events->restart(deaf_reason);
 }
 
 }  // namespace pgtally

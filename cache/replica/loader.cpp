@@ -1,6 +1,7 @@
 #include <pgtally/cache/replica/loader.hpp>
 
 #include <pgtally/cache/replica/catalog.hpp>
+#include <pgtally/cache/replica/session_settings.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -13,9 +14,6 @@ namespace pgtally {
 namespace {
 
 using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
-
-// How long the source's lock may be waited for: behind it, whoever wants to write waits too.
-constexpr std::chrono::milliseconds lock_timeout{10'000};
 
 constexpr char const* declare_load =
     "declare load no scroll cursor for "
@@ -48,21 +46,23 @@ void take_rows(db::rows<truth_row> const& rows, load_target& target)
 
 }  // namespace
 
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
-                                        load_target& target)
+boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
+                                        load_times times, load_target& target)
 {
-    // A name is [a-z][a-z0-9_]*: it needs no escaping in a literal.
+    // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
-    std::string const begin = "begin isolation level read committed read only; set local lock_timeout = " +
-                              std::to_string(lock_timeout.count());
-    wanted(target).begin_load();
+    std::string const lock_timeout = std::to_string(load_lock_timeout.count());
+    std::string const begin =
+        "begin isolation level read committed read only; " + set_local({"lock_timeout", lock_timeout});
+    if (auto const refusal = wanted(target).begin_load()) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
+    co_await by.prepare_load(connection);
     co_await connection.script(begin);
-    // The name may lead to another database than the one that definitions were read from, as after a failover. What is
-    // altered later than this is told by an event before the barrier comes back.
+    // After a failover the name may lead to another database than the one that the definitions were read from. If the
+    // definition changes later than this, an event reports it before the barrier comes back.
     auto const meant = co_await read_fingerprint(connection, name);
     if (meant != wanted(target).definition().fingerprint) throw other_definition{};
-    connection.set_timeout(times.answer + lock_timeout);
+    connection.set_timeout(times.answer + load_lock_timeout);
     co_await connection.query("select tally.lock_source($1)", name);
     connection.set_timeout(times.answer);
     co_await connection.query(declaration);

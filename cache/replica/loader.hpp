@@ -1,13 +1,14 @@
 #pragma once
 
-// One load of one tally: the five steps of tally.hpp, on a connection of its own.
+// One load of one tally: the steps of tally.hpp, on a connection of its own.
 //
-// Model: one statement, under read committed, reads both the fence and the truth: a cursor's query, whose snapshot is
-// taken when it is declared, after the source was locked. (The lock is taken by a function, on behalf of a role that
-// needs no right on the source; under repeatable read that call itself would take the snapshot, before the lock.) The
-// fence is its first row, so that it is known before the truth is computed. Without the lock a TRUNCATE or a rewrite of
-// the table that commits between the snapshot and the first row would make the load read an empty table.
+// Model: one statement under read committed reads both the fence and the truth. It is a cursor's query: its snapshot is
+// taken when the cursor is declared, after the source was locked. (A function takes the lock, on behalf of a role that
+// needs no right on the source; under repeatable read the call itself would take the snapshot, before the lock.) The
+// fence is the first row, so it is known before the truth is computed. Without the lock, a TRUNCATE or a rewrite of the
+// table that commits between the snapshot and the first row would make the load read an empty table.
 
+#include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/connection.hpp>
 
@@ -21,32 +22,32 @@
 
 namespace pgtally {
 
-// Why a load ended without success, other than by a db::error.
+// Why a load failed, other than by a db::error.
 struct load_failure : std::runtime_error {
     load_failure(std::string const& why, bool is_permanent) : std::runtime_error{why}, permanent{is_permanent} {}
-    bool permanent;  // loading again will not help, as far as we know
+    bool permanent;  // as far as known, no later load will succeed
 };
 
-// The definition in the database is not, or not any more, the one that the tally has here.
+// The definition in the database is not the one that the tally has here, or not any more.
 struct other_definition : load_failure {
     other_definition() : load_failure{"its definition in the database is another one than was read", false} {}
 };
 
-// Thrown where somebody decided that the load is of no use any more.
+// Thrown by a load that is not wanted any more.
 struct load_given_up {};
 
-// A load's view of its tally, which may go away or give the load up at any time.
+// A load's access to its tally, which may be removed, or give the load up, at any time.
 class load_target {
 public:
     virtual ~load_target() = default;
 
-    // The tally, while this load is still wanted; else null.
+    // The tally, while this load is wanted; otherwise null.
     virtual cache::tally* wanted() noexcept = 0;
 };
 
 // How long a load waits for the database.
 struct load_times {
-    std::chrono::milliseconds answer;    // for what takes no time: it tells a connection that hangs
+    std::chrono::milliseconds answer;    // for statements that need no work: a longer wait means that it hangs
     std::chrono::milliseconds patience;  // for the truth
 
     load_times(std::chrono::milliseconds for_answers, std::chrono::milliseconds for_the_truth)
@@ -55,8 +56,10 @@ struct load_times {
     }
 };
 
-// Steps 1 to 3 and the commit of step 5: everything but the barrier. `name` is the tally's.
-boost::asio::awaitable<void> load_truth(db::connection& connection, std::string name, load_times times,
-                                        load_target& target);
+// Steps 1 to 3, and the commit of the load's transaction: everything but the barrier. `name` is the tally's, `by` its
+// transport.
+// Errors: throws db::error, load_failure, other_definition or load_given_up.
+boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
+                                        load_times times, load_target& target);
 
 }  // namespace pgtally

@@ -3,6 +3,8 @@
 #include <pgtally/cache/heartbeat_diagnosis.hpp>
 #include <pgtally/db/listener.hpp>
 
+#include <cstdint>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -10,10 +12,12 @@ namespace pgtally {
 
 namespace {
 
-class notify_transport final : public transport {
+constexpr char const* channel = "tally";
+
+class listening_transport final : public transport {
 public:
-    notify_transport(boost::asio::any_io_executor executor, db::config database)
-        : listener_{std::move(executor), std::move(database), std::vector<std::string>{"tally"}}
+    listening_transport(boost::asio::any_io_executor executor, db::config database)
+        : listener_{std::move(executor), std::move(database), std::vector<std::string>{channel}}
     {
     }
 
@@ -30,6 +34,28 @@ public:
     void restart(std::string reason) override { listener_.reconnect(std::move(reason)); }
     void stop() override { listener_.stop(); }
 
+    std::string sending(std::string_view parameter) const override
+    {
+        return std::string{"pg_notify('"} + channel + "', " + std::string{parameter} + ")";
+    }
+
+    boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override
+    {
+        using row = std::tuple<double, bool, std::int32_t>;
+        auto const statement =
+            "select pg_notification_queue_usage(), to_regclass('tally.tallies') is not null, pg_backend_pid() from " +
+            sending("$1");
+        auto const rows = co_await connection.query_as<row>(statement, text);
+        auto const [usage, installed, pid] = rows.one();
+        heartbeat_answer answer;
+        answer.installed = installed;
+        answer.pooled = db::backend_pid{pid} != connection.backend_pid();
+        answer.queue_usage = usage;
+        co_return answer;
+    }
+
+    boost::asio::awaitable<void> prepare_load(db::connection&) const override { co_return; }
+
 private:
     void add(db::notification const& e) { batch_.emplace_back(payload{e.payload}); }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
@@ -39,11 +65,16 @@ private:
     std::vector<signal> batch_;
 };
 
+std::shared_ptr<transport> make(boost::asio::any_io_executor executor, db::config database)
+{
+    return std::make_shared<listening_transport>(std::move(executor), std::move(database));
+}
+
 }  // namespace
 
-std::unique_ptr<transport> make_notify_transport(boost::asio::any_io_executor executor, db::config database)
+transport_factory notify_transport()
 {
-    return std::make_unique<notify_transport>(std::move(executor), std::move(database));
+    return {"notify", make};
 }
 
 }  // namespace pgtally

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the database itself says keeps tallies from being exact: `tally.tallies.problems`, each with a remedy. Most of
-// them leave a tally as right as it can be; without its source it can only be wrong.
+// Problems that the database sees with its tallies (`tally.tallies.problems`), each with its remedy. Despite most of
+// them a tally is as right as it can be. A tally without its source can only be wrong.
 
 #include <pgtally/db/connection.hpp>
 
@@ -17,11 +17,11 @@ namespace pgtally {
 struct tally_problems {
     std::string name;
     std::vector<std::string> all;
-    std::optional<std::string> lost_source;  // that one of them: dropped, renamed, or replaced by a namesake
+    std::optional<std::string> lost_source;  // one of them: the source was dropped, renamed, or replaced by a namesake
 };
 
-// Reads those of all tallies. Throws db::error. Version 2 of the schema tells of a lost source by a problem's text
-// only.
+// Reads the problems of all tallies. Version 2 of the schema reports a lost source by the text of a problem only.
+// Errors: db::error.
 boost::asio::awaitable<std::vector<tally_problems>> read_problems(db::connection& connection, int schema_version);
 
 }  // namespace pgtally

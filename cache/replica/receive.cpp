@@ -1,4 +1,4 @@
-// What the transport brings, applied at once; all of a batch before anybody is told.
+// Applies what each transport hands over: all of a batch, before any subscriber sees the outcome.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -6,45 +6,64 @@
 
 namespace pgtally {
 
-asio::awaitable<void> replica_set::impl::receive()
+asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_ptr<transport> from)
 {
+    auto& slot = transports[index];
     while (!stopping) {
-        auto const batch = co_await events->next();
+        auto const batch = co_await from->next();
+        if (slot.channel != from) co_return;
         for (auto const& signal : batch) {
-            std::visit([this](auto const& e) { on(e); }, signal);
+            std::visit([this, index](auto const& e) { on(index, e); }, signal);
+        }
+        if (slot.within_transaction) {
+            slot.within_transaction = false;
+            from->restart("transport " + slot.kind.name + " handed over a part of a transaction");
         }
         report_drops();
         end_turn();
     }
 }
 
-void replica_set::impl::on(transport::opened const&)
+void replica_set::impl::on(std::size_t index, transport::opened const&)
 {
-    transport_open = true;
-    transport_trouble.clear();
-    opened_at = last_heartbeat_back = clock::now();
+    auto& slot = transports[index];
+    slot.within_transaction = false;
+    slot.watch.opened(clock::now());
     next_look = clock::time_point{};
+    ++openings;
+    // If it opens again, the name may stand for another server: the other connections are made anew before they are
+    // used.
+    if (schedule.transport_opened(index)) ++counted.reconnects;
+    received.opened(index);
+    ask_writes_again(index);
     watch_wake.notify();
-    if (std::exchange(ever_open, true)) {
-        ++counted.reconnects;
-        ++generation;  // this may be another server
-    }
-    received.opened();
-    ask_writes_again();
-    if (!writes.empty()) control_wake.notify();
+    control_wake.notify();
 }
 
-void replica_set::impl::on(transport::lost const& e)
+void replica_set::impl::on(std::size_t index, transport::lost const& e)
 {
-    transport_open = false;
-    transport_trouble = e.reason;
-    transport_trouble_permanent = e.permanent || (deaf_for_good && e.reason == deaf_reason);
-    received.lost(e.reason, transport_trouble_permanent);
+    transports[index].within_transaction = false;
+    schedule.transport_lost(index);
+    bool const permanent = transports[index].watch.lost(e.reason, e.permanent);
+    received.lost(index, e.reason, permanent);
 }
 
-void replica_set::impl::on(transport::payload const& e)
+void replica_set::impl::on(std::size_t index, transport::payload const& e)
 {
-    received.payload(e.text);
+    received.payload(index, e.text);
+}
+
+void replica_set::impl::on(std::size_t index, transport::begin const&)
+{
+    transports[index].within_transaction = true;
+}
+
+void replica_set::impl::on(std::size_t index, transport::commit const& e)
+{
+    transports[index].within_transaction = false;
+    auto& count = counted.transports[transports[index].kind.name];
+    ++count.transactions;
+    count.position = e.position;
 }
 
 void replica_set::impl::applied(cache::event const& e)
@@ -66,14 +85,14 @@ void replica_set::impl::drop(std::string_view reason)
     last_drop = reason;
 }
 
-// Anybody can send junk, at any rate; it must not fill the log.
+// Any role can send junk, at any rate. It must not fill the log.
 void replica_set::impl::report_drops()
 {
     constexpr std::chrono::seconds at_most_every{10};
     if (drops_to_report == 0 || clock::now() - last_drop_report < at_most_every) return;
     log(db::level::warn, "dropped " + std::to_string(drops_to_report) +
-                             " notification(s) on channel tally that are no events of a tally here, the last one as " +
-                             last_drop + "; any role can send them");
+                             " payload(s) that are no events of a tally here, the last one as " + last_drop +
+                             "; any role can send them");
     last_drop_report = clock::now();
     drops_to_report = 0;
 }

@@ -22,7 +22,8 @@ using clock = std::chrono::steady_clock;
 
 namespace {
 
-// The embedder's functions, which are not called after the replica's end: connections may log a little longer.
+// The embedder's functions. They are not called after the replica's end, although its connections may log until they are
+// closed.
 struct hooks {
     bool ended = false;
     std::function<void(db::level, std::string_view)> log;
@@ -52,7 +53,7 @@ std::string const nothing;
 
 }  // namespace
 
-// Held by the replica and by each coroutine in it.
+// Owned by the replica and by each coroutine that runs in it.
 struct replica::core : std::enable_shared_from_this<core> {
     core(asio::any_io_executor chosen_executor, config chosen)
         : executor{std::move(chosen_executor)}
@@ -74,19 +75,26 @@ struct replica::core : std::enable_shared_from_this<core> {
 
     void on_turn()
     {
-        std::erase_if(followers, [](auto const& each) { return each.expired(); });
-        if (auto* const found = tally(); found != nullptr && !stopped) {
-            for (auto const& each : followers) {
-                if (auto const one = each.lock()) one->follow(*found);
-            }
-        }
-        tell_state();
+        attach_subscriptions();
+        report_state();
     }
 
-    void tell_state()
+    void attach_subscriptions()
     {
-        if (std::exchange(told_state, state()) == state() && told_reason == reason()) return;
-        told_reason = reason();
+        auto* const found = tally();
+        if (found == nullptr || stopped) {
+            std::erase_if(subscriptions->detached, [](auto const& each) { return each.expired(); });
+            return;
+        }
+        for (auto const& each : std::exchange(subscriptions->detached, {})) {
+            if (auto const one = each.lock()) one->attach(*found);
+        }
+    }
+
+    void report_state()
+    {
+        if (std::exchange(reported_state, state()) == state() && reported_reason == reason()) return;
+        reported_reason = reason();
         if (!calls->on_state || calls->ended) return;
         try {
             auto const call = calls->on_state;
@@ -97,14 +105,14 @@ struct replica::core : std::enable_shared_from_this<core> {
         }
     }
 
-    // A turn of our own: somebody subscribed between two of the set's.
-    void want_turn()
+    // A turn of the replica's own, for a subscription or a stop between two turns of the set.
+    void post_turn()
     {
-        if (std::exchange(turn_wanted, true)) return;
+        if (std::exchange(turn_posted, true)) return;
         auto turn = [weak = weak_from_this()] {
             auto const alive = weak.lock();
             if (!alive) return;
-            alive->turn_wanted = false;
+            alive->turn_posted = false;
             alive->on_turn();
             auto* const found = alive->tally();
             if (found != nullptr && !alive->stopped) found->subscribers().flush();
@@ -116,15 +124,13 @@ struct replica::core : std::enable_shared_from_this<core> {
     {
         if (std::exchange(stopped, true)) return;
         set.stop();
-        if (!calls->ended) want_turn();
+        if (!calls->ended) post_turn();
     }
 
     void end() noexcept
     {
         calls->ended = true;
-        for (auto const& each : followers) {
-            if (auto const one = each.lock()) one->end();
-        }
+        subscriptions->ended = true;
         stop();
     }
 
@@ -149,14 +155,14 @@ struct replica::core : std::enable_shared_from_this<core> {
     std::string name;
     std::size_t max_tracked_keys;
     std::shared_ptr<hooks> calls;
-    std::vector<std::weak_ptr<subscription_adapter>> followers;
+    std::shared_ptr<subscription_adapter::group> subscriptions = std::make_shared<subscription_adapter::group>();
     counter_values::names_ptr names;
-    cache::state told_state = cache::state::loading;
-    std::string told_reason;
+    cache::state reported_state = cache::state::loading;
+    std::string reported_reason;
     db::detail::signal ended;
     std::exception_ptr failure;
-    bool began = false, running = false, stopped = false, turn_wanted = false;
-    replica_set set;  // the last: its end wakes followers
+    bool began = false, running = false, stopped = false, turn_posted = false;
+    replica_set set;  // the last member: its end wakes subscriptions and may call `on_turn`
 };
 
 replica::replica(asio::any_io_executor executor, config chosen)
@@ -174,7 +180,7 @@ asio::awaitable<void> replica::run()
     return run(core_);
 }
 
-// The set runs in a coroutine of its own, which a cancellation cannot end before the set's other ones.
+// The set runs in a coroutine of its own, so that a cancellation of this one does not end it before the set's others.
 asio::awaitable<void> replica::run(std::shared_ptr<core> of)
 {
     if (std::exchange(of->began, true)) throw std::logic_error{"a replica runs once"};
@@ -246,26 +252,27 @@ std::size_t replica::size() const noexcept
     return tally == nullptr ? 0 : tally->table().nonzero();
 }
 
-// Subscriptions -------------------------------------------------------------------------------------------------------
+// Subscriptions
 
 replica::subscription replica::subscribe(std::vector<any_key> keys, callback call)
 {
     if (keys.size() > core_->max_tracked_keys) {
         throw std::length_error{"a subscription to more than " + std::to_string(core_->max_tracked_keys) + " keys"};
     }
-    return subscribe(std::make_shared<subscription_adapter>(core_->executor, std::move(keys), false, std::move(call)));
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, core_->subscriptions, std::move(keys),
+                                                            false, std::move(call)));
 }
 
 replica::subscription replica::subscribe_all(callback call)
 {
-    return subscribe(
-        std::make_shared<subscription_adapter>(core_->executor, std::vector<any_key>{}, true, std::move(call)));
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, core_->subscriptions,
+                                                            std::vector<any_key>{}, true, std::move(call)));
 }
 
 replica::subscription replica::subscribe(std::shared_ptr<subscription_adapter> which)
 {
-    core_->followers.push_back(which);
-    core_->want_turn();
+    core_->subscriptions->detached.push_back(which);
+    core_->post_turn();
     return subscription{std::move(which)};
 }
 
@@ -285,7 +292,7 @@ replica::subscription::~subscription()
     if (which_) which_->end();
 }
 
-// Read your writes ----------------------------------------------------------------------------------------------------
+// Read your writes
 
 asio::awaitable<void> replica::applied(std::uint64_t xid)
 {

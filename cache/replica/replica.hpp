@@ -2,8 +2,8 @@
 
 // The replica of one tally, to embed in a program of your own.
 //
-// Model: `run` keeps a copy of the tally's counters in step with the database, on the program's own executor: it loads,
-// follows every commit, and does both again after whatever broke. Everything else answers from memory, at once.
+// Model: `run` keeps a copy of the tally's counters equal to the database's, on the program's own executor. It loads
+// the counters, applies each commit, and loads again after a failure. All other functions answer from memory.
 //
 //     pgtally::replica replica{ctx.get_executor(), {.dsn = "postgresql://...", .tally = "tweets"}};
 //     co_spawn(ctx, replica.run(), ...);
@@ -11,19 +11,23 @@
 //     auto sub = replica.subscribe({33, 34}, [](auto const& changes) { ... });
 //     co_await replica.applied(xid);
 //
-// Guarantees
-//  - A value is the truth at one moment of the database's past, plus a prefix of what was committed since: never a
-//    guess, never counted twice. Once the writers pause it is the truth.
-//  - `run` ends by `stop` only. What is wrong with the database is in `state` and `reason`, and is tried again.
-//  - A function that was subscribed is called once per turn of the loop at most, with the newest values, and never
-//    again after its handle, or the replica, was destroyed. It may subscribe, destroy handles, stop and destroy the
-//    replica. What it throws comes out of the context's run(), as of any handler.
-//  - The replica may be destroyed at any time: that is a `stop`, and what waits in it ends by itself.
+// Guarantees:
 //
-// Not promised: that every value in between is told. That keys come in an order.
+//   - A value is the truth at one snapshot of the database, plus a prefix of the commits after it. No commit is counted
+//     twice. When the writers pause, the value becomes the truth.
+//   - `run` ends only by `stop`. If the database fails, `state` and `reason` say so, and the replica tries again.
+//   - A callback is called at most once a turn of the event loop, with the newest values. It is not called after its
+//     handle or the replica was destroyed.
 //
-// Threads: none of its own, no signal handler, no global. All calls on one implicit strand, the executor's: on a thread
-// pool pass a `make_strand`.
+// Not promised: that a callback sees each intermediate value, or sees keys in an order.
+//
+// Lifetime: the replica may be destroyed at any time, inside a callback too. Its destructor stops it; coroutines that
+// wait in it end by themselves. Handles of subscriptions may outlive it.
+//
+// Threads: the replica starts no thread, handles no signal and has no global state. Every call, and every callback, runs
+// on one implicit strand: that of the executor. On a thread pool, pass a `make_strand`.
+//
+// Errors: a callback's exception leaves the context's run(), as an exception of any handler does. The replica continues.
 
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/replica/changes.hpp>
@@ -47,27 +51,31 @@ class subscription_adapter;
 
 class replica {
 public:
-    // Under g++ 12 make it before, not in, a co_await expression.
+    // g++ 12 destroys it twice if it is made inside a co_await expression: make it before.
     struct config {
-        std::string dsn{};    // libpq's keywords or a URI; empty: libpq's environment
-        std::string tally{};  // its name
+        // A connection string of libpq: keywords or a URI ("Connection Strings" in the PostgreSQL manual). If it is
+        // empty, libpq's environment variables decide.
+        std::string dsn{};
 
-        // A barrier goes through the database so often; when three do not come back, the replica is stale.
+        // The tally's name.
+        std::string tally{};
+
+        // How often the replica sends a barrier through the database. If three do not come back, it becomes stale.
         std::chrono::milliseconds heartbeat{5'000};
 
-        // Of these `max_keys_in_message` has no meaning here.
+        // `max_keys_in_message` is ignored: a callback gets a snapshot in one piece.
         cache::limits limits{};
 
-        // One line at a time, without a line end. Empty: silence.
+        // Takes one line of log at a time, without a line end. If it is empty, nothing is logged.
         std::function<void(db::level, std::string_view)> log{};
 
-        // Called when `state` or `reason` is another one than before.
+        // Called after `state` or `reason` changed.
         std::function<void()> on_state{};
     };
 
     using callback = std::function<void(changes const&)>;
 
-    // Keeps a subscription: what it destroys, or replaces, is not called any more. It may outlive the replica.
+    // The handle of a subscription. Destroying it, or assigning another one to it, ends the subscription.
     class [[nodiscard]] subscription {
     public:
         subscription() noexcept;
@@ -82,41 +90,50 @@ public:
     };
 
     // Does no I/O.
+    //
+    // Errors: throws std::invalid_argument if `chosen.tally` is empty.
     replica(boost::asio::any_io_executor executor, config chosen);
     replica(replica const&) = delete;
     replica& operator=(replica const&) = delete;
     ~replica();
 
-    // Ends by `stop`, or when its coroutine is cancelled, which is a `stop` and throws operation_aborted. Once only: a
-    // second one throws std::logic_error.
+    // Follows the database until `stop`. A cancelled coroutine stops the replica too.
+    //
+    // Errors: throws boost::system::system_error (operation_aborted) if the coroutine is cancelled; std::logic_error if
+    // `run` was called before.
     boost::asio::awaitable<void> run();
 
-    // For good; safe at any time. Numbers stay as they are, no longer live.
+    // Stops the replica for good. May be called at any time. The counters stay as they are and are no longer live.
     void stop();
 
-    // The counters of a key now. None if the replica never loaded; all 0 for a key that nothing was counted for, or
-    // that no key of this tally can be.
+    // The counters of a key now. Empty if the replica never loaded. All 0 if nothing was counted for the key, or if no
+    // value of the tally's key type prints like it.
     counter_values get(any_key const& key) const;
 
     cache::state state() const noexcept;
-    std::string const& reason() const noexcept;  // beside `stale` and `failed`; also beside `loading`, if it is stuck
-    std::string const& epoch() const noexcept;   // a UUID; empty while the tally is not known
-    std::uint64_t revision() const noexcept;     // grows with every change, within one epoch
-    std::size_t size() const noexcept;           // keys that are not 0
+    std::string const& reason() const noexcept;  // why it is `stale` or `failed`, or what `loading` waits for
+    std::string const& epoch() const noexcept;   // a UUID; empty until the replica has read the tally's definition
+    std::uint64_t revision() const noexcept;     // grows with every change within one epoch
+    std::size_t size() const noexcept;           // how many keys are not 0
 
-    // Calls `call` for these keys, or for all: first, as soon as there are numbers, with a snapshot, and then with what
-    // changed. Never before this returns. Throws std::length_error for more than `limits::max_tracked_keys` keys.
+    // Subscribes to these keys, or to all. The first call of `call` brings a snapshot, as soon as there are counters;
+    // later calls bring changes. No call happens before `subscribe` returns. A callback may subscribe, destroy handles,
+    // and stop or destroy the replica.
+    //
+    // Errors: throws std::length_error if there are more keys than `limits::max_tracked_keys`.
     subscription subscribe(std::vector<any_key> keys, callback call);
     subscription subscribe_all(callback call);
 
-    // Read your writes: returns once all that the transaction with this id (`pg_current_xact_id()`) did is in the
-    // counters. It is asked of the database whether the transaction has ended, so that an id may be awaited whose
-    // COMMIT was not answered; one that was rolled back is awaited too, to no effect. An id that this database never
-    // gave out is awaited until it does.
-    // Throws db::error: closed by `stop` or the replica's end, operation_aborted when the coroutine is cancelled.
+    // Read your writes: waits until the counters contain everything that a transaction did. `xid` is its id, from
+    // `pg_current_xact_id()` ("Transaction ID and Snapshot Information Functions" in the PostgreSQL manual). The replica
+    // asks the database whether the transaction has ended, so that the COMMIT's answer is not needed. If the transaction
+    // was rolled back, `applied` returns as well. If the database has not assigned the id yet, it waits until then.
+    //
+    // Errors: throws db::error: `closed` after `stop` or the replica's end, `operation_aborted` if the coroutine is
+    // cancelled.
     boost::asio::awaitable<void> applied(std::uint64_t xid);
 
-    // The same for so long at most; false: not yet.
+    // The same, but waits for at most this long; returns false if the transaction is not applied by then.
     boost::asio::awaitable<bool> applied(std::uint64_t xid, std::chrono::milliseconds at_most);
 
 private:

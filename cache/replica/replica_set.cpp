@@ -10,49 +10,41 @@
 
 namespace pgtally {
 
-std::string_view to_string(load_cause value) noexcept
+namespace {
+
+// By index: `notify` first.
+std::vector<transport_factory> kinds_of(replica_set::config const& settings)
 {
-    switch (value) {
-        case load_cause::start: return "start";
-        case load_cause::reconnect: return "reconnect";
-        case load_cause::reload: return "reload";
-        case load_cause::definition: return "definition";
-        case load_cause::reset: return "reset";
-        case load_cause::retry: return "retry";
-        case load_cause::audit: return "audit";
-    }
-    return "retry";
+    std::vector<transport_factory> out{notify_transport()};
+    out.insert(out.end(), settings.transports.begin(), settings.transports.end());
+    return out;
 }
 
-replica_set::impl::load_state::load_state(asio::any_io_executor executor, db::backoff_limits limits)
-    : pauses{limits, jitter_source()}, done{std::move(executor)}
+std::vector<std::string> names_of(std::vector<transport_factory> const& kinds)
 {
+    std::vector<std::string> out;
+    for (auto const& kind : kinds) out.push_back(kind.name);
+    return out;
 }
+
+}  // namespace
 
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     : executor{std::move(chosen_executor)}
     , settings{std::move(chosen)}
+    , schedule{settings.database.retry, db::jitter_source()}
+    , received{replicas, expected, *this, names_of(kinds_of(settings))}
     , control_wake{executor}
     , watch_wake{executor}
     , ended{executor}
 {
-    events = make_notify_transport(executor, settings.database);
+    for (auto& kind : kinds_of(settings)) transports.emplace_back(std::move(kind), settings.heartbeat);
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
 }
 
-// Barriers need not be flushed to disk, nor to a standby, before they are heard of.
-db::config replica_set::impl::connection_settings() const
-{
-    auto result = settings.database;
-    result.recovery_timeout = std::chrono::milliseconds{0};  // what is late is lost, and made anew
-    result.on_connect.emplace_back("set synchronous_commit = local");
-    return result;
-}
-
-// Runs a coroutine beside the others; when the last of them has ended, so does `run`. They end by `stop` only: an
-// exception out of one is a defect, which must not leave the rest behind as if nothing were.
-template <class Coroutine>
-void replica_set::impl::start(Coroutine coroutine, char const* name)
+// Runs a coroutine beside the others. `run` ends when the last of them has ended. An exception out of one is a defect;
+// it stops all of them.
+void replica_set::impl::start(asio::awaitable<void> coroutine, char const* name)
 {
     ++running;
     auto const on_end = [this, name](std::exception_ptr failure) {
@@ -72,10 +64,9 @@ void replica_set::impl::start(Coroutine coroutine, char const* name)
 
 asio::awaitable<void> replica_set::impl::run()
 {
-    start(events->run(), "transport");
-    start(receive(), "receive");
+    open_transport(0);
     start(control(), "control");
-    start(watch_heartbeats(), "heartbeat");
+    start(watch_transports(), "heartbeat");
     for (auto const& each : loaders) start(load_forever(*each), "load");
     while (running > 0) co_await ended.wait();
 }
@@ -83,10 +74,14 @@ asio::awaitable<void> replica_set::impl::run()
 void replica_set::impl::stop()
 {
     if (std::exchange(stopping, true)) return;
-    events->stop();
+    for (auto const& slot : transports) {
+        if (slot.channel) slot.channel->stop();
+    }
     for (auto* const connection : open_connections) connection->close();
-    for (auto const& each : loaders) each->connection.close();
-    for (auto const& [name, state] : loads) state->done.notify();
+    for (auto const& each : loaders) {
+        each->connection.close();
+        each->done.notify();
+    }
     let_audits_go();
     for (auto& [number, write] : writes) write.changed.notify();
     wake_loaders();
@@ -147,12 +142,14 @@ bool replica_set::knows_tallies() const noexcept
 
 std::string const& replica_set::trouble() const noexcept
 {
-    return impl_->transport_trouble.empty() ? impl_->control_trouble : impl_->transport_trouble;
+    auto const& of_transport = impl_->transports[0].watch.trouble();
+    return of_transport.empty() ? impl_->control_trouble : of_transport;
 }
 
 bool replica_set::trouble_is_permanent() const noexcept
 {
-    if (!impl_->transport_trouble.empty()) return impl_->transport_trouble_permanent;
+    auto const& watch = impl_->transports[0].watch;
+    if (!watch.trouble().empty()) return watch.trouble_is_permanent();
     return !impl_->control_trouble.empty() && impl_->control_trouble_permanent;
 }
 

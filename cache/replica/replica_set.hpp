@@ -1,30 +1,35 @@
 #pragma once
 
-// The replicas of one database, kept in step with it.
+// The replicas of one database.
 //
 // Model: coroutines and what they share.
-//   - receive: takes each batch of events from the transport, applies all of it, and then lets everybody who subscribed
-//     see the outcome once (`on_turn`).
-//   - follow definitions: reads `tally.tallies` at start, after a reconnect, and when an event says that one changed.
-//   - load: brings one tally after another through the five steps of `tally.hpp`, at most `concurrent_loads` at a time,
-//     whenever one needs it: at start, after a reconnect, a `reload` event, a reset, or to audit it.
-//   - heartbeat: sends a barrier through the database every `heartbeat`. When none of three came back, no tally is live
-//     any more, and every connection is made anew.
-//   - look for problems: reads what the database itself knows to be wrong (`tally.tallies.problems`), every
-//     heartbeat or rarer. What appears or goes is logged; when partitions did, the tally is loaded again; what
-//     triggers missed that were off is left to an audit, which tells it key by key. One whose source was dropped,
-//     renamed or replaced by a namesake is failed until it has one.
+//   - receive, one per transport in use: takes each batch from the transport, applies all of it, and then lets every
+//     subscriber see the outcome once (`on_turn`).
+//   - control: reads `tally.tallies` at start, after a reconnect, and when an event says that a definition changed.
+//     Sends a heartbeat by each transport every `heartbeat`. Reads the problems that the database sees
+//     (`tally.tallies.problems`) every `heartbeat` or rarer: it logs those that appear or go; if they concern
+//     partitions it loads the tally again; if the source was dropped, renamed or replaced by a namesake it fails the
+//     tally until there is a source. Changes made while triggers were disabled are found only by an audit.
+//   - watch: restarts a transport if none of three heartbeats came back by it. Then no tally that follows the transport
+//     is live.
+//   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
+//     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
-// Guarantees: `run` ends only by `stop`. Whatever fails is retried with growing, jittered pauses, and is the reason of
-// a state meanwhile. Tallies that are created, altered or dropped while it runs are followed.
+// A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
+// always in use. If a definition names a transport that this set does not have, its tally is failed. When a transport
+// opens again, all connections are made anew: the name may stand for another server.
 //
-// Not promised: that a `tally*` outlives the turn in which it was found; subscriptions know when theirs is gone.
+// Guarantees: `run` ends only by `stop`. Every failure is retried with growing, jittered pauses, and is the reason of a
+// state meanwhile. Tallies that are created, altered or dropped while the set runs are followed.
 //
+// Lifetime: a `tally*` is valid in the turn in which it was found; a subscription knows when its tally is gone. The set
+// must outlive `run`, and every wait for `audit`, `applied` and a barrier.
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
 #include <pgtally/cache/limits.hpp>
-#include <pgtally/cache/load_cause.hpp>
+#include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/replica/audit.hpp>
+#include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -43,8 +48,6 @@
 
 namespace pgtally {
 
-std::string_view to_string(load_cause value) noexcept;
-
 class replica_set {
 public:
     struct config {
@@ -52,16 +55,17 @@ public:
         std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
         std::chrono::milliseconds heartbeat{5'000};
         std::size_t concurrent_loads = 2;
-        // How long the database may compute a truth, or the next 10,000 rows of it, before its connection counts as
-        // hung.
+        // Transports beside `notify`, which every set has.
+        std::vector<transport_factory> transports;
+        // If the database takes longer for a truth, or for the next 10,000 rows of it, its connection counts as hung.
         std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
         cache::limits limits;
-        // Called after each turn in which something was applied or a state changed, before subscribers are woken.
+        // Called after each turn in which an event was applied or a state changed, before subscribers are woken.
         std::function<void()> on_turn;
-        // Measurements, each optional: seconds from an event's `at` to its application; of a heartbeat's round trip; of
-        // a load.
+        // Measurements in seconds, each optional: from an event's `at` to its application; a heartbeat's round trip; a
+        // load.
         std::function<void(double)> on_event_lag, on_heartbeat, on_load;
-        // Called with a tally's name after each audit that could compare, before its caller hears of it.
+        // Called with a tally's name after each audit that could compare, before its caller resumes.
         std::function<void(std::string_view)> on_audit;
     };
 
@@ -70,12 +74,18 @@ public:
         std::map<load_cause, std::uint64_t> loads;
         std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
         std::uint64_t audits = 0;      // that could compare
-        std::size_t problems = 0;      // that the database knows of it
+        std::size_t problems = 0;      // that the database sees with it
+    };
+
+    struct transport_counters {
+        std::uint64_t transactions = 0;  // whose bounds it reported
+        std::uint64_t position = 0;      // of the last of them
     };
 
     struct counters {
         std::map<std::string, tally_counters, std::less<>> tallies;
-        std::map<std::string, std::uint64_t, std::less<>> events_dropped;  // by reason
+        std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
+        std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // by reason
         std::uint64_t reconnects = 0;
         double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
     };
@@ -92,37 +102,38 @@ public:
     tallies const& all() const noexcept;
     cache::tally* find(std::string_view name) noexcept;
 
-    // Whether the definitions have been read since the start, and what is wrong with the database or its schema just
-    // now; empty if nothing is.
+    // Whether the definitions have been read since the start.
     bool knows_tallies() const noexcept;
+
+    // What is wrong with the database, its schema or transport `notify` now; empty if nothing is. A tally of another
+    // transport has that one's trouble as its reason.
     std::string const& trouble() const noexcept;
     bool trouble_is_permanent() const noexcept;  // waiting does not cure it
 
-    // The version of the installed schema, 0 if not known.
+    // The version of the installed schema; 0 if it is not known.
     int schema_version() const noexcept;
 
-    // Rebuilds a replica from the truth; it stays live meanwhile if it was.
+    // Rebuilds a replica from the truth. If the tally is live, it stays live meanwhile.
     void reset(std::string_view name);
 
-    // Compares what is served with the truth at one fence, while both go on, and mends what differs: its keys change,
-    // with a new revision, as by any other load. The source is read once, under a lock that hinders no writer.
-    // One audit a tally at a time, and one in the set: others wait for their turn. Other loads of the tally come first,
-    // or after it; a tally that stops being live meanwhile cannot be compared. An audit that fails leaves the tally as
-    // it is.
-    // The audit goes on when the caller is late or gone, and is logged in any case. The set must outlive the wait.
+    // Compares what is served with the truth at one fence, while both go on, and corrects each key that differs: it
+    // changes with a new revision, as by any other load. Reads the source once, under a lock that hinders no writer.
+    // Runs one audit at a time in the set; the others wait. Other loads of the tally run before it or after it. If the
+    // tally stops being live meanwhile, nothing is compared. An audit that fails leaves the tally as it is.
+    // If the caller does not wait until the end, the audit goes on, and logs its result.
     boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
 
-    // Whoever waits for an audit is told `stopped`.
+    // Ends every wait for an audit with `stopped`.
     void let_audits_go();
 
-    // Read your writes, of a transaction of one's own: expect a barrier, send its id in the transaction, and wait for
-    // it.
+    // Read your writes, for a transaction of the caller's own: expect a barrier, send its id in the transaction, and
+    // wait for it.
     class barrier_wait;
     std::unique_ptr<barrier_wait> expect_barrier();
 
-    // Read your writes, of a transaction that somebody committed without a barrier of ours: waits until all that it did
-    // is in the tally's counters; false if it is not by `until`. Throws db::error (closed) when the set is stopped. The
-    // set must outlive the wait.
+    // Read your writes, for a transaction that carries no such barrier: waits until everything that it did is in the
+    // tally's counters. Returns false if it is not by `until`.
+    // Errors: db::error (closed) when the set is stopped.
     boost::asio::awaitable<bool> applied(std::string name, cache::xid transaction,
                                          std::chrono::steady_clock::time_point until);
 
@@ -133,21 +144,23 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-// One expected barrier: alive while somebody may want it. The set must outlive it.
+// One expected barrier.
+// Lifetime: the set must outlive it; the barrier is expected as long as the object exists.
 class replica_set::barrier_wait {
 public:
     virtual ~barrier_wait() = default;
 
-    // Goes into one transaction, by `tally.act` or pg_notify; only what is sent after this object was made is expected.
+    // Goes into one transaction, by `tally.act` or by the tally's transport, after this object was made.
     virtual std::string const& id() const noexcept = 0;
 
-    // Waits until it comes back, which proves that its transaction committed; false if it has not after `at_most`. That
-    // it has not proves nothing.
+    // Waits until the barrier comes back by any transport, which proves that its transaction committed. Returns false
+    // if it has not after `at_most`, which proves nothing.
     virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
 
-    // Waits until all that its transaction did is in the tally's counters, and the tally live; false if it is not by
-    // `until`. With the transaction's id, which says that it committed, a barrier that was lost on its way does no
-    // harm. Throws db::error (closed) when the set is stopped.
+    // Waits until the tally is live and its counters contain everything that the transaction did. Returns false if they
+    // do not by `until`. If `transaction` is given, which says that it committed, a barrier that was lost on its way
+    // does no harm.
+    // Errors: db::error (closed) when the set is stopped.
     virtual boost::asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
                                                  std::chrono::steady_clock::time_point until) = 0;
 };

@@ -9,20 +9,24 @@
 
 namespace pgtally {
 
-subscription_adapter::subscription_adapter(boost::asio::any_io_executor executor, std::vector<any_key> keys, bool all,
-                                           callback call)
-    : executor_{std::move(executor)}, keys_{std::move(keys)}, all_{all}, callback_{std::move(call)}
+subscription_adapter::subscription_adapter(boost::asio::any_io_executor executor, std::shared_ptr<group> of,
+                                           std::vector<any_key> keys, bool all, callback call)
+    : executor_{std::move(executor)}
+    , group_{std::move(of)}
+    , keys_{std::move(keys)}
+    , all_{all}
+    , callback_{std::move(call)}
 {
 }
 
-void subscription_adapter::follow(cache::tally& which)
+void subscription_adapter::attach(cache::tally& which)
 {
     if (ended_ || (subscription_ && !subscription_->dropped())) return;
     cache::subscription::options chosen;
     chosen.all_keys = all_;
     subscription_ = std::make_unique<cache::subscription>(which, *this, chosen);
     for (auto const& k : keys_) {
-        // What cannot be a key of this tally is never counted.
+        // A text that cannot be a key of this tally is never counted, so it needs no subscription.
         if (auto const parsed = cache::parse_key(which.definition().kind(), k.text())) subscription_->track(*parsed);
     }
     which.subscribers().wake(*subscription_);
@@ -36,7 +40,12 @@ void subscription_adapter::end() noexcept
 
 void subscription_adapter::wake(cache::subscription& which)
 {
-    if (ended_ || which.dropped()) return;  // dropped: another tally of that name may be followed later
+    if (ended_ || group_->ended) return;
+    if (which.dropped()) {
+        // Another tally of that name may be created later.
+        group_->detached.push_back(weak_from_this());
+        return;
+    }
     auto const alive = shared_from_this();
     bool const snapshot = collect();
     if (!snapshot && items_.empty()) return;
@@ -45,7 +54,7 @@ void subscription_adapter::wake(cache::subscription& which)
           snapshot});
 }
 
-// All that is to be told now, into `items_`: parts of a snapshot as one. Answers whether it is a snapshot.
+// Collects every message that is due into `items_`; the parts of a snapshot become one. Returns whether it is a snapshot.
 bool subscription_adapter::collect()
 {
     bool snapshot = false;
@@ -58,7 +67,7 @@ bool subscription_adapter::collect()
     return snapshot;
 }
 
-// An exception must not come out of the middle of a turn: it comes out of the context's run(), as any handler's does.
+// An exception must not interrupt the turn. It leaves the context's run() instead, as an exception of any handler does.
 void subscription_adapter::call(changes const& what)
 {
     calling_ = true;

@@ -1,6 +1,6 @@
 #pragma once
 
-// A replica's subscription: from the tally's wake to one call of a function.
+// Turns the wakes of a core subscription into calls of an embedder's function.
 
 #include <pgtally/cache/replica/changes.hpp>
 #include <pgtally/cache/subscription.hpp>
@@ -13,20 +13,27 @@
 
 namespace pgtally {
 
-// Held by the embedder's handle and by whoever runs a call of it: it outlives the tally and the replica if it must.
+// Lifetime: the embedder's handle owns it, and it owns itself during a call. It may outlive the tally and the replica.
 class subscription_adapter final : public cache::subscriber, public std::enable_shared_from_this<subscription_adapter> {
 public:
     using callback = std::function<void(changes const&)>;
 
-    // All keys if `all`.
-    subscription_adapter(boost::asio::any_io_executor executor, std::vector<any_key> keys, bool all, callback call);
+    // What the adapters of one replica share.
+    struct group {
+        bool ended = false;  // the replica was destroyed: no adapter calls its function any more
+        std::vector<std::weak_ptr<subscription_adapter>> detached;  // subscribe to no tally yet, or no longer
+    };
 
-    // Follows the tally, unless it follows one. The next flush makes the first call.
-    void follow(cache::tally& which);
+    // Subscribes to all keys if `all`, else to `keys`. The caller adds it to `of->detached`.
+    subscription_adapter(boost::asio::any_io_executor executor, std::shared_ptr<group> of, std::vector<any_key> keys,
+                         bool all, callback call);
 
-    // No call begins after this; one that is under way goes on, and its changes stay good.
+    // Subscribes to the tally, unless it subscribes to one already. The next flush makes the first call. If the tally is
+    // destroyed, the adapter adds itself to `detached`.
+    void attach(cache::tally& which);
+
+    // No call begins after this. A call that is running continues, and its changes stay valid.
     void end() noexcept;
-    bool ended() const noexcept { return ended_; }
 
     void wake(cache::subscription& which) override;
 
@@ -35,6 +42,7 @@ private:
     void call(changes const& what);
 
     boost::asio::any_io_executor executor_;
+    std::shared_ptr<group> group_;
     std::vector<any_key> keys_;
     bool all_;
     callback callback_;

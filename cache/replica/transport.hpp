@@ -2,14 +2,42 @@
 
 // How events travel from the source's transactions to a replica.
 //
-// Model: a transport is open or lost. While it is open it hands over every payload that was committed since it opened,
-// in commit order, in batches: all that has arrived. When it opens again after a loss, or says `opened` again without
-// one, payloads in between are missing.
+// Model
+//  1. `run` connects, and connects again after each loss, until `stop`. `next` hands over everything that has arrived,
+//     in commit order.
+//  2. While the transport is open it hands over every payload that was committed since it opened. After `opened`
+//     without `lost` before it, payloads in between are missing.
+//  3. A transport that knows the bounds of transactions hands over `begin`, the payloads and `commit` of a transaction
+//     in one batch. The consumer applies a batch without waiting in between, so that a transaction is applied whole: no
+//     reader sees a part of it. A transport without bounds (`notify`) hands over payloads only; each one stands alone.
+//  4. A barrier is a payload of our own. It is sent in a transaction on a connection that the transport does not own: a
+//     load's barrier on the load's connection after its commit, heartbeats and the barriers of awaited writes on the
+//     control connection. `barriers::expect`, given the transport's index, awaits it. When it is back, everything that
+//     was visible to the statement that sent it has arrived.
+//  5. Before a load reads its fence, `prepare_load` waits until every event that came before the load began is visible
+//     to new snapshots.
 //
-// Guarantee to PostgreSQL: it reads always and at once. A slow consumer loses events, and is told by `opened`.
+// Guarantee to PostgreSQL: a transport reads always and at once. If the consumer is slow, or a transaction is too large
+// to be kept until its commit, the transport drops events and reports `opened`.
+//
+// To add one: derive from `transport`, and name it in a `transport_factory`. Index 0 of a replica set is `notify`,
+// which is always in use because definitions travel by it. Another transport is made when the first tally uses it, and
+// stopped when no tally does.
+//
+// Lifetime: `stop` ends `run` and `next` soon; the object must outlive both.
+// Threads: none of its own; everything happens on the executor.
+// Errors: `send`, `send_heartbeat` and `prepare_load` throw the db::error of the connection that they use.
 
+#include <pgtally/cache/fence.hpp>
+#include <pgtally/db/config.hpp>
+#include <pgtally/db/connection.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,28 +47,75 @@ namespace pgtally {
 
 class transport {
 public:
-    struct payload {
-        std::string_view text;  // good until the next call of `next`
-    };
+    // From here on no payload is missing.
     struct opened {};
+
+    // No payload arrives until `opened`.
     struct lost {
         std::string reason;
         bool permanent = false;  // waiting does not cure it: password, database, …
     };
-    using signal = std::variant<payload, opened, lost>;
+
+    struct payload {
+        std::string_view text;  // valid until the next call of `next`
+    };
+
+    // The payloads up to `commit` are of one transaction.
+    struct begin {
+        cache::xid transaction;
+    };
+    struct commit {
+        std::uint64_t position;  // the commit's place in the order of commits; grows with each one
+    };
+
+    using signal = std::variant<payload, opened, lost, begin, commit>;
+
+    // What the database answered to a heartbeat.
+    struct heartbeat_answer {
+        bool installed = true;   // the schema `tally` is there
+        bool pooled = false;     // another backend answered than the one that was connected to
+        double queue_usage = 0;  // how full the database's queue of this transport is, 0 to 1
+    };
 
     virtual ~transport() = default;
 
     // Connects, and connects again, until `stop`.
     virtual boost::asio::awaitable<void> run() = 0;
 
-    // Waits for something and hands over all that is there; empty once stopped. One caller.
+    // Waits until there is something and hands over all of it; empty after `stop`. The span is valid until the next
+    // call. Preconditions: one caller at a time.
     virtual boost::asio::awaitable<std::span<signal const>> next() = 0;
 
-    // Drops the connection and makes it anew.
+    // Drops the connection and opens another one. `reason` is that of `lost`.
     virtual void restart(std::string reason) = 0;
 
     virtual void stop() = 0;
+
+    // An SQL expression that sends the text `parameter` (an SQL expression itself) with the transaction that evaluates
+    // it.
+    virtual std::string sending(std::string_view parameter) const = 0;
+
+    // Sends a payload in a transaction of its own on `connection`.
+    boost::asio::awaitable<void> send(db::connection& connection, std::string text) const
+    {
+        auto const statement = "select " + sending("$1");
+        co_await connection.query(statement, text);
+    }
+
+    // Sends a heartbeat's barrier, and asks what the heartbeat is to report.
+    virtual boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection,
+                                                                    std::string text) const = 0;
+
+    // Called on a load's connection, outside a transaction, after events are kept for the load and before its fence.
+    // `notify`: nothing to do. `wal` delivers an event before any snapshot sees its transaction: it draws a transaction
+    // id and waits until that is visible.
+    virtual boost::asio::awaitable<void> prepare_load(db::connection& connection) const = 0;
+};
+
+// Makes the transport that definitions call `name`.
+struct transport_factory {
+    std::string name;
+    std::function<std::shared_ptr<transport>(boost::asio::any_io_executor, db::config)> make;
 };
 
 }  // namespace pgtally

@@ -1,4 +1,4 @@
-// What the database itself knows to be wrong with a tally, looked at now and then.
+// Asks the database what it knows to be wrong with its tallies.
 
 #include <pgtally/cache/problem_news.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
@@ -10,12 +10,13 @@ namespace pgtally {
 
 namespace {
 
-// Between two looks: a heartbeat, or so many times as long as a look took. So looks cost 2 % of a connection at most.
+// The pause after a look is a heartbeat's interval, or the time that the look took times this: looks take 2 % of a
+// connection at most.
 constexpr int rest_per_look = 50;
 
 }  // namespace
 
-// A look that fails, or takes too long, concerns nothing but itself.
+// A look that fails or takes too long changes nothing.
 asio::awaitable<std::vector<tally_problems>> replica_set::impl::look_for_problems(db::connection& connection,
                                                                                   int version)
 {
@@ -46,22 +47,24 @@ void replica_set::impl::take_problems(std::vector<tally_problems> const& found)
 
 void replica_set::impl::take_problems(tally_problems const& found, cache::tally& tally)
 {
-    auto& state = *loads.find(found.name)->second;
-    auto const news = news_of(state.problems, found.all);
+    auto& known = known_problems[found.name];
+    auto const news = news_of(known, found.all);
     for (auto const& each : news.appeared) {
         log(each == found.lost_source ? db::level::error : db::level::warn, "tally " + found.name + ": " + each);
     }
     for (auto const& each : news.gone) log(db::level::info, "tally " + found.name + ": no longer: " + each);
-    state.problems = found.all;
+    known = found.all;
     counted.tallies[found.name].problems = found.all.size();
 
-    bool const had_source = !std::exchange(state.held, found.lost_source.has_value());
-    if (state.held) {
+    if (found.lost_source) {
+        schedule.hold(found.name);
         tally.fail(*found.lost_source);
         give_up_load(found.name);
-    } else if (!state.wanted && (!had_source || concerns_partitions(news))) {
-        want_load(found.name, load_cause::reload);
+        return;
     }
+    schedule.release(found.name);
+    if (fail_without_transport(tally)) return;
+    if (concerns_partitions(news) && !schedule.wanted(found.name)) want_load(found.name, load_cause::reload);
 }
 
 }  // namespace pgtally

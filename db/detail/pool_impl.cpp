@@ -1,4 +1,5 @@
 #include <pgtally/db/detail/pool_impl.hpp>
+#include <pgtally/db/jitter_source.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
@@ -59,8 +60,7 @@ pool_impl::pool_impl(asio::any_io_executor executor, pool_config settings)
     : executor_(executor)
     , settings_(std::move(settings))
     , description_(settings_.connection.redacted())
-    , random_(std::random_device()())
-    , core_(limits_of(settings_), [this] { return std::generate_canonical<double, 32>(random_); })
+    , core_(limits_of(settings_), jitter_source())
     , timer_(executor)
 {
 }

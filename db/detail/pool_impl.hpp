@@ -11,7 +11,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,7 +64,6 @@ private:
     asio::any_io_executor executor_;
     pool_config settings_;
     std::string description_;
-    std::minstd_rand random_;
     pool_core core_;
     std::map<member_id, connection_ptr> connections_{};
     std::map<ticket, waiter_ptr> waiters_{};

@@ -3,10 +3,10 @@
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/db/detail/log.hpp>
 #include <pgtally/db/detail/signal.hpp>
+#include <pgtally/db/jitter_source.hpp>
 
 #include <chrono>
 #include <optional>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -25,9 +25,7 @@ public:
     };
 
     reconnect(asio::any_io_executor executor, backoff_limits limits)
-        : hurry_(std::move(executor))
-        , random_(std::random_device()())
-        , retry_(limits, [this] { return std::generate_canonical<double, 32>(random_); })
+        : hurry_(std::move(executor)), retry_(limits, jitter_source())
     {
     }
     reconnect(reconnect const&) = delete;
@@ -65,7 +63,6 @@ public:
 
 private:
     signal hurry_;
-    std::minstd_rand random_;
     backoff retry_;
     std::optional<clock::time_point> since_{};
     last_reason reason_{};

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <pgtally/db/error.hpp>
+#include <pgtally/db/jitter_source.hpp>
 #include <pgtally/db/transaction.hpp>
 
 #include <chrono>
 #include <exception>
 #include <optional>
-#include <random>
 
 namespace pgtally::db::detail {
 
@@ -14,9 +14,7 @@ namespace pgtally::db::detail {
 class retrying {
 public:
     explicit retrying(retry_options options)
-        : left_(options.attempts == 0 ? 0 : options.attempts - 1)
-        , random_(std::random_device()())
-        , pauses_(options.pauses, [this] { return std::generate_canonical<double, 32>(random_); })
+        : left_(options.attempts == 0 ? 0 : options.attempts - 1), pauses_(options.pauses, jitter_source())
     {
     }
     retrying(retrying const&) = delete;
@@ -44,7 +42,6 @@ public:
 
 private:
     unsigned left_;
-    std::minstd_rand random_;
     backoff pauses_;
 };
 

@@ -1,6 +1,6 @@
--- Sources: which tables can be counted, and the lock that keeps a transaction from being split over two definitions.
+-- Sources: which tables can be counted, and the lock that keeps a transaction from writing under two definitions.
 
--- The table by the name as the caller would write it, or an error.
+-- The table with this name in the search_path `path`, or an error.
 create or replace function tally.find_source(source text, path text) returns regclass
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -15,7 +15,7 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
     when syntax_error or invalid_name or feature_not_supported then
-      raise exception 'source: "%" is no name of a table', source
+      raise exception 'source: "%" is not the name of a table', source
         using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
     when insufficient_privilege then
       raise exception 'source: %: %', source, sqlerrm
@@ -30,7 +30,7 @@ begin
 end
 $$;
 
--- The table of a stored name, schema.table, whoever asks: to_regclass() would want USAGE on the schema.
+-- The table with a stored name, schema.table. to_regclass() would need USAGE on the schema; this needs no right.
 create or replace function tally.table_named(stored text) returns regclass
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select c.oid::regclass
@@ -38,8 +38,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where n.nspname = name[1] and c.relname = name[2]
 $$;
 
--- The source and, if it is partitioned, everything below: each carries triggers of its own, for statement triggers are
--- not cloned to partitions.
+-- The source and, if it is partitioned, all partitions below it. Each has triggers of its own, because PostgreSQL does not
+-- clone statement triggers to partitions.
 create or replace function tally.parts(source regclass) returns setof regclass
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select relid from pg_partition_tree(source) where relid is not null
@@ -59,32 +59,32 @@ begin
   select * into rel from pg_class where oid = source;
   if not found then
     raise exception 'source: the table with oid % is gone', source::oid
-      using errcode = '42P01', hint = 'It was dropped meanwhile: call again with a table that is there.';
+      using errcode = '42P01', hint = 'It was dropped meanwhile: name an existing table.';
   end if;
   if rel.relkind in ('v', 'm') then
     problem := case rel.relkind when 'v' then 'a view' else 'a materialized view' end;
-    remedy := 'Count the table that it reads; what the view leaves out can be the tally''s filter.';
+    remedy := 'Count the table that it reads, and write the condition of the view as the filter of the tally.';
   elsif rel.relkind = 'f' then
-    problem := 'a foreign table, whose changes are made elsewhere';
-    remedy := 'Install pgtally in the database that has the table.';
+    problem := 'a foreign table, whose rows another database changes';
+    remedy := 'Install pgtally in that database.';
   elsif rel.relkind not in ('r', 'p') then
-    problem := 'no table';
+    problem := 'not a table';
   elsif rel.relnamespace = 'pg_catalog'::regnamespace or rel.oid < 16384
         or rel.relnamespace = 'information_schema'::regnamespace or rel.relnamespace = 'tally'::regnamespace then
     problem := 'a system table';
     state := '42501';
   elsif rel.relpersistence = 't' then
-    problem := 'a temporary table, which no other session sees';
+    problem := 'a temporary table, which other sessions cannot see';
   elsif rel.relispartition then
     select inhparent into other from pg_inherits where inhrelid = source;
     problem := format('a partition of %s', other);
-    remedy := format('Count %s; a filter can leave out the other partitions'' rows.', other);
+    remedy := format('Count %s; a filter can leave out the rows of other partitions.', other);
   elsif exists (select from pg_inherits where inhrelid = source) then
     problem := 'a child in table inheritance';
-    remedy := 'Rows reach it through its parents as well. Partition the table instead of inheriting.';
+    remedy := 'Statements on its parents change it too. Use partitioning instead of inheritance.';
   elsif rel.relkind = 'r' and exists (select from pg_inherits where inhparent = source) then
     problem := 'a parent in table inheritance';
-    remedy := 'Its rows are in other tables as well. Partition the table instead of inheriting.';
+    remedy := 'Some of its rows are in other tables. Use partitioning instead of inheritance.';
   end if;
   if problem is not null then
     raise exception 'source: % is %', source, problem using errcode = state, hint = remedy;
@@ -92,7 +92,7 @@ begin
 end
 $$;
 
--- The caller must be the owner, or able to act as the owner.
+-- Refuses a caller that is neither the owner nor a role that can act as the owner.
 create or replace function tally.check_owner(name text, source regclass) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -106,7 +106,7 @@ begin
     if not pg_has_role(current_user, part_owner, 'member') then
       raise exception 'source: role % does not own % (tally "%")', current_user, part, name
         using errcode = '42501',
-              hint = format('Only the owner of the source makes, alters, reloads or drops its tallies: ask %s.',
+              hint = format('Only the owner of the source creates, alters, reloads or drops its tallies: ask %s.',
                             pg_get_userbyid(part_owner));
     elsif not pg_has_role(owner, part_owner, 'usage') then
       raise exception 'source: the partition % belongs to %, not to % (tally "%")', part,
@@ -117,7 +117,8 @@ begin
 end
 $$;
 
--- Waits for the source's writers, not longer than the session's lock_timeout or ten seconds; says who is in the way.
+-- Waits for the writers of the source, as long as the session's lock_timeout and at most ten seconds. A timeout names the
+-- sessions that hold the lock.
 create or replace function tally.lock_writers(name text, source regclass, mode text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -144,9 +145,9 @@ begin
          and (mode = 'access exclusive'
               or l.mode not in ('AccessShareLock', 'RowShareLock'));
       raise exception 'tally "%": % is in use by %', name, source,
-                      coalesce(holders, 'a transaction that ended just now')
+                      coalesce(holders, 'a transaction that has ended meanwhile')
         using errcode = '55P03', detail = 'Nothing was changed.',
-              hint = 'Try again when that has ended, or end it with pg_terminate_backend.';
+              hint = 'Try again after it ends, or end it with pg_terminate_backend.';
   end;
   perform set_config('lock_timeout', before, true);
 end

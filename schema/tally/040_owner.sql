@@ -1,12 +1,14 @@
--- Acting as the source's owner.
+-- Acting as the owner of a source.
 --
--- A tally's expressions are the owner's code. Whoever calls create_tally, a superuser perhaps, must never run them with
--- rights of his own; and the schema's owner must let the owner create functions in schema tally without ever handing out
--- a moment in which he could create others. Both go through one small function in pg_temp that belongs to the
--- owner, is SECURITY DEFINER (in which PostgreSQL allows no SET ROLE, so that there is no way back) and runs what it is
--- told. That it exists with exactly this text also proves to the functions of the schema's owner that the session may act
--- as the owner. Nobody but the session can reach its pg_temp; the owner's own code could while it runs, so the
--- function is looked at before each call.
+-- The expressions of a tally are the owner's code. A caller of create_tally, who may be a superuser, must never run them
+-- with rights of its own. And the schema's owner must let the owner create the generated functions in schema tally without
+-- a moment in which the owner could create others. Both are done through the stand-in, a small function in pg_temp. It
+-- belongs to the owner of the source and is SECURITY DEFINER, where PostgreSQL allows no SET ROLE, so that the code it runs
+-- cannot switch back. It runs the statement that is its argument.
+--
+-- If the stand-in exists with exactly this text, the session has proven that it may act as the owner: the functions of the
+-- schema's owner look for that. Only the session can reach its pg_temp. The owner's code can reach it too while it runs, so
+-- the stand-in is checked before each call.
 
 create or replace function tally.stand_in_source() returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
@@ -24,7 +26,7 @@ end
 $body$
 $$;
 
--- Whether the session has shown that it may act as this role.
+-- Whether the session has proven that it may act as this role.
 create or replace function tally.stands_in(owner oid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select count(*) = 1
@@ -65,7 +67,7 @@ begin
     perform set_config('role', pg_get_userbyid(owner), true);
   end if;
   execute stand_in;
-  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner's defaults may differ
+  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner can have changed the default privileges
   if switched then
     perform set_config('role', role_before, true);
   end if;
@@ -76,7 +78,7 @@ create or replace function tally.as_owner(owner oid, statement text) returns voi
 language plpgsql as $$
 begin
   if not tally.stands_in(owner) then
-    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+    raise exception 'this session has not proven that it may act as role %', pg_catalog.pg_get_userbyid(owner)
       using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
   end if;
   perform pg_temp.pgtally_owner(statement, false);
@@ -87,7 +89,7 @@ create or replace function tally.ask_owner(owner oid, question text) returns tex
 language plpgsql as $$
 begin
   if not tally.stands_in(owner) then
-    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+    raise exception 'this session has not proven that it may act as role %', pg_catalog.pg_get_userbyid(owner)
       using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
   end if;
   return pg_temp.pgtally_owner(question, true);

@@ -1,12 +1,12 @@
--- Expressions: from what people write to what PostgreSQL understood.
+-- Expressions: from the text of the arguments to the text that PostgreSQL prints for what it understood.
 --
--- Each is parsed over an empty copy of the source in pg_temp, by the owner, under fixed settings. It ends as
--- the expression of a stored generated column, which asks for just what a tally needs (IMMUTABLE; no subquery,
--- aggregate, window or set-returning function) and gives it back with every name qualified: from here on the writer's
--- search_path cannot change what it means.
+-- The owner parses each expression over an empty copy of the source in pg_temp, under fixed settings. There it becomes the
+-- expression of a stored generated column. Such a column requires what a tally requires (IMMUTABLE; no subquery, aggregate,
+-- window or set-returning function), and PostgreSQL prints its expression with every name qualified. So the search_path of
+-- a writer cannot change the meaning.
 
--- The settings under which a value becomes text, and text a value. The functions below run under these
--- while they understand a definition; generated functions carry those that can matter to them.
+-- The settings that convert values to text and text to values. The functions below run under them. A generated function
+-- sets those that can affect its expressions.
 create or replace function tally.settings() returns table (setting text, value text)
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   values ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
@@ -14,7 +14,7 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
          ('transform_null_equals', 'off'), ('quote_all_identifiers', 'off'), ('xmloption', 'content')
 $$;
 
--- Types of which both the text and the reading of a literal depend on no setting.
+-- Whether no setting affects how values of the type become text, or how literals of the type are read.
 create or replace function tally.is_plain_type(type oid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce((select typtype = 'e'
@@ -26,8 +26,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                      from pg_type where oid = type), type = 0)
 $$;
 
--- Whether an expression, by PostgreSQL's own tree of it, is made of such types and of PostgreSQL's own functions only.
--- Then no setting but search_path can matter, and the triggers need not pay for setting the others.
+-- Whether an expression, as the tree of PostgreSQL's parser, uses only such types and only functions of PostgreSQL itself.
+-- Then no setting but search_path affects it, and writers do not pay for the other settings.
 create or replace function tally.is_plain(tree text) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select not exists (select from regexp_matches(tree, ':[A-Za-z_]*type ([0-9]+)', 'g') as m where not tally.is_plain_type(m[1]::oid))
@@ -35,8 +35,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
          and tree !~ '[{](COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
 $$;
 
--- The probe: an empty table in pg_temp with the source's columns. It has the source's name if that is free, so that
--- an expression may say "likes.post_id".
+-- Creates the probe, an empty table in pg_temp with the columns of the source. It has the name of the source if that name
+-- is free there, so that an expression may say "likes.post_id".
 create or replace function tally.open_probe(owner oid, source regclass) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -51,7 +51,7 @@ begin
 end
 $$;
 
--- What to do about an expression that PostgreSQL refuses without a good hint of its own.
+-- A hint for an error in an expression, for errors to which PostgreSQL gives no good hint.
 create or replace function tally.remedy(owner oid, probe text, path text, state text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -78,8 +78,8 @@ begin
 end
 $$;
 
--- Understands one expression. Answers {"sql", "type" (oid), "plain", "columns" (those it reads: name and type)}; what: for
--- messages, such as "counters: "rts"".
+-- Understands one expression. Returns {"sql", "type" (oid), "plain", "columns" (name and type of those that it reads)}. The
+-- argument `what` names the expression in messages, such as counters: "rts".
 create or replace function tally.understand(owner oid, probe text, what text, expression text, path text) returns json
 language plpgsql
 set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
@@ -95,15 +95,15 @@ declare
   remedy text;
 begin
   perform set_config('search_path', 'pg_catalog, ' || path, true);
-  -- Between brackets of two kinds only a complete expression parses: what closes the one does not close the other. WHERE
-  -- takes no aggregate, window or set-returning function. PostgreSQL parses all of a text before it runs any of it.
+  -- Only a complete expression parses between both kinds of brackets: text that closes one kind does not close the other.
+  -- WHERE accepts no aggregate, window or set-returning function. PostgreSQL parses the whole text before it runs a part.
   perform tally.as_owner(owner, format(E'select from %s where false and array[%s\n] is null and (%s\n) is null',
                                        probe, expression, expression));
   type_found := tally.ask_owner(owner, format(E'select pg_typeof(x)::oid from (select (%s\n) from %s limit 0) as s(x) '
                                               'right join (values (1)) as one on true', expression, probe));
   if (select typtype in ('c', 'p') or typcategory = 'A' from pg_type where oid = type_found) then
-    raise exception 'type % is no scalar type', format_type(type_found, null)
-      using errcode = '42804', hint = 'Use an expression whose value is one number, text, date and the like.';
+    raise exception 'type % is not a scalar type', format_type(type_found, null)
+      using errcode = '42804', hint = 'Use an expression whose value is a single number, text, date or the like.';
   end if;
   perform tally.as_owner(owner, format(E'alter table %s add column pgtally_expression %s generated always as (%s\n) stored',
                                        probe, format_type(type_found, null), expression));
@@ -137,21 +137,21 @@ exception
         else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
              '(datetime at time zone ''UTC'')::date.' end;
     end if;
-    -- PostgreSQL speaks of the statement around the expression.
+    -- The message names the place in the statement around the expression.
     message := regexp_replace(message, ' in (WHERE|column generation expressions?)$', ' in an expression over one row');
-    if position(E'\n]' in message) > 0 then  -- what never ends: a comment
+    if position(E'\n]' in message) > 0 then  -- the expression leaves a comment open
       message := left(message, position(E'\n]' in message) - 1) || '"';
     elsif position(']' in expression) = 0 then
       message := replace(message, 'at or near "]"', 'at the end');
     end if;
     raise exception '%: %', what, message
       using errcode = state, detail = format('The expression: %s', expression),
-            -- of an unknown column PostgreSQL guesses another, with the probe's name
+            -- for an unknown column PostgreSQL suggests another, with the name of the probe
             hint = coalesce(case when state <> '42703' then nullif(remedy, '') end, tally.remedy(owner, probe, path, state));
 end
 $$;
 
--- Understands a whole definition: fills in key_type and code.
+-- Understands a whole definition: sets key_type and code.
 create or replace function tally.understand_all(owner oid, d tally.definition) returns tally.definition
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -195,13 +195,13 @@ begin
 
   d.code := json_build_object(
     'key', key_code ->> 'sql',
-    -- Types whose equal values have equal texts are grouped as they are, which is faster; their texts need no escapes.
+    -- Equal values of these types have equal texts: grouping by the value is right, and faster. Their texts need no escapes.
     'native', base in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'oid'::regtype, 'bool'::regtype)
               and (key_code ->> 'type')::oid = base,
     'counters', to_json(counter_codes),
     'filter', filter_code ->> 'sql',
     'plain', plain,
-    -- What must be there for the expressions to fit the table, see tally.problems().
+    -- The columns that the expressions need, see tally.problems().
     'reads', (select json_agg(json_build_object('argument', argument, 'name', name, 'type', type))
                 from (select 'key' as argument, r.* from json_to_recordset(key_code -> 'columns') as r (name text, type text)
                       union
@@ -210,7 +210,7 @@ begin
                       select 'filter', r.* from json_to_recordset(filter_code -> 'columns') as r (name text, type text)
                       order by 1, 2) as s));
 
-  -- What was understood must be understood again.
+  -- PostgreSQL must understand the text that it printed.
   perform tally.as_owner(owner, format('select from (select (%s)::text, %s from %s where %s) as s',
     key_code ->> 'sql',
     (select string_agg(format('(%s)::bigint', c ->> 'sql'), ', ') from unnest(counter_codes) as c),

@@ -1,22 +1,19 @@
 -- The generator: from a definition to the text of its functions.
 --
--- Everything that a writer pays for is here. One query sums the statement's rows per key and writes each key's part of an
--- event; all that follows is expressions which PL/pgSQL evaluates without a query. A statement that touches more keys
--- than fit into one event goes a second way, which cuts the parts into events.
+-- The whole cost for a writer is here. One query sums the rows of the statement per key and prints each key's part of an
+-- event. The rest are expressions that PL/pgSQL evaluates without a query. If the parts do not fit into one event, a loop
+-- distributes them over several.
 --
--- Sums of bigint are numeric, so that no sum overflows; one that no bigint can hold, or a statement that changes more
--- than a million keys, becomes a "reload".
+-- Sums of bigint are numeric, so that no sum overflows. If a bigint cannot hold a sum, or if a statement changes more than
+-- a million keys, the trigger sends a "reload" event.
 
-create or replace function tally.generator() returns integer
-language sql immutable as 'select 1';
-
--- How an event is sent: an SQL expression that sends the text `payload`. The one place that knows of transports.
+-- An SQL expression that sends the text `payload` as an event. No other function knows the transports.
 create or replace function tally.sending(transport text, payload text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format('pg_catalog.pg_notify(''tally'', %s)', payload)
 $$;
 
--- SQL for an event of this tally without its closing brace.
+-- An SQL expression for an event of this tally, without the last members and the closing brace.
 create or replace function tally.event_head(name text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format('''{"t":"%s","x":"'' || pg_current_xact_id()::text || ''","n":'' || nextval(''tally.event_number'')::text || '
@@ -33,8 +30,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                    || ' set search_path = pg_catalog, ' || d.path end
 $$;
 
--- "select k, c1, c2, ... from ... group by k": the sums per key, of the rows as `kind` needs them. The comment shows in the
--- CONTEXT of an error, so that a writer sees whose expression failed.
+-- The query of the sums per key, "select k, c1, c2, ... from ... group by k", over the rows that `kind` needs. The comment in
+-- it is in the CONTEXT of an error, and so names the tally whose expression failed.
 create or replace function tally.sums(d tally.definition, kind text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -62,7 +59,7 @@ begin
 end
 $$;
 
--- Which of the sums count: keys that can be keys, and not all 0.
+-- The condition for a row of sums to count: the key is valid, and not all sums are 0.
 create or replace function tally.condition(d tally.definition) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select 'k is not null'
@@ -77,9 +74,9 @@ declare
   reload text := format('if %s is null then null; end if; return null;', tally.sending(d.transport, head || ' || '',"reload":true}'''));
   send_deltas text := format('if %s is null then null; end if;',
                              tally.sending(d.transport, head || ' || '',"d":['' || deltas || '']}'''));
-  part text;    -- SQL: one key's part of an event
-  wide text;    -- SQL: all sums that might be too big are not
-  budget integer := 7999 - 95 - octet_length(d.name);  -- bytes left for parts beside the longest head
+  part text;    -- SQL expression: the part of a key in an event
+  wide text;    -- SQL condition: a bigint can hold each sum
+  budget integer := 7999 - 95 - octet_length(d.name);  -- bytes for parts beside the longest head
 begin
   part := case when (d.code ->> 'native')::boolean then '''["'' || k::text || ''"''' else '''['' || to_json(k)::text' end
           || (select string_agg(format(' || '','' || c%s::text', i), '') || ' || '']'''
@@ -128,7 +125,8 @@ $body$, part, tally.sums(d, kind), tally.condition(d),
 end
 $$;
 
--- TRUNCATE of the source empties the tally; that of one partition takes away nobody knows what.
+-- TRUNCATE of the source sets every counter to 0. TRUNCATE of a partition removes rows that nothing has counted by key, so
+-- replicas must load again.
 create or replace function tally.truncate_body(d tally.definition) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select format($body$
@@ -140,9 +138,9 @@ $body$, tally.sending(d.transport, tally.event_head(d.name)
         || ' || case tg_argv[0] when ''source'' then '',"truncate":true}'' else '',"reload":true}'' end'))
 $$;
 
--- Functions that the schema's owner calls begin with this: should their owner have altered them to run with the
--- caller's rights, nothing of theirs runs at all. All names in it are qualified, for the owner may have altered the
--- function's search_path too.
+-- The beginning of every function that the schema's owner calls. If the owner of the function has altered it to run with
+-- the rights of the caller, it fails here, before any other code of the owner. All names are qualified, because the owner
+-- can also have altered the search_path of the function.
 create or replace function tally.self_check(owner name) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($body$
@@ -151,11 +149,11 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   end if;$body$, owner)
 $$;
 
--- Replaced by version 2.
+-- 200_act.sql replaces it.
 create or replace function tally.generate_act(d tally.definition, owner name) returns setof text
 language sql as 'select null::text where false';
 
--- The statements that make the tally's functions. To be run by the owner.
+-- The statements that create the functions of a tally. The owner runs them.
 create or replace function tally.generate_functions(d tally.definition, owner name) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -189,7 +187,25 @@ begin
 end
 $$;
 
--- Tables that carry the tally's triggers but are no part of its source: partitions that were detached, a former source.
+-- The hash of the functions that this installation generates for a definition. tally.build() records it.
+create or replace function tally.hash_of_functions(d tally.definition, owner name) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select md5(string_agg(statement, E'\n' order by place))
+    from tally.generate_functions(d, owner) with ordinality as g (statement, place)
+   where statement like 'create %'  -- grants name the schema's owner, who is no part of a function
+$$;
+
+-- Whether the functions of a tally differ from those that this installation generates. That can change with an installation
+-- only: 900_finish.sql asks, and records the answer.
+create or replace function tally.is_outdated(d tally.definition) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select d.generated <> tally.hash_of_functions(d, pg_get_userbyid(coalesce(
+           (select proowner from pg_proc
+             where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_truth', d.id)),
+           (select relowner from pg_class where oid = d.source))))
+$$;
+
+-- Tables that have triggers of the tally but are not part of its source: detached partitions, a former source.
 create or replace function tally.left_behind(number integer, source regclass) returns setof regclass
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select distinct t.tgrelid::regclass
@@ -198,7 +214,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and t.tgrelid not in (select part from tally.parts(source) as part)
 $$;
 
--- The statements that make its triggers on every part of the source, where they are not as they should be, and take them
+-- The statements that create its triggers on every part of the source where they are missing or wrong, and that drop them
 -- from all other tables.
 create or replace function tally.generate_triggers(d tally.definition) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -215,7 +231,7 @@ begin
   for part in select p from tally.parts(d.source) as p loop
     foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
       argument := case when kind <> 'truncate' then '' when part = d.source then 'source' else 'part' end;
-      -- Those that are right are left alone: PostgreSQL alters no trigger of a table with deferred checks pending.
+      -- A trigger that is right stays: PostgreSQL refuses to replace one while deferred checks of its table are pending.
       continue when exists (select from pg_trigger
                              where tgrelid = part and tgname = format('tally_%s_%s', d.id, kind) and tgenabled = 'A'
                                and tgfoid = to_regproc(format('tally.tally_%s_%s', d.id, kind))

@@ -1,4 +1,38 @@
--- The table that a tally is materialized in: looked for, checked, or made.
+-- The table of a materialized tally: found, checked, or created.
+
+-- The table as it is now, by its stored name schema.table: one row, for create_tally and for servers. This function alone
+-- says which table, which column is the key, and how the columns are quoted. It needs no right of the caller on the table.
+create or replace function tally.materialize_target(
+  target text, key_type text, counters text[],
+  out identity text,        -- differs for another table and after TRUNCATE; null if there is no such table
+  out key_columns text[],   -- the columns that can be the key, quoted: of the key's type, and unique by themselves
+  out key_types text[],     -- their types
+  out rounding text[],      -- those of them that do not keep every value of the type, such as numeric(10,2)
+  out columns text[],       -- the columns of the counters, quoted
+  out missing text[],       -- the counters without a column
+  out mistyped text[])      -- the counters whose column is neither bigint nor numeric
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_table regclass := tally.table_named(target);
+begin
+  identity := found_table::oid || '/' || coalesce(pg_relation_filenode(found_table)::text, '');
+  select coalesce(array_agg(k.name order by k.name), '{}'), coalesce(array_agg(k.type order by k.name), '{}'),
+         coalesce(array_agg(k.name order by k.name) filter (where k.rounds), '{}')
+    into key_columns, key_types, rounding
+    from (select distinct quote_ident(attname) as name, format_type(atttypid, -1) as type,
+                 atttypmod <> -1 and atttypid not in ('varchar'::regtype, 'bpchar'::regtype) as rounds
+            from pg_index join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+           where indrelid = found_table and indisunique and indisvalid and indimmediate and indnkeyatts = 1
+             and indpred is null and indexprs is null
+             and format_type(atttypid, null) = materialize_target.key_type) as k;
+  select coalesce(array_agg(quote_ident(c) order by i), '{}'),
+         coalesce(array_agg(c order by i) filter (where atttypid is null), '{}'),
+         coalesce(array_agg(c order by i) filter (where atttypid not in ('int8'::regtype, 'numeric'::regtype)), '{}')
+    into columns, missing, mistyped
+    from unnest(counters) with ordinality as u (c, i)
+         left join pg_attribute on attrelid = found_table and attname = c and attnum > 0 and not attisdropped;
+end
+$$;
 
 create or replace function tally.prepare_materialize(owner oid, d tally.definition) returns tally.definition
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -7,9 +41,8 @@ declare
   parsed text[];
   rel pg_class;
   server name;
-  member text;
-  type_found oid;
-  candidates integer;
+  found_table record;
+  unfit text;
 begin
   begin
     perform set_config('search_path', d.path, true);
@@ -21,17 +54,17 @@ begin
     end if;
   exception
     when syntax_error or invalid_name or invalid_parameter_value or feature_not_supported then
-      raise exception 'materialize: "%" is no name of a table', d.materialize
+      raise exception 'materialize: "%" is not the name of a table', d.materialize
         using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
   end;
 
   if target is null then
-    -- Made by the owner, with the owner's rights. Servers known now may write it.
+    -- The owner creates it, with the owner's rights.
     if cardinality(parsed) = 1 then
       parsed := array[(parse_ident(split_part(d.path, ',', 1)))[1], parsed[1]];
     end if;
     if parsed[1] = 'pg_temp' or to_regnamespace(quote_ident(parsed[1])) is null then
-      raise exception 'materialize: there is no schema to make table % in', d.materialize
+      raise exception 'materialize: there is no schema for table %', d.materialize
         using errcode = '3F000', hint = 'Create the schema first, and write it before the table: schema.table.';
     end if;
     begin
@@ -42,9 +75,9 @@ begin
            from tally.members('counters'::text, d.counters) as m)));
     exception
       when others then
-        raise exception 'materialize: table %.% cannot be made: %', quote_ident(parsed[1]), quote_ident(parsed[2]), sqlerrm
+        raise exception 'materialize: table %.% cannot be created: %', quote_ident(parsed[1]), quote_ident(parsed[2]), sqlerrm
           using errcode = sqlstate,
-                hint = format('Role %s makes it: give that role what is missing, or make the table yourself.', pg_get_userbyid(owner));
+                hint = format('Role %s creates it: grant that role what is missing, or create the table yourself.', pg_get_userbyid(owner));
     end;
     d.materialize := format('%I.%I', parsed[1], parsed[2]);
     for server in select tally.servers() loop
@@ -56,35 +89,31 @@ begin
   select * into rel from pg_class where oid = target;
   d.materialize := (select format('%I.%I', nspname, rel.relname) from pg_namespace where oid = rel.relnamespace);
   if rel.relkind not in ('r', 'p') or rel.relpersistence = 't' or rel.relnamespace in ('pg_catalog'::regnamespace, 'tally'::regnamespace) then
-    raise exception 'materialize: % is no table that counters can be kept in', d.materialize
-      using errcode = '42809', hint = 'Name an ordinary table, or one that is not there yet.';
+    raise exception 'materialize: % is not a table that can hold counters', d.materialize
+      using errcode = '42809', hint = 'Name an ordinary table, or one that does not exist yet.';
   elsif target = d.source then
     raise exception 'materialize: % is the source itself', d.materialize
       using errcode = '22023', hint = 'Name another table.';
   end if;
-  -- The server writes it with rights of its own: the one who names it must have them too.
+  -- A server writes the table with rights of its own. The owner of the source must not reach more than these rights allow:
+  -- it needs them too.
   if not has_table_privilege(owner, target, 'insert') or not has_table_privilege(owner, target, 'update') then
     raise exception 'materialize: role % may not write %', pg_get_userbyid(owner), d.materialize
       using errcode = '42501', hint = format('grant select, insert, update on %s to %I', d.materialize, pg_get_userbyid(owner));
   end if;
-  for member in select m.member from tally.members('counters'::text, d.counters) as m loop
-    select atttypid into type_found from pg_attribute
-     where attrelid = target and attname = member and attnum > 0 and not attisdropped;
-    if not found or type_found not in ('int8'::regtype, 'numeric'::regtype) then
-      raise exception 'materialize: table % has no column "%" of type bigint', d.materialize, member
-        using errcode = '42703', hint = format('alter table %s add column %I bigint not null default 0', d.materialize, member);
-    end if;
-  end loop;
-  select count(*) into candidates
-    from pg_index join pg_attribute on attrelid = indrelid and attnum = indkey[0]
-   where indrelid = target and indisunique and indisvalid and indimmediate and indnkeyatts = 1
-     and indpred is null and indexprs is null and format_type(atttypid, null) = d.key_type;
-  if candidates = 0 then
+  select * into found_table
+    from tally.materialize_target(d.materialize, d.key_type, array(select m.member from tally.members('counters'::text, d.counters) as m
+                                                                    order by m.place));
+  unfit := (found_table.missing || found_table.mistyped)[1];
+  if unfit is not null then
+    raise exception 'materialize: table % has no column "%" of type bigint', d.materialize, unfit
+      using errcode = '42703', hint = format('alter table %s add column %I bigint not null default 0', d.materialize, unfit);
+  elsif cardinality(found_table.key_columns) = 0 then
     raise exception 'materialize: table % has no unique column of type %', d.materialize, d.key_type
       using errcode = '42P10', hint = 'One column must be the key: of the key''s type, primary key or unique.';
-  elsif candidates > 1 then
-    raise exception 'materialize: table % has % unique columns of type %', d.materialize, candidates, d.key_type
-      using errcode = '42P10', hint = 'Exactly one column of that type may be unique: it is the key.';
+  elsif cardinality(found_table.key_columns) > 1 then
+    raise exception 'materialize: table % has % unique columns of type %', d.materialize, cardinality(found_table.key_columns), d.key_type
+      using errcode = '42P10', hint = 'Exactly one column of that type may be unique: the key.';
   end if;
   for server in select tally.servers() loop
     perform tally.grant_table(owner, d.materialize, server);
@@ -93,9 +122,9 @@ begin
 end
 $$;
 
--- What a server's role lacks to write such a table, if anything.
+-- The grants that the role of a server needs to write the table; null if it needs none.
 create or replace function tally.lacks_on_table(target text, server text) returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   rel pg_class;
   missing text;
@@ -113,8 +142,8 @@ begin
 end
 $$;
 
--- Gives it what the source's owner, whose stand-in is open, can give: never more than the owner has. The rest is for
--- others to grant.
+-- Grants the role what the owner of the source can grant, through the owner's open stand-in: never more than the owner has.
+-- Other roles must grant the rest.
 create or replace function tally.grant_table(owner oid, target text, server text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -137,7 +166,7 @@ begin
 end
 $$;
 
--- The roles that tally.grant_server() was called for.
+-- The roles that have the rights of tally.grant_server().
 create or replace function tally.servers() returns setof name
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select r.rolname

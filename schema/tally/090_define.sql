@@ -1,6 +1,7 @@
--- create_tally, alter_tally, drop_tally and reload, with the rights of whoever calls them.
+-- create_tally, alter_tally, drop_tally and reload. These functions run with the rights of the caller.
 
--- Null is the same as {}. What is no object is the same as nothing: tally.check_form() refuses it.
+-- Whether both say the same. Null is the same as {}. A value that is not an object is like no other; tally.check_form()
+-- refuses it.
 create or replace function tally.same(a json, b json) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case when json_typeof(coalesce(a, '{}')) = 'object' and json_typeof(coalesce(b, '{}')) = 'object' then
@@ -28,7 +29,7 @@ exception
 end
 $$;
 
--- Whether there is this very tally already; an error if there is another by that name.
+-- Whether the tally exists with this definition. If one of that name has another definition, an error.
 create or replace function tally.is_there(wanted tally.definition) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -41,12 +42,12 @@ begin
         and tally.same_table(known.materialize, wanted.materialize, wanted.path) and tally.same(known.actions, wanted.actions) then
     return true;
   end if;
-  raise exception 'name: there is a tally "%" already, and it is defined otherwise', wanted.name
+  raise exception 'name: there is a tally "%" already, with another definition', wanted.name
     using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
 end
 $$;
 
--- Takes the definition through all steps. `wanted` has the arguments, `source` the source as it was written.
+-- All steps from the arguments, in `wanted`, to the triggers.
 create or replace function tally.define(wanted tally.definition) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -55,14 +56,14 @@ declare
 begin
   perform tally.check_source(wanted.source);
   perform tally.check_owner(wanted.name, wanted.source);
-  -- From here on no transaction can be half under the old definition.
+  -- From here on no transaction can write under the old and the new definition.
   perform tally.lock_writers(wanted.name, wanted.source, 'share row exclusive'::text);
   for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t loop
     perform tally.check_owner(wanted.name, left_behind);
     perform tally.lock_writers(wanted.name, left_behind, 'access exclusive'::text);  -- its triggers are dropped
   end loop;
   if wanted.id is null and tally.is_there(wanted) then
-    return;  -- made by somebody else meanwhile
+    return;  -- another session created it meanwhile
   end if;
   select format('%I.%I', n.nspname, c.relname), c.relowner into wanted.source_name, owner
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = wanted.source;
@@ -77,7 +78,7 @@ begin
 end
 $$;
 
--- Replaced by version 2.
+-- 200_act.sql replaces it.
 create or replace function tally.check_actions(owner oid, d tally.definition) returns void
 language sql as '';
 
@@ -100,7 +101,7 @@ begin
   wanted.source := tally.find_source(source, path);
   perform tally.check_owner(name, wanted.source);
   if tally.is_there(wanted) then
-    return;  -- migrations may repeat themselves, and need not wait for anybody
+    return;  -- a repeated migration does not wait for writers
   end if;
   perform tally.define(wanted);
   perform tally.announce(name);
@@ -115,7 +116,7 @@ declare
   wanted tally.definition := tally.look_up(name);
 begin
   if wanted.id is null then
-    raise exception 'there is no tally "%"', name using errcode = '42704', hint = 'Make it with create_tally.';
+    raise exception 'there is no tally "%"', name using errcode = '42704', hint = 'Create it with create_tally.';
   end if;
   wanted.source := case when source is null then tally.current_source(wanted) else tally.find_source(source, path) end;
   wanted.key := coalesce(key, wanted.key);
@@ -127,7 +128,7 @@ begin
   if tally.same(wanted.actions, null) then
     wanted.actions := null;
   end if;
-  -- What was written before keeps its meaning: names are looked for in its search_path first, then in the caller's.
+  -- Arguments of earlier calls keep their meaning: names are looked up in the tally's search_path first, then in the caller's.
   if coalesce(source, key, counters::text, filter, materialize, actions::text) is not null and right(wanted.path, length(path)) <> path then
     wanted.path := regexp_replace(wanted.path, 'pg_temp$', '') || path;
   end if;
@@ -137,7 +138,7 @@ begin
 end
 $$;
 
--- The table that a tally's source is today: the one by its name, else the one that was renamed.
+-- The table that is the source now: the one with the recorded name, else the renamed one.
 create or replace function tally.current_source(d tally.definition) returns regclass
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -159,14 +160,14 @@ declare
   left_behind regclass;
 begin
   if known.id is null then
-    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies lists all.';
   end if;
   select o into owner from tally.owners(known) as o where pg_has_role(current_user, o, 'member') limit 1;
   if owner is null then
     raise exception 'name: role % does not own %, the source of tally "%"', current_user, known.source_name, $1
-      using errcode = '42501', hint = 'Only the owner of the source makes, alters, reloads or drops its tallies.';
+      using errcode = '42501', hint = 'Only the owner of the source creates, alters, reloads or drops its tallies.';
   end if;
-  -- Triggers can be dropped under this lock only; a weaker one first would ask for a deadlock.
+  -- DROP TRIGGER needs this lock. A weaker lock first could end in a deadlock.
   if exists (select from pg_class where oid = known.source)
      and pg_has_role(current_user, (select relowner from pg_class where oid = known.source), 'member') then
     perform tally.lock_writers($1, known.source, 'access exclusive'::text);
@@ -182,7 +183,7 @@ begin
 end
 $$;
 
--- Makes missing triggers, and tells every replica to load again: what happened to the source so far is not in events.
+-- Creates missing triggers, and sends the event that makes every replica load again: no event has the earlier changes.
 create or replace function tally.define_reload(name text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -190,11 +191,11 @@ declare
   before tally.definition := known;
 begin
   if known.id is null then
-    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies lists all.';
   end if;
   known.source := tally.current_source(known);
   if known.materialize is not null and tally.table_named(known.materialize) is null then
-    raise notice 'tally "%": table % was gone and is made again', $1, known.materialize;
+    raise notice 'tally "%": table % was missing and is created again', $1, known.materialize;
   end if;
   perform tally.define(known);
   known := tally.look_up($1);

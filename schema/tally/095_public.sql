@@ -1,5 +1,5 @@
--- The functions that people call. They run in the caller's search_path, which is part of what the arguments mean, and hand
--- it on; so every name in them is qualified.
+-- The functions that users call. The search_path of the caller gives the names in the arguments their meaning, so these
+-- functions run under it and pass it on. Every name in them is qualified.
 
 create or replace function tally.search_path() returns text
 language sql stable as $$

@@ -1,5 +1,5 @@
--- What a server calls. It has no right on any source: these run as the schema's owner and call the tally's generated
--- functions, which run as the source's owner.
+-- The functions that a server calls. A server has no right on a source. These functions run as the schema's owner and call
+-- the generated functions of the tally, which run as the owner of the source.
 
 -- The number of a tally in the names of its functions.
 create or replace function tally.number_of(name text) returns integer
@@ -8,13 +8,13 @@ declare
   number integer := (select d.id from tally.definition d where d.name = $1);
 begin
   if number is null then
-    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies lists all.';
   end if;
   return number;
 end
 $$;
 
--- The counters by SQL, in the snapshot of the calling query (so: STABLE, all the way down).
+-- The counters by SQL, in the snapshot of the calling query: every function down to the sums is STABLE for that.
 create or replace function tally.truth(name text) returns table (key text, counters bigint[])
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -22,7 +22,7 @@ begin
 end
 $$;
 
--- Keeps a TRUNCATE or a table rewrite from coming between a fence and the first row read.
+-- Locks the source so that no TRUNCATE and no table rewrite commits between the fence and the first row of a load.
 create or replace function tally.lock_source(name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- The list of tallies, and what keeps them from being exact.
+-- The list of tallies, with the problems that keep them from being exact.
 
 create or replace function tally.problems(name text) returns text[]
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -53,7 +53,7 @@ begin
     problems := problems || format('%s is no part of the source any more, but its changes are counted; remedy: %s', part, reload);
   end loop;
 
-  -- Names, not numbers of columns: those differ after a dump and restore. Of the owner's code nothing is run.
+  -- By the names of columns: their numbers change with a dump and restore. No code of the owner runs here.
   for argument, read_name, type_then in
     select r ->> 'argument', r ->> 'name', r ->> 'type'
       from json_array_elements(case when json_typeof(d.code -> 'reads') = 'array' then d.code -> 'reads' else '[]' end) as r
@@ -71,8 +71,8 @@ begin
     end if;
   end loop;
 
-  if d.generator < tally.generator() then
-    problems := problems || format('its triggers are of an older version of pgtally; remedy: %s', reload);
+  if d.generated = '' then
+    problems := problems || format('its functions are of an older version of pgtally; remedy: %s', reload);
   end if;
   if exists (select from pg_proc
               where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id) and proowner <> owner) then
@@ -96,12 +96,12 @@ begin
 end
 $$;
 
--- Tallies whose functions an older version made.
+-- The tallies whose functions must be generated again, where their owner can do it.
 create or replace function tally.outdated() returns table (number integer, name text, owner oid)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.id, d.name, c.relowner
     from tally.definition d join pg_class c on c.oid = d.source
-   where d.generator < tally.generator()
+   where d.generated = ''
      and not exists (select from pg_proc
                       where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id)
                         and proowner <> c.relowner)

@@ -1,4 +1,4 @@
--- Rights. PUBLIC has none on anything here (see 900_finish.sql); these give what a purpose needs, and no more.
+-- Rights. PUBLIC has no right on anything here (see 900_finish.sql). These functions grant what one purpose needs.
 
 create or replace function tally.check_role(role text) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -10,7 +10,7 @@ begin
 end
 $$;
 
--- The tables that tallies are kept in, each by the owner of its tally's source, if the caller may act for that role.
+-- Grants rights on the tables of materialized tallies, each as the owner of the source, if the caller may act as that role.
 create or replace function tally.grant_tables(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -35,7 +35,7 @@ begin
 end
 $$;
 
--- What serving needs. It reads every tally's counters, and can run every action.
+-- Grants the rights that serving needs: the role can read the counters of every tally and run every action.
 create or replace function tally.grant_server(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -45,8 +45,9 @@ begin
   execute format('grant usage on schema tally to %I', role);
   execute format('grant select on tally.tallies to %I', role);
   foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)',
-                                'act(text, text, text, json, text)', 'lost_source(text)'] loop
-    if to_regprocedure('tally.' || called) is not null then  -- older versions know less
+                                'act(text, text, text, json, text)', 'lost_source(text)',
+                                'materialize_target(text, text, text[])', 'lacks_on_table(text, text)'] loop
+    if to_regprocedure('tally.' || called) is not null then  -- while an older version installs, some do not exist
       execute format('grant execute on function tally.%s to %I', called, role);
     end if;
   end loop;
@@ -54,8 +55,8 @@ begin
 end
 $$;
 
--- What making tallies of one's own tables needs: all functions but those that read other owners' counters, run their
--- actions, or grant.
+-- Grants the rights that creating tallies needs: all functions except those that read the counters of other owners, run
+-- their actions, or grant.
 create or replace function tally.grant_create(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -71,7 +72,7 @@ begin
     execute format('grant execute on function %s to %I', called, role);
   end loop;
   if not has_database_privilege(role, current_database(), 'temporary') then
-    raise notice 'role % needs one right more: grant temporary on database % to %', role,
+    raise notice 'role % needs one more right: grant temporary on database % to %', role,
                  quote_ident(current_database()), quote_ident(role);
   end if;
 end

@@ -1,9 +1,10 @@
 -- Version 2: actions, the statements behind POST.
 --
--- An action is SQL of the source's owner, run with the owner's rights, so that a server needs none on the application's
--- tables. It is part of a generated function, and not read from a table, so that only the owner can have written it.
+-- An action is SQL of the source's owner and runs with the owner's rights, so that a server needs no right on the tables of
+-- the application. It stands in a generated function, which belongs to the owner, and not in a table, which another role
+-- could change.
 
--- Refuses an action that is not one statement of the kinds allowed. Nothing is run.
+-- Refuses an action that is not one statement of an allowed kind. Runs nothing of it.
 create or replace function tally.check_action(owner oid, name text, statement text, path text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -15,8 +16,8 @@ begin
   if coalesce(first_word, '') not in ('select', 'insert', 'update', 'delete', 'merge', 'with') then
     raise exception 'only SELECT, INSERT, UPDATE, DELETE, MERGE and WITH can be an action' using errcode = '42601';
   end if;
-  -- To open a cursor parses a text as a whole and runs nothing of it. Several statements are an error, one that returns no
-  -- rows is another; only the second names the kind of statement, in every language of messages.
+  -- OPEN parses the whole text and runs nothing of it. It fails for several statements, and for a statement that returns no
+  -- rows. Only the second message names the kind of the statement, in every language of messages.
   perform set_config('search_path', 'pg_catalog, ' || path, true);
   perform tally.as_owner(owner, format('do %L', format($body$
     declare
@@ -64,11 +65,8 @@ begin
 end
 $$;
 
-create or replace function tally.generator() returns integer
-language sql immutable as 'select 2';
-
--- The function that runs a tally's actions. What an action leaves to the end of the transaction is done here and now, as
--- long as the owner's rights apply.
+-- The function that runs the actions of a tally. It checks deferred constraints before it returns, while the rights of the
+-- owner apply.
 create or replace function tally.generate_act(d tally.definition, owner name) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -95,10 +93,10 @@ declare
 begin
   select * into d from tally.definition t where t.name = $1;
   if not found then
-    raise exception 'there is no tally "%"', $1 using errcode = 'TL404', hint = 'select name from tally.tallies shows them all.';
+    raise exception 'there is no tally "%"', $1 using errcode = 'TL404', hint = 'select name from tally.tallies lists all.';
   elsif d.actions -> action is null then
     raise exception 'tally "%" has no action "%"', $1, action
-      using errcode = 'TL404', hint = 'select actions from tally.tallies shows them all.';
+      using errcode = 'TL404', hint = 'select actions from tally.tallies lists all.';
   end if;
   execute format('select tally.tally_%s_act($1, $2, $3)', d.id) using action, key, body;
   if barrier is not null then
@@ -106,6 +104,3 @@ begin
   end if;
 end
 $$;
-
-create or replace function tally.version() returns integer
-language sql immutable as 'select 2';

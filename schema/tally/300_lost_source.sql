@@ -1,6 +1,6 @@
--- Version 3: what servers ask besides.
+-- Version 3: a question of servers.
 
--- Why a tally has no source any more: it was dropped, renamed, or another table has its name. Null: it has.
+-- Why a tally has lost its source: the table was dropped or renamed, or another table has its name. Null if it has not.
 create or replace function tally.lost_source(name text) returns text
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare

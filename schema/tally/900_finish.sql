@@ -1,11 +1,13 @@
--- The end of every installation, of every version: rights, and the tallies that an older version generated.
+-- The end of every installation: rights, and the functions that an older version generated.
 
 do $$
 declare
   called regprocedure;
   role name;
+  outdated integer;
 begin
-  -- New functions are executable by PUBLIC: not these. (Generated ones belong to the sources' owners, who saw to that.)
+  -- PUBLIC may execute new functions by default. (Generated functions belong to the owners of sources: their statements
+  -- include the revoke.)
   for called in
     select oid::regprocedure from pg_proc
      where pronamespace = 'tally'::regnamespace
@@ -14,7 +16,7 @@ begin
     execute format('revoke all on function %s from public', called);
   end loop;
 
-  -- Who could serve or create before can still.
+  -- Roles that could serve or create before get the rights of this version.
   for role in select * from tally.servers() loop
     perform tally.grant_server(role);
   end loop;
@@ -25,11 +27,16 @@ begin
   loop
     perform tally.grant_create(role);
   end loop;
+
+  -- Row by row: if nothing is outdated, the table is only read, and sessions that create tallies are not waited for.
+  for outdated in select d.id from tally.definition d where d.generated <> '' and tally.is_outdated(d) loop
+    update tally.definition d set generated = '' where d.id = outdated;
+  end loop;
 end
 $$;
 
--- Functions are regenerated for the owners that the installing role may act for; the triggers themselves stay, so that no
--- source is locked. The others are listed in tally.tallies.problems.
+-- Generates outdated functions again, where the installing role may act as their owner. The triggers stay, so no source is
+-- locked. The other tallies have a problem in tally.tallies.
 do $$
 declare
   d record;

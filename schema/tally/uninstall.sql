@@ -1,6 +1,6 @@
--- Removes schema tally: the definitions, all functions, and with them the triggers on every source; tells the servers as
--- drop_tally does. Tables in which counters were kept stay. Waits for the sources' readers and writers, for a trigger
--- cannot be dropped beside them.
+-- Removes schema tally: the definitions, all functions, and with them the triggers on every source. Sends the events that
+-- drop_tally sends. The tables of materialized tallies stay. Waits for the readers and writers of every source, because
+-- DROP TRIGGER needs an exclusive lock.
 
 do $$
 declare
@@ -11,7 +11,7 @@ begin
     return;
   end if;
   if pg_catalog.to_regprocedure('tally.version()') is null then
-    raise exception 'there is a schema tally that pgtally did not make'
+    raise exception 'there is a schema tally that pgtally did not create'
       using errcode = '42P06', hint = 'Nothing was removed.';
   end if;
   if not pg_catalog.pg_has_role(current_user, owner, 'usage') then

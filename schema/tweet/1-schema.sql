@@ -1,10 +1,10 @@
--- The application of the demo, the tests and the lab: people who send short messages, and act on them.
+-- The application of the demo, the tests and the lab: users send short messages, like them and retweet them.
 --
--- The data model is that of the article series "PostgreSQL Concurrency" (Dimitri Fontaine, 2018). Every like and
--- every retweet is a row of tweet.activity, so that no two writers ever wait for each other; taking one back is
--- one more row. What the rows add up to is for somebody else to count.
+-- The data model is that of the article series "PostgreSQL Concurrency" (Dimitri Fontaine, 2018). Every like and every
+-- retweet is a row of tweet.activity, and so is its withdrawal. So no writer waits for another. Nothing here counts the
+-- rows.
 --
--- May be run again at any time.
+-- The file can run again at any time.
 
 create schema if not exists tweet;
 
@@ -22,7 +22,7 @@ create table if not exists tweet.follower (
   primary key (follower, following)
 );
 
--- favs and rts are what an application that counts by UPDATE would keep; nothing of ours writes them.
+-- favs and rts are for applications that count by UPDATE. Nothing here writes them.
 create table if not exists tweet.message (
   messageid bigserial primary key,
   userid    bigint not null references tweet.users (userid),
@@ -43,7 +43,7 @@ exception
 end
 $$;
 
--- Not unique by (messageid, datetime, action): two people may like the same message in the same microsecond.
+-- Not unique by (messageid, datetime, action): two users can like a message in the same microsecond.
 create table if not exists tweet.activity (
   id        bigserial primary key,
   messageid bigint not null references tweet.message (messageid),
@@ -53,7 +53,7 @@ create table if not exists tweet.activity (
 
 create index if not exists activity_messageid on tweet.activity (messageid);
 
--- The counters by SQL: exact, and read from every row each time. A message that nobody acted upon shows 0.
+-- The counters by SQL: exact, but each query reads every row. A message without activity has counters of 0.
 create or replace view tweet.message_with_counters as
   select m.messageid, m.userid, m.datetime, m.message, a.rts, a.favs, m.location, m.lang, m.url
     from tweet.message m
@@ -63,7 +63,7 @@ create or replace view tweet.message_with_counters as
              from tweet.activity
             where activity.messageid = m.messageid) a;
 
--- What is kept instead of computed.
+-- Copies of the counters.
 create schema if not exists twcache;
 
 -- As old as its last "refresh materialized view concurrently twcache.message", which needs the unique index.
@@ -73,8 +73,8 @@ create materialized view if not exists twcache.message as
 
 create unique index if not exists message_messageid on twcache.message (messageid);
 
--- What the tallies of 3-tally.sql are materialized in. No foreign key: a copy must not keep anybody from deleting a
--- message, nor fail because somebody did.
+-- The tallies of 3-tally.sql are materialized in these tables. No foreign key: a copy must not prevent that a message is
+-- deleted, nor fail because it was deleted.
 create table if not exists twcache.counters (
   messageid bigint primary key,
   rts       bigint not null default 0,

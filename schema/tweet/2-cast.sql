@@ -1,5 +1,5 @@
--- The users: the cast of "A Midsummer Night's Dream", the parts of the play within the play among them, and who follows
--- whom. May be run again at any time: users are known by uname, and what somebody changed in them stays.
+-- The users: the cast of "A Midsummer Night's Dream", including the parts of the play within the play, and their followers.
+-- The file can run again at any time: it identifies users by uname, and keeps changes to them.
 
 insert into tweet.users (uname, nickname, bio)
 values
@@ -34,7 +34,7 @@ values
   ('Moonshine',    'The Man in the Moon', 'This lantern is the moon, I am the man in it, the dog is the dog.')
 on conflict (uname) do nothing;
 
--- Lovers follow whom they love, fairies their king or queen, or both.
+-- Lovers follow the ones they love; fairies follow their king, their queen, or both.
 insert into tweet.follower (follower, following)
 select a.userid, b.userid
   from (values ('Theseus',      'Hippolyta'),

@@ -13,9 +13,9 @@ select tally.create_tally(
                     "unfav": "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-fav')",
                     "unrt":  "insert into tweet.activity (messageid, action) values ($1::bigint, 'de-rt')"}$$);
 
--- What was done on every day. A row counts for the day of its own datetime, in UTC: one that is inserted late, with the
--- time at which it happened, counts for that day. (The articles' trigger takes current_date, the day of the insert in
--- the writer's time zone, and so counts such a row today.)
+-- Activity per day. A row counts for the day of its own datetime, in UTC: a row that is inserted late, with an earlier
+-- datetime, counts for the earlier day. (The trigger of the articles uses current_date, the day of the insert in the time
+-- zone of the writer.)
 select tally.create_tally(
   name        => 'daily',
   source      => 'tweet.activity',

@@ -1,4 +1,4 @@
--- What the demo page shows beside the counters, as one JSON object:
+-- The texts that the page of the demo shows beside the counters, as one JSON object:
 -- {"33": {"author": …, "nickname": …, "text": …}, …}
 -- psql -XAtq -f schema/tweet/labels.sql >DIR/labels/tweets.json, and then: pgtally serve --web DIR
 

@@ -1,6 +1,6 @@
+#include <pgtally/server/audit/audit.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/cli/commands.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -28,14 +28,14 @@ void show_nothing(std::string const&) {}
 int audit(audit_options const& options)
 {
     std::signal(SIGPIPE, SIG_IGN);
-    // Of the replicas' own lines none: what they find is the output.
+    // The replicas log nothing: their findings are the output of the command.
     start_log(log_level::off, log_format::text);
     bool const terminal = ::isatty(STDERR_FILENO) == 1;
-    audit_progress const tell = terminal ? show : show_nothing;
+    audit_progress const report = terminal ? show : show_nothing;
     asio::io_context io{1};
     tally_audits found;
     std::exception_ptr failure;
-    asio::co_spawn(io, options.url ? audit_there(options, tell) : audit_here(options, tell),
+    asio::co_spawn(io, options.url ? audit_there(options, report) : audit_here(options, report),
                    [&](std::exception_ptr thrown, tally_audits outcome) {
                        failure = thrown;
                        found = std::move(outcome);

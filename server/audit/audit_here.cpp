@@ -2,8 +2,8 @@
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
-#include <pgtally/server/base/database_config.hpp>
-#include <pgtally/server/base/script_runner.hpp>
+#include <pgtally/server/base/database.hpp>
+#include <pgtally/server/base/database_errors.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -20,9 +20,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 using names = std::vector<std::string>;
 
-constexpr std::chrono::seconds list_timeout{10};  // a statement that lists the tallies
-
-std::string explained(db::error const& e)
+std::string explain(db::error const& e)
 {
     if (schema_is_missing(e)) return "schema tally is not installed in this database: run pgtally install";
     std::string out = e.what();
@@ -30,18 +28,18 @@ std::string explained(db::error const& e)
     return out;
 }
 
-// The tallies to audit; what cannot be goes to `out`. Says at once what a set would wait for.
+// The tallies to audit. A tally that cannot be audited becomes a result in `out`. Errors that a replica set retries end
+// the command here.
 asio::awaitable<names> find_tallies(db::config settings, names wanted, tally_audits& out)
 {
     names there;
-    settings.query_timeout = list_timeout;
     db::connection connection{co_await asio::this_coro::executor};
     try {
-        co_await connection.connect(std::move(settings));
+        co_await connection.connect(session_config(session_kind::audit, std::move(settings)));
         auto const seen = co_await read_catalog(connection);
         for (auto const& each : seen.tallies) there.push_back(each.name);
     } catch (db::error const& e) {
-        out.push_back(no_audit({}, explained(e)));
+        out.push_back(no_audit({}, explain(e)));
         co_return names{};
     }
     if (there.empty()) out.push_back(no_audit({}, "there is no tally in this database"));
@@ -58,7 +56,7 @@ asio::awaitable<names> find_tallies(db::config settings, names wanted, tally_aud
     co_return wanted;
 }
 
-// Replicas that run beside the coroutine that made them, until it has them stopped.
+// Replicas that run beside the coroutine that creates them. It must await `stop` before it destroys them.
 struct own_replicas {
     own_replicas(asio::any_io_executor executor, replica_set::config settings)
         : turn{executor}, set{executor, with_turns(std::move(settings))}
@@ -93,10 +91,10 @@ bool is_live(own_replicas& own, std::string const& name)
     return tally != nullptr && tally->state() == cache::state::live;
 }
 
-// Why the tally can never be compared in this run; empty while it may be.
-std::string hopeless(own_replicas& own, std::string const& name)
+// Why the tally cannot be compared any more in this run. Empty if it still can.
+std::string obstacle(own_replicas& own, std::string const& name)
 {
-    if (!own.running) return "the replicas stopped by a defect";
+    if (!own.running) return "the replicas stopped because of a defect";
     if (own.set.stats().reconnects != 0) return "the connection to the database was lost meanwhile";
     if (is_live(own, name)) return {};
     auto const* const tally = own.set.find(name);
@@ -105,12 +103,12 @@ std::string hopeless(own_replicas& own, std::string const& name)
     return own.set.trouble();
 }
 
-// Until each is live, or cannot be, or the time is up.
+// Waits until each tally is live or has an obstacle, or until `until`.
 asio::awaitable<void> until_live(own_replicas& own, names const& all, clock::time_point until)
 {
     auto const settled = [&] {
         return std::ranges::all_of(
-            all, [&](auto const& name) { return is_live(own, name) || !hopeless(own, name).empty(); });
+            all, [&](auto const& name) { return is_live(own, name) || !obstacle(own, name).empty(); });
     };
     while (!settled()) {
         bool const notified = co_await own.turn.wait_until(until);
@@ -120,7 +118,7 @@ asio::awaitable<void> until_live(own_replicas& own, names const& all, clock::tim
 
 asio::awaitable<tally_audit> audit_one(own_replicas& own, std::string name, std::chrono::milliseconds patience)
 {
-    if (auto const why = hopeless(own, name); !why.empty()) co_return no_audit(name, why);
+    if (auto const why = obstacle(own, name); !why.empty()) co_return no_audit(name, why);
     tally_audit out;
     out.report = co_await own.set.audit(name, patience);
     out.tally = std::move(name);
@@ -129,7 +127,7 @@ asio::awaitable<tally_audit> audit_one(own_replicas& own, std::string name, std:
 
 }  // namespace
 
-asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress tell)
+asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress report)
 {
     tally_audits out;
     auto settings = database_config(chosen.dsn);
@@ -142,18 +140,18 @@ asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress te
     auto const executor = co_await asio::this_coro::executor;
     own_replicas own{executor, std::move(config)};
     auto const patience = std::chrono::milliseconds{chosen.bounds.audit_timeout};
-    tell("loading " + std::to_string(all.size()) + " tallies");
+    report("loading " + std::to_string(all.size()) + " tallies");
     auto const load_until = clock::now() + patience;
     co_await until_live(own, all, load_until);
     auto const follow_until = clock::now() + chosen.follow;
-    tell("following events for " + std::to_string(chosen.follow.count()) + " ms");
-    auto const in_vain = [&] {
-        return std::ranges::all_of(all, [&](auto const& name) { return !hopeless(own, name).empty(); });
+    report("following events for " + std::to_string(chosen.follow.count()) + " ms");
+    auto const all_blocked = [&] {
+        return std::ranges::all_of(all, [&](auto const& name) { return !obstacle(own, name).empty(); });
     };
-    while (clock::now() < follow_until && !in_vain()) co_await own.turn.wait_until(follow_until);
+    while (clock::now() < follow_until && !all_blocked()) co_await own.turn.wait_until(follow_until);
     for (auto const& name : all) {
-        tell("comparing tally " + name);
-        // A reload meanwhile is as good as the first load.
+        report("comparing tally " + name);
+        // The tally may have loaded again meanwhile: that load serves as well as the first.
         names const one{name};
         auto const again_until = clock::now() + patience;
         co_await until_live(own, one, again_until);

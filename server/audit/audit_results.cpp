@@ -1,5 +1,5 @@
-#include <pgtally/server/audit/audit_answer.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 
 #include <algorithm>
@@ -50,8 +50,8 @@ std::string text_of(tally_audits const& all)
         out += found.differed == 0 ? "none differs" : std::to_string(found.differed) + " not as the truth";
         out += '\n';
         for (auto const& one : found.drifted) out += "  " + describe(one, found.counters) + '\n';
-        auto const untold = found.differed - found.drifted.size();
-        if (untold != 0) out += "  and " + counted(untold, "more key") + '\n';
+        auto const not_listed = found.differed - found.drifted.size();
+        if (not_listed != 0) out += "  and " + counted(not_listed, "more key") + '\n';
         for (auto const& reason : found.reasons) out += "  reason: " + reason + '\n';
     }
     return out;

@@ -7,21 +7,21 @@
 
 namespace pgtally::server {
 
-// What `pgtally audit` found out about a tally.
+// The result of `pgtally audit` for one tally.
 struct tally_audit {
-    std::string tally;  // empty: none could be audited
+    std::string tally;  // empty: the result concerns all of them
     audit_report report;
 };
 
 using tally_audits = std::vector<tally_audit>;
 
-// Why nothing can be compared, or this tally cannot.
+// A result without a comparison, for the reason `why`. If `tally` is empty, it concerns all tallies.
 tally_audit no_audit(std::string tally, std::string why);
 
-// 0: every tally was compared and no key differs; 1: keys differ, whatever else; 3: one could not be compared.
+// 1 if keys differ; else 3 if a tally could not be compared; else 0.
 int exit_status(tally_audits const& all) noexcept;
 
-// For people: what was compared to `text_of`, what could not be to `failures_of`.
+// Text for people: `text_of` has the tallies that were compared, `failures_of` the others.
 std::string text_of(tally_audits const& all);
 std::string failures_of(tally_audits const& all);
 

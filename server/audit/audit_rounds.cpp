@@ -1,7 +1,7 @@
+#include <pgtally/db/jitter_source.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
 #include <pgtally/server/base/log.hpp>
 
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,9 +30,8 @@ void audit_rounds::stop()
 
 asio::awaitable<void> audit_rounds::run()
 {
-    std::mt19937_64 engine{std::random_device{}()};
-    std::uniform_int_distribution<std::chrono::milliseconds::rep> within{0, every_.count()};
-    auto const first = clock::now() + std::chrono::milliseconds{within(engine)};
+    auto random = db::jitter_source();
+    auto const first = clock::now() + std::chrono::duration_cast<clock::duration>(every_ * random());
     auto next = first;
     while (!stopping_) {
         co_await stopped_.wait_until(next);
@@ -48,7 +47,7 @@ asio::awaitable<void> audit_rounds::round()
     for (auto const& name : names) {
         auto const found = co_await replicas_.audit(name, patience_);
         if (stopping_) co_return;
-        // Whatever began is logged by the set; these did not begin.
+        // The replica set logs the audits that it begins. These two did not begin.
         if (found.outcome == audit_outcome::not_live || found.outcome == audit_outcome::running) {
             log(log_level::warn, "tally {}: not audited this time: {}", name, found.why);
         }

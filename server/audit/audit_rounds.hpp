@@ -12,21 +12,21 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// When the next round of audits begins: the first point of the grid `first`, `first + every`, … that is later than
-// `now`. A round that took longer than that leaves out what it missed.
+// When the next round of audits begins: the first of the times `first`, `first + every`, … after `now`. If a round takes
+// longer than `every`, the times that pass meanwhile are skipped.
 std::chrono::steady_clock::time_point next_round(std::chrono::steady_clock::time_point first,
                                                  std::chrono::milliseconds every,
                                                  std::chrono::steady_clock::time_point now) noexcept;
 
-// `--audit-every`: audits all tallies, one after another, again and again. The first round begins at a random moment of
-// the first interval, so that many servers do not read a source at the same time. A tally that is not live is passed
-// over; the log says so.
+// `--audit-every`: audits all tallies periodically, one after the other. The first round begins at a random time in the
+// first interval, so that several servers do not read a source at the same time. A tally that is not live is skipped, and
+// the log says so.
 class audit_rounds {
 public:
     audit_rounds(asio::any_io_executor executor, replica_set& replicas, std::chrono::milliseconds every,
                  std::chrono::milliseconds patience);
 
-    // Until `stop`; an audit under way ends with the set.
+    // Runs until `stop`. An audit in progress ends with the replica set.
     asio::awaitable<void> run();
     void stop();
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <pgtally/server/audit/audit.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
-#include <pgtally/server/cli/options.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -12,14 +12,14 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// Told what is being done, now and then, for a terminal.
+// Receives a line about each step, for a terminal.
 using audit_progress = std::function<void(std::string const&)>;
 
-// With replicas of its own: loads them, follows the events for as long as was asked for, and audits each. Whatever goes
-// wrong is in the results: they are never empty.
-asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress tell);
+// Runs replicas of its own: loads them, follows the events for `chosen.follow`, and audits each. The results are never
+// empty: they also say what failed.
+asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress report);
 
-// Has the server at `chosen.url` audit its own replicas, one after another.
-asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress tell);
+// Asks the server at `chosen.url` to audit its own replicas, one after the other.
+asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress report);
 
 }  // namespace pgtally::server

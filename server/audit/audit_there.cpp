@@ -1,6 +1,6 @@
-#include <pgtally/server/audit/audit_answer.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
 #include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -17,7 +17,7 @@ namespace json = boost::json;
 using names = std::vector<std::string>;
 
 constexpr std::chrono::seconds list_timeout{30};
-constexpr std::chrono::seconds answer_time{30};  // for the server to say that an audit is late
+constexpr std::chrono::seconds answer_time{30};  // the server reports its own timeout within it
 
 std::optional<names> names_in(std::string const& body)
 {
@@ -34,7 +34,7 @@ std::optional<names> names_in(std::string const& body)
     return out;
 }
 
-// The sentence of an answer that is a problem.
+// What a problem answer says.
 std::string refusal(http_answer const& answer)
 {
     std::string const status = "the server answered " + std::to_string(answer.status);
@@ -68,7 +68,7 @@ asio::awaitable<outcome> ask(endpoint where, std::string method, std::string tar
 
 }  // namespace
 
-asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress tell)
+asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress report)
 {
     tally_audits out;
     auto all = chosen.tallies;
@@ -76,16 +76,16 @@ asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress t
         auto const list = co_await ask(*chosen.url, "GET", "/v1/tallies", list_timeout);
         auto const found = list.answer ? names_in(list.answer->body) : std::nullopt;
         if (found) all = *found;
-        else out.push_back(no_audit({}, list.answer ? "the server's list of tallies cannot be read" : list.why));
+        else out.push_back(no_audit({}, list.answer ? "the list of tallies from the server cannot be read" : list.why));
         if (found && all.empty()) out.push_back(no_audit({}, "the server has no tally"));
     }
     for (auto const& name : all) {
-        tell("the server compares tally " + name);
+        report("the server compares tally " + name);
         auto const patience = std::chrono::milliseconds{chosen.bounds.audit_timeout} + answer_time;
         auto const asked = co_await ask(*chosen.url, "POST", "/v1/tallies/" + name + "/audit", patience);
         auto found = asked.answer ? parse_audit(asked.answer->body) : std::nullopt;
         if (!found) {
-            out.push_back(no_audit(name, asked.answer ? "the server's answer cannot be read" : asked.why));
+            out.push_back(no_audit(name, asked.answer ? "the answer of the server cannot be read" : asked.why));
             continue;
         }
         tally_audit& one = out.emplace_back();

@@ -6,7 +6,7 @@
 
 namespace pgtally::server {
 
-// A time as options write it: digits and a unit, `250ms`, `5s`, `2m`, `1h`; at most 1000 hours. Nothing if it is none.
+// Parses a time such as `250ms`, `5s`, `2m` or `1h`: digits and a unit, at most 1000 hours. Nothing if the text is not one.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) noexcept;
 
 }  // namespace pgtally::server

@@ -7,17 +7,21 @@
 
 namespace pgtally::server {
 
-// Where to listen.
+// A host and a port, to listen at or to connect to.
 struct endpoint {
     std::string host;
-    std::uint16_t port = 0;  // 0: any that is free
+    std::uint16_t port = 0;  // 0: any free port
     friend bool operator==(endpoint const&, endpoint const&) = default;
 };
 
-// `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`. Nothing if it is none: a port is never guessed.
+// Parses `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`. Nothing if the text is not one, or has no port.
 std::optional<endpoint> parse_endpoint(std::string_view text);
 
-// The same spelling again.
+// The address in a URL like `http://127.0.0.1:8081`, with or without a slash at the end. The default port is 80.
+// Nothing if the text is not a URL, or has another scheme, a path, a query or a user.
+std::optional<endpoint> parse_server_url(std::string_view text);
+
+// The text that parse_endpoint() accepts.
 std::string to_string(endpoint const& where);
 
 }  // namespace pgtally::server

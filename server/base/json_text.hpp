@@ -8,12 +8,12 @@
 
 namespace pgtally::server {
 
-// JSON (RFC 8259), appended piece by piece.
+// Writers of JSON (RFC 8259): each appends one value to `out`.
 
-// A string with its quotes. What is not UTF-8 is passed on as it is.
+// A string, with its quotes. Bytes that are not UTF-8 are copied unchanged.
 void append_json(std::string& out, std::string_view text);
 
-// An integer, all digits of it.
+// An integer, with all digits.
 void append_json(std::string& out, std::int64_t value);
 void append_json(std::string& out, std::uint64_t value);
 void append_json(std::string& out, cache::wide_sum value);

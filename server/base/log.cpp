@@ -11,7 +11,7 @@ namespace pgtally::server {
 
 namespace {
 
-// Before `start_log`, and in programs that never call it, nothing is written.
+// Null before `start_log`: then nothing is written.
 std::shared_ptr<spdlog::logger>& logger()
 {
     static std::shared_ptr<spdlog::logger> the_one;

@@ -7,13 +7,13 @@
 
 namespace pgtally::server {
 
-// The program's log, on stderr. Passwords and payloads never go in.
+// The log of the program, on stderr. Callers must not pass passwords or payloads of events.
 
 enum class log_level { debug, info, warn, error, off };
 
 enum class log_format {
     text,  // a line for people
-    json,  // an object a line: time, level, message
+    json,  // one object a line, with time, level and message
 };
 
 void start_log(log_level from, log_format format);

@@ -11,12 +11,12 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// Sockets on the one io_context that there is: a type-erased executor would make each larger and slower.
+// All sockets use the one io_context of the program. A type-erased executor would make each larger and slower.
 using tcp = asio::ip::tcp;
 using tcp_socket = asio::basic_stream_socket<tcp, asio::io_context::executor_type>;
 using tcp_acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
-// An operation's error is a value: what fails here is the other end, and that is no exception.
+// A completion token that returns the error as a value: a failure of the peer is an expected outcome.
 inline constexpr auto as_values = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace pgtally::server

@@ -22,8 +22,8 @@ double resident_bytes()
     return in ? resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-// proc(5): the 22nd field of stat is the start in ticks after boot. The 2nd, the name, may hold blanks, but is in
-// brackets.
+// proc(5): field 22 of stat is the start time in ticks after boot. Field 2 is the name, in brackets, and can contain
+// blanks.
 double start_time_seconds()
 {
     std::ifstream stat{"/proc/self/stat"};
@@ -64,7 +64,7 @@ usage_of_process process_usage()
     if (::getrlimit(RLIMIT_NOFILE, &bound) == 0) out.max_fds = static_cast<double>(bound.rlim_cur);
     std::error_code failure;
     std::filesystem::directory_iterator const open{"/proc/self/fd", failure};
-    // The iterator's own descriptor is among them.
+    // The iterator has one descriptor itself.
     if (!failure) out.open_fds = static_cast<double>(std::distance(open, std::filesystem::directory_iterator{})) - 1;
     return out;
 }

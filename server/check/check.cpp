@@ -1,7 +1,7 @@
-#include <pgtally/server/base/database_config.hpp>
-#include <pgtally/server/base/script_runner.hpp>
+#include <pgtally/server/base/database.hpp>
+#include <pgtally/server/base/database_errors.hpp>
+#include <pgtally/server/check/check.hpp>
 #include <pgtally/server/check/database_checks.hpp>
-#include <pgtally/server/cli/commands.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,7 +22,7 @@ void add_failure(findings& out, std::string_view check, db::error const& e)
     one.check = check;
     one.message = e.what();
     one.remedy = advice(e.code(), e.state());
-    if (one.remedy.empty()) one.remedy = "see PostgreSQL's log";
+    if (one.remedy.empty()) one.remedy = "see the log of PostgreSQL";
 }
 
 asio::awaitable<findings> find_all(db::config settings)
@@ -39,10 +39,10 @@ asio::awaitable<findings> find_all(db::config settings)
     try {
         co_await check_server(connection, out);
         co_await check_notifications(connection, std::move(settings), out);
-        bool const installed = co_await check_schema(connection, out);
-        if (installed) {
-            co_await check_rights(connection, out);
-            co_await check_tables(connection, out);
+        auto const schema = co_await check_schema(connection, out);
+        if (schema) {
+            co_await check_rights(connection, *schema, out);
+            co_await check_tables(connection, *schema, out);
             co_await check_tallies(connection, out);
             co_await check_senders(connection, out);
         }
@@ -56,14 +56,12 @@ asio::awaitable<findings> find_all(db::config settings)
 
 int check(check_options const& options)
 {
-    // A standby is something to tell of, not something to pass over.
+    // A standby is a finding. By default the client would look for another host.
     ::setenv("PGTARGETSESSIONATTRS", "any", 0);
     asio::io_context io{1};
     findings found;
     std::exception_ptr failure;
-    auto settings = database_config(options.dsn);
-    settings.connect_timeout = std::chrono::seconds{5};
-    settings.query_timeout = std::chrono::seconds{10};
+    auto settings = session_config(session_kind::check, database_config(options.dsn));
     asio::co_spawn(io, find_all(std::move(settings)), [&](std::exception_ptr thrown, findings outcome) {
         failure = thrown;
         found = std::move(outcome);

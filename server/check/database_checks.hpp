@@ -6,35 +6,36 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <optional>
 #include <vector>
 
 namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// The checks, each on an open connection. What they find goes to the end of `out`.
+// The checks of `pgtally check`. Each runs queries on an open connection and appends its findings to `out`.
 
 using findings = std::vector<finding>;
 
-// Version, encoding, a standby, the notification queue.
+// The version of PostgreSQL, the encoding, standby or read only, the notification queue.
 asio::awaitable<void> check_server(db::connection& connection, findings& out);
 
-// Whether the schema is there, and its version. False: nothing that follows makes sense.
-asio::awaitable<bool> check_schema(db::connection& connection, findings& out);
+// The schema and its version. Returns the version; nothing if the checks that follow cannot run.
+asio::awaitable<std::optional<int>> check_schema(db::connection& connection, findings& out);
 
-// Whether this role may do what serving needs.
-asio::awaitable<void> check_rights(db::connection& connection, findings& out);
+// The rights of this role that serving needs.
+asio::awaitable<void> check_rights(db::connection& connection, int schema, findings& out);
 
-// Who could forge events: the roles that may connect, but for superusers, who can do anything, and this one. A note.
+// A note about the roles that can forge events: those that may connect, other than superusers and this role.
 asio::awaitable<void> check_senders(db::connection& connection, findings& out);
 
-// Whether this role may write the tables that tallies are kept in.
-asio::awaitable<void> check_tables(db::connection& connection, findings& out);
+// The rights of this role on the tables of materialized tallies. Before version 4 the schema cannot tell them: no finding.
+asio::awaitable<void> check_tables(db::connection& connection, int schema, findings& out);
 
-// What each tally's own look at itself says: triggers, partitions, row level security.
+// The problems that the schema knows of each tally: triggers, partitions, row level security.
 asio::awaitable<void> check_tallies(db::connection& connection, findings& out);
 
-// Whether a pooler in between keeps notifications away.
+// Whether a pooler between the program and PostgreSQL withholds notifications.
 asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out);
 
 }  // namespace pgtally::server

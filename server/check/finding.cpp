@@ -27,7 +27,7 @@ bool all_good(std::vector<finding> const& all) noexcept
 std::string text_of(std::vector<finding> const& all)
 {
     std::string out;
-    if (all_good(all)) out = "nothing found that would keep counters from being exact or live\n";
+    if (all_good(all)) out = "nothing found that keeps counters from being exact or live\n";
     for (auto const& one : all) {
         out += word_of(one.how_bad);
         out += ": ";

@@ -6,21 +6,21 @@
 
 namespace pgtally::server {
 
-// Something that `pgtally check` found, and what to do about it.
+// One result of `pgtally check`, with its remedy.
 struct finding {
     enum class severity {
-        error,    // counters are not exact or not live, or cannot be
-        warning,  // they are, but will not stay so
-        note,     // they are, and will be: something to know, which is no reason to fail
+        error,    // counters are not exact, or not live, or cannot become so
+        warning,  // counters are exact and live, but may not stay so
+        note,     // a fact to know; the command succeeds
     };
 
-    std::string_view check;  // which one found it
+    std::string_view check;  // the name of the check, a literal
     severity how_bad = severity::error;
-    std::string tally;  // empty: it is about the database
+    std::string tally;  // empty: the finding concerns the database
     std::string message, remedy;
 };
 
-// Whether there is nothing to mend: at most notes.
+// Whether there are notes at most.
 bool all_good(std::vector<finding> const& all) noexcept;
 
 std::string text_of(std::vector<finding> const& all);

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <random>
 #include <set>
 #include <string>
@@ -27,7 +28,7 @@ asio::awaitable<void> stop_after(db::listener& which, asio::steady_timer& timer)
     if (!stopped_early) which.stop();
 }
 
-// Whether a notification that one connection sends comes to another that listens.
+// Whether the listener receives a notification of the other connection.
 asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std::string channel)
 {
     for (;;) {
@@ -47,19 +48,19 @@ asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std:
 asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out)
 {
     using namespace std::chrono_literals;
-    auto const standby = co_await connection.query("select pg_is_in_recovery()");
-    if (standby.text(0, 0) == "t") co_return;  // takes no LISTEN, which is told already
-    std::set<std::string, std::less<>> backends;
+    auto const standby = co_await connection.query_as<bool>("select pg_is_in_recovery()");
+    if (standby.one()) co_return;  // LISTEN is not possible there; check_server reports it
+    std::set<std::int32_t> backends;
     for (int i = 0; i < 5; ++i) {
-        auto const pid = co_await connection.query("select pg_backend_pid()");
-        backends.emplace(pid.text(0, 0));
+        auto const pid = co_await connection.query_as<std::int32_t>("select pg_backend_pid()");
+        backends.insert(pid.one());
     }
     auto const executor = co_await asio::this_coro::executor;
     auto const channel = random_channel();
     std::vector<std::string> channels{channel};
     db::listener listener{executor, std::move(settings), std::move(channels)};
     asio::steady_timer timer{executor, 3s};
-    // Both end when the listener stops; the listener outlives them, for this waits until it has.
+    // Both coroutines end when the listener stops. It must outlive them: the loop below waits for both.
     bool run_ended = false, timer_ended = false;
     asio::co_spawn(executor, listener.run(), [&](std::exception_ptr) { run_ended = true; });
     asio::co_spawn(executor, stop_after(listener, timer), [&](std::exception_ptr) { timer_ended = true; });
@@ -75,9 +76,9 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     auto& one = out.emplace_back();
     one.check = "pooler";
     one.message =
-        heard ? "each statement is run by another backend: a pooler is in between"
-              : "a notification did not come back within 3 s: a pooler is in between, or LISTEN is not possible";
-    one.remedy = "connect to PostgreSQL directly, or by a pooler in session mode";
+        heard ? "different backends run the statements: there is a pooler in between"
+              : "a notification did not come back within 3 s: there is a pooler in between, or LISTEN is not possible";
+    one.remedy = "connect to PostgreSQL directly, or through a pooler in session mode";
 }
 
 }  // namespace pgtally::server

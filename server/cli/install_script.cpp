@@ -1,13 +1,16 @@
+#include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/server/cli/install_script.hpp>
 
 namespace pgtally::server {
 
 namespace {
 
-constexpr std::string_view opening =
-    "begin;\n"
-    "set local lock_timeout = '2s';\n"
-    "set local client_min_messages = warning;\n";
+std::string opening()
+{
+    std::string out{"begin;\n"};
+    for (auto const& one : session_settings(session_kind::script)) out += set_local(one) + ";\n";
+    return out;
+}
 
 void append_block(std::string& out, std::string_view sql)
 {
@@ -20,7 +23,7 @@ void append_block(std::string& out, std::string_view sql)
 
 std::string quote_literal(std::string_view text)
 {
-    // As libpq's PQescapeLiteral: right whatever standard_conforming_strings says.
+    // As PQescapeLiteral of libpq: right for both values of standard_conforming_strings.
     std::string out;
     if (text.find('\\') != std::string_view::npos) out += " E";
     out += '\'';
@@ -35,7 +38,7 @@ std::string quote_literal(std::string_view text)
 std::string install_script(std::span<schema_file const> files, std::vector<std::string> const& grant,
                            std::vector<std::string> const& grant_create)
 {
-    std::string out{opening};
+    auto out = opening();
     for (auto const& file : files) {
         out += "\n-- ";
         out += file.name;
@@ -49,7 +52,7 @@ std::string install_script(std::span<schema_file const> files, std::vector<std::
 
 std::string uninstall_script(std::string_view sql)
 {
-    std::string out{opening};
+    auto out = opening();
     append_block(out, sql);
     out += "\ncommit;\n";
     return out;

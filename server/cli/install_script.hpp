@@ -9,15 +9,15 @@
 
 namespace pgtally::server {
 
-// An SQL string constant of any text.
+// The text as an SQL string constant.
 std::string quote_literal(std::string_view text);
 
-// What `install` runs, or prints: one transaction that waits for locks a moment only. Roles in `grant` get what serving
-// needs, those in `grant_create` may create tallies.
+// The script that `install` runs or prints: one transaction with a short lock timeout. Each role in `grant` gets the
+// rights that serving needs; each role in `grant_create` may create tallies.
 std::string install_script(std::span<schema_file const> files, std::vector<std::string> const& grant,
                            std::vector<std::string> const& grant_create);
 
-// What `uninstall` runs, likewise.
+// The script that `uninstall` runs, in the same form.
 std::string uninstall_script(std::string_view sql);
 
 }  // namespace pgtally::server

@@ -1,5 +1,8 @@
-#include <pgtally/server/cli/commands.hpp>
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/cli/options.hpp>
+#include <pgtally/server/service.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -20,20 +23,33 @@ std::optional<std::string> variable(std::string const& name)
 
 int run(serve_options const& chosen)
 {
-    return serve(chosen);
+    // If a client leaves during a write, the write fails. The process goes on.
+    std::signal(SIGPIPE, SIG_IGN);
+    start_log(chosen.level, chosen.format);
+    try {
+        service one{chosen};
+        return one.run();
+    } catch (std::exception const& e) {
+        log(log_level::error, "{}", e.what());
+        return 1;
+    }
 }
+
 int run(install_options const& chosen)
 {
     return install(chosen);
 }
+
 int run(uninstall_options const& chosen)
 {
     return uninstall(chosen);
 }
+
 int run(check_options const& chosen)
 {
     return check(chosen);
 }
+
 int run(audit_options const& chosen)
 {
     return audit(chosen);
@@ -57,8 +73,8 @@ int main(int argc, char** argv)
 {
     try {
         std::vector<std::string> const arguments{argv + 1, argv + argc};
-        auto const wanted = parse_command_line(arguments, variable);
-        return std::visit([](auto const& chosen) { return run(chosen); }, wanted);
+        auto const chosen = parse_command_line(arguments, variable);
+        return std::visit([](auto const& each) { return run(each); }, chosen);
     } catch (std::exception const& e) {
         std::cerr << "pgtally: " << e.what() << '\n';
         return 1;

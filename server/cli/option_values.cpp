@@ -14,7 +14,7 @@ namespace po = boost::program_options;
 
 namespace {
 
-// Whether a text could not be a connection string, nor hold one.
+// Whether the text surely contains no connection string.
 bool harmless(std::string_view text)
 {
     std::string lower;
@@ -25,7 +25,7 @@ bool harmless(std::string_view text)
     return true;
 }
 
-// The name in `--name=value` or `-nvalue`.
+// The name in the argument `--name=value` or `-nvalue`.
 std::string name_of(std::string const& token)
 {
     if (!token.starts_with("--")) return token.substr(0, 2);
@@ -36,7 +36,7 @@ std::string name_of(std::string const& token)
     return std::all_of(name.begin(), name.end(), in_name) ? name : "an option";
 }
 
-// The first argument that belongs to no option.
+// Throws if an argument belongs to no option.
 void refuse_stray(std::vector<po::option> const& parsed, std::vector<std::string> const& arguments)
 {
     std::size_t before = 0;
@@ -56,7 +56,7 @@ void refuse_stray(std::vector<po::option> const& parsed, std::vector<std::string
 
 std::string shown(std::string const& value)
 {
-    return harmless(value) ? "'" + value + "'" : "what was given";
+    return harmless(value) ? "'" + value + "'" : "the given value";
 }
 
 std::string variable_of(std::string const& option)
@@ -73,18 +73,18 @@ option_values::option_values(po::options_description const& known, std::vector<s
     : getenv_{getenv}
 {
     try {
-        // Abbreviated options would change their meaning with the next option that is added.
+        // No abbreviations: a new option could change the meaning of one.
         auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
         auto const parsed = po::command_line_parser{arguments}.options(known).style(style).run();
         refuse_stray(parsed.options, arguments);
         po::store(parsed, given_);
     } catch (po::unknown_option const& e) {
-        // Not what(): that quotes the whole argument.
+        // what() quotes the whole argument, which can hold a password.
         throw bad_option{"unrecognised option '" + name_of(e.get_option_name()) + "'"};
     } catch (po::error_with_option_name const& e) {
         std::string const text = e.what();
         throw bad_option{harmless(text) ? text
-                                        : "what was given for " + name_of(e.get_option_name()) + " is not valid"};
+                                        : "the given value of " + name_of(e.get_option_name()) + " is not valid"};
     } catch (po::error const& e) {
         throw bad_option{harmless(e.what()) ? e.what() : "the arguments are not valid"};
     }

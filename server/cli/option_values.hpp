@@ -1,7 +1,7 @@
 #pragma once
 
-// The options that were given, by name: from the command line, else from the environment. And their values as types;
-// what does not fit throws `bad_option` with the option's name and what is allowed.
+// The options of a command by name, from the command line, else from the environment, and their values as types. A value
+// that is not valid throws `bad_option`, which names the option and what is allowed.
 
 #include <pgtally/server/cli/options.hpp>
 
@@ -17,7 +17,8 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-// A value as an error may show it, `'5'`; "what was given" if it could be a connection string, with a password in it.
+// A value for an error text, in quotes. If it could be a connection string, which can hold a password, the text is "the
+// given value" instead.
 std::string shown(std::string const& value);
 
 class option_values {
@@ -33,10 +34,10 @@ public:
     std::size_t count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const;
     endpoint address(std::string const& name, std::string const& value) const;
 
-    // Throws: the option, where it was given, and what is allowed.
+    // Throws `bad_option` with the option, where it was given, and what is allowed.
     [[noreturn]] void refuse(std::string const& name, std::string const& value, std::string const& allowed) const;
 
-    // The value of a variable that is set and not empty.
+    // The value of an environment variable; empty if it is not set.
     std::string variable(std::string const& name) const;
 
 private:
@@ -46,7 +47,7 @@ private:
     environment getenv_;
 };
 
-// The variable of an option: PGTALLY_MAX_CLIENTS of max-clients.
+// The environment variable of an option: PGTALLY_MAX_CLIENTS for max-clients.
 std::string variable_of(std::string const& option);
 
 }  // namespace pgtally::server

@@ -1,6 +1,6 @@
-#include <pgtally/server/audit/http_client.hpp>
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/cli/option_values.hpp>
+#include <pgtally/server/cli/options.hpp>
 #include <pgtally/server/http/origin.hpp>
 
 #include <algorithm>
@@ -30,15 +30,15 @@ po::options_description serve_description()
     auto const list = [](char const* name) { return po::value<texts>()->composing()->value_name(name); };
     // clang-format off
     out.add_options()
-        ("listen", list("HOST:PORT"), "where to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
-        ("admin-listen", text("HOST:PORT"), "where to serve operators, or none; default 127.0.0.1:8081")
+        ("listen", list("HOST:PORT"), "address to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
+        ("admin-listen", text("HOST:PORT"), "address to serve operators, or none; default 127.0.0.1:8081")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
-        ("materialize-every", text("TIME"), "how often to write the tables that tallies are kept in; default 10s")
+        ("materialize-every", text("TIME"), "how often to write the tables of materialized tallies; default 10s")
         ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
-        ("allow-origin", list("ORIGIN"), "let pages of this origin in, or of any by *; repeatable")
+        ("allow-origin", list("ORIGIN"), "allow pages of this origin, or of any origin by *; repeatable")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
         ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
@@ -74,7 +74,7 @@ po::options_description audit_description()
         ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
         ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
         ("url", po::value<std::string>()->value_name("URL"),
-         "have the server at this admin address do it, http://127.0.0.1:8081; no database is needed then")
+         "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database")
         ("json", "print the outcome as JSON");
     // clang-format on
     return out;
@@ -118,7 +118,7 @@ texts origins_of(option_values const& values)
     return out;
 }
 
-// A tally's name, as tally.create_tally takes it.
+// Whether tally.create_tally takes it as a name.
 bool is_name(std::string_view text)
 {
     auto const letter = [](char c) { return c >= 'a' && c <= 'z'; };
@@ -155,7 +155,7 @@ command parse_serve(option_values const& values)
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
     out.drain_delay = values.time("drain-delay", "0s", 0ms);
     out.web = values.text("web", "");
-    // Whatever opens it would say its name.
+    // A URI can hold a password, and errors about the folder quote its name.
     if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
     out.level = level_of(values.text("log-level", "info"));
     out.format = format_of(values.text("log-format", "text"));
@@ -198,7 +198,7 @@ command parse_audit(option_values const& values)
     out.url = parse_server_url(url);
     if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
     if (!values.text("for", "").empty()) {
-        throw bad_option{"--for is not for --url: a server compares what it serves just now"};
+        throw bad_option{"--for does not go with --url: a server compares what it serves now"};
     }
     return out;
 }
@@ -213,14 +213,15 @@ constexpr std::string_view usage =
     "usage: pgtally COMMAND [OPTION]...\n\n"
     "  serve      serve the counters of the database's tallies\n"
     "  install    put the schema \"tally\" into the database, or upgrade it\n"
-    "  uninstall  remove it, and all triggers with it\n"
-    "  check      look for what would keep counters from being exact or live\n"
-    "  audit      compare counters that were followed with those that SQL computes\n\n"
-    "pgtally COMMAND --help lists its options. Each is also read from the environment, as PGTALLY_<OPTION>.\n";
+    "  uninstall  remove the schema and all its triggers\n"
+    "  check      find what keeps counters from being exact or live\n"
+    "  audit      compare counters that follow events with counters by SQL\n\n"
+    "pgtally COMMAND --help lists the options of a command. Each can be an environment variable, PGTALLY_<OPTION>.\n";
 
-std::string version_line()
+std::string version_text()
 {
-    return "pgtally " + std::string{version()} + '\n';
+    return "pgtally " + std::string{version()} + "\ninstalls schema tally version " + std::to_string(schema_version()) +
+           '\n';
 }
 
 std::string help_of(command_description const& which)
@@ -246,23 +247,23 @@ command parse_command_line(texts const& arguments, environment const& getenv)
     static command_description const commands[] = {
         {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
         {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
-        {"uninstall", "Removes the schema \"tally\", and all triggers with it.", common_options, parse_uninstall},
-        {"check", "Looks for what would keep counters from being exact or live.", check_description, parse_check},
+        {"uninstall", "Removes the schema \"tally\" and all its triggers.", common_options, parse_uninstall},
+        {"check", "Finds what keeps counters from being exact or live.", check_description, parse_check},
         {"audit",
-         "Loads counters, follows the events for a while, and compares them with a second load. Status 0: no key "
-         "differs;\n1: some do; 3: it could not compare.",
+         "Loads counters, follows the events for a while, and compares them with a second load. Exit status 0: no key\n"
+         "differs; 1: some keys differ; 3: a tally could not be compared.",
          audit_description, parse_audit},
     };
     if (arguments.empty()) return wrong_usage{std::string{usage}};
     auto const& name = arguments.front();
     if (name == "--help" || name == "help") return print_text{std::string{usage}};
-    if (name == "--version") return print_text{version_line()};
+    if (name == "--version") return print_text{version_text()};
 
     for (auto const& candidate : commands) {
         if (candidate.name != name) continue;
         texts const rest{arguments.begin() + 1, arguments.end()};
         if (asks(rest, "--help")) return print_text{help_of(candidate)};
-        if (asks(rest, "--version")) return print_text{version_line()};
+        if (asks(rest, "--version")) return print_text{version_text()};
         try {
             return candidate.parse(option_values{candidate.options(), rest, getenv});
         } catch (bad_option const& e) {
@@ -270,7 +271,8 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         }
     }
     return wrong_usage{"pgtally: " + shown(name) +
-                       " is no command; allowed is serve, install, uninstall, check or audit\n\n" + std::string{usage}};
+                       " is not a command; allowed is serve, install, uninstall, check or audit\n\n" +
+                       std::string{usage}};
 }
 
 }  // namespace pgtally::server

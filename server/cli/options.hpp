@@ -1,11 +1,10 @@
 #pragma once
 
-#include <pgtally/server/base/endpoint.hpp>
-#include <pgtally/server/base/limits.hpp>
-#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/audit/audit.hpp>
+#include <pgtally/server/base/serve_options.hpp>
+#include <pgtally/server/check/check.hpp>
+#include <pgtally/server/cli/install.hpp>
 
-#include <chrono>
-#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,57 +13,14 @@
 
 namespace pgtally::server {
 
-// What the command line asks for.
+// The command line, parsed: the options of one command, or the answer that the command line already is.
 
-struct serve_options {
-    std::string dsn;
-    std::vector<endpoint> listen;
-    std::optional<endpoint> admin_listen;
-    std::vector<std::string> tallies;  // empty: all
-    std::chrono::milliseconds heartbeat{};
-    std::chrono::milliseconds materialize_every{};
-    std::optional<std::chrono::milliseconds> audit_every;  // off if none
-    bool writable = false;
-    bool allow_bypass = false;
-    std::vector<std::string> allow_origin;  // canonical, or "*"
-    std::size_t max_keys = 0;
-    std::chrono::milliseconds drain_delay{};
-    std::string web;  // a folder, or empty
-    log_level level = log_level::info;
-    log_format format = log_format::text;
-    limits bounds;
-};
-
-struct install_options {
-    std::string dsn;
-    bool print = false;
-    std::vector<std::string> grant, grant_create;  // roles
-};
-
-struct uninstall_options {
-    std::string dsn;
-};
-
-struct check_options {
-    std::string dsn;
-    bool json = false;
-};
-
-struct audit_options {
-    std::string dsn;
-    std::vector<std::string> tallies;    // empty: all
-    std::chrono::milliseconds follow{};  // events, between the two loads
-    std::optional<endpoint> url;         // a server's admin address, which then does it
-    bool json = false;
-    limits bounds;
-};
-
-// Text that answers the command line by itself.
+// Text for stdout, such as the help. Exit status 0.
 struct print_text {
     std::string text;
 };
 
-// What is wrong with it, and what is allowed.
+// A text for stderr that names the mistake and what is allowed. Exit status 2.
 struct wrong_usage {
     std::string message;
 };
@@ -75,7 +31,8 @@ using command = std::variant<serve_options, install_options, uninstall_options, 
 // The environment: the value of a variable, if it is set.
 using environment = std::function<std::optional<std::string>(std::string const& name)>;
 
-// `arguments` without the program's name. An option not given there is taken from `PGTALLY_<OPTION>`.
+// `arguments` are those after the name of the program. An option that is not among them is read from
+// `PGTALLY_<OPTION>`.
 command parse_command_line(std::vector<std::string> const& arguments, environment const& getenv);
 
 }  // namespace pgtally::server

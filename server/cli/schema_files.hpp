@@ -5,18 +5,15 @@
 
 namespace pgtally::server {
 
-// The SQL of schema/tally, put into the program when it is built (embed.cmake).
+// A file of schema/tally, as embed.cmake puts it into the program.
 struct schema_file {
     std::string_view name, sql;
 };
 
-// Those that install runs, in order.
+// The files that `install` runs, in order. They make version schema_version() of the schema.
 std::span<schema_file const> schema_files();
 
-// The version that this makes.
-inline constexpr int schema_version = 3;
-
-// What removes it all.
+// The script that removes the schema.
 std::string_view uninstall_sql();
 
 }  // namespace pgtally::server

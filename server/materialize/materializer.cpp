@@ -1,6 +1,6 @@
-#include <pgtally/cache/replica/jitter_source.hpp>
+#include <pgtally/db/jitter_source.hpp>
+#include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/base/refusal_of_database.hpp>
 #include <pgtally/server/materialize/materializer.hpp>
 
 #include <boost/asio/post.hpp>
@@ -12,7 +12,7 @@ namespace pgtally::server {
 
 namespace {
 
-// Whether it is the rows that PostgreSQL refuses, not the statement. Rights on the table are the statement's.
+// Whether PostgreSQL refuses the rows, and not the statement. Missing rights on the table concern the statement.
 bool is_refusal(db::error const& e)
 {
     return !e.state().is("42501") && judge(e.code(), e.state()) == verdict::refused;
@@ -40,7 +40,7 @@ materializer::materializer(asio::any_io_executor executor, sources with, std::st
 {
 }
 
-// Found anew in each turn: it may be gone.
+// Looked up in each turn, because it may have been dropped.
 cache::tally* materializer::wanted() noexcept
 {
     auto* const tally = with_.replicas.find(name_);
@@ -85,7 +85,7 @@ void materializer::cut() noexcept
 
 asio::awaitable<void> materializer::run()
 {
-    db::backoff pauses{with_.database.retry, jitter_source()};
+    db::backoff pauses{with_.database.retry, db::jitter_source()};
     while (!over()) {
         co_await until_live();
         if (over() || (finishing_ && !has_lock_)) break;
@@ -107,7 +107,7 @@ asio::awaitable<void> materializer::run()
         } else {
             failed(trouble);
         }
-        // The last round is tried again while there is hope, until it is cut.
+        // A last round that fails is tried again while this session has the lock, until `cut`.
         if (last && (trouble.empty() || !has_lock_)) break;
         auto const pause = trouble.empty() ? pause_ : pauses.next();
         co_await wake_.wait_until(clock::now() + pause);
@@ -115,7 +115,7 @@ asio::awaitable<void> materializer::run()
     connection_.close();
 }
 
-// While the tally is not live for long, another server's may be.
+// Waits until the tally is live. If that takes long, gives up the lock: the tally of another server may be live.
 asio::awaitable<void> materializer::until_live()
 {
     while (!over() && !finishing_ && live() == nullptr) {
@@ -128,10 +128,10 @@ asio::awaitable<void> materializer::until_live()
     }
 }
 
-// Answers whether a round came to its end.
+// Returns whether a round has ended.
 asio::awaitable<bool> materializer::attempt()
 {
-    // Where the replicas listen anew there may be another database, as after a failover: the old one is not to be kept.
+    // After a reconnect the replicas can follow another database, as after a failover. The table must be there too.
     if (made_in_ != with_.replicas.stats().reconnects) connection_.close();
     if (!connection_.is_open()) {
         has_lock_ = false;
@@ -157,7 +157,7 @@ asio::awaitable<bool> materializer::take_lock()
     if (has_lock_) {
         plan_.start_over();
         table_ = {};
-    } else if (!std::exchange(told_standby_, true)) {
+    } else if (!std::exchange(logged_standby_, true)) {
         log(log_level::info, "tally {}: another server keeps its table; waiting to take over", name_);
     }
     co_return has_lock_;
@@ -170,11 +170,11 @@ asio::awaitable<void> materializer::look_at_table()
     auto what = tally->definition();
     table_epoch_ = tally->epoch();
     auto const where = what.materialize;
-    auto found = co_await find_table(connection_, std::move(what), plan_.page_size());
+    auto found = co_await find_table(connection_, std::move(what), with_.replicas.schema_version(), plan_.page_size());
     if (found.identity != table_.identity) {
         plan_.start_over();
         log(log_level::info, "tally {}: kept in table {} by this server", name_, where);
-        told_standby_ = false;
+        logged_standby_ = false;
     }
     table_ = std::move(found);
 }
@@ -183,7 +183,7 @@ asio::awaitable<void> materializer::round()
 {
     refused_ = 0;
     auto* const now = live();
-    // Another definition may have come while the table was looked at: its counters are not those of the statements.
+    // The definition may have changed during the lookup of the table: the statements are for the old counters.
     if (now == nullptr || now->epoch() != table_epoch_) co_return;
     plan_.begin(*now);
     for (;;) {

@@ -1,17 +1,17 @@
 #pragma once
 
-// Keeps the table of one tally equal to it, if no other server does.
+// Keeps the table of one tally equal to the tally, unless another server does.
 //
-// Model: a session of its own takes the tally's advisory lock; who has the lock writes, by that session, so that who
-// lost the session has lost both. Every `every` it looks at the table and has a round of the plan (materializer_plan)
-// written. Who does not get the lock asks for it again and again, and begins with a full pass when it has it. While the
-// tally is not live nothing is written; when that lasts, the lock goes to another server.
+// Model: the materializer has a session of its own, which holds the advisory lock of the tally and writes. If the session
+// is lost, the lock is lost with it. Every `every` the materializer looks up the table and runs one round of the plan
+// (materializer_plan). Without the lock it tries again periodically; with a new lock it begins with a full pass. If the
+// tally is not live, nothing is written. If that lasts, the materializer gives up the lock, and another server takes it.
 //
-// Guarantees: reading and encoding the tally takes small slices of a turn. What fails is tried again after growing
-// pauses, counted, and said once for each reason until all is well again. Rows that a constraint refuses are skipped
-// until they change, or the next full pass.
+// Guarantees: reading and encoding the tally takes small slices of a turn. A failure is counted, logged once for each
+// reason until all is well again, and retried after growing pauses. Rows that a constraint refuses are skipped until they
+// change, or until the next full pass.
 //
-// Not promised: that the table is right while others write it; the next full pass mends that.
+// Not promised: a right table while other programs write it. The next full pass repairs it.
 
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/db/detail/signal.hpp>
@@ -47,19 +47,19 @@ public:
 
     materializer(asio::any_io_executor executor, sources with, std::string tally);
 
-    // Until the tally is gone or is kept in no table any more, `finish` or `cut`.
+    // Runs until the tally is dropped or has no table any more, or until `finish` or `cut`.
     asio::awaitable<void> run();
 
-    // Something happened to the replicas.
+    // To be called after each change of the replicas.
     void on_replicas_changed() noexcept;
 
-    // The next round is a full pass, and now: somebody else may have changed the table.
+    // Starts the next round at once, as a full pass: another program may have changed the table.
     void full_pass() noexcept;
 
-    // Rounds with hardly a pause: the end is near.
+    // Short pauses between rounds from now on: the server drains.
     void hurry() noexcept;
 
-    // One more round, if it is this one that writes; then `run` ends. `cut`: it ends now.
+    // `finish`: one more round if this materializer has the lock, then `run` ends. `cut`: `run` ends now.
     void finish() noexcept;
     void cut() noexcept;
 
@@ -87,13 +87,13 @@ private:
     db::detail::signal wake_;
     materializer_plan plan_;
     materializer_table table_;
-    std::string table_epoch_;  // of the definition that its statements are for
+    std::string table_epoch_;  // of the definition that the statements in table_ are for
     std::chrono::milliseconds pause_;
-    bool has_lock_ = false, waits_ = false, finishing_ = false, cut_ = false, told_standby_ = false,
+    bool has_lock_ = false, waits_ = false, finishing_ = false, cut_ = false, logged_standby_ = false,
          in_trouble_ = false;
-    std::uint64_t made_in_ = 0;  // the reconnects of the replicas when its session was made
-    std::uint64_t refused_ = 0;  // in the round under way
-    std::string refusal_;        // the last of them
+    std::uint64_t made_in_ = 0;  // the reconnects of the replicas when the session was opened
+    std::uint64_t refused_ = 0;  // rows, in the current round
+    std::string refusal_;        // the last reason
     reasons said_;
 };
 

@@ -31,7 +31,7 @@ void materializer_plan::begin(cache::tally const& of)
     phase_ = !full_ && list_changes(of) ? phase::changed : phase::scan;
 }
 
-// The keys that changed since then, unless they are too many.
+// Lists the keys that changed after `since_`. Returns false if they are too many.
 bool materializer_plan::list_changes(cache::tally const& of)
 {
     auto const& table = of.table();
@@ -72,8 +72,8 @@ materializer_plan::step materializer_plan::next(cache::tally const& of)
     return end_round();
 }
 
-// A slice of the tally. Slots are given to other keys only when the one before was erased; a key that comes into a slot
-// that was looked at already has changed since the round began.
+// Scans a slice of the tally. A slot changes its key only after the key was erased; so a new key in a slot that was scanned
+// already has changed since the round began, and belongs to the next round.
 materializer_plan::step materializer_plan::scan(cache::tally const& of)
 {
     auto const& table = of.table();
@@ -92,7 +92,7 @@ materializer_plan::step materializer_plan::scan(cache::tally const& of)
         phase_ = phase::pages;
         return step::read;
     }
-    // One that had fallen to 0 may have been forgotten before the scan came to it.
+    // The tally may have forgotten a key that fell to 0 before the scan reached it.
     full_wanted_ = full_wanted_ || of.remembered_from() > since_;
     return end_round();
 }

@@ -1,22 +1,22 @@
 #pragma once
 
-// What of a tally is to be written into its table, batch by batch: what decides. It waits for nothing.
+// Decides which rows of the table of a tally are written next. Pure: it waits for nothing and reads no clock.
 //
-// Model: somebody who can wait writes in rounds. A round begins with `begin`; then `next` says what to do, and is told
-// how that went, until it has nothing more to do.
-//   - A round of changes is about the keys that changed since the round before. The tally keeps its rows in the order
-//     of their last change, so there is no list of dirty keys to be kept beside it: a revision is enough. When many
-//     changed, they are found by looking through the whole tally, a slice a turn.
-//   - A full pass is about all keys of the tally that are not 0, and then about those that are not 0 in the table: what
-//     the tally does not count is to become 0 there. It is due when nothing is known about the table: at first, after
-//     `start_over` and `want_full_pass`, in a new epoch, and when keys that fell to 0 were forgotten by the tally
-//     before they were seen here.
-//   - A batch that a constraint refuses is written again in halves, until single rows are refused: those are skipped
-//     until they change, or the next full pass.
+// Model: the materializer writes in rounds. A round starts with `begin`. Then `next` returns the next step, and the
+// materializer reports the outcome, until the step is `rest`.
+//   - A round of changes covers the keys that changed since the last round. The tally keeps its rows in the order of their
+//     last change, so a revision is enough to find them, without a list of dirty keys. If many changed, the plan scans the
+//     whole tally, one slice a turn.
+//   - A full pass covers all keys of the tally that are not 0, and then the keys that are not 0 in the table: those that
+//     the tally does not count become 0 there. It is due if nothing is known about the table: at first, after
+//     `start_over` and `want_full_pass`, in a new epoch, and if the tally forgot keys that fell to 0 before the plan saw
+//     them.
+//   - If a constraint refuses a batch, the plan splits it into halves, down to single rows. A single refused row is skipped
+//     until it changes, or until the next full pass.
 //
-// Guarantees: values are taken when a batch is made, so that those of a key never go back while one writes. A round may
-// take any number of turns and pauses, whatever happens to the tally meanwhile; what changes behind it is left to the
-// next. Memory is bounded by the limits, whatever the tally holds.
+// Guarantees: a batch takes the values at the time it is made, so with one writer the values of a key never go back. A
+// round can take any number of turns and pauses; changes behind it belong to the next round. The limits bound the memory,
+// whatever the size of the tally.
 
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/base/limits.hpp>
@@ -31,13 +31,13 @@ namespace pgtally::server {
 class materializer_plan {
 public:
     enum class step {
-        rest,   // nothing more for now: the round is over, or goes on after a pause
-        again,  // enough for one turn: let others run, and ask again
-        write,  // `to_write`; then tell `written` or `refused`
-        read,   // the table's keys that are not 0: `page_size` of them, ascending, after `page_after`; then tell `page`
+        rest,   // nothing to do now: the round has ended, or continues after a pause
+        again,  // the slice of this turn is done: let others run, then call `next` again
+        write,  // write `to_write`, then call `written` or `refused`
+        read,   // read `page_size` keys of the table that are not 0, ascending, after `page_after`; then call `page`
     };
 
-    // Absolute values: `width` counters of each key, one key after the other.
+    // Absolute values: all counters of the first key, then those of the next, and so on.
     struct batch {
         std::vector<std::string> keys;
         std::vector<std::int64_t> counters;
@@ -45,13 +45,15 @@ public:
 
     explicit materializer_plan(limits const& bounds) noexcept : bounds_{bounds} {}
 
-    // Nothing is known about the table: the round under way is given up, the next is a full pass.
+    // Drops the current round; the next is a full pass. To be called if nothing is known about the table.
     void start_over() noexcept;
 
-    // The round after this one is a full pass: somebody else may have changed the table.
+    // Makes the next round a full pass. To be called if another program may have changed the table.
     void want_full_pass() noexcept { full_wanted_ = true; }
 
-    // Begins a round; goes on with one that has not ended. Precondition of this and `next`: the tally is live.
+    // Begins a round, or continues one that has not ended.
+    //
+    // Preconditions, of `next` too: the tally is live.
     void begin(cache::tally const& of);
 
     step next(cache::tally const& of);
@@ -62,7 +64,7 @@ public:
 
     void written() noexcept;
 
-    // A constraint refused the batch. Answers whether it was a single row, which is skipped.
+    // A constraint refused the batch. Returns whether it was a single row, which is skipped now.
     bool refused();
 
     void page(cache::tally const& of, std::vector<std::string> keys);
@@ -74,9 +76,9 @@ public:
 private:
     enum class phase {
         none,     // no round
-        changed,  // what was listed as changed
-        scan,     // looking through the tally
-        pages,    // reading the table
+        changed,  // writes the keys that were listed as changed
+        scan,     // scans the tally
+        pages,    // reads the table
     };
 
     bool list_changes(cache::tally const& of);
@@ -87,16 +89,16 @@ private:
 
     limits const& bounds_;
     std::string epoch_;          // of the revisions
-    std::uint64_t written_ = 0;  // the table has what every key was at this revision, or later
+    std::uint64_t written_ = 0;  // the table has the value of each key at this revision, or a later one
     bool full_wanted_ = true;
 
     phase phase_ = phase::none;
     bool full_ = false, last_page_ = false;
-    std::uint64_t since_ = 0, until_ = 0;  // the round is about changes after, up to
+    std::uint64_t since_ = 0, until_ = 0;  // the round covers the revisions after since_, up to until_
     std::size_t splits_ = 0;
     cache::counter_table::slot cursor_ = 0;
     std::optional<std::string> page_after_;
-    std::vector<std::vector<std::string>> pending_;  // keys of batches, the last one next
+    std::vector<std::vector<std::string>> pending_;  // the keys of each batch; the last one is next
     batch batch_;
 };
 

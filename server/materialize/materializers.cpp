@@ -1,3 +1,4 @@
+#include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
 
@@ -9,11 +10,26 @@
 
 namespace pgtally::server {
 
+namespace {
+
+db::config settings_of(db::config database, std::chrono::milliseconds every, limits const& bounds)
+{
+    session_times times;
+    times.connect = bounds.connect_timeout;
+    times.statement = bounds.materialize_timeout;
+    times.lock = bounds.materialize_lock_timeout;
+    // Each round runs statements. A session without one for some rounds is stuck.
+    times.idle = bounds.materialize_timeout + every * 3;
+    return session_config(session_kind::materializer, std::move(database), times);
+}
+
+}  // namespace
+
 materializers::materializers(asio::any_io_executor executor, replica_set& replicas, db::config database,
                              std::chrono::milliseconds every, limits const& bounds)
     : executor_{std::move(executor)}
     , replicas_{replicas}
-    , database_{materializer_settings(std::move(database), every, bounds)}
+    , database_{settings_of(std::move(database), every, bounds)}
     , every_{every}
     , bounds_{bounds}
     , wake_{executor_}
@@ -50,7 +66,7 @@ void materializers::start(std::string const& name)
         try {
             std::rethrow_exception(failure);
         } catch (std::exception const& e) {
-            log(log_level::error, "tally {}: its materialization ended by a defect: {}", name, e.what());
+            log(log_level::error, "tally {}: its materialization ended because of a defect: {}", name, e.what());
         }
     };
     asio::co_spawn(executor_, one->run(), on_end);

@@ -1,6 +1,9 @@
 #pragma once
 
-// A materializer for each tally that is kept in a table, while there is one.
+// One materializer for each materialized tally.
+//
+// Model: `run` starts a materializer when a tally with a table appears. A materializer ends by itself when its tally is
+// dropped or has no table any more.
 
 #include <pgtally/server/materialize/materializer.hpp>
 
@@ -12,25 +15,25 @@ namespace pgtally::server {
 
 class materializers {
 public:
-    // `database` is how other connections of the server are made.
+    // `database` is the configuration that the other connections of the server use.
     materializers(asio::any_io_executor executor, replica_set& replicas, db::config database,
                   std::chrono::milliseconds every, limits const& bounds);
 
-    // Until `finish` or `cut`, and all of them have ended.
+    // Runs until `finish` or `cut`, and until all materializers have ended.
     asio::awaitable<void> run();
 
-    // Something happened to the replicas.
+    // To be called after each change of the replicas.
     void on_replicas_changed() noexcept;
 
-    // Compares the whole table of a tally at once: somebody else may have changed it. No such tally: nothing.
+    // Starts a full pass over the table of the tally, if it has one: another program may have changed the table.
     void full_pass(std::string_view tally) noexcept;
 
-    // The end: rounds with hardly a pause; one last round; no more.
+    // The steps of a shutdown: short pauses between rounds; one last round; stop now.
     void hurry() noexcept;
     void finish() noexcept;
     void cut() noexcept;
 
-    // How many have not ended.
+    // The number of materializers that have not ended.
     std::size_t busy() const noexcept { return all_.size(); }
 
     materialize_counters const& stats() const noexcept { return counted_; }
@@ -45,7 +48,7 @@ private:
     std::chrono::milliseconds every_;
     limits const& bounds_;
     materialize_counters counted_;
-    std::map<std::string, std::unique_ptr<materializer>, std::less<>> all_;  // that run
+    std::map<std::string, std::unique_ptr<materializer>, std::less<>> all_;  // those that run
     db::detail::signal wake_;
     bool knows_tallies_ = false, ending_ = false;
 };

@@ -6,13 +6,13 @@
 
 namespace pgtally::server {
 
-// What was said already, so that trouble that comes again and again is said once. At most `most` are remembered; then
-// all may be said again.
+// The reasons that were logged, so that a reason that persists is logged once. The class remembers `most` of them; then it
+// forgets all, and each may be logged again.
 class reasons {
 public:
     explicit reasons(std::size_t most) noexcept : most_{most} {}
 
-    // Whether it is to be said now.
+    // Whether the reason is new and should be logged. Remembers it.
     bool is_new(std::string const& reason)
     {
         if (said_.size() >= most_ && !said_.contains(reason)) said_.clear();

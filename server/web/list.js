@@ -1,9 +1,10 @@
 /**
- * The cards of the demo page: one per key, in an order, moving softly when it changes. Knows nothing of the server.
+ * The cards of the demo page: one per key, sorted; a card moves smoothly when its place changes. This file knows
+ * nothing of the server.
  *
- * Whatever happens between two frames is written to the document once, in the next frame. The order is looked at
- * less often than the numbers, and holds still while somebody points at a button or walks by keyboard: what
- * jumps away under a finger is clicked by mistake. Text goes in as text, never as HTML.
+ * All changes between two frames are written to the document once, in the next frame. The order is updated less often
+ * than the numbers, and not while the reader points at a button or moves by keyboard, so that no button moves away
+ * under a click. Text is inserted as text, never as HTML.
  */
 
 const shownMax = 1000;
@@ -12,7 +13,7 @@ const stillness = matchMedia('(prefers-reduced-motion: reduce)');
 const canHover = matchMedia('(hover: hover)');
 export const format = new Intl.NumberFormat('en');
 
-/** How to call what the demo counts; anything else is called by its name. */
+/** Display names for the demo's counters; other counters are shown by their own names. */
 const known = {
   favs: { icon: 'heart', many: 'likes', sort: 'Most liked' },
   rts: { icon: 'repeat', many: 'retweets', sort: 'Most retweeted' },
@@ -22,15 +23,15 @@ export const dress = (name) => known[name] ?? { icon: 'tally', many: name, sort:
 
 export class CardList {
   #element;
-  #counters; // [{ name, plus, undo }]: a counter with the action that adds to it, and the one that takes back
-  #others; // actions that belong to no counter by their name
+  #counters; // [{ name, plus, undo }]: a counter, the action that adds to it, and the action that undoes it
+  #others; // actions whose names match no counter
   #labels;
   #entries = new Map();
   #visible = new Set();
   #dirty = new Set();
   #by;
   #words = '';
-  #stale = true; // the order may be
+  #stale = true; // the order may be out of date
   #frame = 0;
   #timer = 0;
   #eye = new IntersectionObserver((seen) => {
@@ -40,7 +41,7 @@ export class CardList {
   constructor(element, { counters, actions, labels }) {
     this.#element = element;
     this.#labels = labels;
-    // Of "favs" the action "fav", and "unfav" to take back.
+    // Counter "favs" has the action "fav", and "unfav" undoes it.
     const named = (name, prefix) => [name, name.replace(/s$/, '')]
       .map((word) => prefix + word).find((action) => actions.includes(action));
     this.#counters = counters.map((name) => ({ name, plus: named(name, ''), undo: named(name, 'un') }));
@@ -68,7 +69,7 @@ export class CardList {
     this.#wake();
   }
 
-  /** More labels than before; whether each key has one now. */
+  /** Adds labels. Returns whether every key has one. */
   learn(labels) {
     this.#labels = labels;
     const zeros = Object.fromEntries(this.#counters.map(({ name }) => [name, 0]));
@@ -78,14 +79,14 @@ export class CardList {
       if (entry.label) continue;
       entry.label = labels[entry.key];
       if (!entry.label) all = false;
-      else if (entry.card) this.#discard(entry.card); // it is made anew
+      else if (entry.card) this.#discard(entry.card); // the next frame creates a new one
     }
     this.#stale = true;
     this.#wake();
     return all;
   }
 
-  /** Shows these and no others: a list of [key, counters]. */
+  /** Replaces the list by these: [key, counters] pairs. */
   only(list) {
     const keys = new Set(list.map(([key]) => key));
     for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
@@ -135,7 +136,7 @@ export class CardList {
       this.#stale = false;
       return;
     }
-    if (now.length && this.#held()) return; // still stale: the timer comes back to it
+    if (now.length && this.#held()) return; // the order stays out of date: the timer retries
     this.#stale = false;
 
     const before = new Map(now.map((card) => [card, card.offsetTop]));
@@ -151,7 +152,7 @@ export class CardList {
     if (now.length && !stillness.matches) this.#glide(next, before);
   }
 
-  /** Lets each card that is in sight come from where it was. All is read before anything is written. */
+  /** Animates each visible card from its old place. Reads all positions before it writes any. */
   #glide(cards, before) {
     const top = -this.#element.getBoundingClientRect().top;
     const height = innerHeight;
@@ -250,7 +251,7 @@ export class CardList {
   }
 }
 
-/** A number that changed: its colour, and a small step up or down. */
+/** Highlights a changed number, with a small step up or down. */
 export function flash(number, up) {
   const from = { color: 'var(--hue)', background: 'color-mix(in srgb, var(--hue) 22%, transparent)' };
   if (!stillness.matches) from.transform = `translateY(${up ? 3 : -3}px)`;
@@ -283,14 +284,14 @@ function button(className, action, text) {
   return made;
 }
 
-/** A colour of one's own: the same for the same name, far apart for names that are alike. */
+/** A colour for a name: always the same for one name, far apart for similar names. */
 function hue(name) {
   let sum = 0;
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 65_521;
   return Math.round(sum * 137.508) % 360;
 }
 
-const descending = (a, b) => (a > b ? -1 : a < b ? 1 : 0); // a number and a BigInt compare well
+const descending = (a, b) => (a > b ? -1 : a < b ? 1 : 0); // `<` compares a number with a BigInt correctly
 
 function byKey(a, b) {
   if (a.rank !== null && b.rank !== null) return a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0;

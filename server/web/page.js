@@ -1,15 +1,15 @@
 /**
- * The demo page: which tally is shown, how fresh it is, what it sums up to, and the buttons. The cards are list.js's
- * matter, the connection is pgtally.js's.
+ * The demo page: the choice of the tally, its state, its sums, and the buttons. list.js draws the cards, pgtally.js
+ * holds the connection.
  *
- * Nothing here is guessed. A click waits for the database, and the number moves when the server says so; while the
- * server does not follow the database, or cannot be reached, the page says that, and the numbers turn pale.
+ * The page never guesses a number. A click waits for the database, and a number changes when the server sends it. While
+ * the server does not follow the database, or cannot be reached, the page says so and shows the numbers pale.
  */
 import { connect, parse } from './pgtally.js';
 import { CardList, dress, element, format, icon } from './list.js';
 
-const wholeMax = 20_000; // keys up to which all of them are watched; beyond, those that are asked for, unless they have texts
-const spanS = 60; // of the pulse
+const wholeMax = 20_000; // a larger tally without texts is not watched whole: only the keys that the reader enters
+const spanS = 60; // seconds that the pulse shows
 const $ = (id) => document.getElementById(id);
 
 const words = {
@@ -30,12 +30,12 @@ const client = connect({
   },
 });
 let tallies = [];
-let view = null; // of the tally shown: { tally, list, subscription, sums, numbers, by }
+let view = null; // the shown tally: { tally, list, subscription, sums, numbers, by }
 let turn = 0; // counts the tallies shown
 let changes = 0;
 const history = []; // changes per second, of the last minute at most
 
-// ---- which tally
+// ---- choice of the tally
 
 async function refresh() {
   let answer;
@@ -47,7 +47,7 @@ async function refresh() {
       return;
     }
   } catch {
-    return; // the state line says that the server is away
+    return; // the state line reports the unreachable server
   }
   const names = answer.tallies.map(({ name }) => name);
   const same = names.join() === tallies.map(({ name }) => name).join();
@@ -59,7 +59,7 @@ async function refresh() {
   const wanted = tallies.find(({ name }) => name === decode(location.hash.slice(1)))
     ?? tallies.find(({ name }) => name === 'tweets') ?? tallies[0];
   const shape = (tally) => tally && [tally.name, tally.source, tally.counters, tally.actions].join(' ');
-  // How much there is to watch is known only once it was loaded.
+  // The number of keys is known only after the load.
   if (wanted?.state === 'loading' && view?.tally.name !== wanted.name) {
     enter({ state: 'loading' });
     setTimeout(refresh, 1_000);
@@ -87,7 +87,7 @@ async function show(tally) {
   if (!tally) return;
 
   const labels = await load(`labels/${encodeURIComponent(tally.name)}.json`);
-  if (mine !== turn) return; // another one was chosen meanwhile
+  if (mine !== turn) return; // the reader has chosen another tally meanwhile
   document.title = `${tally.name} · pgtally`;
   $('tally').value = tally.name;
   const list = new CardList($('list'), { ...tally, labels });
@@ -125,10 +125,10 @@ function subscribe() {
     });
 }
 
-// ---- what comes in
+// ---- incoming changes
 
 let shown = new Map(); // what the sums contain, per key
-let calm = false; // what comes next was there before, and is no news
+let calm = false; // the next changes are old: do not highlight them
 
 function take(changed) {
   const { list, sums, tally } = view;
@@ -144,7 +144,7 @@ function take(changed) {
   requestAnimationFrame(writeSums);
 }
 
-/** Somebody says something new while we watch: its label may come a little later than its first like. */
+/** Fetches the label of a key that appears while the page is open: the label may arrive after the first like. */
 async function learn() {
   const mine = view;
   if (mine.learning) return;
@@ -160,7 +160,7 @@ async function learn() {
   mine.learning = false;
 }
 
-/** Of a tally too great to be watched whole, the server knows the sums. */
+/** Reads the sums of a tally that is too large to be watched whole from the server. */
 async function sumUp() {
   const mine = view;
   const answer = await fetch(`v1/tallies/${encodeURIComponent(mine.tally.name)}`).catch(() => null);
@@ -232,7 +232,7 @@ function drawSorts() {
 }
 
 $('find').addEventListener('input', () => view?.list.order(view.by, $('find').value));
-// Of a tally too great to be watched whole, the keys that somebody asks for.
+// Keys that the reader enters, for a tally that is too large to be watched whole.
 $('find').addEventListener('change', () => {
   const key = $('find').value.trim();
   if (!view || view.whole || key === '') return;
@@ -270,7 +270,7 @@ async function act(pressed, key) {
   }
 }
 
-// Up and down lead to the same button of the next card.
+// The arrow keys move to the same button of the next or previous card.
 $('list').addEventListener('keydown', (event) => {
   const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key];
   const action = event.target.dataset.action;

@@ -12,36 +12,38 @@
  *     likes.track(['40']);  likes.untrack(['33']);  likes.close();
  *
  * connect({ url, WebSocket, onState, onError, backoffMs: { min, max }, idleMs }) -> client
- *   url        of the endpoint, ws: or http:; by default v1/ws beside this file
- *   WebSocket  the class to use, for a runtime that has none of its own (Node before 22: that of package "ws")
+ *   url        URL of the endpoint, ws: or http:; default: v1/ws beside this file
+ *   WebSocket  WebSocket class, for a runtime without one (Node before 22: the class of package "ws")
  *   onState    ({ state: 'connecting' | 'open' | 'waiting' | 'closed', reason?, retryInMs? }): the connection's state
- *   onError    ({ code, message, keys? }): what the server refused and no subscription answers for; else console.warn
- *   backoffMs  pauses between attempts to connect: random, growing, { min: 100, max: 10000 } by default
- *   idleMs     after so long without a word the server is asked for one, after twice as long the link is given up
+ *   onError    ({ code, message, keys? }): errors that belong to no subscription; default: console.warn
+ *   backoffMs  pauses between attempts to connect: random, growing; default: { min: 100, max: 10000 }
+ *   idleMs     silence after which the client pings the server; after twice that it reconnects; default: 10000
  *
  * client.subscribe({ tally, keys?, top?: { by, limit }, intervalMs? }, handlers) -> subscription
- *   onChange(changed, all)   Maps of key -> counters: what differs from before, and everything. It is called for
- *                            snapshots too, so that it alone is enough; a key that vanished comes once, all counters 0
+ *   onChange(changed, all)   Maps of key -> counters: the keys that differ from before, and all keys. Snapshots call it
+ *                            too, so this handler alone is enough. A key that vanished comes once, all counters 0
  *   onSnapshot(all)          after each snapshot, before its onChange
- *   onTop(list)              with `top`: [{ key, counters }, ...] whenever it changed
+ *   onTop(list)              with `top`: [{ key, counters }, ...] whenever the list changed
  *   onState({ state, reason?, code?, retryInMs? })
  *                            'connecting', the server's 'loading' | 'live' | 'stale' | 'failed', or 'disconnected'
- *   onError({ code, message, keys? })   keys that the server refused to track
+ *   onError({ code, message, keys? })   the server refused to track these keys
  * subscription: .values (Map), .top (array), .state, .track(keys), .untrack(keys), .close()
  * client: .state, .subscribe(), .retry() (connect now, not after the pause), .close()
- * parse(text): JSON.parse whose integers beyond 2^53 keep their digits.
+ * parse(text): JSON.parse, but integers beyond 2^53 keep their digits.
  *
  * Model
- *   1. A subscription lives until close(). The client connects again by itself, for ever, and subscribes again; so it
- *      does when the tally is unknown or was dropped, for it may come (back).
- *   2. What a new connection needs is only what changed meanwhile: `since` names the epoch and the newest revision up
- *      to which everything was received. That is the revision of a change or of the last part of a snapshot that covers
- *      all that we hold; never of a snapshot that answers track(), which may overtake an older change of another key.
- *   3. Values, not deltas: a change sets keys, a snapshot replaces all of them, a partial one sets keys. Parts (`more`)
- *      are collected aside and show all at once. Named keys are always in a snapshot, so for them setting is enough.
- *   4. A counter is a number while a number is exact, else a BigInt. Digits are never lost: test with
- *      typeof, add with BigInt(n), print with String(n) or Intl.NumberFormat.
- *   5. Old values stay readable while the state is not 'live'. The state says so; nothing is guessed.
+ *   1. A subscription lives until close(). The client reconnects without limit and subscribes again. It also retries a
+ *      subscription whose tally is unknown or was dropped, because the tally may be created later.
+ *   2. A new connection asks only for what changed meanwhile: `since` carries the epoch and the newest revision up to
+ *      which this client has received everything. That is the revision of a change, or of the last part of a snapshot
+ *      that covers all held keys. It is never the revision of a snapshot that answers track(): such a snapshot can
+ *      overtake an older change of another key.
+ *   3. Messages carry values, not deltas: a change sets keys, a snapshot replaces all keys, a partial snapshot sets
+ *      keys. Parts (`more`) are collected and take effect together. A snapshot always holds every named key, so for
+ *      named keys setting is enough.
+ *   4. A counter is a number while a number is exact, otherwise a BigInt. Digits are never lost: test with typeof, add
+ *      with BigInt(n), print with String(n) or Intl.NumberFormat.
+ *   5. Old values stay readable while the state is not 'live'. The client never guesses a value.
  */
 
 export function connect(options = {}) {
@@ -132,7 +134,7 @@ class Client {
     this.#socket = socket;
     socket.onopen = () => {
       this.#heard = true;
-      // A server that takes connections only to drop them is not to be hurried: forget its faults after a while only.
+      // A server may accept connections only to drop them: reset the backoff only after the connection has lasted.
       this.#timers.settled = setTimeout(() => { this.#attempts = 0; }, 5_000);
       this.#enter({ state: 'open' });
       for (const subscription of this.#subscriptions.values()) subscription.begin();
@@ -146,8 +148,8 @@ class Client {
     this.#timers.idle = setTimeout(() => this.#listen(), this.#idleMs);
   }
 
-  // The only clock of the link: one tick may pass in silence, at the next one the server is asked, at the third it is
-  // taken for gone. (Waiting for the socket's own close would take minutes on a dead link.)
+  // Checks the link once per idleMs. After one silent tick the client pings the server, after the next it reconnects.
+  // (On a dead link the socket's own close event takes minutes.)
   #listen() {
     this.#timers.idle = setTimeout(() => this.#listen(), this.#idleMs);
     if (this.#heard) {
@@ -211,7 +213,7 @@ class Client {
   }
 }
 
-/** What one subscription holds, and the rules by which messages change it. Knows no socket. */
+/** The state of one subscription, and how messages change it. It has no access to the socket. */
 class Subscription {
   values = new Map();
   list = [];
@@ -220,10 +222,10 @@ class Subscription {
   #request;
   #handlers;
   #link;
-  #keys; // the names wanted; null: every key
-  #known = new Set(); // the names that this connection's server was told
-  #tracks = []; // the track messages not answered yet, as arrays of names
-  #answered = false; // by a snapshot: what comes before that is about the subscribe itself
+  #keys; // the wanted names; null: every key
+  #known = new Set(); // the names that this connection has sent to the server
+  #tracks = []; // track messages without an answer yet, as arrays of names
+  #answered = false; // a snapshot has arrived; errors before it concern the subscribe itself
   #epoch = null;
   #revision = null;
   #parts = null;
@@ -244,11 +246,11 @@ class Subscription {
     if (this.#keys) {
       message.keys = batches(this.#keys)[0] ?? [];
       this.#known = new Set(message.keys);
-      // A resumed snapshot leaves out what did not change: of no use for a key whose value we never had.
+      // A resumed snapshot omits unchanged keys, so it cannot supply a key whose value this client never had.
       resume &&= message.keys.every((key) => this.values.has(key));
     }
     let text = JSON.stringify(message);
-    if (resume) { // by hand, since JSON.stringify refuses a BigInt
+    if (resume) { // JSON.stringify refuses a BigInt
       text = `${text.slice(0, -1)},"since":{"epoch":${JSON.stringify(this.#epoch)},"revision":${this.#revision}}}`;
     }
     this.#link.send(text);
@@ -276,7 +278,7 @@ class Subscription {
       case 'state': return this.#enter(message.state, message);
       case 'unsubscribed': return this.#takeDropped(message);
       case 'error': return this.#takeError(message);
-      default: return undefined; // of a newer server: not ours to judge
+      default: return undefined; // a newer server may send other types
     }
   }
 
@@ -298,7 +300,7 @@ class Subscription {
     this.#known.clear();
   }
 
-  /** Tells the server the names that came and went since it was told last. */
+  /** Sends the names that were added and removed since the last track and untrack. */
   #agree() {
     if (!this.#keys) return;
     const gone = [...this.#known].filter((key) => !this.#keys.has(key));
@@ -358,7 +360,7 @@ class Subscription {
   }
 
   #takeError({ code, message }) {
-    if (this.#answered) { // it can only be about names that were to be tracked: go on without them
+    if (this.#answered) { // only a track can fail now: continue without its names
       const keys = this.#tracks.shift() ?? [];
       for (const key of keys) {
         this.#keys.delete(key);
@@ -382,7 +384,7 @@ class Subscription {
   #set(entries) {
     const changed = new Map();
     for (const [key, counters] of entries) {
-      if (this.#keys && !this.#keys.has(key)) continue; // untracked while it was on its way
+      if (this.#keys && !this.#keys.has(key)) continue; // untracked while the message was in flight
       const before = this.values.get(key);
       if (before && Object.keys(counters).every((name) => counters[name] === before[name])) continue;
       this.values.set(key, counters);
@@ -416,9 +418,9 @@ const sourceAccess = (() => {
 })();
 
 /**
- * JSON.parse, but an integer that a number cannot hold exactly becomes a BigInt. Newer browsers hand the digits to the
- * reviver. For the others every string that is a value gets an "s" in front, every such integer becomes a string with
- * an "n" in front, and the reviver takes both off again: nothing that a text contains can be mistaken for a mark.
+ * JSON.parse, but an integer that a number cannot hold exactly becomes a BigInt. Newer browsers pass the digits to the
+ * reviver. For older ones this function prefixes every string value with "s", turns every such integer into a string
+ * with the prefix "n", and removes both prefixes in the reviver, so that no text can be mistaken for a mark.
  */
 export function parse(text, bySource = sourceAccess) {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
@@ -441,12 +443,12 @@ function exact(source) {
   return /^-?\d+$/.test(source) && !Number.isSafeInteger(value) ? BigInt(source) : value;
 }
 
-/** Names in portions that fit into a message: the server takes up to 1 MiB, and a name may be half a KiB. */
+/** Splits names into messages: the server accepts up to 1 MiB, and a name may have half a KiB. */
 function batches(keys) {
   const all = [];
   let size = Infinity;
   for (const key of keys) {
-    size += 6 * key.length + 3; // at worst every character is escaped
+    size += 6 * key.length + 3; // worst case: every character is escaped
     if (size > 1_000_000) {
       all.push([]);
       size = 6 * key.length + 3;
@@ -465,7 +467,7 @@ function socketUrl(url) {
   return resolved.href;
 }
 
-/** A fault in a caller's function is the caller's: it is reported where it can be seen, and the client goes on. */
+/** Calls a handler. If it throws, the exception is reported as uncaught, and the client continues. */
 function call(handler, ...values) {
   try {
     handler?.(...values);

@@ -2,10 +2,15 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <limits>
 #include <map>
+#include <new>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace pgtally::cache;
@@ -20,7 +25,51 @@ key number(std::int64_t n)
 
 using two = std::array<std::int64_t, 2>;
 
+// How many allocations of this program succeed before one fails.
+std::size_t allocations_left = std::numeric_limits<std::size_t>::max();
+
+// For its life, allocations fail after so many.
+struct allocations_fail {
+    explicit allocations_fail(std::size_t after) { allocations_left = after; }
+    ~allocations_fail() { allocations_left = std::numeric_limits<std::size_t>::max(); }
+    allocations_fail(allocations_fail const&) = delete;
+    allocations_fail& operator=(allocations_fail const&) = delete;
+};
+
 }  // namespace
+
+void* operator new(std::size_t bytes)
+{
+    if (allocations_left == 0) throw std::bad_alloc{};
+    if (allocations_left != std::numeric_limits<std::size_t>::max()) --allocations_left;
+    if (void* const block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
+    throw std::bad_alloc{};
+}
+
+void* operator new[](std::size_t bytes)  // that of AddressSanitizer does not call the one above
+{
+    return operator new(bytes);
+}
+
+void operator delete(void* block) noexcept
+{
+    std::free(block);
+}
+
+void operator delete(void* block, std::size_t) noexcept
+{
+    std::free(block);
+}
+
+void operator delete[](void* block) noexcept
+{
+    std::free(block);
+}
+
+void operator delete[](void* block, std::size_t) noexcept
+{
+    std::free(block);
+}
 
 BOOST_AUTO_TEST_SUITE(test_counter_table)
 
@@ -85,6 +134,58 @@ BOOST_AUTO_TEST_CASE(rows_are_in_the_order_of_their_last_change)
     table.erase(s[0]);
     BOOST_TEST(table.newest() == counter_table::none);
     BOOST_TEST(table.oldest() == counter_table::none);
+}
+
+BOOST_AUTO_TEST_CASE(a_move_needs_no_memory)
+{
+    for (auto const kind : {key_kind::bigint, key_kind::text}) {
+        counter_table table{kind, 2};
+        std::array<key, 3> const keys{*parse_key(kind, "33"), *parse_key(kind, "34"), *parse_key(kind, "35")};
+        for (auto const& k : keys) table.touch(table.find_or_add(k), 7);
+        table.erase(table.find(keys[1]));
+        table.add(table.find(keys[0]), two{2, 1});
+        auto const moved = [&] {
+            allocations_fail const from_now_on{0};
+            return counter_table{std::move(table)};
+        }();
+        BOOST_TEST(moved.rows() == 2U);
+        BOOST_TEST(moved.nonzero() == 1U);
+        BOOST_TEST((moved.sums()[0] == 2));
+        BOOST_TEST(moved.counters(moved.find(keys[0]))[1] == 1);
+        BOOST_TEST(moved.find(keys[1]) == counter_table::none);
+        BOOST_TEST(moved.newest() == moved.find(keys[2]));
+        table = counter_table{kind, 1};
+        BOOST_TEST(table.find(keys[0]) == counter_table::none);
+        BOOST_TEST(table.rows() == 0U);
+        BOOST_TEST(table.width() == 1U);
+    }
+}
+
+// The index and the chunk of rows are full, so that each of the allocations of an addition can fail.
+BOOST_AUTO_TEST_CASE(an_addition_without_memory_changes_nothing)
+{
+    constexpr std::size_t full = 12 * 1024;
+    counter_table table{key_kind::text, 1};
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i <= full; ++i) texts.push_back("key " + std::to_string(i));
+    for (std::size_t i = 0; i < full; ++i) table.find_or_add({texts[i], 0});
+    key const another{texts[full], 0};
+    std::size_t failures = 0;
+    for (slot added = counter_table::none; added == counter_table::none;) {
+        try {
+            allocations_fail const later{std::min<std::size_t>(failures, 1)};  // what succeeded stays done
+            added = table.find_or_add(another);
+        } catch (std::bad_alloc const&) {
+            ++failures;
+            BOOST_TEST_REQUIRE(failures < 10U);
+            BOOST_TEST(table.rows() == full);
+            BOOST_TEST(table.end() == full);
+            BOOST_TEST(table.find(another) == counter_table::none);
+        }
+    }
+    BOOST_TEST(failures == 3U);  // of the index, the chunk and the key; the chunks' vector has room
+    BOOST_TEST(table.rows() == full + 1);
+    for (std::size_t i = 0; i <= full; ++i) BOOST_TEST_REQUIRE(table.used(table.find({texts[i], 0})));
 }
 
 // Against std::map, through every operation at random: what one has, the other has.

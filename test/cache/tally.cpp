@@ -297,6 +297,97 @@ BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_
     BOOST_TEST((load_at("81:82:81") == xid{81}));  // in progress
 }
 
+// Whatever was done before: a step that is not the load's next one is refused, and the load is over.
+BOOST_AUTO_TEST_CASE(a_step_out_of_turn_is_refused_and_ends_the_load)
+{
+    enum class step { begin, fence, row, barrier };
+    struct {
+        char const* name;
+        std::vector<step> before;
+        step refused;
+    } const cases[]{
+        {"a second load", {step::begin}, step::begin},
+        {"a load while another reads", {step::begin, step::fence, step::row}, step::begin},
+        {"a load while another waits for its barrier", {step::begin, step::fence, step::barrier}, step::begin},
+        {"a fence without a load", {}, step::fence},
+        {"a second fence", {step::begin, step::fence}, step::fence},
+        {"a fence after a row", {step::begin, step::fence, step::row}, step::fence},
+        {"a fence after the barrier was sent", {step::begin, step::fence, step::barrier}, step::fence},
+        {"a row without a load", {}, step::row},
+        {"a row before the fence", {step::begin}, step::row},
+        {"a row after the barrier was sent", {step::begin, step::fence, step::barrier}, step::row},
+        {"a barrier without a load", {}, step::barrier},
+        {"a barrier before the fence", {step::begin}, step::barrier},
+        {"a second barrier", {step::begin, step::fence, step::row, step::barrier}, step::barrier},
+    };
+    for (auto const& tc : cases) {
+        BOOST_TEST_CONTEXT(tc.name)
+        {
+            auto t = loaded_tally("10:20:");
+            t->apply(deltas(21, "33", 1, 0));
+            auto const take = [&](step what) -> std::optional<std::string> {
+                switch (what) {
+                    case step::begin: return t->begin_load();
+                    case step::fence: return t->set_fence(snapshot("30:30:"));
+                    case step::row: return t->add_truth_row("33", row(5, 5));
+                    case step::barrier: return t->await_barrier("b");
+                }
+                return std::nullopt;
+            };
+            for (auto const what : tc.before) BOOST_TEST(!take(what));
+            auto const refusal = take(tc.refused);
+            BOOST_TEST_REQUIRE(refusal.has_value());
+            BOOST_TEST(refusal->find("out of turn") != std::string::npos);
+            BOOST_TEST(!t->loading());
+            BOOST_TEST(!t->barrier_back("b"));
+            BOOST_TEST(!t->compare_more(9));
+            BOOST_TEST((t->state() == state::live));
+            BOOST_TEST(shown(*t, "33") == row(1, 0));
+            BOOST_TEST(!t->begin_load());  // the next one begins as any
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_barrier_that_comes_before_its_turn_changes_nothing)
+{
+    auto t = loaded_tally("10:20:");
+    BOOST_TEST(!t->barrier_back(""));
+    t->begin_load();
+    BOOST_TEST(!t->barrier_back(""));
+    BOOST_TEST(!t->compare_more(9));
+    t->set_fence(snapshot("30:30:"));
+    t->add_truth_row("33", row(5, 5));
+    BOOST_TEST(!t->barrier_back(""));
+    BOOST_TEST(!t->compare_more(9));
+    BOOST_TEST(t->loading());
+    t->await_barrier("b");
+    BOOST_TEST(!t->barrier_back("a"));
+    BOOST_TEST(!t->compare_more(9));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+    BOOST_TEST(t->barrier_back("b").has_value());
+    BOOST_TEST(!t->barrier_back("b"));
+    BOOST_TEST(shown(*t, "33") == row(5, 5));
+}
+
+BOOST_AUTO_TEST_CASE(steps_while_a_load_is_compared_are_refused)
+{
+    for (int const which : {0, 1, 2, 3}) {
+        auto t = loaded_tally("10:20:");
+        for (auto const* const key : {"1", "2", "3"}) t->apply(deltas(21, key, 1, 0));
+        t->begin_load();
+        t->set_fence(snapshot("30:30:"));
+        t->await_barrier("b");
+        BOOST_TEST(!t->barrier_back("b", 1));
+        BOOST_TEST_REQUIRE(t->comparing());
+        if (which == 0) BOOST_TEST(t->begin_load().has_value());
+        if (which == 1) BOOST_TEST(t->set_fence(snapshot("40:40:")).has_value());
+        if (which == 2) BOOST_TEST(t->add_truth_row("1", row(1, 0)).has_value());
+        if (which == 3) BOOST_TEST(t->await_barrier("c").has_value());
+        BOOST_TEST(!t->loading());
+        BOOST_TEST(!t->compare_more(9));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(sums_wrap_around_and_come_back)
 {
     auto t = loaded_tally("10:20:");

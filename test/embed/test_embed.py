@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -152,3 +153,18 @@ def test_query_prints_rows(request, tweets, how):
     failed = subprocess.run([program, "select 1"], env=nowhere, text=True, capture_output=True)
     assert failed.returncode == 1
     assert "nobody_of_that_name" in failed.stderr
+
+
+def test_versions(installed):
+    """Those of the top CMakeLists.txt, in the CMake package and for pkg-config."""
+    listed = (ROOT / "CMakeLists.txt").read_text()
+    version = re.search(r"project\(pgtally VERSION (\S+)", listed)[1]
+    schema = re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", listed)[1]
+    [package] = pathlib.Path(installed).glob("**/pgtally.pc")
+    path = {**os.environ, "PKG_CONFIG_PATH": str(package.parent)}
+    assert run("pkg-config", "--modversion", "pgtally", env=path).strip() == version
+    assert run("pkg-config", "--variable=schema_version", "pgtally", env=path).strip() == schema
+    [config] = pathlib.Path(installed).glob("**/pgtally-config.cmake")
+    assert f"set(pgtally_SCHEMA_VERSION {schema})" in config.read_text()
+    [config] = pathlib.Path(installed).glob("**/pgtally-config-version.cmake")
+    assert f'set(PACKAGE_VERSION "{version}")' in config.read_text()

@@ -3,7 +3,7 @@
 #include "fuzz.hpp"
 
 #include <pgtally/server/api/api_query.hpp>
-#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <functional>

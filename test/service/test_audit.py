@@ -274,7 +274,7 @@ def test_junk_is_counted_and_changes_nothing(server, tweets):
     eventually(lambda: dropped() >= len(JUNK))
     assert dropped() == len(JUNK)
     assert server.get(TALLY).json() == before
-    assert server.log().count("notification(s) on channel tally") == 1  # one line in ten seconds, however many arrive
+    assert server.log().count("payload(s) that are no events") == 1  # one line in ten seconds, however many arrive
     assert "geheim" not in server.log()
     reasons = {name for name, value in server.metrics().items() if name.startswith("pgtally_events_dropped_total")}
     assert reasons == {f'pgtally_events_dropped_total{{reason="{word}"}}'

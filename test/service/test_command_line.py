@@ -6,6 +6,7 @@ import subprocess
 import psycopg
 import pytest
 
+from postgres import SCHEMA_VERSION
 from program import PROGRAM, environment, run
 
 
@@ -15,6 +16,7 @@ def test_help_and_version(arguments):
     assert asked.returncode == 0 and asked.stdout.startswith("usage: pgtally") and not asked.stderr
     asked = run(*arguments, "--version")
     assert asked.returncode == 0 and asked.stdout.startswith("pgtally ") and not asked.stderr
+    assert asked.stdout.splitlines()[1] == f"installs schema tally version {SCHEMA_VERSION}"
 
 
 @pytest.mark.parametrize("arguments, says", [
@@ -94,7 +96,7 @@ def test_install_twice_and_uninstall(empty_database):
     for _ in range(2):
         asked = run("install", "--dsn", empty_database.dsn)
         assert asked.returncode == 0, asked.stderr
-    assert empty_database.sql.execute("select tally.version()").fetchone()[0] >= 1
+    assert empty_database.sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
     asked = run("uninstall", "--dsn", empty_database.dsn)
     assert asked.returncode == 0, asked.stderr
     assert empty_database.sql.execute("select to_regnamespace('tally')").fetchone() == (None,)
@@ -107,7 +109,7 @@ def test_print_is_what_install_does(empty_database):
     environment_of = environment()
     subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", empty_database.dsn], input=printed.stdout, text=True, check=True,
                    env=environment_of, stdout=subprocess.DEVNULL)
-    assert empty_database.sql.execute("select tally.version()").fetchone()[0] >= 1
+    assert empty_database.sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
 
 
 def test_grants(empty_database, serve):

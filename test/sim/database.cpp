@@ -1,5 +1,6 @@
 #include "database.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgtally::sim {
@@ -8,14 +9,16 @@ database::database(options chosen, std::span<sums const> rows) : options_{chosen
 {
     constexpr std::uint64_t frozen = 3;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
-        tables_[tally].now = told_as_[tally] = options_.first[tally];
-        told_[tally] = rows[tally];
+        tables_[tally].now = options_.first[tally];
         for (std::size_t key = 0; key < key_count; ++key) {
             if (rows[tally][key] != numbers{}) tables_[tally].file.push_back({frozen, key, rows[tally][key]});
         }
-        truth_before_[tally] = fingerprint(told_as_[tally], told_[tally]);
+        for (auto& each : streams_) {
+            each.told_as[tally] = options_.first[tally];
+            each.told[tally] = rows[tally];
+            each.truth_before[tally] = each.truth_told[tally] = fingerprint(each.told_as[tally], each.told[tally]);
+        }
     }
-    truth_told_ = truth_before_;
 }
 
 // Reading
@@ -58,9 +61,10 @@ bool database::share(std::size_t tally)
     return true;
 }
 
-std::uint64_t database::truth_at(std::size_t tally, std::size_t position) const noexcept
+std::uint64_t database::truth_at(std::size_t by, std::size_t tally, std::size_t position) const noexcept
 {
-    return position == 0 ? truth_before_[tally] : stream_[position - 1].truth[tally];
+    auto const& of = streams_[by];
+    return position == 0 ? of.truth_before[tally] : of.entries[position - 1].truth[tally];
 }
 
 bool database::lock_kept(std::size_t tally)
@@ -84,46 +88,61 @@ bool database::keep(std::size_t tally, kept_table const& what)
 // Telling
 // ---------------------------------------------------------------------------------------------------------------
 
-bool database::send(std::string text)
+// A notifying commit waits for the one before it.
+bool database::may_send(std::size_t by) const noexcept
 {
-    for (auto const& s : sessions_) {
-        if (!options_.wal && s.at == session::phase::flushed && s.notifies()) return false;
-    }
+    return by == wal || std::ranges::none_of(sessions_, [](session const& s) {
+               return s.at == session::phase::flushed && s.notifies();
+           });
+}
+
+bool database::send(std::size_t by, std::string text)
+{
+    if (!may_send(by)) return false;
     draw();
-    append(std::move(text), true);
+    append(streams_[by], std::move(text), true);
     return true;
 }
 
-// Nothing tells it from a trigger's event.
-void database::forge(std::size_t tally, changed_key const& what)
+// By the tally's transport nothing tells it from a trigger's event; by the other one it means nothing.
+void database::forge(std::size_t by, std::size_t tally, changed_key const& what)
 {
     auto const x = next_xid_;
-    if (!tables_[tally].now.exists || !send(deltas_text(tally, tables_[tally].now, x, 1, {&what, 1}))) return;
-    stream_.back().forged = x;
-    stream_.back().forged_for = tally;
+    auto const& as = tables_[tally].now;
+    if (!as.exists || !send(by, deltas_text(tally, as, x, 1, {&what, 1})) || by != as.by) return;
+    streams_[by].entries.back().forged = x;
+    streams_[by].entries.back().forged_for = tally;
 }
 
-void database::append(std::string text, bool ends)
+void database::send_reload(std::size_t tally)
 {
-    stream_.push_back({std::move(text), ends, truth_told_, 0, 0});
+    auto const& as = tables_[tally].now;
+    if (as.exists) send(as.by, simple_text(tally, draw(), next_n(), "reload"));
 }
 
-void database::tell(committed const& work, bool received)
+void database::append(told_stream& to, std::string text, bool ends) const
 {
+    to.entries.push_back({std::move(text), ends, to.truth_told, 0, 0});
+}
+
+void database::tell(std::size_t by, committed const& work, bool received)
+{
+    auto& to = streams_[by];
     std::size_t left = work.messages.size();
     for (auto const& each : work.messages) {
         for (auto const& deed : each.tells) {
-            auto& told = told_[deed.tally];
+            auto& told = to.told[deed.tally];
             switch (deed.what) {
                 case deed::kind::row: told[deed.key] = told[deed.key] + deed.delta; break;
                 case deed::kind::truncate: told = {}; break;
                 case deed::kind::rewrite: break;
-                case deed::kind::define: told_as_[deed.tally] = deed.becomes; break;
+                case deed::kind::define: to.told_as[deed.tally] = deed.becomes; break;
             }
         }
-        truth_told_[each.tally] = fingerprint(told_as_[each.tally], told_[each.tally]);
-        append(received ? each.text : std::string{}, --left == 0);
-        if (received && !each.text.empty()) last_writes_[each.tally] = {work.xid, stream_.size()};
+        to.truth_told[each.tally] = fingerprint(to.told_as[each.tally], to.told[each.tally]);
+        bool const comes = received && each.by[by];
+        append(to, comes ? each.text : std::string{}, --left == 0);
+        if (comes && to.told_as[each.tally].by == by) last_writes_[each.tally] = {work.xid, by, to.entries.size()};
     }
 }
 
@@ -135,7 +154,7 @@ void database::crash()
     for (auto& s : sessions_) {
         if (s.at == session::phase::flushed) {
             do_to_table(s.work);
-            if (!options_.wal) tell(s.work, false);  // by notify: nobody is left to hear of it
+            tell(notify, s.work, false);  // no listener is left
             last_completed_ = std::max(last_completed_, s.last_id);
         }
         s = {};
@@ -145,7 +164,7 @@ void database::crash()
         each.kept_locked = false;
     }
     next_xid_ = last_completed_ + 1;
-    first_entry_ = stream_.size();
+    for (auto& each : streams_) each.first = each.entries.size();
     ++life_;
 }
 
@@ -162,15 +181,18 @@ std::unique_ptr<database> database::promoted(std::size_t missing) const
     for (std::size_t i = 0; i < kept; ++i) {
         auto const& work = history_[i];
         result->do_to_table(work);
-        result->tell(work, false);
+        for (auto const by : {notify, wal}) result->tell(by, work, false);
         result->history_.push_back(work);
         result->next_xid_ = std::max(result->next_xid_, work.xid + 1);
     }
-    result->stream_.clear();
-    result->truth_before_ = result->truth_told_;
+    for (auto& each : result->streams_) {
+        each.entries.clear();
+        each.truth_before = each.truth_told;
+    }
     result->last_completed_ = result->next_xid_ - 1;
     result->n_ = n_;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
+        result->tables_[tally].lost = missing == 0 && tables_[tally].lost;
         result->tables_[tally].kept = missing == 0 ? tables_[tally].kept : tables_[tally].kept_before;
     }
     return result;

@@ -4,9 +4,11 @@
 //
 // Model: writers' sessions with transactions, savepoints and locks; ids from one counter, also for subtransactions; a
 // commit in two steps, flushed and then visible; snapshots. A table is a file of rows with the id that wrote each: a
-// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. Events go
-// into one stream: by notify when a transaction becomes visible, one notifying commit at a time, equal ones of one
-// transaction folded; by wal when its commit is flushed.
+// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. There is
+// a stream of events for each transport. By notify they come when a transaction becomes visible, one notifying commit
+// at a time, equal ones of one transaction folded; by wal when its commit is flushed. A tally's events travel by the
+// transport that its definition names. A changed definition is told by NOTIFY, and by the transports that it has and
+// had.
 //
 // A request that would have to wait for a lock answers false and does nothing.
 
@@ -25,13 +27,12 @@ public:
     static constexpr std::size_t session_count = 3;
 
     struct options {
-        bool wal = false;
         std::size_t tallies = 1;
         meaning first[tally_count];
         flaw broken = flaw::none;
     };
 
-    // What came into the stream, and the fingerprints of the truth of each tally once it is told.
+    // What came into a stream, and the fingerprints of the truth of each tally once it is told.
     struct entry {
         std::string text;
         bool ends = true;  // the last of its transaction
@@ -58,6 +59,10 @@ public:
     bool rollback(std::size_t who);
     session const& writer(std::size_t who) const noexcept { return sessions_[who]; }
 
+    // Renames a source, or gives it its name back. Its triggers go with it, and nothing is told of it.
+    bool rename_source(std::size_t tally);
+    bool source_lost(std::size_t tally) const noexcept { return tables_[tally].lost; }
+
     // Readers.
     snapshot look() const;
     sums truth(std::size_t tally, snapshot const& as_of) const;
@@ -65,18 +70,20 @@ public:
     std::uint64_t draw();  // the id of a transaction that does nothing else
     bool share(std::size_t tally);
     void unshare(std::size_t tally) noexcept { --tables_[tally].shared; }
-    bool send(std::string text);  // a barrier, in a transaction of its own
-    void forge(std::size_t tally, changed_key const& what);
+    bool may_send(std::size_t by) const noexcept;
+    bool send(std::size_t by, std::string text);  // a barrier, in a transaction of its own
+    void forge(std::size_t by, std::size_t tally, changed_key const& what);
+    void send_reload(std::size_t tally);  // in a transaction of its own
 
-    // The stream: entries from `first_entry` on can still be received.
-    std::vector<entry> const& stream() const noexcept { return stream_; }
-    std::size_t first_entry() const noexcept { return first_entry_; }
-    std::uint64_t truth_at(std::size_t tally, std::size_t position) const noexcept;
+    // The streams: entries from `first_entry` on can still be received.
+    std::vector<entry> const& stream(std::size_t by) const noexcept { return streams_[by].entries; }
+    std::size_t first_entry(std::size_t by) const noexcept { return streams_[by].first; }
+    std::uint64_t truth_at(std::size_t by, std::size_t tally, std::size_t position) const noexcept;
 
     // The last transaction that was told of a tally, and where it ends in the stream; 0: none.
     struct told_write {
         std::uint64_t xid = 0;
-        std::size_t position = 0;
+        std::size_t by = notify, position = 0;
     };
     told_write const& last_write(std::size_t tally) const noexcept { return last_writes_[tally]; }
 
@@ -108,6 +115,17 @@ private:
         int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
+        bool lost = false;  // it does not have the name that the definition says
+    };
+
+    // A stream tells of all tallies, also of those whose events travel by the other one: what it says of them is not
+    // served to anybody who follows it.
+    struct told_stream {
+        std::vector<entry> entries;
+        std::size_t first = 0;
+        sums told[tally_count]{};
+        meaning told_as[tally_count];
+        std::array<std::uint64_t, tally_count> truth_before{}, truth_told{};
     };
 
     session& begin(std::size_t who);
@@ -116,9 +134,8 @@ private:
     std::uint64_t next_n() noexcept { return options_.broken == flaw::fold ? 1 : ++n_; }
     void add_message(session& s, std::size_t tally, std::string text, std::vector<deed> tells);
     void do_to_table(committed const& work);
-    void tell(committed const& work, bool received);
-    void notify_definitions(committed const& work);
-    void append(std::string text, bool ends);
+    void tell(std::size_t by, committed const& work, bool received);
+    void append(told_stream& to, std::string text, bool ends) const;
     void end(session& s);
 
     options options_;
@@ -126,13 +143,9 @@ private:
     table tables_[tally_count];
     session sessions_[session_count];
     std::vector<committed> history_;  // in the order of their flushes
-    std::vector<entry> stream_;
-    sums told_[tally_count]{};
-    meaning told_as_[tally_count];
-    std::array<std::uint64_t, tally_count> truth_before_{}, truth_told_{};
+    told_stream streams_[transport_count];
     told_write last_writes_[tally_count];
     std::uint64_t next_xid_ = 10, last_completed_ = 9, n_ = 0;
-    std::size_t first_entry_ = 0;
     unsigned life_ = 0;
     bool up_ = true;
 };

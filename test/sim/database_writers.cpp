@@ -39,7 +39,12 @@ meaning const& database::seen_by(session const& s, std::size_t tally) const noex
 
 void database::add_message(session& s, std::size_t tally, std::string text, std::vector<deed> tells)
 {
-    s.work.messages.push_back({std::move(text), tally, std::move(tells)});
+    std::array<bool, transport_count> by{};
+    auto const& as = seen_by(s, tally);
+    bool const defines = !tells.empty() && tells.front().what == deed::kind::define;
+    if (!text.empty()) by[as.by] = true;
+    if (defines) by[notify] = by[tables_[tally].now.by] = true;
+    s.work.messages.push_back({std::move(text), by, tally, std::move(tells)});
 }
 
 // A statement: the trigger sums per key, passes over keys whose sums are 0, and sends as many events as it takes.
@@ -103,11 +108,23 @@ bool database::rewrite(std::size_t who, std::size_t tally)
 
 bool database::define(std::size_t who, std::size_t tally, meaning const& what)
 {
-    if (!free_for(who, tally, true)) return false;
+    if (tables_[tally].lost || !free_for(who, tally, true)) return false;
     auto& s = begin(who);
     s.held[tally].defines = true;
     s.work.deeds.push_back({deed::kind::define, tally, 0, {}, what});
     add_message(s, tally, simple_text(tally, s.xid, next_n(), "definition"), {s.work.deeds.back()});
+    return true;
+}
+
+bool database::rename_source(std::size_t tally)
+{
+    if (!tables_[tally].now.exists || tables_[tally].shared > 0) return false;
+    for (auto const& s : sessions_) {
+        auto const& held = s.held[tally];
+        if (held.writes || held.owns || held.defines) return false;
+    }
+    draw();
+    tables_[tally].lost = !tables_[tally].lost;
     return true;
 }
 
@@ -133,21 +150,19 @@ bool database::flush(std::size_t who)
 {
     auto& s = sessions_[who];
     if (s.at != session::phase::active) return false;
-    if (!options_.wal) {
-        for (auto const& other : sessions_) {
-            if (s.notifies() && other.at == session::phase::flushed && other.notifies()) return false;
-        }
-        // Equal payloads of a transaction are one.
-        auto& all = s.work.messages;
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            for (std::size_t j = 0; j < i && !all[i].text.empty(); ++j) {
-                if (all[j].text == all[i].text) all[i].text.clear();
-            }
+    for (auto const& other : sessions_) {
+        if (s.notifies() && other.at == session::phase::flushed && other.notifies()) return false;
+    }
+    // Equal notifications of a transaction are one.
+    auto& all = s.work.messages;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        for (std::size_t j = 0; j < i && all[i].by[notify]; ++j) {
+            if (all[j].by[notify] && all[j].text == all[i].text) all[i].by[notify] = false;
         }
     }
     s.at = session::phase::flushed;
     history_.push_back(s.work);
-    if (options_.wal) tell(s.work, true);
+    tell(wal, s.work, true);
     return true;
 }
 
@@ -156,19 +171,9 @@ bool database::show(std::size_t who)
     auto& s = sessions_[who];
     if (s.at != session::phase::flushed) return false;
     do_to_table(s.work);
-    if (options_.wal) notify_definitions(s.work);
-    else tell(s.work, true);
+    tell(notify, s.work, true);
     end(s);
     return true;
-}
-
-// Definitions are told by NOTIFY too, so that they are heard of when they can be read.
-void database::notify_definitions(committed const& work)
-{
-    for (auto const& each : work.messages) {
-        bool const defines = !each.tells.empty() && each.tells.front().what == deed::kind::define;
-        if (defines) append(each.text, true);
-    }
 }
 
 bool database::rollback(std::size_t who)

@@ -10,9 +10,16 @@ constexpr std::size_t client_count = 3;
 
 }  // namespace
 
-host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders)
-    : env_{around}, name_{std::move(name)}, limits_{bounds}, loaders_(loaders)
+host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed)
+    : env_{around}
+    , name_{std::move(name)}
+    , limits_{bounds}
+    , chance_{seed}
+    , schedule_{around.broken, [this] { return chance_.below(1'000) / 1e3; }}
+    , loaders_(loaders)
+    , links_{link{env_.heartbeat, notify}, link{env_.heartbeat, wal}}
 {
+    links_[notify].used = true;
     for (std::size_t i = 0; i < client_count; ++i) {
         clients_.push_back(std::make_unique<client>(env_, name_ + "'s subscriber " + std::to_string(i)));
     }
@@ -29,55 +36,92 @@ cache::tally* host::find(std::string_view name) noexcept
 // What receive.cpp does
 // ---------------------------------------------------------------------------------------------------
 
-void host::connect_transport()
+// By wal only while a tally follows it.
+void host::use_links()
 {
-    if (!transport_.open(env_)) return;
-    hushed_ = false;
-    position_ = transport_.at().stream().size();
+    auto& one = links_[wal];
+    bool const used =
+        std::ranges::any_of(tallies_, [&](auto const& each) { return transport_of(*each.second) == wal; });
+    if (one.used && !used) {
+        env_.tell(name_, ": the transport wal is closed");
+        one = link{env_.heartbeat, wal};
+        schedule_.transport_lost(wal);
+        rules_.lost(wal);
+    }
+    one.used = used;
+}
+
+void host::connect(std::size_t by)
+{
+    auto& from = links_[by];
+    if (!from.used || !from.connection.open(env_)) return;
+    from.hushed = false;
+    from.position = from.connection.at().stream(by).size();
     // LISTEN may bring a little of what committed before it.
-    if (!env_.wal) position_ -= std::min<std::size_t>(position_ - transport_.at().first_entry(), position_ % 3);
-    transport_open_ = true;
-    env_.tell(name_, ": the transport is open, to node ", transport_.number());
-    opened();
+    if (by == notify) {
+        auto const first = from.connection.at().first_entry(by);
+        from.position -= std::min<std::size_t>(from.position - first, from.position % 3);
+    }
+    env_.tell(name_, ": the transport ", transport_names[by], " is open, to node ", from.connection.number());
+    opened(by);
 }
 
 // Once more: the other connections are made anew too, for this may be another server.
-void host::opened()
+void host::opened(std::size_t by)
 {
-    last_heartbeat_back_ = env_.now;
-    if (std::exchange(ever_open_, true)) ++generation_;
-    received_.opened();
-    ask_writes_again();
+    links_[by].watch.opened(now());
+    control_.next_look = milliseconds{0};
+    schedule_.transport_opened(by);
+    rules_.opened(by);
+    received_.opened(by);
+    ask_writes_again(by);
     end_turn();
 }
 
-void host::hear_of_loss(std::string const& why)
+void host::hear_of_loss(std::size_t by, std::string const& why)
 {
-    transport_.close();
-    transport_open_ = false;
-    hushed_ = false;
-    env_.tell(name_, ": the transport is lost: ", why);
-    received_.lost(why, false);
+    auto& from = links_[by];
+    from.connection.close();
+    from.hushed = false;
+    env_.tell(name_, ": the transport ", transport_names[by], " is lost: ", why);
+    schedule_.transport_lost(by);
+    rules_.lost(by);
+    bool const permanent = from.watch.lost(why, false);
+    received_.lost(env_.broken == flaw::other_lost ? wal - by : by, why, permanent);
     end_turn();
 }
 
-void host::receive(std::size_t at_most)
+void host::receive(std::size_t by, std::size_t at_most)
 {
-    if (!transport_open_) return connect_transport();
-    if (hushed_) return;
-    if (!transport_.alive()) return hear_of_loss("the connection broke");
-    auto const& stream = transport_.at().stream();
-    std::size_t taken = 0;
-    while (position_ < stream.size() && (taken < at_most || (env_.wal && !stream[position_ - 1].ends))) {
-        auto const& next = stream[position_++];
-        auto const text = next.text;
-        if (next.forged != 0) shown_[tally_name(next.forged_for)].forged.push_back({transport_.number(), next.forged});
-        ++taken;
-        if (text.empty()) continue;
-        if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received ", text);
-        received_.payload(text);
+    auto& from = links_[by];
+    if (!from.watch.is_open()) return connect(by);
+    if (from.hushed) return;
+    if (!from.connection.alive()) return hear_of_loss(by, "the connection broke");
+    auto const& stream = from.connection.at().stream(by);
+    auto const begin = from.position;
+    // By wal a transaction comes whole.
+    auto const goes_on = [&] {
+        return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends);
+    };
+    while (from.position < stream.size() && goes_on()) take_entry(by, stream[from.position++]);
+    if (from.position != begin) end_turn();
+}
+
+void host::take_entry(std::size_t by, database::entry const& next)
+{
+    if (next.forged != 0) {
+        shown_[tally_name(next.forged_for)].forged.push_back({links_[by].connection.number(), next.forged});
     }
-    if (taken > 0) end_turn();
+    if (next.text.empty()) return;
+    auto const text = next.text;
+    if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received by ", transport_names[by], " ", text);
+    auto counts_as = by;
+    if (env_.broken == flaw::stray) {
+        for (auto const& [name, tally] : tallies_) {
+            if (text.starts_with(R"({"t":")" + name + '"')) counts_as = transport_of(*tally);
+        }
+    }
+    received_.payload(counts_as, text);
 }
 
 void host::end_turn()
@@ -87,37 +131,56 @@ void host::end_turn()
     check_served();
 }
 
+// What heartbeats.cpp does. A restart is a loss at once.
 void host::watch()
 {
-    if (!transport_open_ || env_.now < last_heartbeat_back_ + env_.answer_time()) return;
-    if (env_.broken == flaw::heartbeat) return;
-    hear_of_loss("no heartbeat came back for three intervals");
+    for (auto const by : {notify, wal}) {
+        auto& watched = links_[by].watch;
+        if (env_.broken == flaw::heartbeat) continue;
+        if (env_.broken == flaw::reopened && watched.openings() > 1) continue;
+        auto const reason = watched.give_up_if_deaf(now(), {});
+        if (reason) hear_of_loss(by, *reason);
+    }
 }
 
-void host::break_transport()
+bool host::heartbeat_back(std::size_t by, std::string_view id)
 {
-    if (transport_open_) hear_of_loss("it was cut");
+    bool const back = links_[by].watch.came_back(id, now()).has_value();
+    auto& other = links_[wal - by];
+    if (back && env_.broken == flaw::borrowed) other.watch.came_back(other.last_heartbeat, now());
+    return back;
+}
+
+void host::break_transport(std::size_t by)
+{
+    if (links_[by].watch.is_open()) hear_of_loss(by, "it was cut");
 }
 
 void host::leave_old()
 {
-    if (transport_open_ && transport_.number() != env_.named) hear_of_loss("the other node is wanted");
+    for (auto const by : {notify, wal}) {
+        auto const& from = links_[by];
+        if (from.watch.is_open() && from.connection.number() != env_.named)
+            hear_of_loss(by, "the other node is wanted");
+    }
 }
 
-void host::hush_transport()
+void host::hush_transport(std::size_t by)
 {
-    if (!transport_open_ || hushed_) return;
-    env_.tell(name_, ": the transport falls silent");
-    hushed_ = true;
-    hushed_at_ = env_.now;
+    auto& from = links_[by];
+    if (!from.watch.is_open() || from.hushed) return;
+    env_.tell(name_, ": the transport ", transport_names[by], " falls silent");
+    from.hushed = true;
+    from.hushed_at = env_.now;
 }
 
-void host::overflow()
+void host::overflow(std::size_t by)
 {
-    if (!transport_open_ || hushed_ || !transport_.alive()) return;
-    env_.tell(name_, ": what waits to be received is too much, and dropped");
-    position_ = transport_.at().stream().size();
-    opened();
+    auto& from = links_[by];
+    if (!from.watch.is_open() || from.hushed || !from.connection.alive()) return;
+    env_.tell(name_, ": what waits to be received by ", transport_names[by], " is too much, and dropped");
+    from.position = from.connection.at().stream(by).size();
+    opened(by);
 }
 
 // What control.cpp does
@@ -126,42 +189,90 @@ void host::overflow()
 void host::control()
 {
     auto& c = control_;
-    if (std::exchange(c.generation, generation_) != generation_) c.connection.close();
+    if (std::exchange(c.generation, schedule_.generation()) != schedule_.generation()) c.connection.close();
     if (!c.connection.alive()) {
-        c.asked_catalog = false;
+        c.asked_catalog = c.asked_problems = false;
         if (!c.connection.open(env_)) return;
         want_definitions();
     }
-    if (c.asked_catalog) {
-        c.asked_catalog = false;
-        definitions_read_ = c.asked;
+    if (std::exchange(c.asked_catalog, false)) {
+        schedule_.definitions_read(c.asked);
+        rules_.has_read();
         reconcile();
+        wake_loaders();
         end_turn();
-    } else if (env_.now >= c.next_heartbeat) {
-        send_heartbeat();
-    } else if (!definitions_current()) {
-        c.asked_catalog = true;
-        c.asked = definitions_asked_;
-        c.seen.clear();
-        for (std::size_t tally = 0; tally < env_.tallies; ++tally)
-            c.seen.push_back(c.connection.at().definition(tally));
+    } else if (std::exchange(c.asked_problems, false)) {
+        take_problems();
+        wake_loaders();
+        end_turn();
+    } else if (send_heartbeat(notify) || send_heartbeat(wal)) {
+        return;
+    } else if (!schedule_.definitions_current()) {
+        read_definitions();
+    } else if (env_.now >= c.next_look) {
+        read_problems();
     } else {
-        send_write_barrier();
+        for (auto const by : {notify, wal}) send_write_barrier(by);
     }
 }
 
-void host::send_heartbeat()
+void host::want_definitions()
 {
-    auto const id = expected_.expect([this] { last_heartbeat_back_ = env_.now; });
-    if (!control_.connection.at().send(barriers::payload(id))) {
-        expected_.forget(id);  // it waits for a commit
-        return;
+    schedule_.want_definitions();
+    rules_.asked();
+}
+
+void host::read_definitions()
+{
+    auto& c = control_;
+    c.asked_catalog = true;
+    c.asked = schedule_.definitions_asked();
+    rules_.reads();
+    c.seen.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
+}
+
+// What watch.cpp does: of the problems that the database knows only a lost source decides anything.
+void host::read_problems()
+{
+    auto& c = control_;
+    c.asked_problems = true;
+    c.next_look = env_.now + env_.heartbeat;
+    c.lost.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.lost.push_back(c.connection.at().source_lost(tally));
+}
+
+void host::take_problems()
+{
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const name = tally_name(i);
+        auto* const tally = find(name);
+        if (tally == nullptr) continue;
+        bool const lost = control_.lost[i];
+        if (rules_.is_held(name) != lost) env_.tell(name_, ": the source of ", name, lost ? " is lost" : " is there");
+        if (rules_.is_held(name) && !lost) rules_.wanted(name, load_cause::reload);
+        rules_.held(name, lost);
+        if (lost) {
+            schedule_.hold(name);
+            tally->fail("its source is lost");
+            give_up_load(name);
+        } else {
+            schedule_.release(name);
+        }
     }
-    control_.next_heartbeat = env_.now + env_.heartbeat;
-    control_.sent.push_back(id);
-    if (control_.sent.size() <= 3) return;
-    expected_.forget(control_.sent.front());
-    control_.sent.pop_front();
+}
+
+// Answers whether one was due.
+bool host::send_heartbeat(std::size_t by)
+{
+    auto& to = links_[by];
+    if (to.watch.next_heartbeat() > now()) return false;
+    if (!control_.connection.at().may_send(by)) return false;  // it waits for a commit
+    auto const sent = to.watch.send_heartbeat(now());
+    control_.connection.at().send(by, barriers::payload(sent.id));
+    to.watch.taken(sent, false);
+    to.last_heartbeat = sent.id;
+    return true;
 }
 
 void host::reconcile()
@@ -180,12 +291,15 @@ void host::reconcile()
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {
             env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
-            plan_load(name, load_cause::definition);
+            schedule_.redefined(name, transport_of(*known));
+            rules_.moved(name, transport_of(*known));
         }
     }
+    use_links();
     for (auto const& [name, tally] : tallies_) {
-        auto const& state = *loads_[name];
-        if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);
+        if (tally->state() == cache::state::live) continue;
+        schedule_.want_again(name);
+        rules_.wanted(name, load_cause::reset);  // for a cause that only the schedule knows
     }
 }
 
@@ -193,19 +307,19 @@ void host::add_tally(std::size_t tally, meaning const& as)
 {
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
-    tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_));
-    auto const state = std::make_shared<load_state>();
-    state->definitions_needed = definitions_asked_;
-    loads_.emplace(name, state);
-    plan_load(name, load_cause::start);
+    auto const& added = *tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_)).first;
+    schedule_.add(name, transport_of(*added.second));
+    rules_.moved(name, transport_of(*added.second));
+    rules_.wanted(name, load_cause::start);
 }
 
 void host::remove_tally(std::size_t tally)
 {
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is dropped");
-    auto const state = loads_.extract(name).mapped();
-    state->gone = state->done = true;
+    give_up_load(name);
+    schedule_.remove(name);
+    rules_.removed(name);
     tallies_.erase(name);
     shown_.erase(name);
 }

@@ -1,16 +1,21 @@
 #pragma once
 
-// A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
+// A server of ours without its coroutines: the core of `cache/`, driven one step at a time.
 //
-// What cache/receive.cpp, control.cpp and loads.cpp do is played here: each wait of theirs is an end of a step, so that
-// anything can come in between. What they decide is shared: `event_dispatcher`, `tally`, `fence`, `barriers`, the feed.
+// Model: what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, heartbeats.cpp, loads.cpp, loader.cpp) is
+// played here. Each wait ends a step, so that anything can happen in between. What decides is the shipped code:
+// `event_dispatcher`, `transport_watch`, `load_schedule`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
+#include "random.hpp"
+#include "schedule_rules.hpp"
+#include "told_schedule.hpp"
 
 #include <pgtally/cache/event_dispatcher.hpp>
+#include <pgtally/cache/transport_watch.hpp>
 
-#include <deque>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,14 +26,14 @@ namespace pgtally::sim {
 
 class host final : event_dispatcher::owner {
 public:
-    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders);
+    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed);
     ~host();
     host(host const&) = delete;
     host& operator=(host const&) = delete;
 
     // Steps. Each does what can be done now, perhaps nothing.
-    void receive(std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
-    void control();                     // one statement of the control connection
+    void receive(std::size_t by, std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
+    void control();                                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
     void watch();  // the clock went on
     void reset(std::size_t tally, bool by_audit);
@@ -37,18 +42,20 @@ public:
     void change_subscription(std::size_t which, std::uint32_t how);
 
     // Faults.
-    void break_transport();  // noticed at once
-    void leave_old();        // the same, if it is not to the node that the name leads to
-    void hush_transport();   // noticed by nobody
-    void overflow();         // too many events: those that wait are gone
+    void break_transport(std::size_t by);  // noticed at once
+    void leave_old();                      // the same, if it is not to the node that the name leads to
+    void hush_transport(std::size_t by);   // noticed by nobody
+    void overflow(std::size_t by);         // too many events: those that wait are gone
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
+    void nag(std::size_t tally, std::size_t times, std::size_t loader);  // tally.reload, again and again
 
     void mend();  // asks for audits of what was forged
 
     // Whether nothing is left to do, and what must be true then, and always.
     bool settled();
     void check_served();
+    void check_heard() const;  // after `watch`
     void check_quiet();
 
     event_dispatcher::tallies const& replicas() const noexcept { return tallies_; }
@@ -56,22 +63,17 @@ public:
     std::string const& name() const noexcept { return name_; }
 
 private:
-    struct load_state {
-        bool wanted = false, running = false, gone = false, done = false, audit = false;
-        load_cause cause = load_cause::start;
-        std::uint64_t number = 0, definitions_needed = 0;
-        milliseconds not_before{0};
-        std::optional<cache::load_report> report;
-        int failures = 0;
-    };
+    // What a loader's coroutine has while it waits.
     struct loader {
         enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
         step at = step::idle;
+        load_schedule::time_point wake_at = load_schedule::time_point::min();  // while it is idle
+        std::optional<load_schedule::order> order;
+        std::optional<cache::load_report> report;
         wire connection;
-        std::string tally;
-        std::shared_ptr<load_state> state;
-        std::uint64_t number = 0, drawn = 0, generation = 0;
-        bool locked = false, begun = false, closed = false, audits = false;
+        std::uint64_t generation = 0, reopening = 0;  // in which the connection was made
+        std::uint64_t drawn = 0;
+        bool notified = false, begun = false, locked = false;
         std::size_t source = 0;
         snapshot seen;
         meaning as;
@@ -85,8 +87,19 @@ private:
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
-        milliseconds next_heartbeat{0};
-        std::deque<std::string> sent;
+        bool asked_problems = false;
+        std::vector<bool> lost;  // by tally: its source
+        milliseconds next_look{0};
+    };
+    // A transport: its connection, what the shipped watch thinks of it, and how far it was received.
+    struct link {
+        explicit link(milliseconds heartbeat, std::size_t by) : watch{transport_names[by], heartbeat} {}
+        wire connection;
+        transport_watch watch;
+        bool used = false, hushed = false;
+        std::size_t position = 0;
+        milliseconds hushed_at{0};
+        std::string last_heartbeat;
     };
     // What was served last of a tally.
     struct tag {
@@ -100,7 +113,7 @@ private:
     struct shown {
         std::string epoch;
         std::uint64_t revision = 0, truth = 0;
-        std::size_t node = 0, position = 0;  // while it was live
+        std::size_t by = notify, node = 0, position = 0;  // while it was live
         // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
         // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
         bool by_fence = false;
@@ -110,45 +123,54 @@ private:
 
     // A transaction that somebody wants to see applied.
     struct awaited_write {
-        std::size_t tally = 0, node = 0, position = 0;  // where its last event is in the stream
+        std::size_t tally = 0, node = 0, told_by = notify, position = 0;  // where its last event is in the stream
         std::uint64_t xid = 0;
+        std::size_t by = notify;  // the transport whose barrier proves it
         bool asked = false, back = false;
     };
 
     // event_dispatcher::owner
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
-    void want_definitions() override { ++definitions_asked_; }
+    void want_definitions() override;
     void applied(cache::event const&) override {}
     void drop(std::string_view) override {}
+    bool heartbeat_back(std::size_t by, std::string_view id) override;
 
     void check_live(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_tags(cache::tally const& tally, shown& last) const;
-    void connect_transport();
-    void opened();
-    void hear_of_loss(std::string const& why);
+    std::size_t transport_of(cache::tally const& tally) const { return received_.transport_of(tally).value(); }
+    link const& link_of(cache::tally const& tally) const { return links_[transport_of(tally)]; }
+    transport_watch::time_point now() const noexcept { return transport_watch::time_point{env_.now}; }
+    void use_links();
+    void connect(std::size_t by);
+    void opened(std::size_t by);
+    void hear_of_loss(std::size_t by, std::string const& why);
+    void take_entry(std::size_t by, database::entry const& next);
     void end_turn();
-    bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
-    void plan_load(std::string_view name, load_cause cause);
-    bool may_load(load_state const& state) const noexcept;
 
-    void send_heartbeat();
+    bool send_heartbeat(std::size_t by);
+    void read_definitions();
+    void read_problems();
+    void take_problems();
     void reconcile();
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
 
-    void ask_writes_again();
-    void send_write_barrier();
+    void ask_writes_again(std::size_t by);
+    void send_write_barrier(std::size_t by);
     void look_at_writes();
-    bool is_applied(awaited_write const& write);
+    bool is_applied(awaited_write& write);
 
+    void wake_loaders();
     void begin_load(loader& mine);
+    cache::tally* target_of(loader const& mine);
     cache::tally* wanted(loader& mine);
     void close(loader& mine);
-    void end_load(loader& mine);
+    load_schedule::order leave(loader& mine, bool failed);
+    void finish(loader& mine);
     void give_up(loader& mine);
-    void audit_ended(loader& mine);
     void fail(loader& mine, std::string const& why, bool permanent);
 
     void load_step(loader& mine, std::uint32_t luck);
@@ -159,25 +181,22 @@ private:
     void read_truth(loader& mine);
     void take_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
-    void take_report(std::string const& name, load_state& state, std::string const& barrier);
-    void judge_report(std::string const& name, load_state const& state);
-    void look_for_barrier(loader& mine);
+    void take_barrier(loader& mine, load_schedule::order const& order, std::string const& id);
+    void take_report(loader& mine, std::optional<cache::load_report> report);
+    void wait_for_barrier(loader& mine);
 
     environment& env_;
     std::string name_;
     cache::limits limits_;
     event_dispatcher::tallies tallies_;
     barriers expected_;
-    event_dispatcher received_{tallies_, expected_, *this};
-    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
+    event_dispatcher received_{tallies_, expected_, *this, {transport_names[notify], transport_names[wal]}};
+    random chance_;  // for pauses with jitter
+    told_schedule schedule_;
+    schedule_rules rules_;
     std::vector<loader> loaders_;
     control_state control_;
-    std::uint64_t generation_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
-
-    wire transport_;
-    bool transport_open_ = false, ever_open_ = false, hushed_ = false;
-    std::size_t position_ = 0;
-    milliseconds last_heartbeat_back_{0}, hushed_at_{0};
+    std::array<link, transport_count> links_;
 
     std::map<std::uint64_t, awaited_write> writes_;
     std::uint64_t last_write_ = 0;

@@ -55,16 +55,20 @@ void check_sums(cache::counter_table const& table)
 void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const& name = tally.definition().name;
-    if (!transport_open_) throw violation{name + ": it is live without a transport"};
-    if (last.forged.empty() && now != transport_.at().truth_at(source_of(name), position_)) {
+    auto const by = transport_of(tally);
+    auto const& from = links_[by];
+    if (!from.watch.is_open()) throw violation{name + ": it is live without its transport"};
+    if (last.forged.empty() && now != from.connection.at().truth_at(by, source_of(name), from.position)) {
         throw violation{name_ + " serves " + name + " as " + describe(meaning_of(tally), tally.table()) +
                         "which no prefix of what was committed explains"};
     }
-    if (last.epoch == tally.epoch() && last.node == transport_.number() && position_ < last.position) {
+    bool const same_stream = last.by == by && last.node == from.connection.number();
+    if (last.epoch == tally.epoch() && same_stream && from.position < last.position) {
         throw violation{name + ": what is served is older than what was served before"};
     }
-    last.node = transport_.number();
-    last.position = position_;
+    last.by = by;
+    last.node = from.connection.number();
+    last.position = from.position;
 }
 
 // It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until
@@ -73,12 +77,16 @@ void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& la
 {
     auto const source = source_of(tally.definition().name);
     bool explained = std::exchange(last.by_fence, false) || !last.forged.empty();
-    if (transport_open_ && !explained) {
-        for (auto at = last.node == transport_.number() ? last.position : 0; at <= position_ && !explained; ++at) {
-            explained = transport_.at().truth_at(source, at) == now;
+    auto const by = transport_of(tally);
+    auto const& from = links_[by];
+    if (from.watch.is_open() && !explained) {
+        bool const same_stream = last.by == by && last.node == from.connection.number();
+        for (auto at = same_stream ? last.position : 0; at <= from.position && !explained; ++at) {
+            explained = from.connection.at().truth_at(by, source, at) == now;
             last.position = at;
         }
-        last.node = transport_.number();
+        last.by = by;
+        last.node = from.connection.number();
     }
     if (!explained) throw violation{tally.definition().name + ": its counters changed while it was not live"};
 }
@@ -101,8 +109,14 @@ void host::check_served()
         last.revision = tally->revision();
         last.truth = now;
     }
-    if (hushed_ && env_.now > hushed_at_ + env_.answer_time()) {
-        throw violation{name_ + " follows a transport that has been silent for longer than three heartbeats"};
+}
+
+void host::check_heard() const
+{
+    for (auto const& each : links_) {
+        if (each.hushed && env_.now > each.hushed_at + env_.answer_time()) {
+            throw violation{name_ + " follows a transport that has been silent for longer than three heartbeats"};
+        }
     }
 }
 
@@ -131,19 +145,26 @@ void host::mend()
 
 bool host::settled()
 {
-    for (auto const& [name, last] : shown_) {
-        if (!last.forged.empty() && find(name) != nullptr) return false;
+    for (auto const by : {notify, wal}) {
+        auto const& from = links_[by];
+        if (!from.used) continue;
+        if (!from.watch.is_open() || from.hushed || !from.connection.alive()) return false;
+        if (from.connection.number() != env_.named) return false;
+        if (from.position != from.connection.at().stream(by).size()) return false;
     }
-    if (!transport_open_ || hushed_ || !transport_.alive() || transport_.number() != env_.named) return false;
-    if (position_ != transport_.at().stream().size() || !definitions_current()) return false;
+    if (!schedule_.definitions_current()) return false;
     for (auto const& each : loaders_) {
-        if (each.at != loader::step::idle) return false;
+        if (each.order && env_.can_be_live(source_of(each.order->tally))) return false;
     }
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const* const tally = find(tally_name(i));
         auto const& as = env_.current().definition(i);
         if ((tally != nullptr) != as.exists) return false;
-        if (tally != nullptr && (tally->state() != cache::state::live || meaning_of(*tally) != as)) return false;
+        if (tally == nullptr) continue;
+        if (meaning_of(*tally) != as || rules_.is_held(tally_name(i)) != env_.current().source_lost(i)) return false;
+        bool const can_be_live = env_.can_be_live(i);
+        if (tally->state() != (can_be_live ? cache::state::live : cache::state::failed)) return false;
+        if (can_be_live && !shown_[tally_name(i)].forged.empty()) return false;
     }
     return true;
 }
@@ -152,7 +173,7 @@ void host::check_quiet()
 {
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const* const tally = find(tally_name(i));
-        if (tally == nullptr) continue;
+        if (tally == nullptr || !env_.can_be_live(i)) continue;
         auto const as = meaning_of(*tally);
         auto const truth = env_.current().truth(i, env_.current().look());
         if (fingerprint(as, tally->table()) != fingerprint(as, truth)) {

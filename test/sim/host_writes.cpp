@@ -11,41 +11,48 @@ namespace pgtally::sim {
 void host::await_write(std::size_t tally)
 {
     auto const& last = env_.current().last_write(tally);
+    auto const* const known = find(tally_name(tally));
     if (last.xid == 0) return;
     env_.tell(name_, ": somebody waits for ", last.xid, " to be applied to ", tally_name(tally));
     awaited_write write;
     write.tally = tally;
     write.xid = last.xid;
+    write.told_by = last.by;
     write.position = last.position;
     write.node = env_.named;
+    write.by = known == nullptr ? notify : transport_of(*known);
     write.back = env_.broken == flaw::applied;
     writes_.emplace(++last_write_, write);
     look_at_writes();
 }
 
 // What was sent may have been lost with the connection that it was to come by.
-void host::ask_writes_again()
+void host::ask_writes_again(std::size_t by)
 {
-    for (auto& [number, write] : writes_) write.asked = false;
+    for (auto& [number, write] : writes_) {
+        if (write.by == by) write.asked = false;
+    }
 }
 
-// One barrier for all that have ended as this statement sees it.
-void host::send_write_barrier()
+// One barrier for all that have ended as this statement sees it, and that a barrier by this transport proves.
+void host::send_write_barrier(std::size_t by)
 {
     auto& c = control_.connection;
     auto const seen = c.at().look();
     std::vector<std::uint64_t> ended;
     for (auto const& [number, write] : writes_) {
-        bool const due = !write.asked && !write.back && write.node == c.number();
+        bool const due = write.by == by && !write.asked && !write.back && write.node == c.number();
         if (due && seen.sees(write.xid)) ended.push_back(number);
     }
     if (ended.empty()) return;
-    auto const id = expected_.expect([this, ended] {
+    auto const back = [this, ended, by](std::size_t) {
         for (auto const number : ended) {
-            if (auto const at = writes_.find(number); at != writes_.end()) at->second.back = true;
+            auto const at = writes_.find(number);
+            if (at != writes_.end() && at->second.by == by) at->second.back = true;
         }
-    });
-    if (!c.at().send(barriers::payload(id))) {
+    };
+    auto const id = expected_.expect(back, by);
+    if (!c.at().send(by, barriers::payload(id))) {
         expected_.forget(id);  // it waits for a commit
         return;
     }
@@ -54,17 +61,24 @@ void host::send_write_barrier()
 
 void host::look_at_writes()
 {
-    std::erase_if(writes_, [this](auto const& each) { return is_applied(each.second); });
+    for (auto at = writes_.begin(); at != writes_.end();) at = is_applied(at->second) ? writes_.erase(at) : ++at;
 }
 
 // Whether it says so. If it does, what is served must have it; but after a failover nobody knows what became of it.
-bool host::is_applied(awaited_write const& write)
+bool host::is_applied(awaited_write& write)
 {
     auto const* const tally = find(tally_name(write.tally));
     if (tally == nullptr) return false;
+    auto const by = transport_of(*tally);
+    if (write.by != by) {
+        write.by = by;
+        write.asked = write.back = false;
+    }
+    auto const& from = links_[by];
     bool const live = tally->state() == cache::state::live;
     if (!(live && write.back) && !tally->load_contains(cache::xid{write.xid})) return false;
-    if (live && transport_.number() == write.node && position_ < write.position) {
+    bool const same_stream = write.told_by == by && from.connection.number() == write.node;
+    if (live && same_stream && from.position < write.position) {
         throw violation{name_ + " says that " + std::to_string(write.xid) + " is applied to " +
                         tally->definition().name + ", but it is not"};
     }

@@ -39,8 +39,7 @@ std::optional<options> read(int argc, char** argv)
     add("seed", po::value(&out.seed), "of the first history; a random one by default");
     add("histories", po::value(&out.histories), "how many at most; 0: until the time is over");
     add("seconds", po::value(&out.seconds), "how long at most; 0: as many histories as were asked for");
-    add("break", po::value(&broken),
-        "what is done wrong: fence, barrier, lock, comparison, fold, heartbeat, deltas, applied, visibility");
+    add("break", po::value(&broken), "what is done wrong; see README.md");
     add("trace", po::bool_switch(&out.trace), "tell each history");
     add("help", "this");
     po::variables_map given;

@@ -46,6 +46,11 @@ void make_plain(history& best, flaw broken)
     if (best.loaders > 1) attempt(best, broken, [](history& h) { h.loaders = 1; });
     if (best.tallies > 1) attempt(best, broken, [](history& h) { h.tallies = 1; });
     if (best.materialize) attempt(best, broken, [](history& h) { h.materialize = false; });
+    if (best.changes_by) attempt(best, broken, [](history& h) { h.changes_by = false; });
+    for (auto const tally : {0, 1}) {
+        if (best.wal[tally]) attempt(best, broken, [&](history& h) { h.wal[tally] = false; });
+    }
+    if (best.slow) attempt(best, broken, [](history& h) { h.slow = false; });
     if (best.bounds != 0) attempt(best, broken, [](history& h) { h.bounds = 0; });
     for (auto const tally : {0, 1}) {
         if (best.first_definition[tally] != 0)

@@ -24,7 +24,8 @@ struct deed {
 
 // An event on its way, and what it tells of the source's history.
 struct message {
-    std::string text;  // empty: nothing is sent, as where a statement's sums are all 0
+    std::string text;
+    std::array<bool, transport_count> by{};  // none: nothing is sent, as where a statement's sums are all 0
     std::size_t tally = 0;
     std::vector<deed> tells;
 };
@@ -59,7 +60,7 @@ struct session {
     bool notifies() const noexcept
     {
         for (auto const& each : work.messages) {
-            if (!each.text.empty()) return true;
+            if (each.by[notify]) return true;
         }
         return false;
     }

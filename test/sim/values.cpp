@@ -51,7 +51,10 @@ cache::definition meaning::as_definition(std::size_t tally) const
 {
     std::vector<std::string> names{"a"};
     if (width() == 2) names.emplace_back("b");
-    return {tally_name(tally), "source", text_keys() ? "text" : "bigint", std::move(names), {}, std::to_string(number)};
+    cache::definition out{tally_name(tally), "source", text_keys() ? "text" : "bigint",
+                          std::move(names),  {},       std::to_string(number)};
+    out.transport = transport_names[by];
+    return out;
 }
 
 std::string tally_name(std::size_t tally)
@@ -80,7 +83,8 @@ std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot
 
 meaning meaning_of(cache::tally const& tally)
 {
-    return {static_cast<unsigned>(std::stoul(tally.definition().fingerprint)), true};
+    auto const by = tally.definition().transport == transport_names[wal] ? wal : notify;
+    return {static_cast<unsigned>(std::stoul(tally.definition().fingerprint)), true, by};
 }
 
 numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept

@@ -18,6 +18,10 @@ namespace pgtally::sim {
 
 inline constexpr std::size_t key_count = 8, tally_count = 2;
 
+// Transports, by their index in a replica set.
+inline constexpr std::size_t notify = 0, wal = 1, transport_count = 2;
+inline constexpr char const* transport_names[]{"notify", "wal"};
+
 using numbers = std::array<std::int64_t, 2>;
 using sums = std::array<numbers, key_count>;  // by key
 
@@ -26,11 +30,12 @@ inline numbers operator+(numbers const& a, numbers const& b)
     return {a[0] + b[0], a[1] + b[1]};
 }
 
-// A definition in the course of a tally's life. The `number`th one decides what its counters mean, how many there are,
-// and of what kind the keys are.
+// A definition in the course of a tally's life. Its number decides what its counters mean, how many there are, and of
+// what kind the keys are.
 struct meaning {
     unsigned number = 0;
     bool exists = true;
+    std::size_t by = notify;  // the transport of its events
 
     bool text_keys() const noexcept { return number % 4 == 3; }
     std::size_t width() const noexcept { return number % 4 == 2 ? 1 : 2; }

@@ -15,6 +15,8 @@ cache::limits bounds_of(std::uint8_t which)
     result.max_keys_in_message = 1 + which;
     result.min_remembered_zeros = which - 1U;
     if (which == 3) result.max_kept_bytes = 700;
+    if (which == 4) result.max_keys = 4;
+    if (which == 5) result.max_keys = 6;
     return result;
 }
 
@@ -35,19 +37,23 @@ std::vector<sums> initial_rows(history const& what)
 world::world(history const& what, flaw broken, std::ostream* trace) : history_{what}
 {
     env_.tallies = what.tallies;
-    env_.wal = what.wal;
     env_.broken = broken;
     env_.trace = trace;
-    database::options chosen{what.wal, what.tallies, {}, broken};
-    for (std::size_t i = 0; i < what.tallies; ++i) chosen.first[i].number = what.first_definition[i];
+    database::options chosen{what.tallies, {}, broken};
+    for (std::size_t i = 0; i < what.tallies; ++i) {
+        chosen.first[i].number = what.first_definition[i];
+        chosen.first[i].by = what.wal[i] ? wal : notify;
+        env_.tell(tally_name(i), " by ", transport_names[chosen.first[i].by]);
+    }
     auto const rows = initial_rows(what);
     env_.nodes.push_back(std::make_unique<database>(chosen, rows));
-    env_.tell("by ", what.wal ? "wal" : "notify", ", ", int{what.tallies}, " tallies, ", int{what.servers},
-              " servers with ", int{what.loaders}, " loaders, bounds ", int{what.bounds},
-              what.materialize ? ", materialized" : "");
+    env_.tell(int{what.tallies}, " tallies, ", int{what.servers}, " servers with ", int{what.loaders},
+              " loaders, bounds ", int{what.bounds}, what.materialize ? ", materialized" : "",
+              what.slow ? ", events arrive slowly" : "");
     auto const bounds = bounds_of(what.bounds);
+    env_.max_keys = std::min(bounds.max_keys, key_count);
     for (std::size_t i = 0; i < what.servers; ++i) {
-        hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders));
+        hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders, what.seed + i));
         for (std::size_t tally = 0; what.materialize && tally < what.tallies; ++tally) {
             keepers_.push_back(std::make_unique<keeper>(env_, *hosts_.back(), tally));
         }
@@ -70,6 +76,7 @@ void world::let_time_pass(milliseconds how_long)
     env_.now += how_long;
     for (auto const& each : hosts_) {
         each->watch();
+        each->check_heard();
         each->check_served();
     }
 }
@@ -83,7 +90,8 @@ void world::end_transactions(std::uint32_t how)
     }
     for (std::size_t who = 0; who < database::session_count; ++who) {
         auto const& writer = at.writer(who);
-        bool waited_for = env_.wal;
+        // By wal a load waits for every transaction that is older than it.
+        bool waited_for = history_.wal[0] || history_.wal[1] || history_.changes_by;
         for (auto const& held : writer.held) waited_for = waited_for || held.owns;
         if (!waited_for && (how >> who) % 2 == 1) continue;
         bool const commits = (how >> (who + 4)) % 2 == 0;
@@ -97,11 +105,13 @@ void world::end_transactions(std::uint32_t how)
 void world::turn_servers()
 {
     for (auto const& each : hosts_) {
-        each->receive(1'000);
-        each->control();
-        each->control();
+        for (auto const by : {notify, wal}) each->receive(by, 1'000);
+        for (int i = 0; i < 3; ++i) each->control();
         for (std::uint32_t i = 0; i < 4; ++i) each->load(i, 1);
-        each->receive(1'000);
+    }
+    // Each hears what all have sent.
+    for (auto const& each : hosts_) {
+        for (auto const by : {wal, notify}) each->receive(by, 1'000);
     }
     for (auto const& each : keepers_) each->step();
 }
@@ -118,7 +128,7 @@ bool world::keepers_at_rest()
 {
     if (keepers_.empty()) return true;
     for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
-        bool written = !env_.current().definition(tally).exists;
+        bool written = !env_.can_be_live(tally);
         for (std::size_t i = tally; i < keepers_.size(); i += env_.tallies) {
             written = written || keepers_[i]->settled();
         }
@@ -134,6 +144,9 @@ void world::come_to_rest(std::uint32_t how)
     end_transactions(how);
     if ((how >> 8) % 2 == 0) stop_old();
     else leave_old();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
+        if ((how >> 9) % 2 == 0 && env_.current().source_lost(tally)) rename_source(tally);
+    }
     for (int turns = 0; !at_rest(); ++turns) {
         if (turns == patience) throw violation{"the writers pause, but not everything comes to rest and is live"};
         for (auto const& each : hosts_) each->mend();

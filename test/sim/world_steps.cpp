@@ -32,7 +32,8 @@ bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32
 {
     auto what = at.definition(tally);
     if (what.exists && how % 4 == 0) what.exists = false;
-    else what = {definitions_++, true};
+    else what = {definitions_++, true, what.by};
+    if (history_.changes_by && how % 32 >= 16) what.by = what.by == wal ? notify : wal;
     if (how % 8 == 7) what.number += 3;  // not every kind of definition follows the one before it
     definitions_ = std::max(definitions_, what.number + 1);
     return at.define(who, tally, what);
@@ -75,10 +76,11 @@ bool world::take_as_server(step const& s)
 {
     auto& mine = *hosts_[s.who % hosts_.size()];
     switch (s.what) {
-        case act::receive: mine.receive(1 + low(s.how, 0, 3)); return true;
+        case act::receive: mine.receive(low(s.how, 3, 1), history_.slow ? 1 : 1 + low(s.how, 0, 3)); return true;
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
+        case act::nag: mine.nag(low(s.how, 0, 4) % env_.tallies, 1 + low(s.how, 4, 3), low(s.how, 8, 4)); return true;
         case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
@@ -96,9 +98,9 @@ void world::take_as_fault(step const& s)
     auto& mine = *hosts_[s.who % hosts_.size()];
     switch (s.what) {
         case act::wait: return let_time_pass(milliseconds{low(s.how, 0, 2) == 0 ? 6'000 : s.how % 500});
-        case act::cut_transport: return mine.break_transport();
-        case act::hush_transport: return mine.hush_transport();
-        case act::overflow: return mine.overflow();
+        case act::cut_transport: return mine.break_transport(low(s.how, 3, 1));
+        case act::hush_transport: return mine.hush_transport(low(s.how, 3, 1));
+        case act::overflow: return mine.overflow(low(s.how, 3, 1));
         case act::cut_loader: return mine.break_loader(s.how);
         case act::cut_control: return mine.break_control();
         case act::cut_keeper:
@@ -106,6 +108,7 @@ void world::take_as_fault(step const& s)
             return;
         case act::junk: return junk(s.how);
         case act::forge: return forge(s.how);
+        case act::rename_source: return rename_source(low(s.how, 0, 4) % env_.tallies);
         case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
         case act::failover: return fail_over(s.how);
         case act::stop_old: return stop_old();
@@ -129,14 +132,22 @@ void world::junk(std::uint32_t how)
                                          R"({"t":"likes","x":"99999","n":1,"reload":true})",
                                          R"({"t":"likes","x":"99999","n":1,"definition":true})"};
     env_.tell("somebody sends ", texts[how % std::size(texts)]);
-    env_.current().send(texts[how % std::size(texts)]);
+    env_.current().send(low(how, 16, 1), texts[how % std::size(texts)]);
 }
 
 // It makes a tally wrong until the next load, as an audit is.
 void world::forge(std::uint32_t how)
 {
-    env_.tell("somebody forges an event");
-    env_.current().forge(low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
+    std::size_t const by = low(how, 13, 1);
+    env_.tell("somebody forges an event, by ", transport_names[by]);
+    env_.current().forge(by, low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
+}
+
+void world::rename_source(std::size_t tally)
+{
+    if (!env_.current().rename_source(tally)) return;
+    env_.tell("the source of ", tally_name(tally),
+              env_.current().source_lost(tally) ? " is renamed" : " has its name back");
 }
 
 // The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.

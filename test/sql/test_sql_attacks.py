@@ -80,7 +80,7 @@ def test_the_stand_in_cannot_be_forged(bobs):
           $$begin perform bobs.do_flip(); perform bobs.note(); return k; end$$""")
     for attack in ("swap", "flip"):
         error = refused(bobs.sql, f"select tally.create_tally('t', 'bobs.t', 'bobs.{attack}(1)')")
-        assert error.sqlstate == "42501" and "has not shown" in str(error)
+        assert error.sqlstate == "42501" and "has not proven" in str(error)
     # nor can it take the role back
     bobs.bob.execute("""create function bobs.back(k int) returns int language plpgsql immutable as
                         $$begin perform set_config('role', 'postgres', true); return k; end$$""")

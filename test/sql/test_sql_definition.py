@@ -63,11 +63,11 @@ def test_the_day_of_a_timestamp(db):
 
 @pytest.mark.parametrize("source, state, word", [
     ("likes_view", "42809", "a view"), ("likes_mat", "42809", "a materialized view"), ("remote", "42809", "foreign"),
-    ("base", "42809", "parent in table inheritance"), ("child", "42809", "child in table inheritance"), ("seq", "42809", "no table"),
+    ("base", "42809", "parent in table inheritance"), ("child", "42809", "child in table inheritance"), ("seq", "42809", "not a table"),
     ("pg_class", "42501", "system table"), ("pg_catalog.pg_type", "42501", "system table"), ("tally.definition", "42501", "system table"),
     ("gone_soon", "42809", "temporary"), ("nowhere", "42P01", "no table"), ("no.where", "42P01", "no table"),
-    ("a.b.c.d", "42602", "no name"), ("a.b.c", "42602", "no name"), ("x y", "42602", "no name"), ("", "22004", "needed"), (None, "22004", "needed"),
-    ("likes; drop table likes", "42602", "no name"), ("information_schema.sql_features", "42501", "system table")])
+    ("a.b.c.d", "42602", "not the name"), ("a.b.c", "42602", "not the name"), ("x y", "42602", "not the name"), ("", "22004", "needed"), (None, "22004", "needed"),
+    ("likes; drop table likes", "42602", "not the name"), ("information_schema.sql_features", "42501", "system table")])
 def test_sources(db, source, state, word):
     error = refused(db.sql, CREATE, GOOD | {"source": source, "key": "k"})
     assert error.sqlstate == state and word in error.diag.message_primary, error

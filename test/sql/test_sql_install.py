@@ -2,11 +2,10 @@
 
 import psycopg
 import pytest
-from postgres import SCHEMA, install, schema_files, uninstall
+from postgres import SCHEMA, SCHEMA_VERSION, install, install_version_3, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
-VERSION_1 = [path for path in schema_files() if not path.name.startswith(("2", "3"))]
 EVERYTHING = """
     select 'proc', oid::regprocedure::text from pg_proc where oid >= 16384
     union all select 'class', oid::regclass::text from pg_class where oid >= 16384
@@ -42,7 +41,7 @@ def test_installing_leaves_the_session_as_it_was(empty_database):
     before = empty_database.sql.execute(state).fetchone()
     install(empty_database.sql)
     assert empty_database.sql.execute(state).fetchone() == before
-    assert empty_database.sql.execute("select tally.version()").fetchone() == (3,)
+    assert empty_database.sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
 
 
 def test_installing_waits_for_no_source(database):
@@ -58,7 +57,7 @@ def test_installing_waits_for_no_source(database):
 def test_upgrade(empty_database):
     make_roles(empty_database)
     sql = empty_database.sql
-    install(sql, VERSION_1)
+    install(sql, version=1)
     assert sql.execute("select tally.version()").fetchone() == (1,)
     assert sql.execute("select to_regproc('tally.act')").fetchone() == (None,)
     sql.execute("""select tally.grant_server('server'); select tally.grant_create('bob'); create table t (k int);
@@ -73,7 +72,7 @@ def test_upgrade(empty_database):
     sql.execute("set lock_timeout = '100ms'")
     install(sql)
     writer.execute("insert into t values (1); update t set k = 2; commit")
-    assert sql.execute("select tally.version()").fetchone() == (3,)
+    assert sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
     assert sql.execute("select problems from tally.tallies").fetchall() == [([],), ([],)]
     server = empty_database.connect("server")
     server.execute("select tally.act('t', 'add', '7', null, null); select tally.act('b', 'add', '8', null, null)")
@@ -87,7 +86,7 @@ def test_upgrade_by_a_role_that_may_not_act_for_every_owner(cluster, empty_datab
     empty_database.sql.execute(f"alter database {empty_database.name} owner to alice; create schema bobs authorization bob; "
                                "create schema alices authorization alice")
     alice, bob = empty_database.connect("alice"), empty_database.connect("bob")
-    install(alice, VERSION_1)
+    install(alice, version=1)
     alice.execute("select tally.grant_create('bob'); create table alices.t (k int); select tally.create_tally('a', 'alices.t', 'k')")
     bob.execute("create table bobs.t (k int); select tally.create_tally('b', 'bobs.t', 'k', actions => '{\"x\": \"select 1\"}')")
     install(alice)
@@ -102,6 +101,44 @@ def test_upgrade_by_a_role_that_may_not_act_for_every_owner(cluster, empty_datab
     uninstall(alice)  # the schema's owner may, whoever owns the sources
     assert bob.execute("select count(*) from pg_trigger").fetchone() == (0,)
     bob.execute("insert into bobs.t values (1)")
+
+
+def test_upgrade_of_version_3(empty_database):
+    """As it was shipped, with tallies of two owners, one of them kept in a table; the upgrade leaves nothing of it behind."""
+    make_roles(empty_database)
+    sql = empty_database.sql
+    install_version_3(sql)
+    assert sql.execute("select tally.version()").fetchone() == (3,)
+    sql.execute("""select tally.grant_server('server'); select tally.grant_create('bob'); create table t (k int, v int);
+                   select tally.create_tally('t', 't', 'k', materialize => 'kept', actions => '{"add": "insert into t values ($1::int)"}');
+                   select tally.create_tally('gone', 't', 'k'); create schema bobs authorization bob""")
+    bob = empty_database.connect("bob")
+    bob.execute("create table bobs.t (k int); select tally.create_tally('b', 'bobs.t', 'k', filter => 'k > 1')")
+    functions = sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace").fetchall()
+    replicas = [Replica(empty_database, name) for name in ("t", "b")]
+    writer, server = empty_database.connect(), empty_database.connect("server")
+    assert truth(server, "t") == {}  # plans of the old version
+    writer.execute("begin; insert into t values (1); insert into bobs.t values (1), (2)")  # open across the upgrade
+    sql.execute("set lock_timeout = '100ms'")
+    install(sql)
+    writer.execute("insert into t values (1); update t set k = 2; commit")
+    assert sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
+    assert sql.execute("select name, problems from tally.tallies").fetchall() == [("t", []), ("gone", []), ("b", [])]
+    server.execute("select tally.act('t', 'add', '7', null, null)")
+    assert [replica.check() for replica in replicas] == [{"2": [2], "7": [1]}, {"2": [1]}]
+    assert server.execute("select identity is not null, key_columns, columns from tally.materialize_target('public.kept', 'integer', '{count}')"
+                          ).fetchone() == (True, ["key"], ["count"])
+    bob.execute("select tally.alter_tally('b', filter => 'k > 0')")
+    assert truth(server, "b") == {"1": [1], "2": [1]}
+    sql.execute("select tally.alter_tally('t', key => 'v', materialize => ''); select tally.reload('t'); select tally.drop_tally('gone'); "
+                "select tally.create_tally('new', 't', 'k')")
+    left = sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace").fetchall()
+    assert ("tally.generator()",) in functions and ("tally.generator()",) not in left
+    columns = "select array_agg(attname::text order by attname) from pg_attribute where attrelid = 'tally.definition'::regclass and attnum > 0 and not attisdropped"
+    upgraded = sql.execute(columns).fetchone()
+    uninstall(sql)
+    install(sql)
+    assert sql.execute(columns).fetchone() == upgraded
 
 
 def test_a_newer_version_is_refused(database):

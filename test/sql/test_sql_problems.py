@@ -1,6 +1,7 @@
 """Changes that triggers do not see are listed with their remedy, which is a reload."""
 
 import pytest
+from postgres import install
 from replica import Replica, truth
 from roles import refused
 
@@ -78,9 +79,21 @@ def test_a_column_that_is_gone(db):
     assert truth(db.sql, "t") == {"5": [1]}
 
 
-def test_triggers_of_an_older_generator(db):
-    db.sql.execute("update tally.definition set generator = 0")
-    assert "older version" in problems(db)[0]
+def test_functions_of_an_older_version(db):
+    """Nobody has to remember a number: an installation looks whether it would generate the same text."""
+    functions = "select array_agg(prosrc order by proname) from pg_proc where proname ~ '^tally_[0-9]+_'"
+    [[as_it_is]] = db.sql.execute(functions).fetchall()
+    [older] = db.sql.execute("select replace(pg_get_functiondef('tally.event_head(text)'::regprocedure), '\"at\":', '\"when\":')").fetchone()
+    db.sql.execute(older)
+    db.sql.execute("select tally.reload('t')")
+    assert db.sql.execute(functions).fetchone() != (as_it_is,)
+    install(db.sql)
+    assert problems(db) == [] and db.sql.execute(functions).fetchone() == (as_it_is,)
+
+
+def test_functions_that_an_installation_could_not_generate(db):
+    db.sql.execute("update tally.definition set generated = ''")
+    assert "older version" in problems(db)[0] and "select tally.reload('t')" in problems(db)[0]
     db.sql.execute("select tally.reload('t')")
     assert problems(db) == []
 

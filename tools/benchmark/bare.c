@@ -1,4 +1,4 @@
-/* The work of pgtally-bench done with libpq alone: what it is compared with. Prints numbers.
+/* Does the work of pgtally-bench with libpq alone, for comparison. Prints numbers.
  *
  *   pgtally-bench-bare blocking DSN SECONDS           for each line of stdin: lookups/s, and per second of its own
  *                                                     CPU time, by PQexecPrepared

@@ -17,7 +17,7 @@ struct figures {
     double per_cpu_second = 0;  ///< of this process
 };
 
-/// Of what this process does from here on.
+/// Measures the process from its construction on, in elapsed time and in CPU time.
 class stopwatch {
 public:
     stopwatch();
@@ -28,16 +28,25 @@ private:
     seconds began_cpu_;
 };
 
-/// Lookups by primary key, of `callers` coroutines on one session, each time that `turn` says so; ends
-/// when it gives false. Throws what goes wrong.
+/// Looks up rows by primary key, in `callers` coroutines on one session, for `time` each time that `turn` returns true,
+/// and prints the figures. Returns when `turn` returns false. Throws if a lookup fails.
 void lookups(db::config settings, std::size_t callers, seconds time, std::function<bool()> const& turn,
              std::function<void(figures)> const& print);
 
-/// Receives `count` notifications that were sent at once. The clocks begin with the first of them:
-/// what the sender needs is not the receiver's.
+/// Receives `count` notifications of one statement. The clocks start with the first one, so that the figures leave out
+/// the time that the sender needs.
 figures notifications(db::config settings, std::size_t count);
 
-/// Writes to the file what `copy (query) to stdout` gives; gives the number of rows.
+/// Writes the output of `copy (query) to stdout` to the file. Returns the number of rows.
 std::uint64_t copy(db::config settings, std::string const& query, std::string const& path);
+
+struct feed_figures {
+    double changes_per_cpu_second = 0;
+    double leaves_per_cpu_second = 0;
+};
+
+/// The core's work for 10,000 clients, each with a key of its own, spread over tallies of `clients` clients each:
+/// `changes` changes of one key of one tally, one a turn; then the leave of every client. Needs no database.
+feed_figures feed(std::size_t clients, std::size_t changes);
 
 }  // namespace pgtally::bench

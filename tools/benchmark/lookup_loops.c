@@ -1,4 +1,4 @@
-/* Lookups by primary key, each a transaction of its own, by the leanest loops over libpq. */
+/* Lookups by primary key, each in a transaction of its own, in the shortest loops over libpq. */
 #include "bare.h"
 
 #include <poll.h>
@@ -26,7 +26,7 @@ static void check(PGconn *conn, PGresult *answer)
         die(conn, "lookup");
 }
 
-/* Waits for a line: whose turn it is. */
+/* Waits for a line, which starts a slice. */
 static int is_asked(void)
 {
     int read;
@@ -70,7 +70,7 @@ static void send_lookup(PGconn *conn, uint64_t *state)
     if (PQpipelineSync(conn) != 1) die(conn, "sync");
 }
 
-/* Takes all that has come; gives how many lookups ended. Per lookup: a result, a null one, and the Sync. */
+/* Takes every result that has arrived; returns how many lookups ended. A lookup ends with a result, a null one and a Sync. */
 static int take_answers(PGconn *conn, int in_flight)
 {
     int ended = 0;

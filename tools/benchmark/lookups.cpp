@@ -75,7 +75,7 @@ void lookups(db::config settings, std::size_t callers, seconds time, std::functi
     shared.connection.query_timeout = std::chrono::seconds{60};
     contest here{context, db::session(context.get_executor(), shared)};
     asio::co_spawn(context, here.session.run(), rethrow);
-    asio::co_spawn(context, first_call(here), rethrow);  // what connecting takes is nobody's merit
+    asio::co_spawn(context, first_call(here), rethrow);  // connects, so that the figures leave it out
     context.run();
     while (turn()) print(take_turn(here, callers, time));
     here.session.stop();

@@ -1,4 +1,4 @@
-// pgtally-bench: the library's part in tools/bench. Prints numbers.
+// pgtally-bench: the part of tools/bench that uses the libraries. Prints numbers.
 
 #include "contestants.hpp"
 
@@ -17,6 +17,7 @@ constexpr char const* usage =
     R"(usage: pgtally-bench lookup DSN CALLERS SECONDS    for each line of stdin: lookups/s, and per second of its own CPU time
        pgtally-bench listen DSN COUNT              notifications/s, and per second of its own CPU time
        pgtally-bench copy DSN QUERY FILE           rows copied to the file
+       pgtally-bench feed CLIENTS CHANGES          for each line of stdin: changes and leaves per second of its own CPU time
 )";
 
 seconds cpu_time()
@@ -26,10 +27,15 @@ seconds cpu_time()
     return std::chrono::seconds{at.tv_sec} + std::chrono::nanoseconds{at.tv_nsec};
 }
 
+void print(double first, double second)
+{
+    std::printf("%.1f %.1f\n", first, second);
+    std::fflush(stdout);
+}
+
 void print(figures const& of)
 {
-    std::printf("%.1f %.1f\n", of.per_second, of.per_cpu_second);
-    std::fflush(stdout);
+    print(of.per_second, of.per_cpu_second);
 }
 
 bool is_asked()
@@ -44,9 +50,15 @@ int run(int argc, char const* const* argv)
     db::config settings;
     if (argc > 2) settings.conninfo = argv[2];
     if (what == "lookup" && argc == 5) {
-        lookups(settings, std::stoul(argv[3]), seconds(std::stod(argv[4])), is_asked, print);
+        lookups(settings, std::stoul(argv[3]), seconds(std::stod(argv[4])), is_asked,
+                [](figures const& of) { print(of); });
     } else if (what == "listen" && argc == 4) {
         print(notifications(settings, std::stoul(argv[3])));
+    } else if (what == "feed" && argc == 4) {
+        while (is_asked()) {
+            auto const of = feed(std::stoul(argv[2]), std::stoul(argv[3]));
+            print(of.changes_per_cpu_second, of.leaves_per_cpu_second);
+        }
     } else if (what == "copy" && argc == 5) {
         std::printf("%llu\n", static_cast<unsigned long long>(copy(settings, argv[3], argv[4])));
     } else {

@@ -1,4 +1,4 @@
-/* The leanest loop that receives notifications, and looks at each. */
+/* The shortest loop that receives notifications and reads each. */
 #include "bare.h"
 
 #include <poll.h>
@@ -12,7 +12,7 @@ static void execute(PGconn *conn, char const *sql)
     PQclear(result);
 }
 
-/* The clocks begin with the first one: what the sender needs is not the receiver's. */
+/* The clocks start with the first one, so that the figures leave out the time that the sender needs. */
 void notify_loop(char const *dsn, PGconn *conn, long count)
 {
     double began = 0, began_cpu = 0;

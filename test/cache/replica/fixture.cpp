@@ -21,7 +21,12 @@ std::string schema()
     std::ranges::sort(files);
     std::ostringstream all;
     for (auto const& file : files) all << std::ifstream{file}.rdbuf() << '\n';
-    return all.str();
+    auto out = all.str();
+    constexpr std::string_view number = "@PGTALLY_SCHEMA_VERSION@";
+    for (auto at = out.find(number); at != std::string::npos; at = out.find(number)) {
+        out.replace(at, number.size(), PGTALLY_SCHEMA_VERSION);
+    }
+    return out;
 }
 
 constexpr char const* create_tally = R"(

@@ -1,7 +1,8 @@
-#include <pgtally/server/audit/audit_answer.hpp>
+#include <pgtally/server/api/audit_answer.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
 #include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 #include <pgtally/server/check/finding.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -154,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_note_is_no_reason_to_fail)
     BOOST_TEST(!all_good({note, error}));
     BOOST_TEST(json_of({note}).starts_with(R"({"ok":true,"findings":[{"check":"senders","severity":"note",)"));
     BOOST_TEST(text_of({note}) ==
-               "nothing found that would keep counters from being exact or live\n"
+               "nothing found that keeps counters from being exact or live\n"
                "note: senders: somebody may\n  remedy: do not let them\n");
     BOOST_TEST(text_of({error}).starts_with("error: schema: none"));
 }

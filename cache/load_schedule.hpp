@@ -1,0 +1,183 @@
+#pragma once
+
+// Which tally is loaded when, for which cause, and after which pause. The loaders carry out what it orders.
+//
+// Model:
+//   - Each tally belongs to one transport. It is loaded only while that transport is open, at most by one loader at a
+//     time, in the order of the tallies' names.
+//   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. Any other cause
+//     than a retry ends the pause at once.
+//   - Loads that `reload` events cause are rate-limited per tally, because any role can send such events.
+//   - If a definition may have changed, the tally waits until the definitions have been read once more.
+//   - A held tally has lost its source: it is not loaded until it is released.
+//   - An audit is a load that nothing else wants. Only one runs at a time, and a tally that waits for another load is
+//     not audited before it.
+//   - Connections have a generation. When a transport opens again, its name may lead to another server: connections
+//     of an older generation must not be used.
+//
+// Guarantees: an order that is over, whose tally was removed, or that is of an older load changes nothing, whatever is
+// reported of it. A running load does not satisfy requests made after it started.
+//
+// Not promised: fairness. A tally whose load is always due precedes those with later names.
+//
+// Lifetime: orders may outlive their tally and the schedule.
+// Threads: none of its own; no two calls at once.
+
+#include <pgtally/cache/rate_limiter.hpp>
+#include <pgtally/cache/state.hpp>
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/db/backoff.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally {
+
+// Why a load began: the metric's `cause`.
+enum class load_cause {
+    start,       // the tally has no counters yet
+    reconnect,   // its transport opened again, so events may be missing
+    reload,      // an event says that the source changed in a way that events do not describe
+    definition,  // its definition changed
+    reset,       // somebody asked for it by hand
+    retry,       // the load before failed or was given up
+    audit,       // somebody asked whether what is served is the truth
+};
+
+std::string_view to_string(load_cause value) noexcept;
+
+class load_schedule {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    // So many loads of one tally that `reload` events cause may follow each other at once; then one per interval.
+    static constexpr int max_quick_reloads = 5;
+    static constexpr std::chrono::milliseconds reload_interval{1'000};
+
+    // One load, to be carried out now.
+    struct order {
+        std::string tally;
+        load_cause cause = load_cause::start;
+        std::uint64_t number = 0;      // no two orders have the same
+        std::uint64_t generation = 0;  // of the connection that it needs
+        time_point began{};
+
+        bool audits() const noexcept { return cause == load_cause::audit; }
+    };
+
+    // Why a load failed.
+    struct failure {
+        bool permanent = false;  // as far as known, no later load will succeed
+        bool explained = false;  // if the tally is failed already, its reason is a better one
+    };
+
+    // What a failed load means for the state of its tally.
+    enum class consequence {
+        none,    // the failure is not worth a line
+        log,     // the state stays
+        stale,   // `tally::lost`
+        failed,  // `tally::fail`
+    };
+
+    // `random` yields numbers in [0, 1).
+    load_schedule(db::backoff_limits pauses, std::function<double()> random);
+    load_schedule(load_schedule const&) = delete;
+    load_schedule& operator=(load_schedule const&) = delete;
+
+    // Tallies. A new one is wanted at once; if definitions were asked for since they were read last, after the next
+    // reading. `redefined`: the definition that was just read counts something else, or its events travel by another
+    // transport.
+    void add(std::string name, std::size_t transport);
+    void remove(std::string_view name);
+    void redefined(std::string_view name, std::size_t transport);
+
+    // Transports. `transport_opened` answers whether it was open before.
+    bool transport_opened(std::size_t transport);
+    void transport_lost(std::size_t transport);
+    bool is_open(std::size_t transport) const noexcept;
+    std::uint64_t generation() const noexcept { return generation_; }
+
+    // Readings of the definitions. One satisfies the requests that were made before it began: pass what
+    // `definitions_asked` answered then.
+    void want_definitions() noexcept { ++definitions_asked_; }
+    std::uint64_t definitions_asked() const noexcept { return definitions_asked_; }
+    void definitions_read(std::uint64_t asked) noexcept { definitions_read_ = asked; }
+    bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
+
+    // A load is wanted. `want_again`: for the same cause as before, unless one is under way.
+    void want(std::string_view name, load_cause cause);
+    void want_again(std::string_view name);
+    bool wanted(std::string_view name) const noexcept;
+
+    // The load under way, if there is one, is of no use any more.
+    void give_up(std::string_view name);
+
+    // The source is lost; or it is there. If it was lost before, `release` wants a load.
+    void hold(std::string_view name);
+    void release(std::string_view name);
+    bool held(std::string_view name) const noexcept;
+
+    // Whether, since the last call, something happened that may have brought a held tally's source back.
+    bool take_look_request() noexcept { return std::exchange(look_requested_, false); }
+
+    void want_audit(std::string_view name);
+    void drop_audit(std::string_view name);
+
+    // The load that a loader must carry out now, if there is one; and when to ask again, if nothing happens before.
+    std::optional<order> next(time_point now);
+    time_point wake_at() const noexcept;
+
+    // Whether an order is under way still; and whether its outcome is wanted still, too.
+    bool under_way(order const& o) const noexcept;
+    bool stands(order const& o) const noexcept;
+
+    // How an order ended: one call each. `state` is the tally's, after the load.
+    void done(order const& o, cache::load_report const& report, cache::state state, time_point now);
+    void given_up(order const& o, cache::state state, time_point now);
+    consequence failed(order const& o, failure why, cache::state state, time_point now);
+
+private:
+    struct load_state {
+        std::size_t transport;
+        bool wanted = false, held = false, audit = false;
+        load_cause cause = load_cause::start;
+        time_point not_before = time_point::min();
+        std::uint64_t definitions_needed = 0;  // not loaded before they were read so often
+        rate_limiter reloads{reload_interval, max_quick_reloads};
+        db::backoff pauses;
+        std::uint64_t running = 0;  // the number of the order under way; 0: none
+        load_cause running_cause = load_cause::start;
+        bool given_up = false;  // the order under way
+
+        load_state(std::size_t of, db::backoff backoff) : transport{of}, pauses{std::move(backoff)} {}
+    };
+    struct transport_state {
+        bool open = false, opened_before = false;
+    };
+
+    load_state* find(std::string_view name) noexcept;
+    load_state const* find(std::string_view name) const noexcept;
+    void want(load_state& of, load_cause cause);
+    bool may_run(load_state const& of) const noexcept;
+    std::optional<time_point> due(load_state const& of) const noexcept;
+    bool audit_under_way() const noexcept;
+    order begin(std::string const& name, load_state& of, time_point now);
+    load_state* end(order const& o, time_point now);
+
+    db::backoff_limits pauses_;
+    std::function<double()> random_;
+    std::map<std::string, load_state, std::less<>> tallies_;
+    std::vector<transport_state> transports_;  // by their index
+    std::uint64_t generation_ = 0, last_number_ = 0;
+    std::uint64_t definitions_asked_ = 1, definitions_read_ = 0;
+    bool look_requested_ = false;
+};
+
+}  // namespace pgtally

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <pgtally/cache/fence.hpp>
+#include <pgtally/db/detail/signal.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace pgtally {
+
+// A transaction that a caller of `replica_set::applied` waits for.
+struct awaited_write {
+    using clock = std::chrono::steady_clock;
+
+    std::string tally;
+    std::optional<cache::xid> transaction;
+    std::size_t by = 0;          // the transport whose barrier proves it
+    clock::time_point ask_at{};  // when to send a barrier; max(): one is under way, or the caller sent it
+    bool barrier_back = false;   // by that transport
+    bool done = false;
+    db::detail::signal changed;
+
+    awaited_write(boost::asio::any_io_executor executor, std::string of, std::optional<cache::xid> x)
+        : tally{std::move(of)}, transaction{x}, changed{std::move(executor)}
+    {
+    }
+
+    bool needs_barrier() const noexcept { return !done && !barrier_back; }
+
+    bool due(std::size_t transport, clock::time_point now) const noexcept
+    {
+        return by == transport && needs_barrier() && ask_at <= now;
+    }
+
+    // Makes a barrier due, if there is a transaction to ask for.
+    void ask_again() noexcept
+    {
+        if (transaction && !barrier_back) ask_at = clock::time_point{};
+    }
+
+    void barrier_back_by(std::size_t transport) noexcept
+    {
+        by = transport;
+        barrier_back = true;
+    }
+
+    // The tally follows `transport`. Returns whether that is news: then only a barrier by this one proves the write.
+    bool come_by(std::size_t transport) noexcept
+    {
+        if (by == transport) return false;
+        by = transport;
+        barrier_back = false;
+        ask_again();
+        return true;
+    }
+};
+
+// All of a set by their numbers, in the order of the calls.
+using awaited_writes = std::map<std::uint64_t, awaited_write>;
+
+}  // namespace pgtally

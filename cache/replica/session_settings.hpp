@@ -1,0 +1,60 @@
+#pragma once
+
+// The sessions that pgtally opens in a database. The settings of all of them are in session_settings.cpp, and nowhere
+// else.
+//
+// Model: each session is of one kind. A kind has settings of PostgreSQL, which are sent right after the connect, and
+// settings of the client (name, time limits, recovery). A program adds its time limits. The settings of a kind win over
+// those of the role and of the database, because they are sent later.
+//
+// To add a setting to one kind: its case in `session_settings`. To add one to every kind: the top of that function. To
+// add a kind: the enumeration, and a case in both functions.
+
+#include <pgtally/db/config.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace pgtally {
+
+enum class session_kind {
+    transport,     // receives events by LISTEN
+    control,       // reads definitions, sends heartbeats
+    loader,        // loads tallies, sends the barriers of loads
+    action,        // runs the statements behind POST
+    bypass,        // reads counters by SQL for ?source=database
+    materializer,  // writes the table of a tally
+    check,         // runs the queries of pgtally check
+    audit,         // lists the tallies for pgtally audit, whose replicas have sessions of their own
+    script,        // runs the script of pgtally install and uninstall, in one transaction
+};
+
+// The time limits that a program chooses for a session. Kinds with limits of their own ignore them.
+struct session_times {
+    std::chrono::milliseconds connect{0};    // for each address; 0: as in the configuration of the database
+    std::chrono::milliseconds statement{0};  // PostgreSQL cancels a statement after it
+    std::chrono::milliseconds lock{0};       // PostgreSQL ends a wait for a lock after it
+    std::chrono::milliseconds idle{0};       // PostgreSQL ends a session that sends nothing for so long
+};
+
+struct session_setting {
+    std::string name, value;
+};
+
+// A load waits at most so long for the lock on its source, because writers queue behind that wait. It is a setting of the
+// load's transaction alone: the barrier that follows on the same session waits as long as it must.
+inline constexpr std::chrono::milliseconds load_lock_timeout{10'000};
+
+// The settings of PostgreSQL for a kind of session.
+std::vector<session_setting> session_settings(session_kind kind, session_times const& times = {});
+
+// SQL that makes these settings, for the session or for its transaction: "set a = 'b'; set c = 'd'".
+std::string set_session(std::vector<session_setting> const& all);
+std::string set_local(session_setting const& one);
+
+// `database` with everything that a session of this kind needs.
+db::config session_config(session_kind kind, db::config database);
+db::config session_config(session_kind kind, db::config database, session_times const& times);
+
+}  // namespace pgtally

@@ -1,2 +1,0 @@
-create or replace function tally.version() returns integer
-language sql immutable as 'select 3';

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <pgtally/cache/replica/session_settings.hpp>
+#include <pgtally/db/config.hpp>
+#include <pgtally/db/pool.hpp>
+#include <pgtally/server/base/limits.hpp>
+
+#include <chrono>
+#include <string>
+
+namespace pgtally::server {
+
+// The database at `dsn`, with its log lines in the log of the program. Every connection of the program begins with it;
+// session_config() adds what the kind of session needs.
+db::config database_config(std::string const& dsn);
+
+// A pool of sessions of that kind. PostgreSQL cancels a statement after `statement`; if PostgreSQL does not answer, the
+// client closes the connection. If the database cannot be reached, callers fail at once.
+db::pool_config pool_settings(session_kind kind, db::config database, std::chrono::milliseconds statement,
+                              limits const& bounds);
+
+}  // namespace pgtally::server

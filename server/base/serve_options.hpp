@@ -1,0 +1,35 @@
+#pragma once
+
+#include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/base/log.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgtally::server {
+
+// The settings of `pgtally serve`. The command line fills them; the service reads them.
+struct serve_options {
+    std::string dsn;
+    std::vector<endpoint> listen;
+    std::optional<endpoint> admin_listen;
+    std::vector<std::string> tallies;  // empty: all
+    std::chrono::milliseconds heartbeat{};
+    std::chrono::milliseconds materialize_every{};
+    std::optional<std::chrono::milliseconds> audit_every;  // off if none
+    bool writable = false;
+    bool allow_bypass = false;
+    std::vector<std::string> allow_origin;  // canonical, or "*"
+    std::size_t max_keys = 0;
+    std::chrono::milliseconds drain_delay{};
+    std::string web;  // a folder, or empty
+    log_level level = log_level::info;
+    log_format format = log_format::text;
+    limits bounds;
+};
+
+}  // namespace pgtally::server

@@ -1,0 +1,167 @@
+// What a signal means when tallies follow two transports.
+
+#include <pgtally/cache/event_dispatcher.hpp>
+#include <pgtally/test/cache/tallies.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace pgtally;
+using namespace pgtally::test;
+
+namespace {
+
+constexpr std::size_t notify = 0, wal = 1;
+constexpr char const* fence_text = "100:100:";
+
+struct two_transports : event_dispatcher::owner {
+    event_dispatcher::tallies tallies;
+    barriers expected;
+    event_dispatcher received{tallies, expected, *this, {"notify", "wal"}};
+    std::map<std::string, load_cause> wanted;
+    std::vector<std::string> given_up, dropped, heartbeats;
+    int definitions = 0, applied_events = 0;
+
+    two_transports()
+    {
+        add("likes", "notify");
+        add("votes", "wal");
+        add("shares", "smoke");
+    }
+
+    // A live tally with one counter.
+    void add(std::string const& name, std::string transport)
+    {
+        cache::definition what{name, "public.likes", "bigint", {"count"}, {}, name};
+        what.transport = std::move(transport);
+        auto tally = std::make_unique<cache::tally>(std::move(what), cache::limits{});
+        tally->begin_load();
+        tally->set_fence(snapshot(fence_text));
+        tally->await_barrier("b");
+        tally->barrier_back("b");
+        tallies.emplace(name, std::move(tally));
+    }
+
+    cache::tally& tally(std::string const& name) { return *tallies.at(name); }
+    bool live(std::string const& name) { return tally(name).state() == cache::state::live; }
+    std::int64_t count(std::string const& name) { return tally(name).counters(number(1))[0]; }
+
+    static std::string delta(std::string const& name)
+    {
+        return R"({"t":")" + name + R"(","x":"200","n":1,"d":[["1",1]]})";
+    }
+
+    void want_load(std::string_view name, load_cause cause) override { wanted.emplace(name, cause); }
+    void give_up_load(std::string const& name) override { given_up.push_back(name); }
+    void want_definitions() override { ++definitions; }
+    void applied(cache::event const&) override { ++applied_events; }
+    void drop(std::string_view reason) override { dropped.emplace_back(reason); }
+    bool heartbeat_back(std::size_t transport, std::string_view id) override
+    {
+        if (id != "heartbeat") return false;
+        heartbeats.push_back(std::to_string(transport));
+        return true;
+    }
+};
+
+std::string barrier(std::string const& id)
+{
+    return barriers::payload(id);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(test_event_dispatcher, two_transports)
+
+BOOST_AUTO_TEST_CASE(transport_of_tally_is_the_one_that_its_definition_names)
+{
+    BOOST_TEST((received.transport_of(tally("likes")) == notify));
+    BOOST_TEST((received.transport_of(tally("votes")) == wal));
+    BOOST_TEST(!received.transport_of(tally("shares")));
+}
+
+BOOST_AUTO_TEST_CASE(lost_its_tallies_stop_others_go_on)
+{
+    received.lost(wal, "the connection broke", false);
+    BOOST_TEST(live("likes"));
+    BOOST_TEST(!live("votes"));
+    BOOST_TEST(tally("votes").reason() == "the connection broke");
+    BOOST_TEST(given_up == std::vector<std::string>{"votes"}, boost::test_tools::per_element());
+    received.lost(notify, "no such database", true);
+    BOOST_TEST((tally("likes").state() == cache::state::failed));
+    BOOST_TEST(tally("votes").reason() == "the connection broke");
+}
+
+BOOST_AUTO_TEST_CASE(opened_its_tallies_load_others_go_on)
+{
+    received.opened(wal);
+    BOOST_TEST(live("likes"));
+    BOOST_TEST(!live("votes"));
+    BOOST_TEST(wanted.size() == 1U);
+    BOOST_TEST((wanted.at("votes") == load_cause::reconnect));
+    BOOST_TEST(definitions == 1);
+}
+
+BOOST_AUTO_TEST_CASE(event_by_its_transport_is_applied)
+{
+    received.payload(notify, delta("likes"));
+    received.payload(wal, delta("votes"));
+    BOOST_TEST(count("likes") == 1);
+    BOOST_TEST(count("votes") == 1);
+    BOOST_TEST(applied_events == 2);
+}
+
+BOOST_AUTO_TEST_CASE(event_by_another_transport_is_ignored)
+{
+    received.payload(wal, delta("likes"));
+    received.payload(notify, delta("votes"));
+    received.payload(notify, R"({"t":"votes","x":"200","n":1,"reload":true})");
+    received.payload(notify, R"({"t":"votes","x":"200","n":1,"d":[["1",1,2,3]]})");
+    received.payload(notify, delta("shares"));
+    BOOST_TEST(count("likes") == 0);
+    BOOST_TEST(count("votes") == 0);
+    BOOST_TEST(live("votes"));
+    BOOST_TEST(wanted.empty());
+    BOOST_TEST(dropped.empty());
+    BOOST_TEST(applied_events == 0);
+}
+
+BOOST_AUTO_TEST_CASE(changed_definition_by_either_transport_stops_its_tally)
+{
+    received.payload(wal, R"({"t":"votes","x":"200","n":1,"definition":true})");
+    BOOST_TEST(!live("votes"));
+    received.payload(wal, R"({"t":"likes","x":"201","n":1,"definition":true})");
+    BOOST_TEST(!live("likes"));
+    BOOST_TEST((wanted.at("votes") == load_cause::definition));
+    BOOST_TEST((wanted.at("likes") == load_cause::definition));
+    received.payload(notify, R"({"t":"votes","x":"202","n":1,"definition":true})");
+    BOOST_TEST(definitions == 3);
+}
+
+BOOST_AUTO_TEST_CASE(barrier_by_another_transport_is_still_expected)
+{
+    std::vector<std::size_t> back;
+    auto const take = [&](std::size_t by) { back.push_back(by); };
+    auto const strict = expected.expect(take, wal);
+    auto const any = expected.expect(take);
+    received.payload(notify, barrier(strict));
+    BOOST_TEST(back.empty());
+    received.payload(notify, barrier(any));
+    received.payload(wal, barrier(strict));
+    received.payload(wal, barrier(strict));
+    BOOST_TEST(back == (std::vector<std::size_t>{notify, wal}), boost::test_tools::per_element());
+    BOOST_TEST(expected.size() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(heartbeat_is_told_with_the_transport_by_which_it_came)
+{
+    received.payload(wal, barrier("heartbeat"));
+    received.payload(notify, barrier("heartbeat"));
+    BOOST_TEST(heartbeats == (std::vector<std::string>{"1", "0"}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
