@@ -16,7 +16,7 @@ request read(std::vector<std::string> const& arguments)
     return read_request(arguments, names);
 }
 
-// What is said about them; empty: they are taken.
+// The error for these arguments; empty: they are accepted.
 std::string complaint(std::vector<std::string> const& arguments)
 {
     try {
