@@ -1,9 +1,9 @@
 """The promise: once the writers pause, every replica equals the truth, key by key, whatever happened in between.
 
-Eight writers run random transactions of every kind, and two more small ones as fast as they can, while the service's
-connections to PostgreSQL are cut again and again and its clients come and go. A round ends with a cut and a load under
-fire; then the writers pause, and everything is compared. PGTALLY_SEED repeats a run's transactions, PGTALLY_ROUNDS and
-PGTALLY_TRANSACTIONS (a writer's in a round) make it longer or shorter.
+Eight writers run random transactions of every kind, and two others run small ones as fast as possible. Meanwhile the
+service's connections to PostgreSQL are cut repeatedly, and its clients come and go. A round ends with a cut and a load
+during writes; then the writers pause, and everything is compared. PGTALLY_SEED repeats the transactions of a run.
+PGTALLY_ROUNDS and PGTALLY_TRANSACTIONS (per writer and round) set its length.
 """
 
 import asyncio

@@ -1,12 +1,12 @@
-"""The story: a tally whose every value is known beforehand.
+"""The story: a tally whose every value is known in advance.
 
-A writer takes the chapters of the keys that it will touch, in order, and keeps them to the end of its transaction. So
-the transactions of a key commit one after the other, and each statement can write down, in the same transaction, what
-the key's counters are after it. What is committed of that is the key's history; what is shown of the key must be in it,
-and later in it than whatever the same viewer was shown before. The weights are large and random: a value that was never
-true is in no history by accident.
+A writer locks the chapters of the keys that it will touch, in order, until the end of its transaction. So the
+transactions of a key commit one after another, and each statement can record, in the same transaction, the key's
+counters after it. The committed records are the key's history. A value shown for the key must be in the history, and
+not before the last value shown to the same viewer. The weights are large and random, so that a value that was never
+true is not in the history by accident.
 
-By NOTIFY an event is a statement's, not a transaction's: therefore a line for each statement.
+With NOTIFY each statement sends its own event, so there is a line for each statement.
 """
 
 import bisect

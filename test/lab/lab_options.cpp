@@ -16,7 +16,7 @@ request read(std::vector<std::string> const& arguments)
     return read_request(arguments, names);
 }
 
-// What is said about them; empty: they are taken.
+// The error for these arguments; empty: they are accepted.
 std::string complaint(std::vector<std::string> const& arguments)
 {
     try {
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
     BOOST_TEST(complaint({"isolation", "--attempts", "10001"}) == "--attempts takes a number from 1 to 10000");
     BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50000"}).empty());
     BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50001"}) ==
-               "more than 5000000 retweets in all are too many");
+               "more than 5000000 retweets in total are too many");
 }
 
 BOOST_AUTO_TEST_CASE(reading_has_writers_and_readers)

@@ -1,5 +1,5 @@
-"""The database goes away and comes back, in every way it can, while writers go on: the service stays up, says so, and is
-exact again by itself."""
+"""The database goes away and comes back in every way while writers continue: the service stays up, says so, and becomes
+exact again without help."""
 
 import contextlib
 import random

@@ -9,10 +9,10 @@ STARTUP = b"\0"  # the type given to the first message, which has none
 
 
 class Proxy:
-    """Listens on 127.0.0.1. `target` says the port behind it of the nth connection, counted from 0.
+    """Listens on 127.0.0.1. `target` returns the server's port for the nth connection, counted from 0.
 
-    `keep(who, kind, body)` is asked of every message: `who` is "client" or "server", `kind` a byte. True: it passes; False:
-    it is swallowed; "cut": the connection is reset before it, "cut after": once it has passed, on both sides.
+    `keep(who, kind, body)` is called for every message: `who` is "client" or "server", `kind` a byte. True forwards the
+    message, False drops it, "cut" resets both sides before it, "cut after" resets both sides after it.
     """
 
     def __init__(self, target, keep=lambda who, kind, body: True):
