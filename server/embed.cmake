@@ -65,7 +65,7 @@ std::string_view uninstall_sql()
 }  // namespace pgtally::server
 ")
 else()
-  set(code "#include <pgtally/server/http/web_files.hpp>
+  set(code "#include <pgtally/server/http/web_folder.hpp>
 
 namespace pgtally::server {
 

@@ -1,8 +1,11 @@
+#include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/base/process.hpp>
 #include <pgtally/server/base/version.hpp>
+#include <pgtally/server/http/clients.hpp>
+#include <pgtally/server/http/traffic.hpp>
+#include <pgtally/server/materialize/materializer.hpp>
 #include <pgtally/server/metrics.hpp>
 
-#include <prometheus/counter.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -77,23 +80,44 @@ void add_replication(families& out, replica_set::counters const& stats)
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.drift_keys), {{"tally", name}});
     begin(out, "pgtally_audits_total", "audits that compared a tally with the truth", counter);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.audits), {{"tally", name}});
-    begin(out, "pgtally_problems", "problems that the database knows of a tally, as pgtally check tells them", gauge);
+    begin(out, "pgtally_problems", "problems of a tally that the database reports, as pgtally check shows them", gauge);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.problems), {{"tally", name}});
-    add_one(out, "pgtally_reconnects_total", "times that the transport was made anew", counter,
+    add_one(out, "pgtally_reconnects_total", "times that the transport reconnected", counter,
             static_cast<double>(stats.reconnects));
     add_one(out, "pgtally_notification_queue_usage_ratio", "how full PostgreSQL's notification queue is, 0 to 1", gauge,
             stats.notification_queue_usage);
 }
 
-void add_materialization(families& out, materialize_counters const& kept)
+void add_materialization(families& out, materialize_counters const& materialized)
 {
     add_one(out, "pgtally_materialized_keys_total", "rows written into the tables that tallies are kept in", counter,
-            static_cast<double>(kept.keys));
+            static_cast<double>(materialized.keys));
     begin(out, "pgtally_materialize_failures_total", "times that a table could not be written, and was tried again",
           counter);
-    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
+    for (auto const& [name, of] : materialized.tallies)
+        add(out.back(), static_cast<double>(of.failures), {{"tally", name}});
     begin(out, "pgtally_materialize_refused_total", "rows that a constraint refused, and that were skipped", counter);
-    for (auto const& [name, of] : kept.tallies) add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
+    for (auto const& [name, of] : materialized.tallies)
+        add(out.back(), static_cast<double>(of.refused), {{"tally", name}});
+}
+
+void add_clients(families& out, clients const& connected, traffic const& counted)
+{
+    begin(out, "pgtally_clients", "connections", gauge);
+    add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
+    add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});
+    begin(out, "pgtally_requests_total", "requests answered", counter);
+    for (auto const& [of, count] : counted.requests) {
+        auto const& [route, status] = of;
+        add(out.back(), static_cast<double>(count),
+            {{"route", std::string{route}}, {"status", std::to_string(status)}});
+    }
+    add_one(out, "pgtally_changes_pushed_total", "values pushed to clients", counter,
+            static_cast<double>(counted.changes_pushed));
+    add_one(out, "pgtally_changes_conflated_total", "changes replaced by a newer one before they were pushed", counter,
+            static_cast<double>(counted.changes_conflated));
+    add_one(out, "pgtally_sent_bytes_total", "bytes sent to clients, of bodies and messages", counter,
+            static_cast<double>(counted.bytes_sent));
 }
 
 void add_process(families& out)
@@ -114,8 +138,6 @@ prometheus::Histogram::BucketBoundaries const long_times{0.001, 0.01, 0.05, 0.1,
 
 struct metrics::registry {
     prometheus::Registry all;
-    prometheus::Family<prometheus::Counter>& requests =
-        prometheus::BuildCounter().Name("pgtally_requests_total").Help("requests answered").Register(all);
     prometheus::Histogram& event_lag =
         histogram("pgtally_event_lag_seconds", "from the statement to its application", short_times);
     prometheus::Histogram& heartbeat =
@@ -133,11 +155,6 @@ struct metrics::registry {
 metrics::metrics() : registry_{std::make_unique<registry>()} {}
 metrics::~metrics() = default;
 
-void metrics::request(std::string_view route, unsigned status)
-{
-    registry_->requests.Add({{"route", std::string{route}}, {"status", std::to_string(status)}}).Increment();
-}
-
 void metrics::event_lag(double seconds)
 {
     registry_->event_lag.Observe(seconds);
@@ -153,21 +170,14 @@ void metrics::load(double seconds)
     registry_->load.Observe(seconds);
 }
 
-std::string metrics::text(replica_set& replicas, clients const& connected, materialize_counters const& kept) const
+std::string metrics::text(replica_set& replicas, clients const& connected, traffic const& counted,
+                          materialize_counters const& materialized) const
 {
     auto out = registry_->all.Collect();
     add_tallies(out, replicas);
     add_replication(out, replicas.stats());
-    add_materialization(out, kept);
-    begin(out, "pgtally_clients", "connections", gauge);
-    add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
-    add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});
-    add_one(out, "pgtally_changes_pushed_total", "values pushed to clients", counter,
-            static_cast<double>(changes_pushed_));
-    add_one(out, "pgtally_changes_conflated_total", "changes replaced by a newer one before they were pushed", counter,
-            static_cast<double>(changes_conflated_));
-    add_one(out, "pgtally_sent_bytes_total", "bytes sent to clients, of bodies and messages", counter,
-            static_cast<double>(bytes_sent_));
+    add_materialization(out, materialized);
+    add_clients(out, connected, counted);
     add(begin(out, "pgtally_build_info", "the program", gauge), 1, {{"version", std::string{version()}}});
     add_process(out);
     return prometheus::TextSerializer{}.Serialize(out);

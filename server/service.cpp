@@ -1,3 +1,4 @@
+#include <pgtally/server/api/api.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
@@ -5,7 +6,9 @@
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
+#include <pgtally/server/metrics.hpp>
 #include <pgtally/server/service.hpp>
+#include <pgtally/server/ws/ws_session.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -23,6 +26,13 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+cache::limits tally_limits(serve_options const& options)
+{
+    cache::limits out;
+    out.max_keys = options.max_keys;
+    return out;
+}
+
 replica_set::config replica_config(serve_options const& options, metrics& measured, clients& connected,
                                    materializers& kept)
 {
@@ -30,12 +40,12 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.database = database_config(options.dsn);
     out.only = options.tallies;
     out.heartbeat = options.heartbeat;
-    out.limits.max_keys = options.max_keys;
+    out.limits = tally_limits(options);
     out.on_turn = [&connected, &kept] {
         connected.on_replicas_changed();
         kept.on_replicas_changed();
     };
-    // Whoever changes what is served by hand may have changed the table as well.
+    // Where an audit finds drift, the materialized table may differ as well.
     out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
@@ -43,7 +53,7 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     return out;
 }
 
-// Without taking anything apart: coroutines that still wait hold on to what they work with.
+// Destroys nothing: coroutines that still wait refer to what they work with.
 [[noreturn]] void leave(int status)
 {
     std::_Exit(status);
@@ -54,6 +64,24 @@ asio::awaitable<void> sleep_for(std::chrono::milliseconds length)
     asio::steady_timer timer{co_await asio::this_coro::executor, length};
     co_await timer.async_wait(as_values);
 }
+
+// The replicas, as subscriptions see them.
+class replica_directory final : public tally_directory {
+public:
+    replica_directory(replica_set& of, cache::limits bounds) : replicas_{of}, bounds_{bounds} {}
+
+    cache::tally* find(std::string_view name) override { return replicas_.find(name); }
+    bool knows_tallies() const override { return replicas_.knows_tallies(); }
+    std::string failure() const override
+    {
+        return replicas_.trouble_is_permanent() ? replicas_.trouble() : std::string{};
+    }
+    cache::limits const& bounds() const override { return bounds_; }
+
+private:
+    replica_set& replicas_;
+    cache::limits const bounds_;
+};
 
 }  // namespace
 
@@ -77,18 +105,28 @@ struct service::impl {
     asio::signal_set signals{io, SIGTERM, SIGINT};
     asio::steady_timer next_look{io};
     metrics measured;
+    traffic counted;
     clients connected;
     shared_changes shared{options.bounds.max_shared_changes};
-    web_folder web{options.web, options.bounds.max_web_file_bytes};
+    web_folder web{options.web, options.bounds.max_web_file_bytes, options.bounds.web_piece_bytes};
     replica_set replicas{io.get_executor(), replica_config(options, measured, connected, kept)};
+    replica_directory tallies{replicas, tally_limits(options)};
     materializers kept{io.get_executor(), replicas, database_config(options.dsn), options.materialize_every,
                        options.bounds};
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
     api requests{
-        api::sources{options, replicas, acts, database, web, measured, connected, kept.stats(), draining, closing}};
-    context with{options.bounds, replicas, requests, measured, connected, shared, closing};
+        api::sources{.options = options,
+                     .replicas = replicas,
+                     .acts = acts,
+                     .database = database,
+                     .web = web,
+                     .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
+                     .draining = draining,
+                     .closing = closing}};
+    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
+    connection_context with{options.bounds, requests, websockets, connected, counted, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 
@@ -170,7 +208,7 @@ asio::awaitable<void> service::impl::drain()
 
     using namespace std::chrono_literals;
     while (connected.size() > 0 && clock::now() < until) co_await sleep_for(20ms);
-    if (connected.size() > 0) log(log_level::warn, "{} clients did not go by themselves: cut", connected.size());
+    if (connected.size() > 0) log(log_level::warn, "{} clients did not leave by themselves: cut", connected.size());
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
@@ -179,13 +217,13 @@ asio::awaitable<void> service::impl::drain()
     over = true;
     next_look.cancel();
     signals.cancel();
-    // What is left ends in a turn or two, unless it waits for the database.
+    // The rest ends within a turn or two, unless it waits for the database.
     for (int turns = 0; !quiet() && turns < 25; ++turns) co_await sleep_for(20ms);
     log(log_level::info, "ended");
     if (!quiet()) leave(0);
 }
 
-// When all actions have ended: what they did is in the tables, too.
+// Called after the clients are gone, so that the tables contain what their actions did.
 asio::awaitable<void> service::impl::finish_tables(clock::time_point until)
 {
     using namespace std::chrono_literals;
@@ -197,7 +235,7 @@ asio::awaitable<void> service::impl::finish_tables(clock::time_point until)
     kept.cut();
 }
 
-// Whether nothing runs any more but the drain.
+// Whether only the drain still runs.
 bool service::impl::quiet() const noexcept
 {
     auto const open = with.open_places, admin = with.admin_places;

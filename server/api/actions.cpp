@@ -2,7 +2,7 @@
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 #include <cstdint>
 #include <tuple>
@@ -23,7 +23,7 @@ db::pool_config settings_of(db::config database, limits const& bounds)
     return settings;
 }
 
-// Nothing was sent.
+// The statement was not sent.
 response not_begun(db::error const& e, actions::order const& what)
 {
     if (e.code() == db::errc::overloaded) {
@@ -36,10 +36,10 @@ response not_begun(db::error const& e, actions::order const& what)
     return problem(503, "not_done", "the database cannot be reached: the action was not begun");
 }
 
-// PostgreSQL answered, or nothing came that says that it did not do it.
+// The statement was sent. PostgreSQL refused it, or the connection broke and the outcome is unknown.
 response after_error(db::error const& e, actions::order const& what)
 {
-    // The schema's own word for a tally or action that is not there: dropped a moment ago.
+    // The schema's SQLSTATE for a tally or an action that does not exist: it was dropped a moment ago.
     if (e.state().is("TL404")) return problem(404, "unknown_action", e.primary());
     switch (judge(e.code(), e.state())) {
         case verdict::refused: return problem(422, "refused", e.primary().empty() ? e.what() : e.primary());
@@ -73,16 +73,16 @@ asio::awaitable<std::optional<response>> actions::run(order what)
     auto const until = std::chrono::steady_clock::now() + bounds_.applied_timeout;
     if (sent.refused && !is_unknown(*sent.refused)) co_return std::move(sent.refused);
     if (sent.refused) {
-        // The barrier is part of the transaction: if it comes by, that was done.
+        // The barrier is part of the transaction: if it comes back, the transaction committed.
         bool const done = co_await barrier->came_back(bounds_.applied_timeout);
         if (!done) co_return std::move(sent.refused);
-        log(log_level::info, "action {} of tally {}: was done", what.action, what.tally);
+        log(log_level::info, "action {} of tally {}: it was done", what.action, what.tally);
     }
     bool applied = false;
     try {
         applied = co_await barrier->applied(what.tally, sent.transaction, until);
     } catch (db::error const& e) {
-        log(log_level::debug, "action {} of tally {}: {}", what.action, what.tally, e.what());  // the server ends
+        log(log_level::debug, "action {} of tally {}: {}", what.action, what.tally, e.what());  // the server shuts down
     }
     if (applied) co_return std::nullopt;
     response late{.status = 202};
@@ -98,7 +98,7 @@ asio::awaitable<actions::outcome> actions::send(order const& what, std::string c
     try {
         auto const lease = co_await pool_.acquire();
         begun = true;
-        // The action first: what is selected is computed when it is done.
+        // The action comes first in the plan: the select list is computed after it ran.
         auto const answer = co_await lease->query_as<transaction_row>(
             "select pg_current_xact_id()::text::bigint from tally.act($1, $2, $3, $4::json, $5)", what.tally,
             what.action, what.key, what.body, barrier);

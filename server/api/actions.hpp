@@ -16,11 +16,11 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// POST: an action's statement, run once, and the wait until the replica has applied its transaction.
+// POST: runs an action's statement once, and waits until the replica has applied its transaction.
 //
 // Guarantee: a statement is never sent twice. If the connection breaks before the answer, the barrier that is part of
-// the transaction may still come by and prove that it was done; if it does not, the client is told that the outcome is
-// not known, and decides itself.
+// the transaction may still come back and prove that the transaction committed. If it does not, the client learns that
+// the outcome is unknown, and decides itself.
 class actions {
 public:
     struct order {
@@ -30,11 +30,12 @@ public:
 
     actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds);
 
-    // Nothing if it is done and applied: the answer is the key's counters. `tally` and `action` are known ones.
+    // Nothing if it is done and applied: the answer is then the key's counters. Preconditions: the tally and the action
+    // exist.
     asio::awaitable<std::optional<response>> run(order what);
 
 private:
-    // Of the statement: its transaction, or why there is none, as far as is known.
+    // Of the statement: its transaction, or why there is none, as far as this is known.
     struct outcome {
         std::optional<cache::xid> transaction;
         std::optional<response> refused;

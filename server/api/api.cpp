@@ -1,10 +1,10 @@
 #include <pgtally/server/api/api.hpp>
 #include <pgtally/server/api/api_query.hpp>
+#include <pgtally/server/api/audit_answer.hpp>
 #include <pgtally/server/api/reads.hpp>
-#include <pgtally/server/audit/audit_answer.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/origin.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 #include <exception>
 #include <utility>
@@ -17,7 +17,7 @@ response bad_origin(bool admin)
 {
     return problem(403, "bad_origin",
                    admin ? "the admin address is not for browsers: it answers no request with an Origin"
-                         : "this origin is not let in; the server's option --allow-origin names those that are");
+                         : "this origin is not allowed; the server's option --allow-origin lists those that are");
 }
 
 response not_found()
@@ -32,7 +32,7 @@ response not_allowed(std::string_view allowed, std::string_view why)
     return out;
 }
 
-// OPTIONS: what may be done here, to a browser that asks before it does it too.
+// OPTIONS: the methods of this address, for preflight requests too.
 response options_answer(request const& asked, std::string_view allowed)
 {
     response out{.status = 204};
@@ -63,6 +63,18 @@ bool is_client_script(target const& split)
     return split.path.size() == 1 && split.path[0] == "pgtally.js";
 }
 
+// Nothing if the path has an invalid escape.
+std::optional<std::vector<std::string>> decoded_path(target const& split)
+{
+    std::vector<std::string> out;
+    for (auto const segment : split.path) {
+        auto decoded = percent_decoded(segment);
+        if (!decoded) return std::nullopt;
+        out.push_back(std::move(*decoded));
+    }
+    return out;
+}
+
 bool takes(route_id id, method verb, bool writable)
 {
     if (id == route_id::action) return writable && verb == method::post;
@@ -90,11 +102,11 @@ asio::awaitable<response> api::answer(request const& asked)
     } else if (asked.target == "*" && asked.verb == method::options) {
         out = options_answer(asked, "GET, HEAD, POST, OPTIONS");
     } else if (!split) {
-        out = problem(400, "bad_request", "the target is no path");
+        out = problem(400, "bad_request", "the target is not a path");
     } else if (where.id == route_id::none) {
         out = not_found();
     } else if (where.id == route_id::web && asked.verb != method::get && asked.verb != method::head &&
-               web(*split).status != 200) {
+               !has_file(*split)) {
         out = not_found();
     } else if (asked.verb == method::options) {
         out = options_answer(asked, allowed_methods(where.id, writable));
@@ -116,13 +128,13 @@ asio::awaitable<response> api::answer(request const& asked)
     co_return out;
 }
 
-response api::upgrade(request const& asked) const
+std::optional<response> api::judge_upgrade(request const& asked) const
 {
+    if (asked.target.substr(0, asked.target.find('?')) != "/v1/ws") return std::nullopt;
     response out{.status = 101};
     if (refused_origin(asked)) out = bad_origin(asked.admin);
     else if (from_.closing) out = problem(503, "draining", "the server is shutting down");
-    else return out;
-    add_common_fields(out, asked, false);
+    if (out.status != 101) add_common_fields(out, asked, false);
     out.route = "/v1/ws";
     return out;
 }
@@ -141,7 +153,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::readyz: co_return readiness(split);
         case route_id::metrics: {
             response out{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-            out.body = from_.measured.text(from_.replicas, from_.connected, from_.kept);
+            out.body = from_.metrics_text();
             co_return out;
         }
         case route_id::socket: {
@@ -155,7 +167,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
     co_return not_found();
 }
 
-// Why no tally is known; status 200 if they are.
+// Why the tallies are not known; status 200 if they are.
 response api::not_ready() const
 {
     if (from_.replicas.knows_tallies()) return {};
@@ -168,14 +180,14 @@ response api::list() const
 {
     auto why = not_ready();
     if (why.status == 200) return read_tallies(from_.replicas.all());
-    // Those that were asked for by name are known to be wanted.
+    // The names in the options are known before the definitions are.
     auto const& names = from_.options.tallies;
     if (names.empty()) return why;
     auto const state = from_.replicas.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
     return read_unknown_tallies(names, state, from_.replicas.trouble());
 }
 
-// The tally that a segment names; status 200 if there is one.
+// Finds the tally that a segment names. Why there is none; status 200 if there is one.
 response api::found(std::string_view segment, cache::tally*& out) const
 {
     auto const name = percent_decoded(segment);
@@ -212,7 +224,7 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
 
 asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<std::string> keys, bool one)
 {
-    // The tally may be gone, or mean something else, when the answer comes.
+    // When the answer comes, the tally may be dropped, or its definition another one.
     auto const name = of.definition().name;
     auto const counters = of.definition().counters;
     auto answered = co_await from_.database.ask(name, counters.size(), keys);
@@ -239,7 +251,7 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     if (outcome) co_return std::move(*outcome);
 
     auto const* const now = from_.replicas.find(name);
-    // Done all the same, though nobody counts it any more.
+    // The action is done, but the tally that counts it is dropped.
     if (now == nullptr || !now->has_counters())
         co_return response{.status = 202, .body = R"({"committed":true,"applied":false})"};
     auto out = read_key(*now, key, {});
@@ -253,19 +265,19 @@ response api::reset(route const& where)
     cache::tally* tally = nullptr;
     auto refused = found(where.tally, tally);
     if (tally == nullptr) return refused;
-    log(log_level::info, "tally {}: reset asked for", tally->definition().name);
+    log(log_level::info, "tally {}: reset requested", tally->definition().name);
     from_.replicas.reset(tally->definition().name);
     return {.status = 202, .body = R"({"reset":true})"};
 }
 
-// Who asked may go: the audit goes on, and its outcome is logged.
+// If the client disconnects, the audit continues, and its outcome is logged.
 asio::awaitable<response> api::audit(route const& where)
 {
     cache::tally* tally = nullptr;
     auto refused = found(where.tally, tally);
     if (tally == nullptr) co_return refused;
     auto const name = tally->definition().name;
-    log(log_level::info, "tally {}: audit asked for", name);
+    log(log_level::info, "tally {}: audit requested", name);
     auto const longest = std::chrono::milliseconds{from_.options.bounds.audit_timeout};
     auto const outcome = co_await from_.replicas.audit(name, longest);
     co_return audit_answer(outcome);
@@ -273,14 +285,16 @@ asio::awaitable<response> api::audit(route const& where)
 
 response api::web(target const& split) const
 {
-    std::vector<std::string> path;
-    for (auto const segment : split.path) {
-        auto decoded = percent_decoded(segment);
-        if (!decoded) return problem(400, "bad_request", "an escape in the path is none");
-        path.push_back(std::move(*decoded));
-    }
-    auto file = from_.web.find(path);
+    auto const path = decoded_path(split);
+    if (!path) return problem(400, "bad_request", "the path has an invalid escape");
+    auto file = from_.web.find(*path);
     return file ? std::move(*file) : not_found();
+}
+
+bool api::has_file(target const& split) const
+{
+    auto const path = decoded_path(split);
+    return path && from_.web.contains(*path);
 }
 
 response api::readiness(target const& split) const

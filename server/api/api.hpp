@@ -1,52 +1,47 @@
 #pragma once
 
-// What every request is answered with.
+// The answer to every request.
 //
-// Model: who asks (the origin rule), for what (the route), by which method; then the replicas answer by themselves, or
-// the database is asked by an action or `source=database`. Knows no sockets.
+// Model: first who sends it (the origin rule), then what it names (the route), then the method. The replicas answer
+// most requests by themselves. An action and `source=database` go to the database. This class knows no sockets.
 //
-// Guarantee: every request is answered, and by the documented codes; an exception becomes 500 and a line in the log.
+// Guarantee: every request is answered, with a documented code. An exception becomes 500 and a line in the log.
 
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/bypass.hpp>
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/base/serve_options.hpp>
-#include <pgtally/server/http/clients.hpp>
-#include <pgtally/server/http/request.hpp>
-#include <pgtally/server/http/response.hpp>
-#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/http/request_handler.hpp>
 #include <pgtally/server/http/target.hpp>
 #include <pgtally/server/http/web_folder.hpp>
-#include <pgtally/server/metrics.hpp>
 
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pgtally::server {
 
-class api {
+class api final : public request_handler {
 public:
-    // What it answers from; all of it outlives this.
+    // Lifetime: all of it outlives the api.
     struct sources {
         serve_options const& options;
         replica_set& replicas;
         actions& acts;
         bypass& database;
         web_folder const& web;
-        metrics const& measured;
-        clients const& connected;
-        materialize_counters const& kept;
+        std::function<std::string()> metrics_text;
         bool const& draining;  // not ready any more
         bool const& closing;   // no new clients any more
     };
 
-    explicit api(sources from) : from_{from} {}
+    explicit api(sources from) : from_{std::move(from)} {}
 
-    // `asked` lives until the answer is there.
-    asio::awaitable<response> answer(request const& asked);
-
-    // Why this request may not become a WebSocket; status 101 if it may.
-    response upgrade(request const& asked) const;
+    asio::awaitable<response> answer(request const& asked) override;
+    std::optional<response> judge_upgrade(request const& asked) const override;
 
 private:
     asio::awaitable<response> route_to(request const& asked, route const& where, target const& split);
@@ -58,6 +53,7 @@ private:
     response not_ready() const;
     response list() const;
     response web(target const& split) const;
+    bool has_file(target const& split) const;
     response readiness(target const& split) const;
 
     bool refused_origin(request const& asked) const;

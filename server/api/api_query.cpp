@@ -1,6 +1,6 @@
 #include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/reads.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 #include <boost/json/basic_parser_impl.hpp>
 
@@ -11,7 +11,7 @@ namespace pgtally::server {
 
 namespace {
 
-// Takes a document's pieces and keeps none: what is asked is only whether it is one.
+// Takes the pieces of a document and keeps none: only whether the text is JSON matters.
 struct no_handler {
     static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
@@ -82,7 +82,7 @@ keys_wanted wanted_keys(cache::tally const& of, route const& where, target const
                     .refused = problem(400, "too_many_keys", "a request may name " + std::to_string(most) + " keys")};
             }
             auto key = query_decoded(value);
-            if (!key) return {.keys = {}, .refused = problem(400, "bad_key", "an escape in a key is none")};
+            if (!key) return {.keys = {}, .refused = problem(400, "bad_key", "a key has an invalid escape")};
             out.keys.push_back(std::move(*key));
         }
         if (out.keys.empty())

@@ -2,8 +2,8 @@
 
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/http/response.hpp>
-#include <pgtally/server/http/router.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace pgtally::server {
 
-// What a request for a tally asks, decoded and checked. `refused` says why not; status 200 if it is good.
+// What a request to a tally names, decoded and checked. `refused` says why it is not acceptable; status 200 if it is.
 
 struct keys_wanted {
     std::vector<std::string> keys;

@@ -1,15 +1,18 @@
 #include <pgtally/server/api/bypass.hpp>
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
-#include <charconv>
 #include <map>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace pgtally::server {
 
 namespace {
+
+using truth_row = std::tuple<std::string_view, std::vector<std::int64_t>>;
 
 db::pool_config settings_of(db::config database, limits const& bounds)
 {
@@ -34,21 +37,6 @@ response after_error(db::error const& e)
 
 }  // namespace
 
-std::optional<std::vector<std::int64_t>> parse_counters(std::string_view text, std::size_t width)
-{
-    if (text.size() < 2 || text.front() != '{' || text.back() != '}') return std::nullopt;
-    std::vector<std::int64_t> out;
-    auto const* at = text.data() + 1;
-    auto const* const last = text.data() + text.size() - 1;
-    while (at < last) {
-        auto const [end, failure] = std::from_chars(at, last, out.emplace_back());
-        if (failure != std::errc{} || (end != last && *end != ',')) return std::nullopt;
-        at = end == last ? last : end + 1;
-    }
-    if (out.size() != width) return std::nullopt;
-    return out;
-}
-
 bypass::bypass(asio::any_io_executor executor, db::config database, limits const& bounds)
     : pool_{std::move(executor), settings_of(std::move(database), bounds)}
 {
@@ -61,16 +49,15 @@ asio::awaitable<bypass::answer> bypass::ask(std::string tally, std::size_t width
     try {
         auto const lease = co_await pool_.acquire();
         acquired = true;
-        auto const rows =
-            co_await lease->query("select key, counters from tally.truth($1) where key = any($2::text[])", tally, keys);
+        auto const rows = co_await lease->query_as<truth_row>(
+            "select key, counters from tally.truth($1) where key = any($2::text[])", tally, keys);
         std::map<std::string_view, std::vector<std::int64_t>> found;
-        for (std::size_t row = 0; row < rows.size(); ++row) {
-            auto counters = parse_counters(rows.text(row, 1), width);
-            if (!counters) {
+        for (auto [key, counters] : rows) {
+            if (counters.size() != width) {
                 out.refused = problem(503, "unavailable", "the tally's definition changed at this moment");
                 co_return out;
             }
-            found.emplace(rows.text(row, 0), std::move(*counters));
+            found.emplace(key, std::move(counters));
         }
         for (auto const& key : keys) {
             auto const at = found.find(key);

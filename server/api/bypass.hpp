@@ -18,8 +18,8 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// `?source=database`: the truth, asked of PostgreSQL itself, past the replica. Few at a time, for each is a scan of the
-// source.
+// `?source=database`: the truth, read from PostgreSQL itself, past the replica. Each request scans the source, so only
+// few run at a time.
 class bypass {
 public:
     bypass(asio::any_io_executor executor, db::config database, limits const& bounds);
@@ -34,8 +34,5 @@ public:
 private:
     db::pool pool_;
 };
-
-// The numbers of a bigint[] as PostgreSQL prints it, `{1,-2}`; nothing if it is not one of `width` numbers.
-std::optional<std::vector<std::int64_t>> parse_counters(std::string_view text, std::size_t width);
 
 }  // namespace pgtally::server

@@ -1,8 +1,8 @@
-#include <pgtally/server/api/counters_json.hpp>
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/http/etag.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 #include <algorithm>
 #include <set>
@@ -40,7 +40,8 @@ void append_description(std::string& out, cache::tally const& of)
     append_standing(out, of, of.revision());
 }
 
-// 304 if the client has what changed last at `revision`. A tally that is not live proves nothing by a tag.
+// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so there is
+// none.
 response conditional(cache::tally const& of, std::uint64_t revision, std::string_view if_none_match, std::string body)
 {
     response out{.body = std::move(body)};
@@ -59,7 +60,7 @@ cache::key parsed(cache::tally const& of, std::string_view key)
     return cache::parse_key(of.definition().kind(), key).value_or(cache::key{});
 }
 
-// Each of the keys once: members of a JSON object should differ.
+// Each key once: the names in a JSON object should be unique.
 template <class Counters>
 void append_keys_object(std::string& out, cache::tally const& of, std::vector<std::string> const& keys,
                         Counters counters_of)

@@ -11,12 +11,12 @@
 
 namespace pgtally::server {
 
-// The answers that the replicas give by themselves.
+// The answers that the replicas give without the database.
 
 // All tallies, also those that have no counters yet.
 response read_tallies(replica_set::tallies const& all);
 
-// Those of which nothing but the name is known, for the database was never reached; `trouble` says why, if it is not
+// Tallies of which only the name is known, because the database was not reached yet. `trouble` says why, if it is not
 // empty.
 response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
 
@@ -27,12 +27,12 @@ response read_tally(cache::tally const& of, std::string_view if_none_match);
 response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match);
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match);
 
-// The same from counters that the database gave.
+// The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);
 response database_keys(cache::tally const& of, std::vector<std::string> const& keys,
                        std::vector<std::vector<std::int64_t>> const& counters);
 
-// Why a tally cannot be read, and why a key cannot be one of it; status 200 if it can.
+// Why a tally cannot be read, and why a key cannot be one of its keys; status 200 if it can.
 response unreadable(cache::tally const& of);
 response unusable_key(cache::tally const& of, std::string_view key);
 

@@ -1,5 +1,5 @@
-#include <pgtally/server/audit/audit_answer.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 
 #include <algorithm>

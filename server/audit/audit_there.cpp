@@ -1,6 +1,6 @@
-#include <pgtally/server/audit/audit_answer.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
 #include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

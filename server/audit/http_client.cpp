@@ -5,8 +5,6 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
 
 #include <stdexcept>
 #include <utility>
@@ -28,20 +26,6 @@ constexpr std::chrono::seconds connect_timeout{10};
 }
 
 }  // namespace
-
-std::optional<endpoint> parse_server_url(std::string_view text)
-{
-    auto const parsed = boost::urls::parse_uri(boost::core::string_view{text.data(), text.size()});
-    if (!parsed || parsed->scheme() != "http" || parsed->has_userinfo() || parsed->host().empty()) return std::nullopt;
-    bool const bare = parsed->encoded_path().empty() || parsed->encoded_path() == "/";
-    if (!bare || parsed->has_query() || parsed->has_fragment()) return std::nullopt;
-    endpoint out;
-    out.host = parsed->host_type() == boost::urls::host_type::ipv6 ? parsed->host_ipv6_address().to_string()
-                                                                   : std::string{parsed->host()};
-    out.port = parsed->has_port() ? parsed->port_number() : std::uint16_t{80};
-    if (out.port == 0) return std::nullopt;
-    return out;
-}
 
 asio::awaitable<http_answer> ask_server(endpoint where, std::string method, std::string target,
                                         std::chrono::milliseconds at_most)

@@ -5,17 +5,11 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace pgtally::server {
 
 namespace asio = boost::asio;
-
-// The address in a URL like `http://127.0.0.1:8081`, with or without a slash at the end. The default port is 80. Nothing
-// if the text is not a URL, or has another scheme, a path, a query or a user.
-std::optional<endpoint> parse_server_url(std::string_view text);
 
 struct http_answer {
     unsigned status = 0;

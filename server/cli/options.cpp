@@ -1,4 +1,3 @@
-#include <pgtally/server/audit/http_client.hpp>
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>

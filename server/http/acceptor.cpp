@@ -57,7 +57,7 @@ acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kin
         address_.host = socket_.local_endpoint().address().to_string();
         address_.port = socket_.local_endpoint().port();
     } catch (boost::system::system_error const& e) {
-        // Without the place in Asio's code, which what() of a system_error would tell.
+        // what() of a system_error would add a place in Asio's code.
         throw std::runtime_error{"cannot listen at " + to_string(where) + ": " + e.code().message()};
     }
 }
@@ -74,7 +74,7 @@ asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
     co_await timer.async_wait(as_values);
 }
 
-asio::awaitable<void> acceptor::run(context& with)
+asio::awaitable<void> acceptor::run(connection_context& with)
 {
     using clock = std::chrono::steady_clock;
     bool full = false, told = false;
@@ -83,7 +83,7 @@ asio::awaitable<void> acceptor::run(context& with)
         auto [failure, socket] = co_await socket_.async_accept(as_values);
         if (failure == asio::error::operation_aborted || !socket_.is_open()) break;
         if (out_of_resources(failure)) {
-            // At the edge, it is full and not full again and again.
+            // Near the limit, accepts fail and succeed in turn: log both seldom.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
                 log(log_level::error, "no more connections for now: {}", failure.message());
                 told = true;
@@ -99,7 +99,7 @@ asio::awaitable<void> acceptor::run(context& with)
     }
 }
 
-void acceptor::take(tcp_socket socket, context& with)
+void acceptor::take(tcp_socket socket, connection_context& with)
 {
     auto& of = kind_ == address_kind::admin ? with.admin_places : with.open_places;
     auto const most = kind_ == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;

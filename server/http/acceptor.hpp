@@ -2,12 +2,11 @@
 
 #include <pgtally/server/base/endpoint.hpp>
 #include <pgtally/server/base/net.hpp>
-#include <pgtally/server/context.hpp>
 #include <pgtally/server/http/http_session.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
-#include <cstddef>
+#include <chrono>
 
 namespace pgtally::server {
 
@@ -17,16 +16,16 @@ public:
     // Binds at once. Throws std::runtime_error that names the address.
     acceptor(asio::io_context& io, endpoint const& where, address_kind kind);
 
-    // Takes connections until `close`. While the process has no descriptor left it pauses, and says so.
-    asio::awaitable<void> run(context& with);
+    // Takes connections until `close`. If the process has no descriptor left, it pauses and logs that.
+    asio::awaitable<void> run(connection_context& with);
     void close() noexcept;
 
-    // What it is bound to: the port that was free, if any was asked for.
+    // What it is bound to. If the requested port is 0, this has the port that the system chose.
     endpoint const& address() const noexcept { return address_; }
     address_kind kind() const noexcept { return kind_; }
 
 private:
-    void take(tcp_socket socket, context& with);
+    void take(tcp_socket socket, connection_context& with);
     static asio::awaitable<void> pause(std::chrono::milliseconds length);
 
     tcp_acceptor socket_;

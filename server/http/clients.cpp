@@ -12,7 +12,7 @@ std::size_t clients::count(protocol of) const noexcept
 
 void clients::check_liveness(std::chrono::steady_clock::time_point now)
 {
-    // A session ends in its own coroutine, never in here.
+    // A session ends in its own coroutine, never inside this call.
     for (auto* const which : all_) which->check_liveness(now);
 }
 
@@ -24,7 +24,7 @@ void clients::waits(client& which, bool yes)
 
 void clients::on_replicas_changed()
 {
-    // Those that have what they waited for leave meanwhile.
+    // A client unregisters itself here once it has what it waited for.
     auto const now = waiting_;
     for (auto* const which : now) which->on_replicas_changed();
 }

@@ -9,28 +9,30 @@ namespace pgtally::server {
 
 enum class protocol { http, websocket };
 
-// A connection, as far as the server as a whole has to do with it.
+// A client connection, as the registry of clients sees it.
 class client {
 public:
     virtual protocol speaks() const noexcept = 0;
 
-    // Finish what is under way and go; sessions that have nothing to finish go at once.
+    // Ends the connection after what is under way; at once if nothing is.
     virtual void drain() = 0;
 
-    // Go now.
+    // Ends the connection at once.
     virtual void cut() noexcept = 0;
 
-    // Called every `limits::stall_check`: go if the other end does not answer or takes nothing.
+    // Called every `limits::stall_check`. Ends the connection if the other end does not answer or takes nothing.
     virtual void check_liveness(std::chrono::steady_clock::time_point now) = 0;
 
-    // Something happened to the replicas; for those that wait for that.
+    // The replicas changed. Only clients that registered by `clients::waits` are called.
     virtual void on_replicas_changed() {}
 
 protected:
     ~client() = default;
 };
 
-// Those that are connected.
+// The registry of clients that are connected.
+//
+// Lifetime: a client removes itself before it is destroyed.
 class clients {
 public:
     void add(client& which) { all_.insert(&which); }
@@ -40,7 +42,7 @@ public:
         waiting_.erase(&which);
     }
 
-    // Whether a client, one of those, waits for something to happen to the replicas.
+    // Registers or unregisters a connected client for changes of the replicas.
     void waits(client& which, bool yes);
 
     std::size_t size() const noexcept { return all_.size(); }
@@ -48,10 +50,9 @@ public:
     std::vector<client*> those_of(protocol of) const;
     bool contains(client* which) const { return all_.contains(which); }
 
-    // Has each of them look after itself.
     void check_liveness(std::chrono::steady_clock::time_point now);
 
-    // Tells those that wait for it that something happened to the replicas.
+    // Calls those that registered for it.
     void on_replicas_changed();
 
 private:

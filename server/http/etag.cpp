@@ -33,7 +33,8 @@ bool etag_matches(std::string_view if_none_match, std::string_view etag) noexcep
     auto rest = trimmed(if_none_match);
     if (rest == "*") return true;
     while (!rest.empty()) {
-        // Another server's tag may hold a comma between its quotes; none of ours does, so cutting there harms no match.
+        // A tag of another server may have a comma between its quotes. None of ours has, so splitting there loses no
+        // match.
         auto const comma = rest.find(',');
         auto const tag = trimmed(rest.substr(0, comma));
         if (!tag.empty() && without_weakness(tag) == without_weakness(etag)) return true;

@@ -1,5 +1,5 @@
 #include <pgtally/server/http/http_rules.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 
 namespace pgtally::server {
 
@@ -27,7 +27,8 @@ response refuse_header(header_facts const& facts, limits const& bounds)
     if (facts.hosts > 1 || (facts.hosts == 0 && facts.version == 11))
         return problem(400, "bad_request", "name one Host");
     if (facts.origins > 1) return problem(400, "bad_request", "name one Origin");
-    // Two servers that disagree on where a request ends can be made to see different requests (RFC 9112, 11.2).
+    // If two servers disagree on where a request ends, an attacker can make them see different requests (RFC 9112,
+    // 11.2).
     if (facts.transfer_encoding)
         return problem(411, "length_required", "send a Content-Length instead of a Transfer-Encoding");
     if (facts.content_lengths > 1) return problem(400, "bad_request", "name one Content-Length");

@@ -7,7 +7,7 @@
 
 namespace pgtally::server {
 
-// What decides whether a request's header is acceptable.
+// The facts that decide whether a request's header is acceptable.
 struct header_facts {
     unsigned version = 11;
     std::size_t target_bytes = 0, field_bytes = 0;
@@ -15,12 +15,12 @@ struct header_facts {
     bool transfer_encoding = false;
 };
 
-// Why the header is refused, status 200 if it is not. After a refusal the connection is closed: where the next request
-// would begin is not sure.
+// Why the header is refused; status 200 if it is not. After a refusal the connection must close, because it is not
+// certain where the next request begins.
 response refuse_header(header_facts const& facts, limits const& bounds);
 
-// The same for a header that is longer than any that is acceptable: because of its fields, if the target was read
-// already.
+// The same for a header that is longer than any acceptable one. If the target was read already, its fields are too
+// long.
 response refuse_long_header(bool has_target, limits const& bounds);
 
 }  // namespace pgtally::server

@@ -1,9 +1,8 @@
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/answer_writer.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/http_session.hpp>
-#include <pgtally/server/http/problem.hpp>
-#include <pgtally/server/http/stream.hpp>
-#include <pgtally/server/ws/ws_session.hpp>
+#include <pgtally/server/http/upgrade.hpp>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
@@ -13,6 +12,7 @@
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -23,6 +23,7 @@ namespace http = beast::http;
 namespace {
 
 using parser_type = http::request_parser<http::string_body>;
+using message_type = http::request<http::string_body>;
 using header_type = http::request_header<>;
 
 std::string_view view_of(beast::string_view text) noexcept
@@ -65,7 +66,7 @@ std::string joined(header_type const& header, http::field name)
     return out;
 }
 
-request request_of(http::request<http::string_body> const& message, address_kind where)
+request request_of(message_type const& message, address_kind where)
 {
     request out{.verb = method_of(message.method()),
                 .target = view_of(message.target()),
@@ -79,70 +80,80 @@ request request_of(http::request<http::string_body> const& message, address_kind
     return out;
 }
 
+// One connection while it speaks HTTP. It is in the registry for as long as it exists.
 class http_session final : public client {
 public:
-    http_session(tcp_socket socket, context& with, address_kind where)
-        : stream_{std::move(socket)}
+    http_session(tcp_socket socket, connection_context& with, address_kind where)
+        : stream_{make_stream(std::move(socket))}
         , with_{with}
         , where_{where}
+        , writer_{stream_, with.bounds, with.counted}
         , buffer_{with.bounds.max_target_bytes + with.bounds.max_header_bytes + with.bounds.max_body_bytes + 4'096}
     {
         with_.connected.add(*this);
     }
     http_session(http_session const&) = delete;
     http_session& operator=(http_session const&) = delete;
-    ~http_session() { leave(); }
+    ~http_session() { with_.connected.remove(*this); }
 
     protocol speaks() const noexcept override { return protocol::http; }
     void drain() override
     {
-        if (idle_) stream_.cancel();
+        if (idle_) tcp_of(stream_).cancel();
+        writer_.stop();
     }
-    void cut() noexcept override { stream_.close(); }
-    void check_liveness(std::chrono::steady_clock::time_point) override {}  // its deadlines are the stream's
+    void cut() noexcept override
+    {
+        tcp_of(stream_).close();
+        writer_.stop();
+    }
+    void check_liveness(std::chrono::steady_clock::time_point) override {}  // the stream's deadlines bound it
 
-    asio::awaitable<void> run();
+    // To its end, or to an accepted upgrade.
+    asio::awaitable<std::unique_ptr<upgrade>> run();
     asio::awaitable<void> refuse();
 
 private:
     enum class then { next, close, upgrade };
 
-    void leave()
-    {
-        if (std::exchange(known_, false)) with_.connected.remove(*this);
-    }
+    asio::awaitable<bool> opens();
     asio::awaitable<bool> request_begins();
     asio::awaitable<then> one_request();
     asio::awaitable<bool> read_header(parser_type& parser);
     asio::awaitable<bool> read_body(parser_type& parser);
+    asio::awaitable<then> answer(message_type& message);
     asio::awaitable<bool> refuse_request(response why);
-    asio::awaitable<bool> send(response const& answer, head_options how, bool with_body);
-    asio::awaitable<bool> write(std::string const& head, std::string_view body);
     asio::awaitable<void> linger();
 
-    tcp_stream stream_;
-    context& with_;
+    client_stream stream_;
+    connection_context& with_;
     address_kind where_;
+    answer_writer writer_;
     beast::flat_buffer buffer_;
-    std::optional<http::request<http::string_body>> upgrade_;
-    bool idle_ = false, known_ = true;
+    std::optional<message_type> upgrade_;
+    bool idle_ = false;
 };
 
-asio::awaitable<void> http_session::run()
+asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
 {
+    bool const open = co_await opens();
+    if (!open) co_return nullptr;
     auto next = then::next;
     while (next == then::next) {
-        // A condition that awaits, `while (… && co_await …)` or `if (co_await …) co_await …`, is not what g++ 12 makes
-        // of it: optimized, it awaits though the left side is false, or runs into a trap. So none does, anywhere here.
+        // No condition awaits, here or elsewhere: optimized by g++ 12, `while (… && co_await …)` awaits although the
+        // left side is false, or runs into a trap.
         bool const begins = co_await request_begins();
-        if (!begins) co_return;
+        if (!begins) co_return nullptr;
         next = co_await one_request();
     }
-    if (next == then::close) co_return;
-    leave();
-    auto stream = std::move(stream_);
-    auto upgrade = std::move(*upgrade_);
-    co_await serve_websocket(std::move(stream), std::move(upgrade), with_);
+    if (next == then::close) co_return nullptr;
+    co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_));
+}
+
+asio::awaitable<bool> http_session::opens()
+{
+    tcp_of(stream_).expires_after(with_.bounds.handshake_timeout);
+    co_return co_await handshake(stream_);
 }
 
 // Waits for a request's first byte. False: none comes.
@@ -151,7 +162,7 @@ asio::awaitable<bool> http_session::request_begins()
     if (buffer_.size() > 0) co_return true;
     if (with_.closing) co_return false;
     idle_ = true;
-    stream_.expires_after(with_.bounds.keep_alive);
+    tcp_of(stream_).expires_after(with_.bounds.keep_alive);
     auto const [failure, size] = co_await stream_.async_read_some(buffer_.prepare(4'096), as_values);
     idle_ = false;
     buffer_.commit(size);
@@ -166,28 +177,31 @@ asio::awaitable<http_session::then> http_session::one_request()
     bool const has_body = co_await read_body(parser);
     if (!has_body) co_return then::close;
 
-    auto const began = std::chrono::steady_clock::now();
     auto message = parser.release();
-    auto const asked = request_of(message, where_);
-    if (view_of(message.target()).substr(0, message.target().find('?')) == "/v1/ws" &&
-        beast::websocket::is_upgrade(message)) {
-        auto const refused = with_.requests.upgrade(asked);
-        with_.measured.request("/v1/ws", refused.status);
-        if (refused.status == 101) {
-            upgrade_ = std::move(message);
-            co_return then::upgrade;
-        }
-        head_options const last{.version = message.version(), .keep_alive = false};
-        co_await send(refused, last, true);
-        co_return then::close;
+    if (!beast::websocket::is_upgrade(message)) co_return co_await answer(message);
+    auto const judged = with_.requests.judge_upgrade(request_of(message, where_));
+    if (!judged) co_return co_await answer(message);
+    with_.counted.request(judged->route, judged->status);
+    if (judged->status == 101) {
+        upgrade_ = std::move(message);
+        co_return then::upgrade;
     }
+    head_options const last{.version = message.version(), .keep_alive = false};
+    co_await writer_.write(*judged, last, true);
+    co_return then::close;
+}
 
-    stream_.expires_never();
+asio::awaitable<http_session::then> http_session::answer(message_type& message)
+{
+    auto const began = std::chrono::steady_clock::now();
+    auto const asked = request_of(message, where_);
+    tcp_of(stream_).expires_never();
     auto const answer = co_await with_.requests.answer(asked);
-    with_.measured.request(answer.route, answer.status);
-    bool const again = message.keep_alive() && !with_.closing;
+    with_.counted.request(answer.route, answer.status);
+    bool const again =
+        message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
     head_options const how{.version = message.version(), .keep_alive = again};
-    bool const sent = co_await send(answer, how, asked.verb != method::head);
+    bool const sent = co_await writer_.write(answer, how, asked.verb != method::head);
     if (logs(log_level::debug)) {
         auto const ms = std::chrono::duration<double, std::milli>{std::chrono::steady_clock::now() - began}.count();
         log(log_level::debug, "{} {} {} {:.3f} ms", view_of(message.method_string()), answer.route, answer.status, ms);
@@ -198,10 +212,10 @@ asio::awaitable<http_session::then> http_session::one_request()
 asio::awaitable<bool> http_session::read_header(parser_type& parser)
 {
     auto const& bounds = with_.bounds;
-    // A little more than both limits: which of them it was is found out afterwards.
+    // A little more than both limits together: `refuse_header` finds out which of them is exceeded.
     parser.header_limit(static_cast<std::uint32_t>(bounds.max_target_bytes + bounds.max_header_bytes + 1'024));
     parser.body_limit(bounds.max_body_bytes);
-    stream_.expires_after(bounds.header_timeout);
+    tcp_of(stream_).expires_after(bounds.header_timeout);
     auto const [failure, size] = co_await http::async_read_header(stream_, buffer_, parser, as_values);
     if (!failure) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
@@ -234,11 +248,11 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     if (parser.is_done()) co_return true;
     auto const expect = parser.get()[http::field::expect];
     if (beast::iequals(expect, "100-continue")) {
-        std::string const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        bool const written = co_await write(go_on, {});
+        std::string_view const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        bool const written = co_await writer_.write(go_on);
         if (!written) co_return false;
     }
-    stream_.expires_after(with_.bounds.body_timeout);
+    tcp_of(stream_).expires_after(with_.bounds.body_timeout);
     auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
     if (failure == http::error::body_limit) {
         co_return co_await refuse_request(problem(
@@ -247,45 +261,23 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     co_return !failure;
 }
 
-// Answers a request that was not even read; the connection is closed then. Always false.
+// Answers a request that is not read, or not wholly. The connection must close then. Always false.
 asio::awaitable<bool> http_session::refuse_request(response why)
 {
-    with_.measured.request("none", why.status);
+    with_.counted.request("none", why.status);
     head_options const how{.version = 11, .keep_alive = false};
-    bool const sent = co_await send(why, how, true);
+    bool const sent = co_await writer_.write(why, how, true);
     if (sent) co_await linger();
     co_return false;
 }
 
-asio::awaitable<bool> http_session::send(response const& answer, head_options how, bool with_body)
-{
-    auto const head = encode_head(answer, how);
-    auto const body = with_body ? std::string_view{answer.body} : std::string_view{};
-    co_return co_await write(head, body);
-}
-
-asio::awaitable<bool> http_session::write(std::string const& head, std::string_view body)
-{
-    std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body.data(), body.size())};
-    while (rest[0].size() + rest[1].size() > 0) {
-        stream_.expires_after(with_.bounds.answer_timeout);
-        auto const [failure, size] = co_await stream_.async_write_some(rest, as_values);
-        if (failure) co_return false;
-        with_.measured.sent(size);
-        auto const of_head = std::min(size, rest[0].size());
-        rest[0] += of_head;
-        rest[1] += size - of_head;
-    }
-    co_return true;
-}
-
-// Takes what the client still sends, for a moment: to close a socket with unread bytes is to reset it, and the client
-// would lose the answer.
+// Reads what the client still sends, for a short time: closing a socket with unread bytes resets the connection, and
+// the client loses the answer.
 asio::awaitable<void> http_session::linger()
 {
     beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(with_.bounds.close_timeout);
+    tcp_of(stream_).socket().shutdown(tcp::socket::shutdown_send, ignored);
+    tcp_of(stream_).expires_after(with_.bounds.close_timeout);
     std::array<char, 4'096> bin;
     for (std::size_t left = 1U << 20; left > 0;) {
         auto const [failure, size] = co_await stream_.async_read_some(asio::buffer(bin), as_values);
@@ -296,6 +288,8 @@ asio::awaitable<void> http_session::linger()
 
 asio::awaitable<void> http_session::refuse()
 {
+    bool const open = co_await opens();
+    if (!open) co_return;
     bool const begins = co_await request_begins();
     if (!begins) co_return;
     auto why = problem(503, "too_many_clients", "the server has as many clients as it may have");
@@ -304,15 +298,28 @@ asio::awaitable<void> http_session::refuse()
 
 }  // namespace
 
-asio::awaitable<void> serve_connection(tcp_socket socket, context& with, address_kind where)
+namespace {
+
+// In a coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
+asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with,
+                                                         address_kind where)
+{
+    http_session session{std::move(socket), with, where};
+    co_return co_await session.run();
+}
+
+}  // namespace
+
+asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, address_kind where)
 {
     beast::error_code ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
-    http_session session{std::move(socket), with, where};
-    co_await session.run();
+    auto requests = serve_requests(std::move(socket), with, where);
+    auto accepted = co_await std::move(requests);
+    if (accepted) co_await with.upgrades.serve(std::move(accepted));
 }
 
-asio::awaitable<void> refuse_connection(tcp_socket socket, context& with)
+asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with)
 {
     http_session session{std::move(socket), with, address_kind::open};
     co_await session.refuse();

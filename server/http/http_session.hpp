@@ -1,7 +1,7 @@
 #pragma once
 
 #include <pgtally/server/base/net.hpp>
-#include <pgtally/server/context.hpp>
+#include <pgtally/server/http/connection_context.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -12,10 +12,11 @@ enum class address_kind {
     admin,  // the operators' address
 };
 
-// Serves a connection, request after request, until either end has enough; as a WebSocket from an upgrade on.
-asio::awaitable<void> serve_connection(tcp_socket socket, context& with, address_kind where);
+// Serves a connection, request after request, until either end closes it. After an accepted upgrade the upgrade handler
+// serves it; the HTTP session is destroyed before.
+asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, address_kind where);
 
-// Tells a connection that there are too many, and closes it.
-asio::awaitable<void> refuse_connection(tcp_socket socket, context& with);
+// Answers a connection's first request with 503, because there are too many connections, and closes it.
+asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with);
 
 }  // namespace pgtally::server

@@ -99,7 +99,7 @@ bool origin_allowed(std::string_view origin, std::string_view host, std::vector<
     auto const to = parse_authority(host);
     if (!to) return false;
     if (is_loopback(from->where.host) && is_loopback(to->host)) return true;
-    // A Host without a port is on the port of whatever scheme the browser used, perhaps before a proxy that ends TLS.
+    // A Host without a port means the port of the browser's scheme, which a proxy that ends TLS hides from the server.
     auto const to_port = to->port == implied_port(from->scheme) ? std::uint16_t{0} : to->port;
     return from->where.host == to->host && from->where.port == to_port;
 }

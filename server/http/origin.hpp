@@ -1,10 +1,10 @@
 #pragma once
 
-// Whom a browser may let in.
+// Which web pages may use the server.
 //
-// Model: a browser names the page that a request comes from in `Origin`; other programs send none. A page is let in if
+// Model: a browser names the page that a request comes from in `Origin`; other programs send none. A page is allowed if
 // it is from the host and port that the request's `Host` names (the page and the counters are one site), if both are
-// this very machine (a developer at work), or if an option lists it. Everything else is refused, whatever the method: a
+// loopback (a developer's machine), or if an option lists it. Every other page is refused, whatever the method: a
 // foreign page must neither read the counters of an internal network nor run an action.
 
 #include <optional>
@@ -14,11 +14,11 @@
 
 namespace pgtally::server {
 
-// An origin in one spelling, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing if it
-// is none: a path, a user, no scheme.
+// An origin in one spelling, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing if the
+// text is not an origin: it has a path or a user, or no scheme.
 std::optional<std::string> canonical_origin(std::string_view text);
 
-// Whether `origin` may use the server that it calls `host`. `listed` are canonical origins, or `*`.
+// Whether `origin` may use the server that the request calls `host`. `listed` are canonical origins, or `*`.
 bool origin_allowed(std::string_view origin, std::string_view host, std::vector<std::string> const& listed);
 
 }  // namespace pgtally::server

@@ -8,7 +8,7 @@ namespace pgtally::server {
 
 enum class method { get, head, post, options, other };
 
-// What a request says, as far as anybody here asks. The views are good while the request is answered.
+// What a request says, as far as the server uses it. Lifetime: the views are valid until the request is answered.
 struct request {
     method verb = method::other;
     std::string_view target;

@@ -1,4 +1,7 @@
+#include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/http/response.hpp>
+
+#include <cstdint>
 
 namespace pgtally::server {
 
@@ -32,6 +35,53 @@ std::string_view reason_phrase(unsigned status) noexcept
     }
 }
 
+response problem(unsigned status, std::string_view code, std::string_view detail)
+{
+    response out{.status = status, .content_type = "application/problem+json"};
+    out.body = R"({"type":"about:blank","title":)";
+    append_json(out.body, reason_phrase(status));
+    out.body += R"(,"status":)";
+    append_json(out.body, std::uint64_t{status});
+    out.body += R"(,"code":)";
+    append_json(out.body, code);
+    out.body += R"(,"detail":)";
+    append_json(out.body, detail);
+    out.body += '}';
+    return out;
+}
+
+framing framing_of(response const& answer, unsigned version) noexcept
+{
+    if (!answer.streamed || answer.streamed->size()) return framing::length;
+    return version == 10 ? framing::close : framing::chunked;
+}
+
+namespace {
+
+void append_field(std::string& out, std::string_view name, std::string_view value)
+{
+    out += name;
+    out += ": ";
+    out += value;
+    out += "\r\n";
+}
+
+void append_body_fields(std::string& out, response const& answer, unsigned version)
+{
+    append_field(out, "Content-Type", answer.content_type);
+    switch (framing_of(answer, version)) {
+        case framing::length: {
+            auto const size = answer.streamed ? answer.streamed->size().value_or(0) : answer.body.size();
+            append_field(out, "Content-Length", std::to_string(size));
+            break;
+        }
+        case framing::chunked: append_field(out, "Transfer-Encoding", "chunked"); break;
+        case framing::close: break;
+    }
+}
+
+}  // namespace
+
 std::string encode_head(response const& answer, head_options chosen)
 {
     std::string out;
@@ -41,25 +91,14 @@ std::string encode_head(response const& answer, head_options chosen)
     out += ' ';
     out += reason_phrase(answer.status);
     out += "\r\nServer: pgtally\r\n";
-    for (auto const& [name, value] : answer.fields) {
-        out += name;
-        out += ": ";
-        out += value;
-        out += "\r\n";
-    }
+    for (auto const& [name, value] : answer.fields) append_field(out, name, value);
+    if (answer.status == 503 || answer.status == 429)
+        append_field(out, "Retry-After", std::to_string(chosen.retry_after.count()));
     // RFC 9110, 8.6: no Content-Length in a 204; in a 304 it would be that of the body not sent.
-    if (answer.status != 204 && answer.status != 304) {
-        out += "Content-Type: ";
-        out += answer.content_type;
-        out += "\r\nContent-Length: ";
-        out += std::to_string(answer.body.size());
-        out += "\r\n";
-    }
-    if (!chosen.keep_alive) {
-        out += "Connection: close\r\n";
-    } else if (chosen.version == 10) {
-        out += "Connection: keep-alive\r\n";
-    }
+    if (answer.status != 204 && answer.status != 304) append_body_fields(out, answer, chosen.version);
+    bool const keep_alive = chosen.keep_alive && framing_of(answer, chosen.version) != framing::close;
+    if (!keep_alive) append_field(out, "Connection", "close");
+    else if (chosen.version == 10) append_field(out, "Connection", "keep-alive");
     out += "\r\n";
     return out;
 }

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <pgtally/server/http/body_source.hpp>
+
+#include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,19 +16,34 @@ struct response {
     std::string_view content_type = "application/json";
     std::vector<std::pair<std::string_view, std::string>> fields{};
     std::string body{};
-    std::string_view route = "none";  // the pattern of its route, for the metrics
+    std::unique_ptr<body_source> streamed{};  // if set, the body is what it produces, and `body` is empty
+    std::string_view route = "none";          // the pattern of its route, for the metrics
 };
 
 // "Not Found" of 404.
 std::string_view reason_phrase(unsigned status) noexcept;
 
-// How the head of an answer is to be.
+// An answer by RFC 9457. `code` is for programs, `detail` for people; `type` is about:blank, so `title` is the status's
+// own phrase.
+response problem(unsigned status, std::string_view code, std::string_view detail);
+
+// What the head of an answer says beside the answer's own fields.
 struct head_options {
     unsigned version = 11;  // 10: HTTP/1.0
     bool keep_alive = true;
+    std::chrono::seconds retry_after{1};  // of 503 and 429
 };
 
-// The status line and the fields, Content-Length and Connection among them, up to and with the empty line.
+// How the end of a body is found.
+enum class framing {
+    length,   // by Content-Length
+    chunked,  // by chunks
+    close,    // by the end of the connection: HTTP/1.0 has no chunks
+};
+
+framing framing_of(response const& answer, unsigned version) noexcept;
+
+// The status line and the fields, those of the framing and Connection among them, up to and with the empty line.
 std::string encode_head(response const& answer, head_options chosen);
 
 }  // namespace pgtally::server

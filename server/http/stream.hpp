@@ -1,14 +1,45 @@
 #pragma once
 
+// The stream under HTTP and WebSockets: the one place that knows whether it is encrypted.
+//
+// The sessions use what is declared here, and of a stream only `async_read_some`, `async_write_some` and
+// `get_executor`. To serve TLS, make `client_stream` an asio::ssl::stream<tcp_stream>, and let `make_stream` and
+// `handshake` do their part. test/server/tls compiles the sessions with such a file.
+//
+// Only the sessions include this file: Beast is heavy.
+
 #include <pgtally/server/base/net.hpp>
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+
+#include <utility>
 
 namespace pgtally::server {
 
 namespace beast = boost::beast;
 
-// A socket with a deadline. Only the two sessions include this: Beast is heavy.
+// A socket with a deadline.
 using tcp_stream = beast::basic_stream<tcp, asio::io_context::executor_type>;
+
+using client_stream = tcp_stream;
+
+inline client_stream make_stream(tcp_socket socket)
+{
+    return client_stream{std::move(socket)};
+}
+
+// What both ends do before the first request. False: they cannot agree, and the connection must close. The deadline is
+// the caller's.
+inline asio::awaitable<bool> handshake(client_stream&)
+{
+    co_return true;
+}
+
+// The socket's own layer, which has the deadline and can be cancelled and closed.
+inline tcp_stream& tcp_of(client_stream& stream) noexcept
+{
+    return beast::get_lowest_layer(stream);
+}
 
 }  // namespace pgtally::server

@@ -8,19 +8,19 @@
 
 namespace pgtally::server {
 
-// A request's target, cut but not yet decoded: an escaped slash is part of a segment.
+// A request's target, split but not decoded: an escaped slash is part of a segment.
 struct target {
     std::vector<std::string_view> path;  // "/v1/tallies" is {"v1", "tallies"}, "/" is {""}
     std::vector<std::pair<std::string_view, std::string_view>> query;  // name and value of each `name=value`
 };
 
-// Nothing if it is neither `/path?query` nor `http://host/path?query`. The views are into `text`.
+// Nothing if the text is neither `/path?query` nor `http://host/path?query`. The views are into `text`.
 std::optional<target> split_target(std::string_view text);
 
-// The bytes that `%41` and the like stand for; nothing if an escape is none.
+// Decodes escapes like `%41`. Nothing if one is invalid.
 std::optional<std::string> percent_decoded(std::string_view text);
 
-// The same for a query's names and values, where a `+` is a space, as HTML's forms and URLSearchParams write it.
+// The same for the names and values of a query, where `+` is a space, as HTML forms and URLSearchParams write it.
 std::optional<std::string> query_decoded(std::string_view text);
 
 }  // namespace pgtally::server

@@ -1,9 +1,10 @@
-#include <pgtally/server/http/web_files.hpp>
+#include <pgtally/server/http/file_body.hpp>
 #include <pgtally/server/http/web_folder.hpp>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <memory>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -40,7 +41,8 @@ std::string_view content_type_of(std::string_view name) noexcept
     return "application/octet-stream";
 }
 
-web_folder::web_folder(std::string const& folder, std::size_t max_file_bytes) : max_file_bytes_{max_file_bytes}
+web_folder::web_folder(std::string const& folder, std::size_t max_file_bytes, std::size_t piece_bytes)
+    : max_file_bytes_{max_file_bytes}, piece_bytes_{piece_bytes}
 {
     if (folder.empty()) return;
     root_ = fs::canonical(folder);
@@ -49,27 +51,7 @@ web_folder::web_folder(std::string const& folder, std::size_t max_file_bytes) : 
     }
 }
 
-std::optional<std::string> web_folder::read(fs::path const& path) const
-{
-    std::error_code failure;
-    // Where links lead: whatever is below the folder's own real path is inside of it.
-    auto const real = fs::canonical(path, failure);
-    if (failure || std::mismatch(root_.begin(), root_.end(), real.begin(), real.end()).first != root_.end())
-        return std::nullopt;
-    if (!fs::is_regular_file(real, failure) || fs::file_size(real, failure) > max_file_bytes_) return std::nullopt;
-
-    std::ifstream in{real, std::ios::binary};
-    std::string out(max_file_bytes_ < 65'536 ? max_file_bytes_ : 65'536, '\0');
-    std::string content;
-    while (in && content.size() <= max_file_bytes_) {
-        in.read(out.data(), static_cast<std::streamsize>(out.size()));
-        content.append(out.data(), static_cast<std::size_t>(in.gcount()));
-    }
-    if (in.bad() || content.size() > max_file_bytes_ || !in.eof()) return std::nullopt;
-    return content;
-}
-
-std::optional<response> web_folder::find_in_folder(std::vector<std::string> const& path) const
+std::optional<web_folder::file> web_folder::find_in_folder(std::vector<std::string> const& path) const
 {
     if (root_.empty()) return std::nullopt;
     auto at = root_;
@@ -81,22 +63,66 @@ std::optional<response> web_folder::find_in_folder(std::vector<std::string> cons
         at /= segment;
     }
     if (path.back().empty()) at /= "index.html";
-    auto content = read(at);
-    if (!content) return std::nullopt;
-    return response{.content_type = content_type_of(at.filename().string()), .body = std::move(*content)};
+
+    std::error_code failure;
+    // Links are followed first: a file is inside the folder if its real path is below the folder's real path.
+    auto const real = fs::canonical(at, failure);
+    if (failure || std::mismatch(root_.begin(), root_.end(), real.begin(), real.end()).first != root_.end())
+        return std::nullopt;
+    if (!fs::is_regular_file(real, failure)) return std::nullopt;
+    auto const size = fs::file_size(real, failure);
+    if (failure || size > max_file_bytes_) return std::nullopt;
+    return file{real, size, at.filename().string()};
+}
+
+// Nothing if the file is gone meanwhile, or may not be read.
+std::optional<response> web_folder::open(file const& which) const
+{
+    response out{.content_type = content_type_of(which.name)};
+    try {
+        auto body = std::make_unique<file_body>(which.real, which.size, piece_bytes_);
+        if (which.size > piece_bytes_) {
+            out.streamed = std::move(body);
+        } else {
+            out.body = body->read();
+            if (out.body.size() != which.size) return std::nullopt;
+        }
+    } catch (std::runtime_error const&) {
+        return std::nullopt;
+    }
+    return out;
+}
+
+namespace {
+
+// The name of a built-in file that a path would be; empty if it is none.
+std::string built_in_name(std::vector<std::string> const& path)
+{
+    if (path.size() != 1) return {};
+    return path[0].empty() ? "index.html" : path[0];
+}
+
+}  // namespace
+
+bool web_folder::contains(std::vector<std::string> const& path) const
+{
+    auto const name = built_in_name(path);
+    return (!name.empty() && web_file(name)) || find_in_folder(path);
 }
 
 std::optional<response> web_folder::find(std::vector<std::string> const& path) const
 {
-    auto const name = path.size() != 1 ? std::string{} : path[0].empty() ? std::string{"index.html"} : path[0];
+    auto const name = built_in_name(path);
     if (name != "pgtally.js") {
-        if (auto found = find_in_folder(path)) return found;
+        if (auto const found = find_in_folder(path)) {
+            if (auto opened = open(*found)) return opened;
+        }
     }
     if (name.empty()) return std::nullopt;
     auto const built_in = web_file(name);
     if (!built_in) return std::nullopt;
     response out{.content_type = content_type_of(name), .body = std::string{*built_in}};
-    // A page of somebody else's must not lay ours, with its buttons, under a reader's finger; a <meta> cannot say so.
+    // No foreign page may lay ours, with its buttons, under a reader's pointer. A <meta> element cannot say this.
     if (name.ends_with(".html")) out.fields.emplace_back("Content-Security-Policy", "frame-ancestors 'none'");
     return out;
 }

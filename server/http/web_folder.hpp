@@ -3,6 +3,7 @@
 #include <pgtally/server/http/response.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,26 +12,39 @@
 
 namespace pgtally::server {
 
+// A file of server/web by its name, "index.html". embed.cmake puts these files into the program.
+std::optional<std::string_view> web_file(std::string_view name);
+
 // "text/html; charset=utf-8" of "index.html".
 std::string_view content_type_of(std::string_view name) noexcept;
 
 // The files to serve beside the API: those of a folder, if there is one, and those built in.
 class web_folder {
 public:
-    // `folder` may be empty. Throws std::filesystem::filesystem_error if it is no folder.
-    web_folder(std::string const& folder, std::size_t max_file_bytes);
+    // `folder` may be empty. A file of more than `piece_bytes` is read in pieces, as the client takes them.
+    // Throws std::filesystem::filesystem_error if it is no folder.
+    web_folder(std::string const& folder, std::size_t max_file_bytes, std::size_t piece_bytes);
 
     // The file at a path's segments, decoded; a folder means its index.html. Nothing for dotfiles, for what is no
-    // regular file or too large, and for what a link leads to outside of the folder. "pgtally.js" is always the one
+    // regular file or is too large, and for what a link leads to outside of the folder. "pgtally.js" is always the one
     // built in.
     std::optional<response> find(std::vector<std::string> const& path) const;
 
+    // Whether `find` finds one. It does not read the file.
+    bool contains(std::vector<std::string> const& path) const;
+
 private:
-    std::optional<std::string> read(std::filesystem::path const& path) const;
-    std::optional<response> find_in_folder(std::vector<std::string> const& path) const;
+    struct file {
+        std::filesystem::path real;
+        std::uint64_t size = 0;
+        std::string name;
+    };
+
+    std::optional<file> find_in_folder(std::vector<std::string> const& path) const;
+    std::optional<response> open(file const& which) const;
 
     std::filesystem::path root_;  // canonical, or empty
-    std::size_t max_file_bytes_;
+    std::size_t max_file_bytes_, piece_bytes_;
 };
 
 }  // namespace pgtally::server

@@ -5,7 +5,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 namespace pgtally::server {
 
@@ -13,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-// Thrown and caught in this file only: the first thing wrong with a message.
+// The first thing wrong with a message. Thrown and caught in this file only.
 struct wrong {
     std::string_view code;
     std::string message;
@@ -29,7 +31,7 @@ std::string text_of(json::string const& text)
     return {text.data(), text.size()};
 }
 
-// The id as it will be echoed, or nothing if it is neither a 64-bit integer nor a string of reasonable length.
+// The id as messages echo it; nothing if it is neither a 64-bit integer nor a string of reasonable length.
 std::optional<std::string> usable_id(json::object const& message, limits const& bounds)
 {
     auto const* const id = message.if_contains("id");

@@ -1,137 +1,66 @@
 #pragma once
 
-// What a WebSocket's two ends say to each other.
+// The subprotocol `pgtally.v1` of one WebSocket.
 //
-// Model: the client's messages go in (`receive`), the server's come out (`next`), one at a time, when the socket can
-// take one. There is no queue of changes: a subscription that has something to send stands in line, and is asked for
-// its newest values when its turn comes. Answers to the client's messages are a short queue; while it is full the
-// client is not read.
+// Model: the client's messages go in (`receive`), and the server's come out (`next`), one at a time, when the socket
+// can take one. Answers to the client's messages are a short queue; while it is full, the session does not read from
+// the client. `client_subscriptions` decides what to push, and `ws_encoder` writes it.
 //
-// Guarantees: any text is answered, none ends the connection. Memory is bounded by what the client subscribed to and by
-// `limits`. A subscription that can send stands in line; it goes to the end after each message, so that none starves.
+// Guarantees: every text is answered, and none ends the connection.
 //
-// While the definitions are not known yet, a subscribe is kept as it is, and answered by a state; `turn` follows it
-// when they are.
-//
-// Not promised: that anything is sent. It knows no socket and no clock.
+// Not promised: that anything is sent. This class knows no socket and no clock.
 
-#include <pgtally/cache/subscription.hpp>
-#include <pgtally/cache/tally.hpp>
 #include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/push/client_subscriptions.hpp>
+#include <pgtally/server/push/shared_changes.hpp>
 #include <pgtally/server/ws/client_message.hpp>
-#include <pgtally/server/ws/shared_changes.hpp>
+#include <pgtally/server/ws/ws_encoder.hpp>
 
 #include <deque>
 #include <functional>
-#include <map>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace pgtally::server {
 
-// A message to the client: the text is `head` followed by `tail`.
-struct outgoing {
-    std::string head;
-    std::shared_ptr<std::string const> tail;
-    std::size_t changes = 0;      // values that it pushes
-    std::uint64_t conflated = 0;  // changes that were replaced by a newer one before they were sent
-
-    std::size_t size() const noexcept { return head.size() + (tail ? tail->size() : 0); }
-};
-
-class ws_protocol final : cache::subscriber {
+class ws_protocol {
 public:
-    using clock = cache::subscription::clock;
+    using clock = client_subscriptions::clock;
 
-    // What it needs of the server.
-    struct dependencies {
-        std::function<cache::tally*(std::string_view name)> find;
-        std::function<bool()> knows_tallies;   // whether their definitions were read
-        std::function<std::string()> failure;  // why they cannot be, if waiting does not cure it; else empty
-        std::function<void()> ready;           // `next` has something now; called often, also when it had already
-        shared_changes* shared = nullptr;
-        limits const* bounds = nullptr;
-    };
-
-    explicit ws_protocol(dependencies around);
+    // `ready` is called whenever `next` may have something. The others outlive this object.
+    ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, std::function<void()> ready);
 
     void receive(std::string_view text);
 
-    // Whether the client should not be read for now.
-    bool full() const noexcept { return replies_.size() >= around_.bounds->max_replies; }
+    // Whether the session must not read from the client for now.
+    bool full() const noexcept { return replies_.size() >= bounds_.max_replies; }
 
-    // The next message, taken as sent. False if there is none now.
-    bool next(outgoing& out, clock::time_point now);
+    // The next message; the caller sends it. False if there is none now.
+    bool next(ws_message& out, clock::time_point now);
 
-    // When `next` will have something that an interval holds back; max() if nothing waits for time.
-    clock::time_point due() const noexcept;
-
-    // Puts those in line whose time has come.
-    void time_is(clock::time_point now);
-
-    // Something happened to the replicas: to be called while there are `pending` subscriptions.
-    void on_replicas_changed();
-
-    // Subscriptions that wait until the definitions are known.
-    std::size_t pending() const noexcept { return pending_.size(); }
-
-    std::size_t subscriptions() const noexcept { return entries_.size() + pending_.size(); }
+    // See client_subscriptions.
+    clock::time_point due() const noexcept { return subscriptions_.due(); }
+    void time_is(clock::time_point now) { subscriptions_.time_is(now); }
+    void on_replicas_changed() { subscriptions_.on_replicas_changed(); }
+    std::size_t pending() const noexcept { return subscriptions_.pending(); }
 
 private:
-    struct entry {
-        entry(std::string id_text, cache::tally& of, cache::subscriber& owner, cache::subscription::options chosen)
-            : id{std::move(id_text)}, what{of, owner, std::move(chosen)}
-        {
-        }
-        std::string const id;
-        cache::subscription what;
-        bool queued = false;
-        std::uint64_t conflated = 0;  // of `what`, already told
-        std::uint64_t revision = 0;   // up to which all that it wants was sent
-        bool none_tracked = false;    // a track without keys is to be answered
-    };
-
-    struct kept {
-        subscribe_message what;  // its keys are below
-        // Each with the message that named it: 0 the subscribe, n the n-th track.
-        std::map<std::string, std::uint64_t, std::less<>> keys{};
-        std::uint64_t tracks = 0;
-        std::optional<std::string> told{};  // the failure last told; empty: loading
-    };
-
-    void wake(cache::subscription& which) override;
-    void enqueue(entry& which);
     void reply(std::string text);
-    void refuse(refusal const& why);
-    entry* find(std::string const& id);
-    void drop(entry& which);
+    void reply_if(std::optional<refusal> const& refused);
 
-    void follow(subscribe_message& m);
-    void follow(track_message& m);
-    void follow(untrack_message& m);
+    void follow(subscribe_message& m) { reply_if(subscriptions_.subscribe(std::move(m))); }
+    void follow(track_message& m) { reply_if(subscriptions_.track(m.id, m.keys)); }
+    void follow(untrack_message& m) { reply_if(subscriptions_.untrack(m.id, m.keys)); }
     void follow(unsubscribe_message& m);
-    void follow(ping_message&);
-    void follow(refusal& r) { refuse(r); }
+    void follow(ping_message&) { reply(encode_pong()); }
+    void follow(refusal& r) { reply(encode_error(r)); }
 
-    void keep(subscribe_message& m);
-    bool keep_keys(kept& in, std::vector<std::string> const& keys, std::uint64_t message);
-    void begin(kept& which);
-    bool next_of_kept(outgoing& out);
-
-    std::optional<std::vector<cache::key>> keys_of(cache::tally const& of, std::string const& id,
-                                                   std::vector<std::string> const& texts);
-    bool track(cache::subscription& into, std::string const& id, std::vector<std::string> const& keys);
-    bool next_of(entry& which, outgoing& out, clock::time_point now);
-
-    dependencies around_;
-    std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
-    std::map<std::string, kept, std::less<>> pending_;
-    std::deque<entry*> ready_queue_;
+    shared_changes& shared_;
+    limits const& bounds_;
+    std::function<void()> ready_;
+    client_subscriptions subscriptions_;
     std::deque<std::string> replies_;
-    cache::update update_;
+    push push_;
 };
 
 }  // namespace pgtally::server

@@ -1,17 +1,33 @@
 #pragma once
 
-#include <pgtally/server/context.hpp>
-#include <pgtally/server/http/stream.hpp>
-
-#include <boost/asio/awaitable.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/clients.hpp>
+#include <pgtally/server/http/request_handler.hpp>
+#include <pgtally/server/http/traffic.hpp>
+#include <pgtally/server/push/shared_changes.hpp>
+#include <pgtally/server/push/tally_directory.hpp>
 
 namespace pgtally::server {
 
-using upgrade_request = beast::http::request<beast::http::string_body>;
+// What WebSockets need. Lifetime: all of it outlives them.
+struct ws_context {
+    limits const& bounds;
+    tally_directory& tallies;
+    shared_changes& shared;
+    clients& connected;
+    traffic& counted;
+    bool const& closing;  // the server takes no new clients any more
+};
 
-// Serves a connection as a WebSocket, from its upgrade to its end.
-asio::awaitable<void> serve_websocket(tcp_stream stream, upgrade_request upgrade, context& with);
+// Serves connections that became WebSockets.
+class ws_server final : public upgrade_handler {
+public:
+    explicit ws_server(ws_context with) : with_{with} {}
+
+    asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) override;
+
+private:
+    ws_context with_;
+};
 
 }  // namespace pgtally::server

@@ -1,9 +1,9 @@
-// Targets of requests: cut, decoded, routed, and what they ask of a tally.
+// Request targets: cut, decoded, routed, and the keys that they request of a tally.
 
 #include "fuzz.hpp"
 
 #include <pgtally/server/api/api_query.hpp>
-#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <functional>

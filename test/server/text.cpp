@@ -1,11 +1,10 @@
 // The small pure things: durations, escapes, targets, tags, JSON.
 
-#include <pgtally/server/api/bypass.hpp>
 #include <pgtally/server/base/duration.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/cli/install_script.hpp>
 #include <pgtally/server/http/etag.hpp>
-#include <pgtally/server/http/problem.hpp>
+#include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -106,7 +105,6 @@ BOOST_AUTO_TEST_CASE(problems)
     BOOST_TEST(p.body ==
                R"({"type":"about:blank","title":"Not Found","status":404,"code":"unknown_tally","detail":"no \"x\""})");
     BOOST_TEST(p.fields.empty());
-    BOOST_TEST(problem(503, "loading", "x").fields.at(0).first == "Retry-After");
 }
 
 BOOST_AUTO_TEST_CASE(heads)
@@ -121,16 +119,11 @@ BOOST_AUTO_TEST_CASE(heads)
     for (unsigned const status : {204U, 304U}) {
         BOOST_TEST(encode_head({.status = status}, {}).find("Content-Length") == std::string::npos);
     }
-}
-
-BOOST_AUTO_TEST_CASE(counters_of_the_database)
-{
-    using values = std::vector<std::int64_t>;
-    BOOST_TEST((parse_counters("{1,-2}", 2) == values{1, -2}));
-    BOOST_TEST((parse_counters("{9223372036854775807}", 1) == values{9223372036854775807}));
-    for (auto const* const text : {"", "{}", "{1}", "{1,2,3}", "{1,x}", "{1 ,2}", "1,2", "{1,NULL}"}) {
-        BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_counters(text, 2).has_value());
+    for (unsigned const status : {503U, 429U}) {
+        auto const head = encode_head({.status = status}, {.retry_after = 7s});
+        BOOST_TEST(head.find("Retry-After: 7\r\n") != std::string::npos);
     }
+    BOOST_TEST(plain.find("Retry-After") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(scripts)

@@ -1,7 +1,8 @@
-#include <pgtally/server/audit/audit_answer.hpp>
+#include <pgtally/server/api/audit_answer.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
 #include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/base/audit_json.hpp>
 #include <pgtally/server/check/finding.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include <pgtally/server/api/counters_json.hpp>
+#include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 
 namespace pgtally::server {
@@ -30,14 +30,14 @@ void append_counters(std::string& out, std::vector<std::string> const& names, st
     append_each(out, names, values);
 }
 
-void append_state(std::string& out, cache::tally const& of)
+void append_state(std::string& out, cache::state state, std::string_view reason)
 {
     out += R"("state":")";
-    out += to_string(of.state());
+    out += to_string(state);
     out += '"';
-    if (!of.reason().empty()) {
+    if (!reason.empty()) {
         out += R"(,"reason":)";
-        append_json(out, of.reason());
+        append_json(out, reason);
     }
 }
 
@@ -48,7 +48,7 @@ void append_standing(std::string& out, cache::tally const& of, std::uint64_t rev
     out += R"(","revision":)";
     append_json(out, revision);
     out += ',';
-    append_state(out, of);
+    append_state(out, of.state(), of.reason());
 }
 
 void append_keys(std::string& out, cache::update const& what, cache::subscription const& from)

@@ -1,4 +1,4 @@
-#include <pgtally/server/ws/tcp_progress.hpp>
+#include <pgtally/server/http/tcp_progress.hpp>
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 #include <pgtally/cache/tally.hpp>
-#include <pgtally/server/api/counters_json.hpp>
+#include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
-#include <pgtally/server/ws/shared_changes.hpp>
+#include <pgtally/server/push/shared_changes.hpp>
 
 namespace pgtally::server {
 

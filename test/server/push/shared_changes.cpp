@@ -1,6 +1,6 @@
 #include "../../cache/tallies.hpp"
 
-#include <pgtally/server/ws/shared_changes.hpp>
+#include <pgtally/server/push/shared_changes.hpp>
 
 namespace pgtally::server {
 

@@ -1,6 +1,6 @@
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/http/http_rules.hpp>
-#include <pgtally/server/http/router.hpp>
 #include <pgtally/server/http/target.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -7,9 +7,9 @@
 namespace pgtally::server {
 
 enum class route_id {
-    none,     // there is no such thing
+    none,     // there is nothing at this path
     tallies,  // all tallies
-    tally,    // one of them
+    tally,    // one tally
     keys,     // the counters of keys by `?key=`
     key,      // the counters of the key in the path
     action,   // a statement run for a key
@@ -19,19 +19,19 @@ enum class route_id {
     metrics,  // of the admin address
     reset,    // of the admin address
     audit,    // of the admin address
-    web,      // the page, the browser client, the files of --web: whether there is one by that name is another question
+    web,      // the page, the browser client, the files of --web; `web_folder` knows whether the file exists
 };
 
 struct route {
     route_id id = route_id::none;
-    std::string_view pattern{};                 // for the metrics: bounded in number, whatever clients ask
+    std::string_view pattern{};                 // a literal, for the metrics: few, whatever clients request
     std::string_view tally{}, key{}, action{};  // segments, not yet decoded
 };
 
 // The route of a path's segments, on the admin address or on a public one.
 route find_route(std::vector<std::string_view> const& path, bool admin);
 
-// What the route can be asked by, as the field Allow has it.
+// The methods of the route, as the field Allow has them.
 std::string_view allowed_methods(route_id id, bool writable) noexcept;
 
 }  // namespace pgtally::server

@@ -1,4 +1,4 @@
-#include <pgtally/server/http/router.hpp>
+#include <pgtally/server/api/router.hpp>
 
 namespace pgtally::server {
 

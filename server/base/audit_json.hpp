@@ -1,7 +1,6 @@
 #pragma once
 
 #include <pgtally/cache/replica/audit.hpp>
-#include <pgtally/server/http/response.hpp>
 
 #include <optional>
 #include <string>
@@ -14,8 +13,5 @@ void append_audit(std::string& out, audit_report const& found);
 
 // Reads such members from a JSON object. Nothing if the text is not such an object.
 std::optional<audit_report> parse_audit(std::string_view json);
-
-// The answer to POST …/audit.
-response audit_answer(audit_report const& found);
 
 }  // namespace pgtally::server

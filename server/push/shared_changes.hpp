@@ -9,16 +9,16 @@
 
 namespace pgtally::server {
 
-// Changes of all keys, encoded once for all sessions that send them.
+// Changes of all keys, encoded once for all clients that receive them, whichever protocol carries them.
 //
 // A change is named by its epoch and the two revisions that it leads from and to: the same name, the same text. Few are
-// remembered, since sessions that keep up all ask for the newest.
+// remembered, because clients that keep up all need the newest.
 class shared_changes {
 public:
-    // Remembers `most` of them; 0 encodes each anew.
+    // Remembers `most` of them; 0 encodes each change for each client.
     explicit shared_changes(std::size_t most) noexcept : most_{most} {}
 
-    // `"revision":18,"keys":{…}}` of `what`, a change of all keys that `from` told.
+    // `"revision":18,"keys":{…}}` of `what`, a change of all keys that `from` produced.
     std::shared_ptr<std::string const> text_of(cache::update const& what, cache::subscription const& from);
 
     // How many were encoded.

@@ -1,0 +1,78 @@
+#include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/answer_writer.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace pgtally::server {
+
+asio::awaitable<bool> answer_writer::write(response const& answer, head_options how, bool with_body)
+{
+    how.retry_after = bounds_.retry_after;
+    auto const head = encode_head(answer, how);
+    auto const body = with_body ? std::string_view{answer.body} : std::string_view{};
+    std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body.data(), body.size())};
+    bool const written = co_await write_all(rest);
+    if (!written || !with_body || !answer.streamed) co_return written;
+
+    source_ = answer.streamed.get();
+    bool whole = false;
+    try {
+        whole = co_await write_body(*answer.streamed, framing_of(answer, how.version));
+    } catch (std::exception const& e) {
+        log(log_level::error, "{}: the body of an answer ends early: {}", answer.route, e.what());
+    }
+    source_ = nullptr;
+    co_return whole;
+}
+
+asio::awaitable<bool> answer_writer::write(std::string_view text)
+{
+    std::array<asio::const_buffer, 1> rest{asio::buffer(text.data(), text.size())};
+    co_return co_await write_all(rest);
+}
+
+asio::awaitable<bool> answer_writer::write_body(body_source& from, framing how)
+{
+    auto const size = from.size();
+    std::uint64_t produced = 0;
+    for (;;) {
+        tcp_of(stream_).expires_never();  // the source takes its time
+        auto const piece = co_await from.next();
+        if (piece.empty()) break;
+        produced += piece.size();
+        if (size && produced > *size) co_return false;
+        auto const opening = how == framing::chunked ? fmt::format("{:x}\r\n", piece.size()) : std::string{};
+        std::string_view const closing = how == framing::chunked ? "\r\n" : "";
+        std::array<asio::const_buffer, 3> rest{asio::buffer(opening), asio::buffer(piece.data(), piece.size()),
+                                               asio::buffer(closing.data(), closing.size())};
+        bool const written = co_await write_all(rest);
+        if (!written) co_return false;
+    }
+    if (size && produced != *size) co_return false;
+    if (how != framing::chunked) co_return true;
+    co_return co_await write("0\r\n\r\n");
+}
+
+asio::awaitable<bool> answer_writer::write_all(std::span<asio::const_buffer> rest)
+{
+    while (asio::buffer_size(rest) > 0) {
+        tcp_of(stream_).expires_after(bounds_.answer_timeout);
+        auto const [failure, size] = co_await stream_.async_write_some(rest, as_values);
+        if (failure) co_return false;
+        counted_.bytes_sent += size;
+        auto left = size;
+        for (auto& each : rest) {
+            auto const of_this = std::min(left, each.size());
+            each += of_this;
+            left -= of_this;
+        }
+    }
+    co_return true;
+}
+
+}  // namespace pgtally::server

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/clients.hpp>
+#include <pgtally/server/http/request_handler.hpp>
+#include <pgtally/server/http/traffic.hpp>
+
+#include <cstddef>
+
+namespace pgtally::server {
+
+// Connections that are served, and connections that are refused because there are too many.
+struct places {
+    std::size_t served = 0, refused = 0;
+};
+
+// What connections need. Lifetime: all of it outlives them.
+struct connection_context {
+    limits const& bounds;
+    request_handler& requests;
+    upgrade_handler& upgrades;
+    clients& connected;
+    traffic& counted;
+    bool const& closing;                   // the server takes no new clients any more
+    places open_places{}, admin_places{};  // of all public addresses together, of the admin address
+};
+
+}  // namespace pgtally::server

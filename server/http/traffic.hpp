@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace pgtally::server {
+
+// What the sessions count. The metrics read it.
+struct traffic {
+    // Answers by route and status. Routes are patterns, so that clients cannot make this grow.
+    std::map<std::pair<std::string_view, unsigned>, std::uint64_t> requests{};
+
+    std::uint64_t changes_pushed = 0;     // values pushed to clients
+    std::uint64_t changes_conflated = 0;  // changes that newer ones replaced before they were pushed
+    std::uint64_t bytes_sent = 0;         // of answers and messages
+
+    // `route` is a literal.
+    void request(std::string_view route, unsigned status) { ++requests[{route, status}]; }
+};
+
+}  // namespace pgtally::server

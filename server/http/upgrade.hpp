@@ -1,0 +1,22 @@
+#pragma once
+
+#include <pgtally/server/http/stream.hpp>
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <utility>
+
+namespace pgtally::server {
+
+// A connection whose request to become a WebSocket is accepted, and that request.
+struct upgrade {
+    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked)
+        : stream{std::move(from)}, request{std::move(asked)}
+    {
+    }
+    client_stream stream;
+    beast::http::request<beast::http::string_body> request;
+};
+
+}  // namespace pgtally::server

@@ -1,0 +1,112 @@
+#pragma once
+
+// The subscriptions of one client, whichever protocol carries them.
+//
+// Model: requests go in, and `next` gives what to send, one push at a time, when the connection can take one. There is
+// no queue of changes. A subscription that has something to send stands in a queue of subscriptions; when its turn
+// comes, it gives its newest values. After each push it moves to the end, so that no subscription starves another.
+//
+// If the definitions are not known yet, a subscribe stays pending and a state answers it. `on_replicas_changed` begins
+// it once they are known. What is then wrong with it comes as a push of kind `refused`.
+//
+// Guarantees: what the client subscribes to and `limits` bound the memory. A request is done whole or refused whole.
+//
+// Not promised: that anything is sent. This class knows no socket, no protocol and no clock.
+//
+// Lifetime: it outlives no tally's directory; tallies may end before it. One thread.
+
+#include <pgtally/cache/subscription.hpp>
+#include <pgtally/cache/tally.hpp>
+#include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/push/push.hpp>
+#include <pgtally/server/push/requests.hpp>
+#include <pgtally/server/push/tally_directory.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgtally::server {
+
+class client_subscriptions final : cache::subscriber {
+public:
+    using clock = cache::subscription::clock;
+
+    // `ready` is called whenever `next` may have something; often, and also if it had something before.
+    client_subscriptions(tally_directory& tallies, limits const& bounds, std::function<void()> ready);
+
+    // Requests. Each returns why it is refused, or nothing if it is done.
+    std::optional<refusal> subscribe(subscribe_request what);
+    std::optional<refusal> track(std::string const& id, std::vector<std::string> const& keys);
+    std::optional<refusal> untrack(std::string const& id, std::vector<std::string> const& keys);
+    std::optional<refusal> unsubscribe(std::string const& id);
+
+    // The next push; the caller sends it. False if there is none now.
+    bool next(push& out, clock::time_point now);
+
+    // When `next` has something that an interval holds back now; max() if nothing waits for time.
+    clock::time_point due() const noexcept;
+
+    // Enqueues the subscriptions that are due.
+    void time_is(clock::time_point now);
+
+    // Call it when the replicas changed and there are pending subscriptions.
+    void on_replicas_changed();
+
+    // Subscriptions that wait until the definitions are known.
+    std::size_t pending() const noexcept { return pending_.size(); }
+
+    std::size_t size() const noexcept { return entries_.size() + pending_.size(); }
+
+private:
+    struct entry : cache::subscription {
+        entry(std::string id_text, cache::tally& of, cache::subscriber& owner, cache::subscription::options chosen)
+            : cache::subscription{of, owner, std::move(chosen)}, id{std::move(id_text)}
+        {
+        }
+        std::string const id;
+        bool queued = false;
+        std::uint64_t conflated_sent = 0;  // of `conflated()`, already in a push
+        std::uint64_t revision = 0;        // up to which all that it wants was sent
+        bool none_tracked = false;         // a track without keys waits for its answer
+    };
+
+    struct waiting {
+        subscribe_request what;  // its keys are below
+        // Each key with the request that named it: 0 the subscribe, n the n-th track.
+        std::map<std::string, std::uint64_t, std::less<>> keys{};
+        std::uint64_t tracks = 0;
+        std::optional<std::string> failure_sent{};  // the last one; empty: loading
+    };
+
+    void wake(cache::subscription& which) override { enqueue(static_cast<entry&>(which)); }
+    void enqueue(entry& which);
+    void drop(entry& which);
+    entry* find(std::string const& id);
+
+    std::optional<refusal> keep(subscribe_request what);
+    std::optional<refusal> keep_keys(waiting& in, std::vector<std::string> const& keys, std::uint64_t request) const;
+    void begin(waiting& which);
+    void report(std::optional<refusal> why);
+    std::optional<refusal> track_in(cache::subscription& into, std::string const& id,
+                                    std::vector<std::string> const& keys) const;
+
+    bool next_of_pending(push& out);
+    bool next_of(entry& which, push& out, clock::time_point now);
+
+    tally_directory& tallies_;
+    limits const& bounds_;
+    std::function<void()> ready_;
+    std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
+    std::map<std::string, waiting, std::less<>> pending_;
+    std::deque<refusal> refused_;  // what was pending and cannot begin
+    std::deque<entry*> ready_queue_;
+    cache::update update_;
+};
+
+}  // namespace pgtally::server

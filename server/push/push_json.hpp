@@ -1,0 +1,22 @@
+#pragma once
+
+#include <pgtally/server/push/push.hpp>
+#include <pgtally/server/push/shared_changes.hpp>
+
+#include <memory>
+#include <string>
+
+namespace pgtally::server {
+
+// The JSON of pushes that protocols share. A protocol adds what is its own: the WebSocket `type` and `id`, and
+// Server-Sent Events their field names.
+
+// The members of a snapshot: "epoch":"…","revision":17,"state":"live","keys":{…}, with "partial" and "more" if they
+// hold.
+void append_snapshot(std::string& out, push const& what);
+
+// The members of a change and the brace that closes its object: "revision":18,"keys":{…}}. If the change is the same
+// for every subscription to all keys, `shared` keeps the text, and the next client to send the change reuses it.
+std::shared_ptr<std::string const> change_text(push const& what, shared_changes& shared);
+
+}  // namespace pgtally::server

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/tally.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace pgtally::server {
+
+// Where subscriptions find their tallies. The service implements it over its replicas; a server that follows another
+// one implements it over what it holds of that.
+class tally_directory {
+public:
+    // Null if there is no tally of this name, or none is known yet.
+    virtual cache::tally* find(std::string_view name) = 0;
+
+    // Whether the definitions are read: if not, a name that is not found may still be a tally's.
+    virtual bool knows_tallies() const = 0;
+
+    // Why the definitions cannot be read, if waiting does not help; else empty.
+    virtual std::string failure() const = 0;
+
+    // The bounds of every tally in it.
+    virtual cache::limits const& bounds() const = 0;
+
+protected:
+    ~tally_directory() = default;
+};
+
+}  // namespace pgtally::server

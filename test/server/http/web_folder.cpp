@@ -1,0 +1,98 @@
+#include <pgtally/server/http/file_body.hpp>
+#include <pgtally/server/http/web_folder.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace pgtally::server {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct fixture {
+    fixture()
+    {
+        std::string name = "/tmp/pgtally-web-XXXXXX";
+        BOOST_TEST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+        folder = name;
+    }
+    ~fixture() { fs::remove_all(folder); }
+
+    void write(char const* name, std::size_t size) { std::ofstream{folder / name} << std::string(size, 'x'); }
+
+    fs::path folder;
+};
+
+file_body& source_of(response const& answer)
+{
+    return dynamic_cast<file_body&>(*answer.streamed);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(test_web_folder, fixture)
+
+BOOST_AUTO_TEST_CASE(a_small_file_is_whole_and_a_large_one_comes_in_pieces)
+{
+    web_folder const web{folder.string(), 25, 10};
+    write("small.txt", 10);
+    write("large.txt", 25);
+    auto const small = web.find({"small.txt"});
+    BOOST_TEST_REQUIRE(small.has_value());
+    BOOST_TEST(small->body == std::string(10, 'x'));
+    BOOST_TEST(small->streamed.get() == nullptr);
+
+    auto const large = web.find({"large.txt"});
+    BOOST_TEST_REQUIRE(large.has_value());
+    BOOST_TEST(large->body.empty());
+    BOOST_TEST(large->content_type == small->content_type);
+    auto& body = source_of(*large);
+    BOOST_TEST(body.size().value() == 25U);
+    for (std::size_t const wanted : {10U, 10U, 5U, 0U}) BOOST_TEST(body.read() == std::string(wanted, 'x'));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_changes_while_it_is_read_gives_no_more_than_its_size)
+{
+    web_folder const web{folder.string(), 100, 10};
+    write("shrinks", 25);
+    write("grows", 25);
+    auto const shrinks = web.find({"shrinks"}), grows = web.find({"grows"});
+    fs::resize_file(folder / "shrinks", 12);
+    fs::resize_file(folder / "grows", 50);
+    auto const all_of = [](body_source& of) {
+        auto& body = dynamic_cast<file_body&>(of);
+        std::size_t bytes = 0;
+        while (auto const got = body.read().size()) bytes += got;
+        return bytes;
+    };
+    BOOST_TEST(all_of(*shrinks->streamed) == 12U);
+    BOOST_TEST(all_of(*grows->streamed) == 25U);
+}
+
+BOOST_AUTO_TEST_CASE(contains_says_what_find_finds)
+{
+    web_folder const web{folder.string(), 25, 10};
+    write("file", 5);
+    write("too_large", 26);
+    write(".hidden", 5);
+    fs::create_directory(folder / "sub");
+    write("sub/index.html", 5);
+    fs::create_symlink("/etc/hostname", folder / "outside");
+    using path = std::vector<std::string>;
+    for (auto const& there : {path{"file"}, path{"sub", ""}, path{"sub", "index.html"}, path{""}, path{"pgtally.js"}}) {
+        BOOST_TEST(web.contains(there), there.front());
+        BOOST_TEST(web.find(there).has_value(), there.front());
+    }
+    for (auto const& absent : {path{"too_large"}, path{".hidden"}, path{"sub"}, path{"outside"}, path{"..", "file"},
+                               path{"nope"}, path{"file", ""}, path{std::string{"file\0", 5}}}) {
+        BOOST_TEST(!web.contains(absent), absent.front());
+        BOOST_TEST(!web.find(absent).has_value(), absent.front());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace pgtally::server

@@ -1,0 +1,42 @@
+#pragma once
+
+// server/http/stream.hpp as TLS makes it. The sessions are compiled with this file in the place of that one, to prove
+// that no other file knows which stream it is.
+
+#include <pgtally/server/base/net.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+
+#include <utility>
+
+namespace pgtally::server {
+
+namespace beast = boost::beast;
+
+using tcp_stream = beast::basic_stream<tcp, asio::io_context::executor_type>;
+
+using client_stream = asio::ssl::stream<tcp_stream>;
+
+asio::ssl::context& tls_context();
+
+inline client_stream make_stream(tcp_socket socket)
+{
+    return client_stream{std::move(socket), tls_context()};
+}
+
+inline asio::awaitable<bool> handshake(client_stream& stream)
+{
+    auto const [failure] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
+    co_return !failure;
+}
+
+inline tcp_stream& tcp_of(client_stream& stream) noexcept
+{
+    return beast::get_lowest_layer(stream);
+}
+
+}  // namespace pgtally::server
