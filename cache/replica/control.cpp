@@ -23,7 +23,7 @@ asio::awaitable<void> replica_set::impl::control()
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
-            // After a failover the name leads to another database, whose definitions are read anew.
+            // After a failover the name leads to another database, whose definitions must be read again.
             if (made_in != schedule.generation()) connection.close();
             if (!connection.is_open()) {
                 made_in = schedule.generation();

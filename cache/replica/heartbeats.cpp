@@ -42,7 +42,7 @@ replica_set::impl::clock::time_point replica_set::impl::next_heartbeat() const n
 }
 
 // Restarts each transport that is deaf. Heartbeats may go to another server than the transport follows; when it opens
-// again, all connections are made anew.
+// again, all connections are replaced.
 asio::awaitable<void> replica_set::impl::watch_transports()
 {
     while (!stopping) {

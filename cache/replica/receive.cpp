@@ -31,7 +31,7 @@ void replica_set::impl::on(std::size_t index, transport::opened const&)
     slot.watch.opened(clock::now());
     next_look = clock::time_point{};
     ++openings;
-    // If it opens again, the name may stand for another server: the other connections are made anew before they are
+    // If it opens again, the name may stand for another server: the other connections are replaced before they are
     // used.
     if (schedule.transport_opened(index)) ++counted.reconnects;
     received.opened(index);

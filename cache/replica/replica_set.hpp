@@ -17,7 +17,7 @@
 //
 // A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
 // always in use. If a definition names a transport that this set does not have, its tally is failed. When a transport
-// opens again, all connections are made anew: the name may stand for another server.
+// opens again, all connections are replaced: the name may stand for another server.
 //
 // Guarantees: `run` ends only by `stop`. Every failure is retried with growing, jittered pauses, and is the reason of a
 // state meanwhile. Tallies that are created, altered or dropped while the set runs are followed.

@@ -236,7 +236,7 @@ test('untrack forgets the key, and what was on its way is ignored', () => {
   assert.equal(told.changes.length, 1);
 });
 
-test('what is tracked before the first snapshot is told to the server after it', () => {
+test('keys tracked before the first snapshot are sent to the server after it', () => {
   const { subscription, socket } = begin({ keys: ['1', '2'] });
   socket.taken();
   subscription.track(['3']);
@@ -249,7 +249,7 @@ test('what is tracked before the first snapshot is told to the server after it',
   assert.deepEqual(content(subscription), { 2: { n: 2 } });
 });
 
-test('a key that the server refuses to track is given up, the subscription goes on', () => {
+test('a key that the server refuses to track is dropped, the subscription continues', () => {
   const { subscription, told, socket } = begin({ keys: ['1'] });
   socket.says(snapshot({ 1: { n: 1 } }));
   subscription.track(['abc']);
@@ -577,7 +577,7 @@ test('messages of an unknown type are ignored', () => {
 
 // ---- the end
 
-test('close of a subscription unsubscribes, and nothing more is told', () => {
+test('closing a subscription unsubscribes, and no handler is called afterwards', () => {
   const { subscription, told, socket } = begin();
   socket.says(snapshot({ 1: { n: 1 } }));
   socket.taken();

@@ -66,7 +66,7 @@ test('shows every message with its author, as text whatever it holds', async () 
   await meetsTheTruth();
 });
 
-test('asks nobody but the server that it came from', () => {
+test('sends requests only to its own server', () => {
   assert.ok(requests.length > 3);
   assert.deepEqual(requests.filter((url) => !url.startsWith(stage.address)), []);
 });
@@ -88,7 +88,7 @@ test('a row that is inserted moves its number', async () => {
   assert.match(await card(3).locator('[data-hue="favs"] .number').textContent(), /\d,\d{3}/);
 });
 
-test('what is said while somebody watches appears, and its label when that is there', async () => {
+test('a key that appears while the page is open is shown, and its label when that arrives', async () => {
   const key = await stage.sql("insert into tweet.message (userid, message) values (1, 'New here.') returning messageid");
   await stage.sql(`insert into tweet.activity (messageid, action) values (${key}, 'fav')`);
   await page.waitForSelector(`.card.bare[data-key="${key}"]`);

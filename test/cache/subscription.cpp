@@ -20,7 +20,7 @@ struct session final : subscriber {
     void wake(subscription&) override { ++woken; }
 };
 
-// A client that does what it is told to: replaces on a snapshot, sets on a change.
+// A client that applies messages: replaces on a snapshot, sets on a change.
 struct client {
     client(tally& t, subscription::options options) : of{t}, sub{t, owner, std::move(options)} {}
 

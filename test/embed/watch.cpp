@@ -1,4 +1,4 @@
-// Somebody's Asio program that embeds a replica: prints each change of the tally "tweets" until it is interrupted.
+// An Asio program that embeds a replica: prints each change of the tally "tweets" until it is interrupted.
 
 //[ watch
 #include <pgtally/cache/replica/replica.hpp>

@@ -52,7 +52,7 @@ void client::forget()
     point_.reset();
 }
 
-// Comes back with its point, for the same keys; or begins.
+// Resumes from its point with the same keys, or subscribes for the first time.
 void client::join(cache::tally& tally, std::uint32_t how, bool resume)
 {
     cache::subscription::options chosen;

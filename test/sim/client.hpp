@@ -10,13 +10,13 @@
 
 namespace pgtally::sim {
 
-// A subscriber: it keeps what it was sent, by the rules of the contract alone. It may be slow, go away, and come back
-// with the revision at which it stopped.
+// A subscriber. It applies messages by the documented rules alone. It may be slow, leave, and return with the revision
+// at which it stopped.
 class client final : cache::subscriber {
 public:
     client(environment& around, std::string name) : env_{around}, name_{std::move(name)} {}
 
-    // Subscribes if it has not, to all keys or some; else leaves, comes back, or asks for other keys.
+    // If it is not subscribed, subscribes to all keys or some; otherwise leaves, returns, or tracks other keys.
     void change(cache::tally* of, std::uint32_t how);
 
     // The next message, if there is reason to ask for one.
@@ -41,7 +41,7 @@ private:
     std::string name_;
     std::optional<cache::subscription> subscription_;
     bool pending_ = false, all_ = false, in_parts_ = false;
-    std::uint32_t had_ = 0, tracked_ = 0;  // bits: which keys have a value here, which were asked for
+    std::uint32_t had_ = 0, tracked_ = 0;  // bits: keys that have a value here, keys that are tracked
     sums values_{};
     std::string epoch_, parts_epoch_;
     std::optional<cache::since_point> point_;

@@ -1,16 +1,16 @@
 #pragma once
 
-// A small PostgreSQL: as much of it as decides whether counters are exact.
+// A small PostgreSQL: the parts that decide whether counters are exact.
 //
-// Model: writers' sessions with transactions, savepoints and locks; ids from one counter, also for subtransactions; a
-// commit in two steps, flushed and then visible; snapshots. A table is a file of rows with the id that wrote each: a
-// TRUNCATE or a rewrite replaces the file for everybody at once, whatever their snapshot, as PostgreSQL does. There is
-// a stream of events for each transport. By notify they come when a transaction becomes visible, one notifying commit
-// at a time, equal ones of one transaction folded; by wal when its commit is flushed. A tally's events travel by the
-// transport that its definition names. A changed definition is told by NOTIFY, and by the transports that it has and
-// had.
+// Model: writers have sessions with transactions, savepoints and locks. One counter gives all ids, subtransactions'
+// included. A commit has two steps: it is flushed, then it becomes visible. A table is a file of rows, each with the id
+// that wrote it. TRUNCATE and rewrites replace the file for all snapshots at once, as PostgreSQL does. Each transport
+// has a stream of events. By notify, events arrive when their transaction becomes visible, one notifying commit at a
+// time, and equal ones of a transaction are folded; by wal, they arrive when the commit is flushed. A tally's events
+// travel by the transport that its definition names. A changed definition is announced by NOTIFY, by its old transport
+// and by its new one.
 //
-// A request that would have to wait for a lock answers false and does nothing.
+// If a request would wait for a lock, it returns false and does nothing.
 
 #include "flaw.hpp"
 #include "snapshot.hpp"
@@ -32,12 +32,12 @@ public:
         flaw broken = flaw::none;
     };
 
-    // What came into a stream, and the fingerprints of the truth of each tally once it is told.
+    // An entry of a stream, and the fingerprint of each tally's truth after it.
     struct entry {
         std::string text;
         bool ends = true;  // the last of its transaction
         std::array<std::uint64_t, tally_count> truth;
-        std::uint64_t forged = 0;  // the id under which somebody forged it; 0: nobody did
+        std::uint64_t forged = 0;  // the id that a forger used; 0: genuine
         std::size_t forged_for = 0;
     };
 
@@ -59,7 +59,7 @@ public:
     bool rollback(std::size_t who);
     session const& writer(std::size_t who) const noexcept { return sessions_[who]; }
 
-    // Renames a source, or gives it its name back. Its triggers go with it, and nothing is told of it.
+    // Renames a source, or restores its name. Its triggers follow it, and no event announces it.
     bool rename_source(std::size_t tally);
     bool source_lost(std::size_t tally) const noexcept { return tables_[tally].lost; }
 
@@ -91,7 +91,7 @@ public:
     bool lock_kept(std::size_t tally);
     void unlock_kept(std::size_t tally) noexcept { tables_[tally].kept_locked = false; }
     kept_table const& kept(std::size_t tally) const noexcept { return tables_[tally].kept; }
-    bool keep(std::size_t tally, kept_table const& what);  // sets those that have a value, or none
+    bool keep(std::size_t tally, kept_table const& what);  // sets the keys that have a value, or none of them
 
     // A constraint of that table's.
     static bool refuses(std::size_t key, numbers const& value) noexcept { return key == 5 && value[0] % 3 == 1; }
@@ -115,7 +115,7 @@ private:
         int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
-        bool lost = false;  // it does not have the name that the definition says
+        bool lost = false;  // it does not have the name in the definition
     };
 
     // A stream tells of all tallies, also of those whose events travel by the other one: what it says of them is not

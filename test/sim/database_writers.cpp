@@ -1,4 +1,4 @@
-// What writers do.
+// The statements of writers.
 
 #include "database.hpp"
 
@@ -18,7 +18,7 @@ session& database::begin(std::size_t who)
     return s;
 }
 
-// Whether nobody else holds what would make `who` wait for a lock on the source: an exclusive one, or a writer's.
+// Whether `who` gets a lock on the source at once: no other session has an exclusive lock or a writer's.
 bool database::free_for(std::size_t who, std::size_t tally, bool exclusive) const noexcept
 {
     if (sessions_[who].at == session::phase::flushed) return false;
@@ -47,7 +47,7 @@ void database::add_message(session& s, std::size_t tally, std::string text, std:
     s.work.messages.push_back({std::move(text), by, tally, std::move(tells)});
 }
 
-// A statement: the trigger sums per key, passes over keys whose sums are 0, and sends as many events as it takes.
+// One statement: the trigger sums per key, omits keys whose sums are 0, and sends as many events as needed.
 bool database::write(std::size_t who, std::size_t tally, std::span<changed_key const> keys)
 {
     constexpr std::size_t keys_in_event = 2;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What servers of ours find around them: databases behind one name, a network, a clock.
+// The surroundings of a server: databases behind one name, a network, a clock.
 
 #include "database.hpp"
 
@@ -14,7 +14,7 @@
 
 namespace pgtally::sim {
 
-// The simulated truth and what was served differ.
+// A rule of the simulation is broken, for instance: the served counters differ from the truth.
 struct violation : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -25,7 +25,7 @@ struct environment {
     std::vector<std::unique_ptr<database>> nodes;
     std::size_t named = 0;  // the node that the name leads to
     std::size_t tallies = 1;
-    std::size_t max_keys = key_count;  // that a server's tally may have
+    std::size_t max_keys = key_count;  // limit of a server's tally
     flaw broken = flaw::none;
     milliseconds now{0};
     milliseconds heartbeat{5'000};
@@ -51,7 +51,7 @@ struct environment {
     }
 };
 
-// A connection to one of the nodes. It is found broken when it is used.
+// A connection to one of the nodes. A break is noticed at the next use.
 class wire {
 public:
     bool open(environment& around)

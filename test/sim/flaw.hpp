@@ -5,7 +5,7 @@
 
 namespace pgtally::sim {
 
-// What is done wrong on purpose, in the driver and the model, to see that the simulation finds it.
+// Faults planted in the driver and the model. The simulation must find each of them.
 enum class flaw {
     none,
     // a load's steps, events, subscribers

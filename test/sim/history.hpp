@@ -1,8 +1,8 @@
 #pragma once
 
-// A history: what happens, in what order, as plain numbers, so that it can be made from a seed, cut short and told.
+// A history: a list of steps as plain numbers, so that a seed makes it, and a shorter one can be made of it and printed.
 //
-// A step that cannot be taken when its turn comes is passed over; so every part of a history is a history.
+// A step that is impossible when its turn comes is skipped. Therefore every part of a history is a history.
 
 #include <cstdint>
 #include <vector>

@@ -36,7 +36,7 @@ cache::tally* host::find(std::string_view name) noexcept
 // What receive.cpp does
 // ---------------------------------------------------------------------------------------------------
 
-// By wal only while a tally follows it.
+// The server opens `wal` only while a tally uses it.
 void host::use_links()
 {
     auto& one = links_[wal];
@@ -66,7 +66,7 @@ void host::connect(std::size_t by)
     opened(by);
 }
 
-// Once more: the other connections are made anew too, for this may be another server.
+// If it opens again, the other connections are replaced too: this may be another server.
 void host::opened(std::size_t by)
 {
     links_[by].watch.opened(now());
@@ -131,7 +131,7 @@ void host::end_turn()
     check_served();
 }
 
-// What heartbeats.cpp does. A restart is a loss at once.
+// What heartbeats.cpp does. A restart counts as a loss at once.
 void host::watch()
 {
     for (auto const by : {notify, wal}) {
@@ -232,7 +232,7 @@ void host::read_definitions()
     for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
 }
 
-// What watch.cpp does: of the problems that the database knows only a lost source decides anything.
+// What watch.cpp does. Of the problems that the database reports, only a lost source has an effect here.
 void host::read_problems()
 {
     auto& c = control_;
@@ -262,7 +262,7 @@ void host::take_problems()
     }
 }
 
-// Answers whether one was due.
+// Returns whether one was due.
 bool host::send_heartbeat(std::size_t by)
 {
     auto& to = links_[by];
@@ -299,7 +299,7 @@ void host::reconcile()
     for (auto const& [name, tally] : tallies_) {
         if (tally->state() == cache::state::live) continue;
         schedule_.want_again(name);
-        rules_.wanted(name, load_cause::reset);  // for a cause that only the schedule knows
+        rules_.wanted(name, load_cause::reset);  // the schedule alone knows the cause
     }
 }
 

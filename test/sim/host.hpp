@@ -32,10 +32,10 @@ public:
     host& operator=(host const&) = delete;
 
     // Steps. Each does what can be done now, perhaps nothing.
-    void receive(std::size_t by, std::size_t at_most);  // connects, hears of a loss, or takes what has arrived
+    void receive(std::size_t by, std::size_t at_most);  // connects, notices a loss, or takes what has arrived
     void control();                                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
-    void watch();  // the clock went on
+    void watch();  // the clock has advanced
     void reset(std::size_t tally, bool by_audit);
     void await_write(std::size_t tally);  // read your writes
     void take(std::size_t which);         // a subscriber's socket can take a message
@@ -43,14 +43,14 @@ public:
 
     // Faults.
     void break_transport(std::size_t by);  // noticed at once
-    void leave_old();                      // the same, if it is not to the node that the name leads to
-    void hush_transport(std::size_t by);   // noticed by nobody
-    void overflow(std::size_t by);         // too many events: those that wait are gone
+    void leave_old();                      // the same, if it is connected to another node than the name leads to
+    void hush_transport(std::size_t by);   // the server does not notice
+    void overflow(std::size_t by);         // too many events: the waiting ones are dropped
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
     void nag(std::size_t tally, std::size_t times, std::size_t loader);  // tally.reload, again and again
 
-    void mend();  // asks for audits of what was forged
+    void mend();  // requests audits of tallies with forged events
 
     // Whether nothing is left to do, and what must be true then, and always.
     bool settled();
@@ -117,11 +117,11 @@ private:
         // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
         // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
         bool by_fence = false;
-        std::vector<forgery> forged{};  // events that were applied; a load whose fence has them mends what they did
+        std::vector<forgery> forged{};  // applied events; a load whose fence contains them corrects their effect
         std::array<tag, key_count> tags{};
     };
 
-    // A transaction that somebody wants to see applied.
+    // A transaction that a caller waits for.
     struct awaited_write {
         std::size_t tally = 0, node = 0, told_by = notify, position = 0;  // where its last event is in the stream
         std::uint64_t xid = 0;

@@ -1,4 +1,4 @@
-// What must be true of a server.
+// The rules that a server must keep.
 
 #include "host.hpp"
 
@@ -51,7 +51,7 @@ void check_sums(cache::counter_table const& table)
 
 }  // namespace
 
-// While a tally is live, it is what was told until just now: by this transport, so far as it was received.
+// A live tally equals the truth after the events received so far by its transport.
 void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const& name = tally.definition().name;
@@ -71,8 +71,7 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
     last.position = from.position;
 }
 
-// It stopped following in the middle of what was received, perhaps when it had just begun to: it is what was told until
-// some point in it.
+// The tally stopped following in the middle of a batch: it equals the truth after some event of the batch.
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
     auto const source = source_of(tally.definition().name);
@@ -120,7 +119,7 @@ void host::check_heard() const
     }
 }
 
-// The ETag: a key that has another value has changed at another revision.
+// The ETag: if a key has another value, it changed at another revision.
 void host::check_tags(cache::tally const& tally, shown& last) const
 {
     auto const as = meaning_of(tally);

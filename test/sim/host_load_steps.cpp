@@ -77,7 +77,7 @@ void host::take_fence(loader& mine)
     mine.at = loader::step::rows;
 }
 
-// As of the fence, but of the file that the table has now, by the definition that there is now.
+// Reads as of the fence, but from the table's current file and by the current definition.
 void host::read_truth(loader& mine)
 {
     mine.as = mine.connection.at().definition(mine.source);
@@ -148,7 +148,7 @@ void host::take_report(loader& mine, std::optional<cache::load_report> report)
 
 void host::wait_for_barrier(loader& mine)
 {
-    // A live tally is compared a row a step, and all the rest goes on in between.
+    // A live tally is compared one row a step; all other steps may happen in between.
     auto* tally = target_of(mine);
     if (!mine.report && tally != nullptr && tally->comparing()) {
         take_report(mine, tally->compare_more(1));

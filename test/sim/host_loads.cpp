@@ -28,7 +28,7 @@ void host::wake_loaders()
     if (schedule_.take_look_request()) control_.next_look = milliseconds{0};
 }
 
-// By hand; or to see what differs.
+// A reset by hand, or an audit.
 void host::reset(std::size_t tally, bool by_audit)
 {
     auto const name = tally_name(tally);
@@ -43,7 +43,7 @@ void host::nag(std::size_t tally, std::size_t times, std::size_t which)
 {
     constexpr int steps = 14;  // enough for a load
     for (std::size_t i = 0; i < times; ++i) {
-        env_.tell("somebody asks for a reload of ", tally_name(tally));
+        env_.tell("a reload is requested of ", tally_name(tally));
         env_.current().send_reload(tally);
         for (int step = 0; step < steps; ++step) {
             for (auto const by : {notify, wal}) receive(by, 1'000);
@@ -88,7 +88,7 @@ void host::begin_load(loader& mine)
     mine.at = mine.connection.alive() ? loader::step::begin : loader::step::connect;
 }
 
-// The tally, while the load is wanted.
+// The tally, or null if the load is no longer wanted.
 cache::tally* host::target_of(loader const& mine)
 {
     return schedule_.stands(*mine.order) ? find(mine.order->tally) : nullptr;
@@ -102,7 +102,7 @@ cache::tally* host::wanted(loader& mine)
     return tally;
 }
 
-// The loader looks for another order next.
+// Next, the loader asks the schedule for another order.
 load_schedule::order host::leave(loader& mine, bool failed)
 {
     auto const order = *std::exchange(mine.order, std::nullopt);

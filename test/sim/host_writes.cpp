@@ -7,13 +7,13 @@
 
 namespace pgtally::sim {
 
-// Somebody waits for what was committed last, as far as anybody can know that it was.
+// A caller waits for the last transaction whose commit is known to it.
 void host::await_write(std::size_t tally)
 {
     auto const& last = env_.current().last_write(tally);
     auto const* const known = find(tally_name(tally));
     if (last.xid == 0) return;
-    env_.tell(name_, ": somebody waits for ", last.xid, " to be applied to ", tally_name(tally));
+    env_.tell(name_, ": a caller waits for ", last.xid, " to be applied to ", tally_name(tally));
     awaited_write write;
     write.tally = tally;
     write.xid = last.xid;
@@ -26,7 +26,7 @@ void host::await_write(std::size_t tally)
     look_at_writes();
 }
 
-// What was sent may have been lost with the connection that it was to come by.
+// A loss of the transport may have lost the barriers that were sent.
 void host::ask_writes_again(std::size_t by)
 {
     for (auto& [number, write] : writes_) {
@@ -34,7 +34,7 @@ void host::ask_writes_again(std::size_t by)
     }
 }
 
-// One barrier for all that have ended as this statement sees it, and that a barrier by this transport proves.
+// Sends one barrier for all writes that this statement sees as ended and that a barrier by this transport proves.
 void host::send_write_barrier(std::size_t by)
 {
     auto& c = control_.connection;
@@ -64,7 +64,8 @@ void host::look_at_writes()
     for (auto at = writes_.begin(); at != writes_.end();) at = is_applied(at->second) ? writes_.erase(at) : ++at;
 }
 
-// Whether it says so. If it does, what is served must have it; but after a failover nobody knows what became of it.
+// Whether the server reports the write as applied. If so, the served counters must contain it. After a failover its fate
+// is unknown.
 bool host::is_applied(awaited_write& write)
 {
     auto const* const tally = find(tally_name(write.tally));

@@ -94,7 +94,7 @@ void keeper::go_on(cache::tally const& t)
     }
 }
 
-// The table's keys that are not 0, in the order of the model's keys.
+// The table's keys with counters other than 0, in the order of the model's keys.
 void keeper::read_page(cache::tally const& t)
 {
     auto const as = meaning_of(t);

@@ -1,8 +1,7 @@
 #pragma once
 
-// Materialization: what server/materializer.cpp does, one statement at a time, with the server's own plan of it. One
-// server at a time writes, the one with the lock; an answer may be lost with the connection, and a constraint may
-// refuse a row.
+// Materialization: what server/materialize/materializer.cpp does, one statement at a time, by the shipped plan. The
+// server that holds the lock writes. An answer may be lost with the connection, and a constraint may refuse a row.
 
 #include "host.hpp"
 
@@ -46,10 +45,10 @@ private:
     server::materializer_plan plan_;
     bool locked_ = false, refused_ = false, rests_ = true;
     phase at_ = phase::planning;
-    meaning as_;  // of what is on its way
+    meaning as_;  // of the batch under way
     std::string round_epoch_;
     std::uint64_t round_revision_ = 0;
-    sums added_{};  // by the flaw `deltas` alone
+    sums added_{};  // used by the flaw `deltas` only
 };
 
 }  // namespace pgtally::sim

@@ -1,9 +1,9 @@
-// Plays random histories to the deciding part of `cache/`, and compares what it serves with the model's truth.
+// Plays random histories to the core of `cache/`, and compares the served counters with the model's truth.
 //
 //   pgtally_test_sim [--seed N] [--histories N] [--seconds S] [--break NAME] [--trace]
 //
-// The history number i has the seed N + i, so that a failing one is played again by its seed with --histories 1. Exit
-// status 0: none failed; with --break: one failed, as it must. 1: otherwise. 2: wrong usage.
+// History number i has the seed N + i. To repeat a failing one, pass its seed and --histories 1. Exit status 0: none
+// failed; with --break: one failed, as it must. 1: otherwise. 2: wrong usage.
 
 #include "shrink.hpp"
 #include "world.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-// What must be true of every load that a server begins, by a record of its own of what happened to the server.
+// The rules that every load must keep. They are checked against an independent record of what happened to the server.
 
 #include "values.hpp"
 
@@ -37,7 +37,7 @@ public:
 
     // Each throws `violation`.
     void begins(order const& o);
-    void uses_connection_of(std::uint64_t reopening) const;  // how many there were when it was made
+    void uses_connection_of(std::uint64_t reopening) const;  // the number of reopenings when it connected
     void ends(order const& o, time_point now, bool failed);
 
 private:
@@ -46,7 +46,7 @@ private:
         std::size_t transport = notify;
         std::uint64_t needs = 0;  // readings of the definitions
         std::optional<order> running;
-        std::optional<time_point> failed;  // and nothing but retries was wanted since
+        std::optional<time_point> failed;  // since then, only retries were wanted
         std::deque<time_point> reloads;    // when the last ones ended
     };
     record& of(std::string_view tally);

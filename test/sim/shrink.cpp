@@ -15,7 +15,7 @@ bool fails(history const& what, flaw broken)
     return play(what, broken).has_value();
 }
 
-// Takes `changed` if it fails too.
+// Accepts `changed` if it fails too.
 template <class Change>
 bool attempt(history& best, flaw broken, Change change)
 {
@@ -26,7 +26,7 @@ bool attempt(history& best, flaw broken, Change change)
     return true;
 }
 
-// Leaves out runs of `length` steps, from the end, where that is possible; answers whether it was anywhere.
+// Removes runs of `length` steps, from the end, where the history still fails. Returns whether it removed any.
 bool leave_out(history& best, flaw broken, std::size_t length)
 {
     bool any = false;

@@ -5,8 +5,7 @@
 
 namespace pgtally::sim {
 
-// A short history that fails as this one does: steps are left out, and what is not needed is made plain, while it still
-// fails.
+// Returns a shorter history that fails in the same way: removes steps and simplifies the rest while it still fails.
 history shrink(history failing, flaw broken);
 
 }  // namespace pgtally::sim

@@ -7,7 +7,7 @@
 
 namespace pgtally::sim {
 
-// What a transaction sees, in PostgreSQL's own terms: kept apart from cache::fence, which is what is tested.
+// What a transaction sees, in PostgreSQL's terms. It is independent of cache::fence, which is under test.
 struct snapshot {
     std::uint64_t xmin = 0, xmax = 0;
     std::vector<std::uint64_t> running;  // ascending

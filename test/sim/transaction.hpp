@@ -22,15 +22,15 @@ struct deed {
     meaning becomes{};
 };
 
-// An event on its way, and what it tells of the source's history.
+// An event under way, and its place in the source's history.
 struct message {
     std::string text;
-    std::array<bool, transport_count> by{};  // none: nothing is sent, as where a statement's sums are all 0
+    std::array<bool, transport_count> by{};  // none: the statement's sums are all 0, so it sends nothing
     std::size_t tally = 0;
     std::vector<deed> tells;
 };
 
-// A transaction that was committed: what it did in the order in which it did it.
+// A committed transaction and its effects, in order.
 struct committed {
     std::uint64_t xid = 0;
     std::vector<deed> deeds;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the model counts: a handful of keys, two numbers in each row of a source, and definitions that see in them up to
-// two counters.
+// What the model counts: a few keys, two numbers in each row of a source, and definitions that make up to two counters
+// of them.
 
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
@@ -30,8 +30,7 @@ inline numbers operator+(numbers const& a, numbers const& b)
     return {a[0] + b[0], a[1] + b[1]};
 }
 
-// A definition in the course of a tally's life. Its number decides what its counters mean, how many there are, and of
-// what kind the keys are.
+// One definition in a tally's life. Its number decides the meaning and number of its counters, and the kind of its keys.
 struct meaning {
     unsigned number = 0;
     bool exists = true;
@@ -56,7 +55,7 @@ cache::key as_key(meaning const& as, std::size_t key) noexcept;
 meaning meaning_of(cache::tally const& tally);
 numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept;
 
-// A fingerprint of all counters that are not 0, and of what they mean.
+// A fingerprint of all counters other than 0, and of their meaning.
 std::uint64_t fingerprint(meaning const& as, sums const& of) noexcept;
 std::uint64_t fingerprint(meaning const& as, cache::counter_table const& of) noexcept;
 

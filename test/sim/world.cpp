@@ -81,7 +81,7 @@ void world::let_time_pass(milliseconds how_long)
     }
 }
 
-// The writers pause: what is under way is committed or rolled back, or simply stays as it is, if nobody waits for it.
+// The writers pause: open transactions commit, roll back, or stay open if no other session waits for them.
 void world::end_transactions(std::uint32_t how)
 {
     auto& at = env_.current();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything of one history, and the way to play it.
+// The state of one history, and how it is played.
 
 #include "history.hpp"
 #include "host.hpp"
@@ -48,7 +48,7 @@ private:
     unsigned definitions_ = 4;
 };
 
-// Why this history fails, or nothing.
+// Plays the history. Returns why it fails, or nothing.
 std::optional<std::string> play(history const& what, flaw broken, std::ostream* trace = nullptr);
 
 }  // namespace pgtally::sim

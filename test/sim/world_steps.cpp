@@ -34,7 +34,7 @@ bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32
     if (what.exists && how % 4 == 0) what.exists = false;
     else what = {definitions_++, true, what.by};
     if (history_.changes_by && how % 32 >= 16) what.by = what.by == wal ? notify : wal;
-    if (how % 8 == 7) what.number += 3;  // not every kind of definition follows the one before it
+    if (how % 8 == 7) what.number += 3;  // skips some kinds of definitions
     definitions_ = std::max(definitions_, what.number + 1);
     return at.define(who, tally, what);
 }
@@ -117,7 +117,7 @@ void world::take_as_fault(step const& s)
     }
 }
 
-// What anybody can send. None of it may change a counter.
+// Any role can send these payloads. None of them may change a counter.
 void world::junk(std::uint32_t how)
 {
     static constexpr char const* texts[]{"",
@@ -131,15 +131,15 @@ void world::junk(std::uint32_t how)
                                          R"({"t":"nobody","x":"99999","n":1,"truncate":true})",
                                          R"({"t":"likes","x":"99999","n":1,"reload":true})",
                                          R"({"t":"likes","x":"99999","n":1,"definition":true})"};
-    env_.tell("somebody sends ", texts[how % std::size(texts)]);
+    env_.tell("a role sends ", texts[how % std::size(texts)]);
     env_.current().send(low(how, 16, 1), texts[how % std::size(texts)]);
 }
 
-// It makes a tally wrong until the next load, as an audit is.
+// It makes a tally wrong until the next load. An audit is one.
 void world::forge(std::uint32_t how)
 {
     std::size_t const by = low(how, 13, 1);
-    env_.tell("somebody forges an event, by ", transport_names[by]);
+    env_.tell("a role forges an event, by ", transport_names[by]);
     env_.current().forge(by, low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
 }
 
@@ -150,7 +150,7 @@ void world::rename_source(std::size_t tally)
               env_.current().source_lost(tally) ? " is renamed" : " has its name back");
 }
 
-// The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.
+// If `how` says so, the standby has missed the last commits. The old primary continues to serve its connections.
 void world::fail_over(std::uint32_t how)
 {
     if (env_.nodes.size() == 4) return;
@@ -169,7 +169,7 @@ void world::stop_old()
     }
 }
 
-// The old primaries go on, and so may connections to them; but each server's transport, and its materialization, leave.
+// The old primaries stay up, and connections to them may last. Each server's transport and materialization leave them.
 void world::leave_old()
 {
     for (auto const& each : hosts_) each->leave_old();

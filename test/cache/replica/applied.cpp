@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_is_open_is_waited_for)
     });
 }
 
-// What waits is told, with an error, that nothing will come any more.
+// Waiting callers get an error when the set stops.
 BOOST_AUTO_TEST_CASE(stop_ends_a_wait)
 {
     for (bool const destroyed : {false, true}) {

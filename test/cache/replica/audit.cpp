@@ -1,4 +1,4 @@
-// Audits beside a database that goes on.
+// Audits while writers continue.
 
 #include <pgtally/test/cache/replica/sets.hpp>
 

@@ -69,7 +69,7 @@ asio::awaitable<void> eventually(asio::any_io_executor executor, Condition what)
     BOOST_FAIL("it did not happen");
 }
 
-/// A mirror that is told changes.
+/// A mirror that receives changes.
 struct mirror {
     void take(changes const& told)
     {

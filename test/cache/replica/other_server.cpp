@@ -1,5 +1,5 @@
-// A name that leads to another server than before, as after a failover: its definitions may be others, and nobody
-// tells. Here they are changed behind everybody's back.
+// After a failover a name leads to another server, whose definitions may differ without an event. Here the definitions are
+// changed without one.
 
 #include <pgtally/test/cache/replica/sets.hpp>
 

@@ -1,4 +1,4 @@
-// Resets by hand: what a tally shows is read anew, and its state is nobody's business but the transport's.
+// Resets by hand: a reset loads the tally again and does not change its state.
 
 #include <pgtally/test/cache/replica/sets.hpp>
 

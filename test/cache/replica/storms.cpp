@@ -1,4 +1,4 @@
-// Events that anybody can send, at any rate: they cost loads and readings of the definitions, but starve nobody.
+// Any role can send events at any rate. They cause loads and readings of the definitions, but starve no tally.
 
 #include <pgtally/test/cache/replica/sets.hpp>
 
@@ -15,7 +15,7 @@ std::string event(std::string const& tally, std::string const& what)
            "\":true}'";
 }
 
-// Sends events in transactions of their own, as fast as it can, until it is told to stop.
+// Sends events, each in its own transaction, as fast as possible, until `stop`.
 struct storm {
     storm(asio::any_io_executor executor, std::string dsn, std::string payload)
     {
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(definitions_of_one_tally_do_not_hold_up_another)
     }
 }
 
-// A forged event of a transaction that nobody has begun is not in any fence, and yet is not asked for again and again.
+// No fence contains a forged event of a transaction that does not exist. It must not cause loads without end.
 BOOST_AUTO_TEST_CASE(a_reload_from_the_future_is_one_load)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(one_call_a_turn_with_the_newest_values)
         });
         auto first = [&] { return calls == 1; };
         co_await eventually(executor, first);
-        // They arrive while nobody reads here, so that all of them are one turn's.
+        // They arrive while this coroutine does not read, so that they are all of one turn.
         auto const x = write(
             "do $$ begin for i in 1 .. 50 loop insert into activity (messageid, action) values (33, 'rt'); "
             "end loop; end $$");
