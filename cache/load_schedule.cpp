@@ -40,7 +40,7 @@ load_schedule::load_state const* load_schedule::find(std::string_view name) cons
 
 void load_schedule::add(std::string name, std::size_t transport)
 {
-    // The tallies draw from one source: copies of it would yield the same pauses to all.
+    // All tallies draw from one source: copies of it would yield the same pauses to each.
     db::backoff backoff{pauses_, [this] { return random_(); }};
     auto const [at, added] = tallies_.try_emplace(std::move(name), transport, std::move(backoff));
     if (!added) return;
@@ -98,7 +98,7 @@ void load_schedule::want(load_state& of, load_cause cause)
     of.wanted = true;
     of.cause = cause;
     if (cause != load_cause::retry) of.not_before = time_point::min();
-    // The event may tell that somebody has put the source right.
+    // The event may mean that the source exists again.
     if (of.held && (cause == load_cause::reload || cause == load_cause::definition)) look_requested_ = true;
 }
 
@@ -155,7 +155,7 @@ bool load_schedule::may_run(load_state const& of) const noexcept
     return of.running == 0 && !of.held && is_open(of.transport);
 }
 
-// When the wanted load may begin; nothing: not before something else happens.
+// When the wanted load may begin; nothing: not before the schedule changes.
 std::optional<load_schedule::time_point> load_schedule::due(load_state const& of) const noexcept
 {
     if (!of.wanted || !may_run(of) || definitions_read_ < of.definitions_needed) return std::nullopt;
@@ -245,7 +245,7 @@ load_schedule::consequence load_schedule::failed(order const& o, failure why, ca
 {
     auto* const of = end(o, now);
     if (of == nullptr) return consequence::none;
-    // Without the audit's load, the tally follows its events as before.
+    // A live tally follows its events, whatever became of the audit.
     if (o.audits() && state == cache::state::live) return consequence::none;
     if (!of->wanted) want(*of, load_cause::retry);
     if (o.audits()) return consequence::none;

@@ -1,10 +1,11 @@
 #pragma once
 
-// Which tally is loaded when, for which cause, and after which pause. The loaders carry out what it orders.
+// Decides which tally is loaded when, for which cause, and after which pause. Loaders carry out its orders. It waits for
+// nothing and reads no clock.
 //
 // Model:
-//   - Each tally belongs to one transport. It is loaded only while that transport is open, at most by one loader at a
-//     time, in the order of the tallies' names.
+//   - Each tally belongs to one transport. It is loaded only while that transport is open, and by one loader at a time.
+//     If several tallies are due, their names decide the order.
 //   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. Any other cause
 //     than a retry ends the pause at once.
 //   - Loads that `reload` events cause are rate-limited per tally, because any role can send such events.
@@ -15,8 +16,8 @@
 //   - Connections have a generation. When a transport opens again, its name may lead to another server: connections
 //     of an older generation must not be used.
 //
-// Guarantees: an order that is over, whose tally was removed, or that is of an older load changes nothing, whatever is
-// reported of it. A running load does not satisfy requests made after it started.
+// Guarantees: what is reported of an order that has ended, or whose tally was removed, changes nothing. A running load
+// does not satisfy requests made after it started.
 //
 // Not promised: fairness. A tally whose load is always due precedes those with later names.
 //
@@ -36,6 +37,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pgtally {
@@ -46,9 +48,9 @@ enum class load_cause {
     reconnect,   // its transport opened again, so events may be missing
     reload,      // an event says that the source changed in a way that events do not describe
     definition,  // its definition changed
-    reset,       // somebody asked for it by hand
+    reset,       // a request by hand
     retry,       // the load before failed or was given up
-    audit,       // somebody asked whether what is served is the truth
+    audit,       // a request to compare what is served with the truth
 };
 
 std::string_view to_string(load_cause value) noexcept;
@@ -57,7 +59,7 @@ class load_schedule {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    // So many loads of one tally that `reload` events cause may follow each other at once; then one per interval.
+    // At most this many loads of one tally that `reload` events cause follow each other at once; then one per interval.
     static constexpr int max_quick_reloads = 5;
     static constexpr std::chrono::milliseconds reload_interval{1'000};
 
@@ -65,7 +67,7 @@ public:
     struct order {
         std::string tally;
         load_cause cause = load_cause::start;
-        std::uint64_t number = 0;      // no two orders have the same
+        std::uint64_t number = 0;      // unique among the orders of a schedule
         std::uint64_t generation = 0;  // of the connection that it needs
         time_point began{};
 
@@ -75,15 +77,15 @@ public:
     // Why a load failed.
     struct failure {
         bool permanent = false;  // as far as known, no later load will succeed
-        bool explained = false;  // if the tally is failed already, its reason is a better one
+        bool explained = false;  // if the tally is failed already, it has a more useful reason
     };
 
     // What a failed load means for the state of its tally.
     enum class consequence {
-        none,    // the failure is not worth a line
-        log,     // the state stays
-        stale,   // `tally::lost`
-        failed,  // `tally::fail`
+        none,    // the state stays, and nothing is logged
+        log,     // the failure is logged; the state stays
+        stale,   // it is logged, and the tally is lost: `tally::lost`
+        failed,  // it is logged, and the tally fails: `tally::fail`
     };
 
     // `random` yields numbers in [0, 1).
@@ -91,54 +93,55 @@ public:
     load_schedule(load_schedule const&) = delete;
     load_schedule& operator=(load_schedule const&) = delete;
 
-    // Tallies. A new one is wanted at once; if definitions were asked for since they were read last, after the next
-    // reading. `redefined`: the definition that was just read counts something else, or its events travel by another
-    // transport.
+    // Tallies. A load of a new tally is wanted at once; if definitions were requested since the last reading, it waits
+    // for the next one. `redefined`: the definition that was just read counts something else, or its events travel by
+    // another transport.
     void add(std::string name, std::size_t transport);
     void remove(std::string_view name);
     void redefined(std::string_view name, std::size_t transport);
 
-    // Transports. `transport_opened` answers whether it was open before.
+    // Transports. `transport_opened` returns whether the transport had been open before.
     bool transport_opened(std::size_t transport);
     void transport_lost(std::size_t transport);
     bool is_open(std::size_t transport) const noexcept;
     std::uint64_t generation() const noexcept { return generation_; }
 
-    // Readings of the definitions. One satisfies the requests that were made before it began: pass what
-    // `definitions_asked` answered then.
+    // Readings of the definitions. A reading satisfies the requests that were made before it began: pass what
+    // `definitions_asked` returned then.
     void want_definitions() noexcept { ++definitions_asked_; }
     std::uint64_t definitions_asked() const noexcept { return definitions_asked_; }
     void definitions_read(std::uint64_t asked) noexcept { definitions_read_ = asked; }
     bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
 
-    // A load is wanted. `want_again`: for the same cause as before, unless one is under way.
+    // A load is wanted. `want_again`: for the same cause as before, unless a load is under way.
     void want(std::string_view name, load_cause cause);
     void want_again(std::string_view name);
     bool wanted(std::string_view name) const noexcept;
 
-    // The load under way, if there is one, is of no use any more.
+    // The outcome of the load under way, if any, is not wanted any more.
     void give_up(std::string_view name);
 
-    // The source is lost; or it is there. If it was lost before, `release` wants a load.
+    // The source is lost, or it exists. If the tally was held, `release` wants a load.
     void hold(std::string_view name);
     void release(std::string_view name);
     bool held(std::string_view name) const noexcept;
 
-    // Whether, since the last call, something happened that may have brought a held tally's source back.
+    // Whether, since the last call, an event came that may mean that a held tally has its source again.
     bool take_look_request() noexcept { return std::exchange(look_requested_, false); }
 
     void want_audit(std::string_view name);
     void drop_audit(std::string_view name);
 
-    // The load that a loader must carry out now, if there is one; and when to ask again, if nothing happens before.
+    // The load that a loader must carry out now, if any. If there is none, the loader calls again at `wake_at`, and after
+    // each change to the schedule.
     std::optional<order> next(time_point now);
     time_point wake_at() const noexcept;
 
-    // Whether an order is under way still; and whether its outcome is wanted still, too.
+    // Whether an order has not ended and its tally exists; `stands`: and it was not given up.
     bool under_way(order const& o) const noexcept;
     bool stands(order const& o) const noexcept;
 
-    // How an order ended: one call each. `state` is the tally's, after the load.
+    // How an order ended; one of these calls for each order. `state` is the tally's, after the load.
     void done(order const& o, cache::load_report const& report, cache::state state, time_point now);
     void given_up(order const& o, cache::state state, time_point now);
     consequence failed(order const& o, failure why, cache::state state, time_point now);
@@ -149,7 +152,7 @@ private:
         bool wanted = false, held = false, audit = false;
         load_cause cause = load_cause::start;
         time_point not_before = time_point::min();
-        std::uint64_t definitions_needed = 0;  // not loaded before they were read so often
+        std::uint64_t definitions_needed = 0;  // the request for definitions that must be satisfied first
         rate_limiter reloads{reload_interval, max_quick_reloads};
         db::backoff pauses;
         std::uint64_t running = 0;  // the number of the order under way; 0: none

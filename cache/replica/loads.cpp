@@ -232,8 +232,8 @@ void replica_set::impl::log_drift(std::string const& name, cache::load_report co
             "tally " + name + ": " + describe(report.drifted[i], tally->definition().counters) + "; mended");
     }
     if (report.differed > shown) {
-        log(db::level::warn, "tally " + name + ": " + std::to_string(report.differed - shown) +
-                                 " more keys differed from the truth; mended");
+        log(db::level::warn,
+            "tally " + name + ": " + std::to_string(report.differed - shown) + " more keys differed from the truth");
     }
 }
 
