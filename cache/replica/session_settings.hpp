@@ -42,8 +42,8 @@ struct session_setting {
     std::string name, value;
 };
 
-// A load waits at most so long for the lock on its source, because writers queue behind that wait. It is a setting of the
-// load's transaction alone: the barrier that follows on the same session waits as long as it must.
+// A load waits at most so long for the lock on its source, because writers queue behind that wait. It is a setting of
+// the load's transaction alone: the barrier that follows on the same session waits as long as it must.
 inline constexpr std::chrono::milliseconds load_lock_timeout{10'000};
 
 // The settings of PostgreSQL for a kind of session.

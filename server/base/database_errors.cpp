@@ -8,8 +8,8 @@ namespace pgtally::server {
 namespace {
 
 // The classes of SQLSTATE (PostgreSQL's appendix A) that concern the server, the connection, the transaction or the SQL
-// text, and not the data of the request. The other classes concern the data: data exceptions (22), constraints (23, 44),
-// RAISE (P0), and states that the author of a trigger chose.
+// text, and not the data of the request. The other classes concern the data: data exceptions (22), constraints (23,
+// 44), RAISE (P0), and states that the author of a trigger chose.
 constexpr std::array<std::string_view, 20> not_of_the_data{"08", "0A", "25", "26", "28", "34", "3B", "3D", "3F", "40",
                                                            "42", "53", "54", "55", "57", "58", "72", "F0", "HV", "XX"};
 

@@ -39,8 +39,8 @@ void report(std::string_view command, std::string const& where, db::error const&
     std::cerr << "  Nothing was changed.\n";
 }
 
-// Runs the script as one transaction. If it cannot get a lock, tries again after a pause. Returns the last error, if the
-// script was not run.
+// Runs the script as one transaction. If it cannot get a lock, tries again after a pause. Returns the last error, if
+// the script was not run.
 asio::awaitable<std::optional<db::error>> attempt(db::config settings, std::string script, std::string_view command)
 {
     using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The options of a command by name, from the command line, else from the environment, and their values as types. A value
-// that is not valid throws `bad_option`, which names the option and what is allowed.
+// The options of a command by name, from the command line, else from the environment, and their values as types. A
+// value that is not valid throws `bad_option`, which names the option and what is allowed.
 
 #include <pgtally/server/cli/options.hpp>
 

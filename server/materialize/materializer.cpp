@@ -22,7 +22,7 @@ std::string reason_of(db::error const& e)
 {
     std::string out = e.what();
     if (e.state().is("42501")) out += "; grant usage on its schema, and select, insert, update on the table";
-    if (e.state().is("55P03")) out += "; somebody holds a lock on the table or a row of it: see pg_locks";
+    if (e.state().is("55P03")) out += "; another session holds a lock on the table or on a row of it: see pg_locks";
     return out;
 }
 

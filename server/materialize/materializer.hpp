@@ -2,14 +2,15 @@
 
 // Keeps the table of one tally equal to the tally, unless another server does.
 //
-// Model: the materializer has a session of its own, which holds the advisory lock of the tally and writes. If the session
-// is lost, the lock is lost with it. Every `every` the materializer looks up the table and runs one round of the plan
-// (materializer_plan). Without the lock it tries again periodically; with a new lock it begins with a full pass. If the
-// tally is not live, nothing is written. If that lasts, the materializer gives up the lock, and another server takes it.
+// Model: the materializer has a session of its own, which holds the advisory lock of the tally and writes. If the
+// session is lost, the lock is lost with it. Every `every` the materializer looks up the table and runs one round of
+// the plan (materializer_plan). Without the lock it tries again periodically; with a new lock it begins with a full
+// pass. If the tally is not live, nothing is written. If that lasts, the materializer gives up the lock, and another
+// server takes it.
 //
 // Guarantees: reading and encoding the tally takes small slices of a turn. A failure is counted, logged once for each
-// reason until all is well again, and retried after growing pauses. Rows that a constraint refuses are skipped until they
-// change, or until the next full pass.
+// reason until all is well again, and retried after growing pauses. Rows that a constraint refuses are skipped until
+// they change, or until the next full pass.
 //
 // Not promised: a right table while other programs write it. The next full pass repairs it.
 

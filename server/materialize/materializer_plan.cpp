@@ -72,8 +72,8 @@ materializer_plan::step materializer_plan::next(cache::tally const& of)
     return end_round();
 }
 
-// Scans a slice of the tally. A slot changes its key only after the key was erased; so a new key in a slot that was scanned
-// already has changed since the round began, and belongs to the next round.
+// Scans a slice of the tally. A slot changes its key only after the key was erased; so a new key in a slot that was
+// scanned already has changed since the round began, and belongs to the next round.
 materializer_plan::step materializer_plan::scan(cache::tally const& of)
 {
     auto const& table = of.table();

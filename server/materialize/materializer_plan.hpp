@@ -4,19 +4,19 @@
 //
 // Model: the materializer writes in rounds. A round starts with `begin`. Then `next` returns the next step, and the
 // materializer reports the outcome, until the step is `rest`.
-//   - A round of changes covers the keys that changed since the last round. The tally keeps its rows in the order of their
-//     last change, so a revision is enough to find them, without a list of dirty keys. If many changed, the plan scans the
-//     whole tally, one slice a turn.
-//   - A full pass covers all keys of the tally that are not 0, and then the keys that are not 0 in the table: those that
-//     the tally does not count become 0 there. It is due if nothing is known about the table: at first, after
-//     `start_over` and `want_full_pass`, in a new epoch, and if the tally forgot keys that fell to 0 before the plan saw
-//     them.
-//   - If a constraint refuses a batch, the plan splits it into halves, down to single rows. A single refused row is skipped
-//     until it changes, or until the next full pass.
+//   - A round of changes covers the keys that changed since the last round. The tally keeps its rows in the order of
+//     their last change, so a revision is enough to find them, without a list of dirty keys. If many changed, the plan
+//     scans the whole tally, one slice a turn.
+//   - A full pass covers all keys of the tally that are not 0, and then the keys that are not 0 in the table: those
+//     that the tally does not count become 0 there. It is due if nothing is known about the table: at first, after
+//     `start_over` and `want_full_pass`, in a new epoch, and if the tally forgot keys that fell to 0 before the plan
+//     saw them.
+//   - If a constraint refuses a batch, the plan splits it into halves, down to single rows. A single refused row is
+//     skipped until it changes, or until the next full pass.
 //
 // Guarantees: a batch takes the values at the time it is made, so with one writer the values of a key never go back. A
-// round can take any number of turns and pauses; changes behind it belong to the next round. The limits bound the memory,
-// whatever the size of the tally.
+// round can take any number of turns and pauses; changes behind it belong to the next round. The limits bound the
+// memory, whatever the size of the tally.
 
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/base/limits.hpp>

@@ -19,9 +19,9 @@ struct materializer_table {
     // Changes with the table, with its file (TRUNCATE) and with its key column. If it changes, a full pass is due.
     std::string identity;
 
-    // $1: keys as text[]. $2: their counters as bigint[], all counters of a key one after the other. Updates the rows that
-    // exist, whatever other columns they have; inserts the others, except keys whose counters are all 0. Returns the
-    // number of rows that differed.
+    // $1: keys as text[]. $2: their counters as bigint[], all counters of a key one after the other. Updates the rows
+    // that exist, whatever other columns they have; inserts the others, except keys whose counters are all 0. Returns
+    // the number of rows that differed.
     std::string write;
 
     // The keys, as text and ascending, of a page of rows whose counters are not all 0: from the first, or after $1.

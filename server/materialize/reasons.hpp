@@ -6,8 +6,8 @@
 
 namespace pgtally::server {
 
-// The reasons that were logged, so that a reason that persists is logged once. The class remembers `most` of them; then it
-// forgets all, and each may be logged again.
+// The reasons that were logged, so that a reason that persists is logged once. The class remembers `most` of them; then
+// it forgets all, and each may be logged again.
 class reasons {
 public:
     explicit reasons(std::size_t most) noexcept : most_{most} {}

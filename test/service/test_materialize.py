@@ -370,7 +370,7 @@ def test_a_locked_table_keeps_nobody_waiting(serve, likes):
     for n in range(2, 6):
         insert(likes, 1)
         eventually(lambda: server.get("/v1/tallies/likes/keys/1").json()["counters"] == {"all": n + 1, "n": n + 1})
-    eventually(lambda: "somebody holds a lock" in server.log())
+    eventually(lambda: "another session holds a lock" in server.log())
     other.rollback()
     settled(likes)
 
