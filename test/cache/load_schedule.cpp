@@ -116,6 +116,16 @@ BOOST_AUTO_TEST_CASE(a_definition_that_was_just_read_needs_no_other_reading)
     BOOST_TEST(next() == "a definition");
 }
 
+BOOST_AUTO_TEST_CASE(a_definition_may_move_its_tally_to_another_transport)
+{
+    load_all();
+    s.redefined("a", 1);
+    BOOST_TEST(next() == "");
+    s.transport_opened(1);
+    s.transport_lost(0);
+    BOOST_TEST(next() == "a definition");
+}
+
 BOOST_AUTO_TEST_CASE(want_again_keeps_the_cause_and_passes_over_a_running_load)
 {
     load_all();

@@ -175,7 +175,7 @@ def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve
     forged = """select count(pg_notify('tally', format('{"t":"tweets","x":"%s","n":%s,"at":1,"d":[%s]}', pg_current_xact_id(), n, deltas)))
                   from generate_series(1, 4500) n, (select string_agg(format('["%s",1,1]', 1000 + i), ',') as deltas from generate_series(1, 560) i) as d"""
     dropped = lambda: sum(value for name, value in server.metrics().items() if name.startswith("pgtally_events_dropped_total"))
-    why = "more events came before its snapshot than may be kept"
+    why = "more events arrived before the load's snapshot than may be kept"
     for _ in range(10):  # the load waits only 10 s; then the next one must be caught
         lock.execute("lock table tweet.activity in access exclusive mode")
         requests.post(server.admin + "/v1/tallies/tweets/reset", timeout=10)

@@ -31,6 +31,12 @@ struct directory final : server::tally_directory {
         tweets().subscribers().flush();
     }
 
+    void lose(char const* reason)
+    {
+        tweets().lost(reason);
+        tweets().subscribers().flush();
+    }
+
     // With a tally `tweets`, live and empty.
     static directory with_tweets(cache::limits const& bounds = {})
     {

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_subscription_from_its_snapshot_to_its_end)
     BOOST_TEST(ask(R"({"type":"track","id":"a","keys":[34]})") ==
                R"({"type":"snapshot","id":"a",)" + standing() + R"(,"keys":{"34":{"rts":0,"favs":0}}})");
     BOOST_TEST(ask(R"({"type":"untrack","id":"a","keys":["33","34"]})") == "nothing");
-    tallies.tweets().lost("away");
+    tallies.lose("away");
     BOOST_TEST(next() == R"({"type":"state","id":"a","state":"stale","reason":"away"})");
     BOOST_TEST(ask(R"({"type":"unsubscribe","id":"a"})") == R"({"type":"unsubscribed","id":"a"})");
     BOOST_TEST(next() == "nothing");
