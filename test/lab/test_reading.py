@@ -166,4 +166,4 @@ def test_text_defines_the_age(lab):
     status, out, err = lab("reading", *SMALL, "--way", "view")
     assert status == 0, err
     assert "2 writers and 2 readers of message 3 for 1 s, 50 retweets before, PostgreSQL " in out
-    assert "the time since the first write was acknowledged that is not in it" in " ".join(out.split())
+    assert "the time since the first acknowledged write that is missing from it" in " ".join(out.split())
