@@ -12,7 +12,7 @@ namespace pgtally::cache {
 
 namespace {
 
-constexpr char const* reload_reason = "the source changed in a way that events do not tell; loading again";
+constexpr char const* reload_reason = "the source changed in a way that events do not describe; loading again";
 
 }  // namespace
 
@@ -78,7 +78,7 @@ outcome tally::apply_to_load(event const& e)
             load_->kept.push_back(e);
             return outcome::applied;
         }
-        load_->spoiled = "more events came before its snapshot than may be kept";
+        load_->spoiled = "more events arrived before the load's snapshot than may be kept";
         load_->kept = {};
         return outcome::needs_load;
     }

@@ -1,4 +1,4 @@
-"""A private PostgreSQL for the tests: one cluster a session, a fresh database a test.
+"""A private PostgreSQL for the tests: one cluster per session, a new database per test.
 
 cluster    the server: dsn(), connect(), create_database(), start(), stop(), crash()
 template   the name of a database with schema tally, to copy
@@ -22,7 +22,7 @@ def cluster():
 
 @pytest.fixture
 def empty_database(cluster):
-    """A fresh database without the schema."""
+    """A new database without the schema."""
     database = cluster.create_database()
     yield database
     database.drop()
@@ -39,7 +39,7 @@ def template(cluster):
 
 @pytest.fixture
 def database(cluster, template):
-    """A fresh database with the schema installed."""
+    """A new database with the schema installed."""
     database = cluster.create_database(f"template {template}")
     yield database
     database.drop()

@@ -14,7 +14,7 @@ SCHEMA_VERSION = int(re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", (ROOT / "
 
 
 def schema_files():
-    """The files that make an installation, in order: the numbered ones."""
+    """The numbered files, which make an installation, in order."""
     return sorted(SCHEMA.glob("[0-9]*.sql"))
 
 
@@ -57,7 +57,7 @@ class Cluster:
         self.base = self._tool("start", self.folder, *self.settings).removesuffix(" dbname=postgres")
 
     def follow(self, primary):
-        """Makes it anew, as a streaming standby of `primary`, at the same port. To be started."""
+        """Recreates it as a streaming standby of `primary` on the same port, without starting it."""
         self._tool("follow", self.folder, primary.dsn())
 
     def promote(self):
@@ -96,7 +96,7 @@ class Database:
         self.sql = self.connect()
 
     def connect(self, user="postgres", **arguments):
-        """An autocommit connection that is closed with the test."""
+        """An autocommit connection that is closed at the end of the test."""
         connection = self.cluster.connect(self.name, user, **arguments)
         self.connections.append(connection)
         return connection

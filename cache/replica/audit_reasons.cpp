@@ -10,7 +10,7 @@ namespace {
 
 constexpr char const* select_problems = "select coalesce(problems, '{}')::text[] from tally.tallies where name = $1";
 
-// By name, for that needs no right on the source. Rows are applied to partitions too.
+// Compares names, because that needs no right on the source. A subscription applies rows to partitions too.
 constexpr char const* select_subscribed = R"(
     select exists (select from pg_subscription_rel r
                      join pg_class c on c.oid = coalesce(pg_partition_root(r.srrelid), r.srrelid)
@@ -23,21 +23,22 @@ std::vector<std::string> reasons_of(drift_evidence const& seen)
 {
     std::vector<std::string> out;
     if (seen.forged) {
-        out.push_back("an event was forged: it came in the name of transaction " +
-                      std::to_string(static_cast<std::uint64_t>(*seen.forged)) + ", which had not ended then");
+        out.push_back("an event was forged: it names transaction " +
+                      std::to_string(static_cast<std::uint64_t>(*seen.forged)) +
+                      ", which had not ended when the event arrived");
     }
     out.insert(out.end(), seen.problems.begin(), seen.problems.end());
     if (seen.subscribed) {
         out.emplace_back(
             "a subscription of logical replication applies rows to the source, which fires no trigger; "
-            "remedy: call tally.reload after it has");
+            "remedy: call tally.reload after it has applied them");
     }
     if (!out.empty()) return out;
     std::string const past =
         "the source's triggers were off for a while, a partition with rows was attached or detached, rows came by "
         "logical replication, or events were forged";
-    out.push_back(seen.asked ? "nothing is wrong with the tally now: " + past
-                             : "the database could not be asked what is wrong with the tally; perhaps " + past);
+    out.push_back(seen.asked ? "nothing is wrong with the tally now; before, " + past
+                             : "the database did not answer what is wrong with the tally; perhaps " + past);
     return out;
 }
 
@@ -54,7 +55,7 @@ boost::asio::awaitable<drift_evidence> read_drift_evidence(db::connection& conne
         auto const subscribed = co_await connection.query_as<subscribed_row>(select_subscribed, source);
         out.subscribed = std::get<0>(subscribed.one());
     } catch (db::error const&) {
-        // A reason less; the audit itself is done.
+        // The audit is complete without these reasons.
     }
     co_return out;
 }

@@ -41,7 +41,8 @@ asio::awaitable<audit_report> replica_set::impl::audit(std::string name, clock::
     wake_loaders();
     while (!mine->done) {
         bool const notified = co_await mine->changed.wait_until(until);
-        if (!notified && !mine->done) co_return no_comparison(audit_outcome::late, "it is not done yet; it goes on");
+        if (!notified && !mine->done)
+            co_return no_comparison(audit_outcome::late, "the audit has not finished yet; it goes on");
     }
     co_return std::move(mine->report);
 }

@@ -31,7 +31,7 @@ void take_fence(db::rows<truth_row> const& rows, load_target& target)
 {
     auto const [text, nothing] = rows.one();
     auto snapshot = cache::fence::parse(text.value_or(""));
-    if (!snapshot) throw load_failure{"the database's snapshot cannot be read", true};
+    if (!snapshot) throw load_failure{"the database's snapshot cannot be parsed", true};
     if (auto const refusal = wanted(target).set_fence(std::move(*snapshot))) throw load_failure{*refusal, false};
 }
 

@@ -30,7 +30,7 @@ struct load_failure : std::runtime_error {
 
 // The definition in the database is not the one that the tally has here, or not any more.
 struct other_definition : load_failure {
-    other_definition() : load_failure{"its definition in the database is another one than was read", false} {}
+    other_definition() : load_failure{"its definition in the database differs from the one that was read", false} {}
 };
 
 // Thrown by a load that is not wanted any more.

@@ -119,7 +119,7 @@ void replica_set::impl::end_load(loader& mine, std::optional<load_ending> const&
     if (order.audits()) {
         bool const changed = ending && ending->other_definition;
         end_audit(order.tally, changed ? audit_outcome::changed : audit_outcome::failed,
-                  failed ? *ending->failure : "it was given up");
+                  failed ? *ending->failure : "the load was given up");
     }
     if (!ending) schedule.done(order, *mine.report, tally->state(), clock::now());
     else if (ending->given_up) schedule.given_up(order, tally->state(), clock::now());
@@ -217,7 +217,7 @@ void replica_set::impl::load_done(loader& mine)
         "tally " + order.tally + (report.live ? ": live" : ": still stale") + " after a load (" +
             std::string{to_string(order.cause)} + ") of " + std::to_string(report.keys) + " keys in " +
             std::to_string(seconds) + " s" +
-            (report.first ? "" : ", " + std::to_string(report.differed) + " of them other than served"));
+            (report.first ? "" : ", " + std::to_string(report.differed) + " of them differed from what was served"));
     log_drift(order.tally, report);
 }
 
@@ -232,7 +232,8 @@ void replica_set::impl::log_drift(std::string const& name, cache::load_report co
             "tally " + name + ": " + describe(report.drifted[i], tally->definition().counters) + "; mended");
     }
     if (report.differed > shown) {
-        log(db::level::warn, "tally " + name + ": so did " + std::to_string(report.differed - shown) + " more keys");
+        log(db::level::warn, "tally " + name + ": " + std::to_string(report.differed - shown) +
+                                 " more keys differed from the truth; mended");
     }
 }
 

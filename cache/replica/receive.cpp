@@ -81,20 +81,12 @@ void replica_set::impl::drop(std::string_view reason)
     auto const at = counted.events_dropped.find(reason);
     if (at == counted.events_dropped.end()) counted.events_dropped.emplace(reason, 1);
     else ++at->second;
-    ++drops_to_report;
-    last_drop = reason;
+    dropped.add(reason);
 }
 
-// Any role can send junk, at any rate. It must not fill the log.
 void replica_set::impl::report_drops()
 {
-    constexpr std::chrono::seconds at_most_every{10};
-    if (drops_to_report == 0 || clock::now() - last_drop_report < at_most_every) return;
-    log(db::level::warn, "dropped " + std::to_string(drops_to_report) +
-                             " payload(s) that are no events of a tally here, the last one as " + last_drop +
-                             "; any role can send them");
-    last_drop_report = clock::now();
-    drops_to_report = 0;
+    if (auto const line = dropped.report(clock::now())) log(db::level::warn, *line);
 }
 
 }  // namespace pgtally

@@ -3,6 +3,7 @@
 // What the coroutines of a replica_set share. A line above each group of functions names their file.
 
 #include <pgtally/cache/barriers.hpp>
+#include <pgtally/cache/dropped_payloads.hpp>
 #include <pgtally/cache/event_dispatcher.hpp>
 #include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/rate_limiter.hpp>
@@ -181,6 +182,7 @@ struct replica_set::impl : event_dispatcher::owner {
     awaited_writes writes;
     std::uint64_t last_write = 0;
     counters counted;
+    dropped_payloads dropped;
 
     std::uint64_t openings = 0;  // of all transports
     bool stopping = false, definitions_known = false;
@@ -193,10 +195,6 @@ struct replica_set::impl : event_dispatcher::owner {
     db::detail::signal control_wake, watch_wake, ended;
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
-
-    std::uint64_t drops_to_report = 0;
-    std::string last_drop;
-    clock::time_point last_drop_report{};
 };
 
 }  // namespace pgtally

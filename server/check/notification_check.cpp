@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <random>
 #include <set>
 #include <string>
@@ -47,12 +48,12 @@ asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std:
 asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out)
 {
     using namespace std::chrono_literals;
-    auto const standby = co_await connection.query("select pg_is_in_recovery()");
-    if (standby.text(0, 0) == "t") co_return;  // LISTEN is not possible there; check_server reports it
-    std::set<std::string, std::less<>> backends;
+    auto const standby = co_await connection.query_as<bool>("select pg_is_in_recovery()");
+    if (standby.one()) co_return;  // LISTEN is not possible there; check_server reports it
+    std::set<std::int32_t> backends;
     for (int i = 0; i < 5; ++i) {
-        auto const pid = co_await connection.query("select pg_backend_pid()");
-        backends.emplace(pid.text(0, 0));
+        auto const pid = co_await connection.query_as<std::int32_t>("select pg_backend_pid()");
+        backends.insert(pid.one());
     }
     auto const executor = co_await asio::this_coro::executor;
     auto const channel = random_channel();

@@ -1,4 +1,4 @@
-// Operations by completion tokens: callbacks, coroutines, and whatever else Asio has.
+// Operations with completion tokens: callbacks, coroutines, and other tokens of Asio's.
 
 #include <pgtally/test/db/operations.hpp>
 
@@ -167,7 +167,7 @@ BOOST_FIXTURE_TEST_CASE(own_timer_cancels_by_the_slot, callbacks)
     BOOST_TEST(query.times == 1);
     BOOST_TEST((query.code == aborted));
     BOOST_TEST(conn.is_open());
-    connect(conn);  // which has a slot no more
+    connect(conn);  // the connection's slot is free again
     cancel.emit(terminal);
     BOOST_TEST(conn.is_open());
 }

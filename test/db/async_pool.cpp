@@ -1,4 +1,4 @@
-// Pools and transactions by completion tokens.
+// Pools and transactions with completion tokens.
 
 #include <pgtally/db/pool.hpp>
 #include <pgtally/test/db/operations.hpp>
@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(transaction_that_is_let_go_is_rolled_back, pooled)
     called late;
     db::async_begin(conn, db::transaction_options(), [&](std::exception_ptr, db::transaction) {
         BOOST_TEST(conn.in_transaction());
-        // The handler's own is gone when this runs.
+        // The handler's own lease is gone when this runs.
         asio::post(context, [&] { conn.async_settled(settled.handler()); });
     });
     run();
@@ -132,7 +132,7 @@ BOOST_FIXTURE_TEST_CASE(pool_is_used_by_callbacks, pooled)
         counted = rows.one();
         pool.stop();
     });
-    // The only connection is taken, and this one does not wait.
+    // The only connection is in use, and this call does not wait.
     pool.async_acquire(std::chrono::steady_clock::now() - 1s, [&](std::exception_ptr failure, db::lease none) {
         late.handler()(failure);
         BOOST_TEST(!none);

@@ -1,4 +1,4 @@
-// Operations by completion tokens, started, cancelled and answered by several threads.
+// Operations with completion tokens that several threads start, cancel and complete.
 
 #include <pgtally/test/db/operations.hpp>
 

@@ -1,5 +1,5 @@
-// A server that talks and does not listen, until it has been heard. PostgreSQL itself reads a whole
-// statement before it answers, so this one is ours.
+// A server that sends and does not read until its data has been read. PostgreSQL itself reads a whole statement
+// before it answers, so the test has its own server.
 
 #include <pgtally/test/db/fixture.hpp>
 
@@ -19,7 +19,7 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr std::size_t much = 20'000'000;  // beyond the socket's buffers
+constexpr std::size_t much = 20'000'000;  // more than the socket's buffers hold
 
 std::string number(std::size_t value)
 {
@@ -50,7 +50,7 @@ public:
 private:
     void serve()
     {
-        boost::system::error_code ignored;  // a client that gives up ends it
+        boost::system::error_code ignored;  // a client that gives up ends the connection
         tcp::socket client(context_);
         acceptor_.accept(client, ignored);
         static_cast<void>(take(client, 0));  // the startup message has no type

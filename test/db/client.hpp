@@ -17,7 +17,7 @@
 
 namespace pgtally::test {
 
-/// A call that runs beside the test: how it ended, and what gives it up.
+/// A call that runs concurrently with the test: its outcome, and a way to cancel it.
 struct pending {
     bool ended = false;
     std::optional<db::error> failure{};
@@ -27,7 +27,7 @@ struct pending {
     [[nodiscard]] bool failed_by(db::error_code code) const { return failure && failure->code() == code; }
 };
 
-/// A session with its run() beside the test, and a connection of its own to hold it up.
+/// A session whose run() is concurrent with the test, and a connection that can hold it up.
 class client {
 public:
     using call = std::shared_ptr<pending>;
@@ -62,7 +62,7 @@ public:
         co_await other.connect(settings_);
         co_await other.query("select pg_advisory_lock(7)");
     }
-    /// To be called when hold() has: a statement that stays under way until release().
+    /// Call it after hold(): a statement that runs until release().
     call stop_here() { return begin("select pg_advisory_xact_lock(7)"); }
     asio::awaitable<void> release() { co_await other.query("select pg_advisory_unlock(7)"); }
 
@@ -119,7 +119,7 @@ private:
     db::config settings_;
 };
 
-/// Runs a body with a client that is started before and ended after.
+/// Runs a body with a client that is started before and stopped after it.
 template <class Body>
 void with_client(db::session_config const& settings, Body body)
 {

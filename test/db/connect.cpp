@@ -1,4 +1,4 @@
-// How a connection begins: strings, hosts, logins, refusals.
+// How a connection is opened: connection strings, hosts, logins, refusals.
 
 #include <pgtally/test/db/fixture.hpp>
 #include <pgtally/test/support/proxy.hpp>
@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A port where nobody listens: bound, so that nobody else gets it.
+// A port without a listener: bound, so that no other program gets it.
 class dead_port {
 public:
     dead_port() : socket_(context_, {asio::ip::address_v4::loopback(), 0}) {}
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(read_only_server_is_not_taken_unless_asked_for)
             co_await conn.connect(settings(dsn));
             BOOST_TEST(conn.is_open());
         }
-        // No standby is there: the second round takes what there is.
+        // There is no standby, so the second round accepts any server.
         co_await conn.connect(settings(dsn + " target_session_attrs=prefer-standby"));
         BOOST_TEST(conn.is_open());
         auto const no_standby = co_await failure_of(conn.connect(settings(dsn + " target_session_attrs=standby")));
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(next_host_is_tried_after_a_dead_and_a_silent_one)
         several.conninfo = "host=127.0.0.1,localhost user=postgres dbname=postgres port=" + dead.text();
         auto const refused = co_await failure_of(conn.connect(several));
         BOOST_TEST((refused.code() == db::errc::connect_failed));
-        BOOST_TEST(mentions(refused.what(), "; "));  // what each of them said
+        BOOST_TEST(mentions(refused.what(), "; "));  // the reason of each address
     });
     BOOST_TEST(silent.accepted() == 1u);
 }

@@ -1,4 +1,4 @@
-// How a connection ends: closed, destroyed, cancelled, too late, cut, killed.
+// How a connection ends: closed, destroyed, cancelled, timed out, cut, killed.
 
 #include <pgtally/test/db/fixture.hpp>
 #include <pgtally/test/support/proxy.hpp>
@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// An operation that runs beside the test, and how it ended.
+// An operation that runs concurrently with the test, and its outcome.
 struct outcome {
     bool ended = false;
     std::optional<db::error> failure{};
@@ -35,7 +35,7 @@ asio::awaitable<void> follow(asio::awaitable<db::result_set> operation, outcome&
     into.ended = true;
 }
 
-// Asks the server until it runs the statement of that backend.
+// Waits until the server runs the statement of that backend.
 asio::awaitable<void> until_busy(db::connection& watch, db::backend_pid pid)
 {
     for (;;) {
@@ -51,7 +51,7 @@ asio::awaitable<void> until_ended(db::connection& watch, outcome const& of)
     while (!of.ended) co_await watch.query("select 1");
 }
 
-// Two connections, one of them in a statement that takes for ever.
+// Two connections, one of which runs a statement without end.
 template <class Act>
 outcome interrupted(db::config settings, db::config watch_settings, Act act)
 {
@@ -66,7 +66,7 @@ outcome interrupted(db::config settings, db::config watch_settings, Act act)
         co_await act(conn, watch);
         while (!result.ended) co_await asio::post(executor, asio::use_awaitable);
         BOOST_TEST(!conn.is_open());
-        // The object is as good as new.
+        // The object can be used again.
         co_await conn.connect(watch_settings);
         auto const rows = co_await conn.query_as<std::tuple<bool>>("select true");
         BOOST_TEST(std::get<0>(rows.one()));
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(backend_terminated_while_idle_is_noticed_by_the_next_query)
         db::connection conn(executor);
         co_await conn.connect(settings());
         auto const pid = std::to_string(static_cast<int>(conn.backend_pid()));
-        cluster::shared().sql("select pg_terminate_backend(" + pid + ", 60000)");  // waits for its end
+        cluster::shared().sql("select pg_terminate_backend(" + pid + ", 60000)");  // waits for the end of the backend
         auto const lost = co_await failure_of(conn.query("select 1"));
         BOOST_TEST((lost.code() == db::errc::connection_lost));
         BOOST_TEST(lost.state().is("57P01"));
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(deadline_ends_with_its_operation)
         co_await conn.connect(settings());
         conn.set_timeout(2s);
         co_await conn.query("select 1");
-        // The deadline's time passes while nothing is under way.
+        // The time of the deadline passes while no operation is in progress.
         asio::steady_timer later(executor, 2100ms);
         co_await later.async_wait(asio::use_awaitable);
         BOOST_TEST(conn.is_open());
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(closed_while_connecting)
             auto const closed = co_await failure_of(conn.connect(settled));
             BOOST_TEST((closed.code() == db::errc::closed));
             BOOST_TEST(!conn.is_open());
-            // The resolver's late answer to the first question is not one to the second.
+            // A late answer of the resolver to the first lookup does not count for the second one.
             co_await conn.connect(settings("user=postgres dbname=postgres host=" + host +
                                            " port=" + std::to_string(cluster::shared().port())));
             BOOST_TEST(conn.is_open());
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(cancelled_while_connecting)
 {
     proxy silent(cluster::shared().port());
     silent.stall();
-    for (int turns = 0; turns < 12; ++turns) {  // so many steps further, each time
+    for (int turns = 0; turns < 12; ++turns) {  // that many steps further each time
         std::string const host = turns % 2 == 0 ? "127.0.0.1" : "localhost";
         run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
             db::connection conn(executor);

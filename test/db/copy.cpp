@@ -13,7 +13,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A connection with a table of its own, which must be usable after the test.
+// A connection with its own table, which must be usable after the test.
 template <class Body>
 void with_table(db::config settings, Body body)
 {
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(deadline_of_the_lock_it_waits_for)
     });
 }
 
-// Who writes faster than the server reads waits: what is not sent does not pile up.
+// If the server reads more slowly than the caller writes, the caller waits and no data piles up.
 BOOST_AUTO_TEST_CASE(writer_waits_for_a_server_that_does_not_read)
 {
     proxy between(cluster::shared().port());
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(writer_waits_for_a_server_that_does_not_read)
         }
         BOOST_REQUIRE(failure.has_value());
         BOOST_TEST((failure->code() == db::errc::timed_out));
-        BOOST_TEST(written < 30'000'000u);  // what the sockets of this machine hold, and a chunk
+        BOOST_TEST(written < 30'000'000u);  // the capacity of the sockets, and a chunk
         between.pass();
         conn.set_timeout(0ms);
         auto const rows = co_await count(conn);

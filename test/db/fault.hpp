@@ -24,35 +24,35 @@
 
 namespace pgtally::test {
 
-/// How often rows of a token may be in the table `ledger` when all is over; checked for all trials
-/// together, when no backend of theirs is left.
+/// How often rows of a token may be in the table `ledger` at the end. Checked for all trials together, when none
+/// of their backends is left.
 using ledger_claims = std::map<std::string, std::set<int>>;
 
-/// One run of a scenario, through a proxy of its own, with one fault.
+/// One run of a scenario, through its own proxy, with one fault.
 class trial {
 public:
     trial(asio::any_io_executor on, fault_plan plan, int number, std::shared_ptr<ledger_claims> claims);
 
-    /// Connects through the proxy. Where the fault is a stall the deadlines are short, for it is they
-    /// that end it; elsewhere they are so long that waiting for one counts as hanging.
+    /// Connects through the proxy. For a stall the deadlines are short, because they end it. For other faults
+    /// they are so long that a trial that reaches one counts as hanging.
     [[nodiscard]] db::config settings() const;
     [[nodiscard]] db::config settings(std::string conninfo) const;
     /// The same with long deadlines.
     [[nodiscard]] db::config patient_settings() const;
     [[nodiscard]] std::string port() const { return std::to_string(proxy.port()); }
 
-    /// Nothing may be noticed of the fault.
+    /// True if the fault must not be noticeable.
     [[nodiscard]] bool harmless() const;
     [[nodiscard]] bool stalls() const { return plan.what == fault::stall; }
 
-    /// Fails the test, saying which fault it was, where.
+    /// Fails the test and says which fault it was, and where.
     void check(bool ok, std::string_view what) const;
-    /// Whether an operation may fail so, through this fault: not at all if it is harmless, by a deadline
+    /// True if an operation may fail like this with this fault: never if the fault is harmless, with a deadline
     /// only if it stalls, never permanently.
     [[nodiscard]] bool may_fail(db::error const& failure, std::initializer_list<db::errc> allowed) const;
     void check_failure(db::error const& failure, std::initializer_list<db::errc> allowed);
 
-    /// A text that no other trial has.
+    /// A text that no other trial uses.
     [[nodiscard]] std::string token(int which = 0) const;
     void claim(std::string const& of, std::set<int> counts) { (*claims)[of] = std::move(counts); }
 
@@ -67,8 +67,8 @@ public:
     std::size_t failures = 0;  ///< errors seen
 };
 
-/// A scenario does something through the proxy, and checks it: the answer is right, or the error is
-/// one that is documented; then the object is usable again.
+/// A scenario uses the proxy and checks the outcome: the answer is right, or the error is a documented one; then
+/// the object is usable again.
 using scenario = std::function<asio::awaitable<void>(trial&)>;
 
 struct fault_options {
@@ -78,12 +78,12 @@ struct fault_options {
     enum class part {
         all,
         login,        ///< up to the first ReadyForQuery
-        after_login,  ///< what follows it
+        after_login,  ///< the steps after that
     };
     part of = part::all;
-    /// If there are more steps, so many of them, evenly spread.
+    /// If there are more steps, that many of them, evenly distributed.
     std::size_t most_steps = 60;
-    /// The steps are not the same in each run: a fault may find no step to happen at.
+    /// The steps differ between runs: a fault may find no step at which to happen.
     bool steps_vary = false;
     std::size_t connection = 1;
     std::size_t at_once = 8;
@@ -96,13 +96,13 @@ inline fault_options after_login()
     return options;
 }
 
-/// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that
-/// was seen. Fails the test when one hangs, when no fault was ever noticed, and for what a trial
-/// checks. There is a table `ledger (token text not null, filler text)`.
+/// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that was seen.
+/// Fails the test if a trial hangs, if no fault was ever noticed, or if a trial's check fails. There is a table
+/// `ledger (token text not null, filler text)`.
 void for_each_fault(scenario const& of, fault_options const& options = fault_options());
 
-/// The result of an operation, or none if it failed. An error must be one of those that a broken
-/// connection may give, or `also`, and must leave it closed; a deadline may leave it open.
+/// Returns the result of an operation, or nothing if it failed. An error must be one that a broken connection may
+/// give, or one of `also`, and must leave the connection closed; a deadline may leave it open.
 template <class T>
 asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asio::awaitable<T> operation,
                                             db::errc also = db::errc::connection_lost)
@@ -118,7 +118,7 @@ asio::awaitable<std::optional<T>> result_of(trial& it, db::connection& conn, asi
     co_return result;
 }
 
-/// Looks every millisecond, so that many trials can wait beside each other.
+/// Polls every millisecond, so that many trials can wait concurrently.
 template <class Condition>
 asio::awaitable<void> until(asio::any_io_executor executor, Condition condition)
 {
@@ -129,7 +129,7 @@ asio::awaitable<void> until(asio::any_io_executor executor, Condition condition)
     }
 }
 
-/// A connection that failed, or did not, is usable after connect().
+/// Checks that a connection is usable after connect(), whether it had failed or not.
 asio::awaitable<void> check_connects_again(trial& it, db::connection& conn);
 
 }  // namespace pgtally::test

@@ -11,7 +11,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// True: connected. Else it failed as it may, and is closed.
+// Returns true if connected. Otherwise it failed as allowed and is closed.
 asio::awaitable<bool> connected(trial& it, db::connection& conn, db::config settings)
 {
     bool result = false;
@@ -28,7 +28,7 @@ asio::awaitable<bool> connected(trial& it, db::connection& conn, db::config sett
     co_return result;
 }
 
-// Of a connection that counts as connected. A half-close may come after the last message that matters.
+// For a connection that counts as connected. A half-close may come after the last message that matters.
 asio::awaitable<void> check_answers(trial& it, db::connection& conn, std::string sql, std::string wanted)
 {
     try {
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(second_host_is_used_when_the_first_one_fails)
                                     std::to_string(cluster::shared().port()));
         co_await conn.connect(settings);
         auto const second = conn.description().find(":" + it.port() + "/") == std::string::npos;
-        // That the server hears nothing any more is not noticed before the first statement.
+        // A server that no longer hears the client is noticed only at the first statement.
         auto const unnoticed = it.harmless() || (!second && it.plan.what == fault::half_close_server);
         it.check(second != unnoticed, "not the host that works");
         if (second) ++it.failures;

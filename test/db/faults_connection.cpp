@@ -1,4 +1,4 @@
-// Faults at every step of what a connection does: statements, scripts, transactions, big results.
+// Faults at every step of a connection's operations: statements, scripts, transactions, large results.
 
 #include <pgtally/test/db/fault.hpp>
 
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(insert_that_is_acknowledged_is_there_and_no_other_twice)
             it.check(std::get<0>(rows->one()) == it.token(), "a wrong answer");
             it.claim(it.token(), {1});
         }
-        // What is refused because the connection is closed is not sent.
+        // A statement that fails because the connection is closed was not sent.
         if (!rows && !conn.is_open()) {
             auto const refused = co_await failure_of(conn.query("insert into ledger values ($1)", it.token(1)));
             it.check(refused.code() == db::errc::closed, refused.what());
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(big_result_is_whole_or_an_error)
     auto const scenario = [](trial& it) -> asio::awaitable<void> {
         db::connection conn(it.executor);
         auto settings = it.settings();
-        if (it.stalls()) settings.query_timeout = std::chrono::seconds{2};  // so much for the bytes before it
+        if (it.stalls()) settings.query_timeout = std::chrono::seconds{2};  // enough for the bytes before it
         co_await conn.connect(settings);
         using row = std::tuple<std::int32_t, std::string>;
         auto query = conn.query_as<row>("select i, repeat(chr(65 + i % 26), 100000) from generate_series(1, 30) i");

@@ -15,7 +15,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// What was heard on a channel, where increasing numbers are notified.
+// The notifications of a channel, which carries increasing numbers.
 struct heard {
     int last = 0;
     int losses = 0;
@@ -57,8 +57,8 @@ asio::awaitable<void> follow_run(asio::awaitable<void> running, std::shared_ptr<
     *ended = true;
 }
 
-// Notifies, and after every second time waits for a keep-alive, until the fault has been there and is
-// over: what was notified after `listening` has arrived.
+// Sends notifications, and after every second one waits for a keep-alive, until the fault is over and every
+// notification after `listening` has arrived.
 asio::awaitable<void> talk(trial& it, db::listener& listener, heard const& so_far, std::string channel)
 {
     db::connection sender(it.executor);

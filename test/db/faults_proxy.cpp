@@ -1,4 +1,4 @@
-// The proxy of the fault suite: that it sees messages, and does what it is told.
+// The proxy of the fault suite: it recognises messages and causes the planned faults.
 
 #include <pgtally/test/db/fault.hpp>
 #include <pgtally/test/support/frames.hpp>
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(stall_lasts_until_it_is_told_to_pass)
     });
 }
 
-// Of no use is a suite that does not notice: a scenario that takes a loss for nothing is told so.
+// A suite that notices nothing is useless: a scenario that ignores a loss must fail.
 BOOST_AUTO_TEST_CASE(trial_does_not_take_any_failure)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

@@ -1,4 +1,4 @@
-// Faults while a connection recovers from a statement that was given up, and silences that end.
+// Faults while a connection recovers from a statement that was given up, and stalls that end.
 
 #include <pgtally/test/db/fault.hpp>
 
@@ -14,10 +14,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-// The next statement: its own answer, or an error that says that the connection was closed.
+// The next statement: it gets its own answer, or an error that says that the connection was closed.
 asio::awaitable<void> check_next(trial& it, db::connection& conn)
 {
-    auto const hasty = it.stalls() && !it.proxy.struck();  // the silence is still to come
+    auto const hasty = it.stalls() && !it.proxy.struck();  // the stall is still to come
     if (!hasty) conn.set_timeout(it.patient_settings().query_timeout);
     if (it.stalls() && !hasty) it.proxy.pass();
     bool closed = false;
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(silence_that_ends_after_the_deadline_confuses_no_answers)
     };
     auto options = after_login();
     options.faults = {fault::stall};
-    options.steps_vary = true;  // what follows the recovery counts as steps, too
+    options.steps_vary = true;  // the steps after the recovery count too
     for_each_fault(scenario, options);
 }
 
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(connection_that_asks_the_server_to_stop_may_fail)
     fault_options options;
     options.connection = 2;
     options.at_once = 24;
-    options.steps_vary = true;  // where all is slow the statement has ended before it can be cancelled
+    options.steps_vary = true;  // if everything is slow, the statement ends before it can be cancelled
     for_each_fault(scenario, options);
 }
 

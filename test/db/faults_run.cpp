@@ -1,4 +1,4 @@
-// Runs scenarios with faults: one after the other in each of some workers, on one thread.
+// Runs scenarios with faults: several workers on one thread run them one after another.
 
 #include <pgtally/test/db/fault.hpp>
 
@@ -18,13 +18,13 @@ namespace {
 
 constexpr auto long_deadline = 60s;
 constexpr auto short_deadline = 200ms;
-// Well below the long deadline: a fault that is only noticed by that one counts as a hang.
+// Well below the long deadline: a fault that only that deadline ends counts as a hang.
 constexpr auto trial_cap = 20s;
 constexpr auto all_cap = 5min;
 
 constexpr char const* application = "faults";
 
-// "C:P S:S x13": what follows itself is written once.
+// "C:P S:S x13": repetitions are written once.
 std::string shortened(std::vector<std::string> const& steps)
 {
     std::string result;
@@ -38,7 +38,7 @@ std::string shortened(std::vector<std::string> const& steps)
     return result;
 }
 
-// All workers of a scenario take from it.
+// The queue of all workers of a scenario.
 struct work {
     work(scenario const& does, fault_options const& with) : of(does), options(with) {}
 
@@ -110,7 +110,7 @@ void run_all(work& all, std::size_t workers)
     BOOST_REQUIRE_MESSAGE(context.stopped(), "something is still under way when all trials have ended");
 }
 
-// The steps that are to be tried, of those that a clean run had.
+// The steps to test, from those of a clean run.
 std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_options const& options)
 {
     using part = fault_options::part;
@@ -141,7 +141,7 @@ void prepare_ledger()
     cluster::shared().sql("truncate ledger");
 }
 
-// What the backends of the trials may still do must be done.
+// Waits until the backends of the trials have ended.
 void check_ledger(ledger_claims const& claims)
 {
     auto const left =
@@ -247,7 +247,7 @@ void for_each_fault(scenario const& of, fault_options const& options)
     all.plans.front().connection = options.connection;
     run_all(all, 1);
     auto steps = all.steps;
-    // Whether the goodbye has passed when a trial is over, nobody knows.
+    // Whether the client's goodbye has passed at the end of a trial is not determined.
     if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
     BOOST_REQUIRE(!steps.empty());
     BOOST_TEST_MESSAGE("clean run: " << shortened(steps));

@@ -18,10 +18,10 @@ using row = std::tuple<std::string>;
 using answer = db::rows<row>;
 
 char const* const insert = "insert into ledger values ($1) returning token";
-// Fails when the first row has gone in.
+// Fails after the first row has been sent.
 char const* const bad_insert = "insert into ledger values ($1), (null) returning token";
 
-// How a call ended.
+// The outcome of a call.
 struct outcome {
     bool ended = false;
     std::optional<answer> rows{};
@@ -44,7 +44,7 @@ asio::awaitable<void> follow_run(asio::awaitable<void> running, std::shared_ptr<
     *ended = true;
 }
 
-// An insert of one token was answered rightly, or failed as it may.
+// The insert of one token was answered correctly, or failed as allowed.
 void check_insert(trial& it, int which, outcome const& of)
 {
     if (of.failure) return it.check_failure(*of.failure, {db::errc::connection_lost, db::errc::timed_out});
@@ -60,13 +60,13 @@ void check_bad_insert(trial& it, outcome const& of)
     else it.check_failure(*of.failure, {db::errc::connection_lost, db::errc::timed_out});
 }
 
-// By itself: at first there may be a loss that nobody has noticed yet. A silence has to end first: a
-// session draws no conclusion from it while calls are under way, they time out.
+// Without help: at first a loss may be unnoticed. A stall has to end first: a session draws no conclusion from it
+// while calls are in flight; they time out.
 asio::awaitable<void> check_comes_back(trial& it, db::session& session)
 {
     constexpr int tries = 3;
     for (int i = 0; i < tries; ++i) {
-        auto const hasty = it.stalls() && !it.proxy.struck();  // it may befall this very call
+        auto const hasty = it.stalls() && !it.proxy.struck();  // it may hit this call
         if (it.stalls() && !hasty) it.proxy.pass();
         auto const mine = std::make_shared<outcome>();
         auto const which = 100 + i;

@@ -1,4 +1,4 @@
-// Faults at every step of what lasts: COPY in and out, rows one by one.
+// Faults at every step of long operations: COPY in and out, rows one by one.
 
 #include <pgtally/test/db/fault.hpp>
 
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int copied_rows = 6;
 
-// Some of the rows, with so much in them that not all is sent at the end.
+// Some of the rows, large enough that not all data is sent at the end.
 std::string rows_of(std::string const& token, int count)
 {
     std::string result;
@@ -56,7 +56,7 @@ asio::awaitable<std::string> copy_out(trial& it, db::connection& conn, std::stri
 
 using row = std::tuple<std::int32_t, std::string>;
 
-// Gives how many rows came before the end, or before it was enough.
+// Returns the number of rows before the end, or before enough were read.
 asio::awaitable<int> read_rows(trial& it, db::connection& conn, int count, int enough)
 {
     auto rows = co_await conn.stream_as<row>("select i, 'row ' || i from generate_series(1, $1::int) i", count);
@@ -68,11 +68,11 @@ asio::awaitable<int> read_rows(trial& it, db::connection& conn, int count, int e
     co_return enough;
 }
 
-// By itself, from what was left in the middle; where a fault is in the way, perhaps by connect() only.
+// Recovers by itself from a stream left in the middle; with a fault, possibly only by connect().
 asio::awaitable<void> check_usable(trial& it, db::connection& conn)
 {
     auto query = conn.query_as<std::tuple<std::int32_t>>("select $1::int", it.number);
-    // It waits for a recovery, and is closed when that fails.
+    // It waits for a recovery, and is closed if that fails.
     auto const rows = co_await result_of(it, conn, std::move(query), db::errc::closed);
     if (rows) it.check(std::get<0>(rows->one()) == it.number, "the answer of what was left");
     if (!rows) co_await check_connects_again(it, conn);
@@ -117,8 +117,8 @@ BOOST_AUTO_TEST_CASE(copy_in_that_is_left_leaves_nothing)
     for_each_fault(scenario, after_login());
 }
 
-// A trigger that fails before the server has read anything of the copy: in the extended protocol it finds
-// two Syncs then, and answers both.
+// A trigger that fails before the server has read any of the COPY data: in the extended protocol the server then
+// finds two Syncs and answers both.
 BOOST_AUTO_TEST_CASE(copy_in_that_fails_at_once_does_not_shift_the_answers)
 {
     run([](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(rows_that_are_left_disturb_nobody)
         else co_await check_connects_again(it, conn);
     };
     auto options = after_login();
-    options.steps_vary = true;  // what is dropped may have come already, or is called off
+    options.steps_vary = true;  // the data to drop may have arrived already, or is cancelled
     options.most_steps = 30;
     for_each_fault(scenario, options);
 }

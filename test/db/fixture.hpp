@@ -17,7 +17,7 @@
 
 namespace pgtally::test {
 
-/// Log lines, as they came.
+/// Log lines, in order.
 struct log_lines {
     std::vector<std::pair<db::level, std::string>> lines;
 
@@ -29,7 +29,7 @@ struct log_lines {
     }
 };
 
-/// Settings for a database of the shared cluster, with a log of their own.
+/// Settings for a database of the shared cluster, with their own log.
 struct db_fixture {
     std::shared_ptr<log_lines> log = std::make_shared<log_lines>();
 
@@ -44,7 +44,7 @@ struct db_fixture {
     }
 };
 
-/// Waits for a coroutine that must fail; gives its error. A success fails the test.
+/// Awaits a coroutine that must fail and returns its error. A success fails the test.
 template <class T>
 asio::awaitable<db::error> failure_of(asio::awaitable<T> operation)
 {
@@ -58,7 +58,7 @@ asio::awaitable<db::error> failure_of(asio::awaitable<T> operation)
     co_return *thrown;
 }
 
-/// A role that has to give a password: the one thing that an all-trusting cluster cannot show.
+/// A role that needs a password, which the cluster otherwise does not require.
 inline void require_password_of(std::string const& role)
 {
     auto& server = cluster::shared();

@@ -1,4 +1,4 @@
-// What a listener hears, and what it does when the connection is lost.
+// What a listener hears, and what it does after a lost connection.
 
 #include <pgtally/test/db/subject.hpp>
 

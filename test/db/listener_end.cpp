@@ -1,4 +1,4 @@
-// How a listener ends: stopped, destroyed, cancelled, in whatever state it is.
+// How a listener ends: stopped, destroyed or cancelled, in any state.
 
 #include <pgtally/test/db/subject.hpp>
 
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(stopped_before_run_ends_at_once)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::listener listener(executor, settings(), {"one"});
-        listener.reconnect("not running yet");  // nothing to do
+        listener.reconnect("not running yet");  // has no effect
         listener.stop();
         co_await listener.run();
         BOOST_TEST(listener.counters().connects == 0u);

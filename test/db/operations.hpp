@@ -27,7 +27,7 @@ using number = std::tuple<std::int32_t>;
 inline constexpr auto aborted = asio::error::operation_aborted;
 inline constexpr auto terminal = asio::cancellation_type::terminal;
 
-// A program of callbacks: an io_context, which has nothing left to do at the end.
+// A program of callbacks: an io_context, which must have no work left at the end.
 struct callbacks : db_fixture {
     asio::io_context context{1};
 
@@ -60,7 +60,7 @@ struct threads : db_fixture {
     asio::thread_pool pool{2};
     asio::strand<asio::thread_pool::executor_type> strand = asio::make_strand(pool);
 
-    // Objects are touched and destroyed on their strand only.
+    // Objects are used and destroyed only on their strand.
     template <class F>
     void on_strand(F f)
     {
@@ -82,7 +82,7 @@ struct called {
     }
 };
 
-// Gives the error of a future that must have one.
+// Returns the error of a future that must have one.
 template <class T>
 db::error failure_of(std::future<T> later)
 {

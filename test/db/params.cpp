@@ -1,4 +1,4 @@
-// What a statement's parameters are before they are sent.
+// A statement's parameters before they are sent.
 
 #include <pgtally/db/params.hpp>
 
@@ -28,7 +28,7 @@ std::string text_of(db::params const& values, std::size_t index)
     return values.to_wire().values[index];
 }
 
-// More bytes than PostgreSQL takes, without any memory.
+// More bytes than PostgreSQL allows, without using any memory.
 class endless {
 public:
     endless() : at_(mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}

@@ -1,4 +1,4 @@
-// A pool before a real server; what it decides is in pool_core.cpp.
+// A pool with a real server. The tests of its decisions are in pool_core.cpp.
 
 #include <pgtally/test/db/pool.hpp>
 
@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(line_is_served_in_order)
         while (pool.counters().waiting != 20u) co_await turns(executor, 1);
         first.give_back();
         BOOST_TEST(!first);
-        // Who comes later does not overtake.
+        // Later callers do not overtake.
         auto const last = co_await pool.acquire();
         std::vector<int> wanted;
         for (int i = 0; i < 20; ++i) wanted.push_back(i);
@@ -92,8 +92,8 @@ BOOST_AUTO_TEST_CASE(too_many_who_wait_are_refused_and_late_ones_time_out)
 
 BOOST_AUTO_TEST_CASE(turn_of_one_who_is_cancelled_goes_to_the_next)
 {
-    // Cancelled so many turns of the loop after the connection has come back; in the turn before (-1), which then is
-    // its own; well before (-2).
+    // Cancelled that many turns of the event loop after the connection has been returned; in the turn before
+    // (-1), in which it is its own; long before (-2).
     for (int after = -2; after < 6; ++after) {
         run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
             db::pool pool(executor, pooled(1));
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(frame_destroyed_in_line_leaves_it)
     };
     spawn(context.get_executor(), wait());
     while (pool->counters().waiting == 0u || pool->counters().in_use == 0u) context.run_one();
-    // The context goes before the pool's coroutines have ended, the pool's own handle in between.
+    // The context is destroyed before the pool's coroutines have ended, and the pool's handle in between.
     pool.reset();
 }
 

@@ -28,7 +28,7 @@ struct pool_fixture : db_fixture {
     }
 };
 
-// A caller of acquire() beside the test.
+// A caller of acquire() that runs concurrently with the test.
 struct caller {
     bool ended = false;
     db::lease held;
@@ -65,10 +65,10 @@ inline asio::awaitable<void> until_ended(asio::any_io_executor executor, caller 
 inline void terminate(db::connection const& conn)
 {
     auto const pid = std::to_string(static_cast<int>(conn.backend_pid()));
-    cluster::shared().sql("select pg_terminate_backend(" + pid + ", 60000)");  // waits for its end
+    cluster::shared().sql("select pg_terminate_backend(" + pid + ", 60000)");  // waits for the end of the backend
 }
 
-/// Nothing: it succeeded.
+/// Nothing if it succeeded.
 inline asio::awaitable<std::optional<db::error>> outcome_of(asio::awaitable<db::result_set> operation)
 {
     std::optional<db::error> thrown;

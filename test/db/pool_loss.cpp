@@ -1,4 +1,4 @@
-// What a pool does about connections, and servers, that are not what they were.
+// How a pool handles connections and servers that have failed.
 
 #include <pgtally/test/db/pool.hpp>
 
@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(terminated_backends_are_replaced)
             BOOST_TEST(held->is_open());
         }
         cluster::shared().sql("select pg_terminate_backend(" + std::to_string(static_cast<int>(idle)) + ", 60000)");
-        // Nobody noticed, but it is tried.
+        // The loss was not noticed, but the connection is tested.
         co_await pool.query("select 1");
         BOOST_TEST(pool.counters().connects == 3u);
         BOOST_TEST(pool.counters().lost == 2u);
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(no_storm_at_a_server_that_is_down)
             BOOST_TEST((each.failure.value().code() == db::errc::timed_out));
             BOOST_TEST(mentions(each.failure->what(), "the last attempt to connect"));
         }
-        // Four at first, then one after each pause, however long this has taken.
+        // Four at first, then one after each pause, however long that takes.
         auto const pauses = static_cast<std::size_t>((steady::now() - from) / 100ms);
         BOOST_TEST(between.accepted() <= 4 + pauses + 1);
         BOOST_TEST(between.accepted() >= 5u);
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(fail_fast_does_not_wait_for_the_server)
         hasty.fail_fast = true;
         db::pool pool(executor, hasty);
         own.stop();
-        for (int i = 0; i < 5; ++i) {  // by an attempt of its own, or by the last one
+        for (int i = 0; i < 5; ++i) {  // by its own attempt, or by the last one
             auto const failure = co_await failure_of(pool.query("select 1"));
             BOOST_TEST((failure.code() == db::errc::connect_failed));
         }

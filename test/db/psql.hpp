@@ -10,7 +10,7 @@
 
 namespace pgtally::test {
 
-/// What psql does with a statement that holds no quotation marks: COPY by somebody else's hand.
+/// Runs a statement without quotation marks with psql: a COPY by another client.
 inline std::string psql_command(std::string const& statement)
 {
     return "psql -qXAt -v ON_ERROR_STOP=1 -d '" + cluster::shared().dsn() + "' -c '" + statement + "'";

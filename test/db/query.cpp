@@ -1,4 +1,4 @@
-// What travels over an open connection: parameters, results, errors of statements.
+// Statements over an open connection: parameters, results, errors.
 
 #include <pgtally/test/db/with_connection.hpp>
 
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(wrong_row_type_is_an_error_that_names_column_and_types)
         auto too_few = conn.query_as<std::tuple<bool, bool>>("select true");
         auto const count = co_await failure_of(std::move(too_few));
         BOOST_TEST(count.what() == std::string("the result has 1 columns, expected 2"));
-        // Without rows too: it is the statement that is wrong.
+        // Also without rows, because the statement is wrong.
         auto no_rows = conn.query_as<std::tuple<std::string>>("select 1 where false");
         co_await failure_of(std::move(no_rows));
         BOOST_TEST(conn.is_open());
@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(nul_characters_are_refused_before_anything_is_sent)
 
 BOOST_AUTO_TEST_CASE(large_parameters_and_results_pass_both_ways)
 {
-    // Far beyond the socket's buffers: sending has to wait for the server, which has to be read.
+    // Far more than the socket's buffers hold: sending must wait for the server, whose data must be read.
     with_connection(settings(), [](db::connection& conn) -> asio::awaitable<void> {
         std::string const big(20'000'000, 'x');
         auto const echoed = co_await conn.query("select $1::text, $1::text", big);

@@ -1,4 +1,4 @@
-// What an operation leaves behind that was given up in the middle: a connection that works.
+// A connection works after an operation that was left in the middle.
 
 #include <pgtally/test/db/fixture.hpp>
 #include <pgtally/test/support/proxy.hpp>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr char const* for_ever = "select pg_sleep(1000)";
 
-// Catches what would cancel it, for so long.
+// Blocks cancellations for that long.
 std::string stubborn(std::string const& seconds)
 {
     return "do $$ declare until timestamptz := clock_timestamp() + make_interval(secs => " + seconds +
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(server_that_takes_no_other_connection_to_cancel)
     });
 }
 
-// Statements that end at about the time of their deadline: the cancellation may come too late.
+// Statements that end at about the time of their deadline: the cancellation may be too late.
 BOOST_AUTO_TEST_CASE(cancellation_never_hits_the_next_statement)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(cancel_ends_the_statement_and_nothing_else)
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
         co_await conn.connect(settings());
-        conn.cancel();  // nothing is under way
+        conn.cancel();  // no statement runs
         asio::post(executor, [&] {
             conn.cancel();
             conn.cancel();

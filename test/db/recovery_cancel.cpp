@@ -1,4 +1,4 @@
-// Cancellations that must not reach anything but the statement they are for.
+// Cancellations hit only the statement that they are meant for.
 
 #include <pgtally/test/db/fixture.hpp>
 #include <pgtally/test/support/step_proxy.hpp>
@@ -20,7 +20,7 @@ namespace {
 struct through_proxy : db_fixture {
     [[nodiscard]] db::config settings_of(step_proxy const& between) const { return settings(between.dsn()); }
 
-    // A statement is given up, and the next one asks for a number.
+    // A statement is given up, and the next one selects a number.
     asio::awaitable<void> give_up_one(db::connection& conn) const
     {
         conn.set_timeout(50ms);
@@ -30,7 +30,7 @@ struct through_proxy : db_fixture {
     }
 };
 
-// The first message of the server's that comes after the client has sent its statement.
+// The server's first message after the client has sent its statement.
 std::size_t first_answer(std::vector<std::string> const& steps)
 {
     auto const sent = std::find(steps.begin(), steps.end(), "C:P");
@@ -43,7 +43,7 @@ std::size_t first_answer(std::vector<std::string> const& steps)
 
 BOOST_FIXTURE_TEST_SUITE(test_recovery_cancel, through_proxy)
 
-// Whoever does not know whether the server has yet to act upon it must not send another statement.
+// While it is unknown whether the server has acted on the cancellation, no other statement may be sent.
 BOOST_AUTO_TEST_CASE(cancellation_without_an_answer_closes_the_connection)
 {
     std::size_t step = 0;

@@ -1,4 +1,4 @@
-// A connection that is closed, connected anew or destroyed while it recovers.
+// A connection that is closed, reconnected or destroyed while it recovers.
 
 #include <pgtally/test/db/fixture.hpp>
 
@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// It recovers when this is done.
+// The connection is recovering when this returns.
 asio::awaitable<void> give_up_one(db::connection& conn)
 {
     conn.set_timeout(20ms);
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(closing_ends_a_connect_that_waits_for_the_recovery)
     });
 }
 
-// Names are resolved, one after the other, when the cancellation of long ago ends.
+// An old cancellation ends while names are resolved, one after another.
 BOOST_AUTO_TEST_CASE(cancellation_that_ends_late_does_not_end_the_next_connect)
 {
     auto const port = std::to_string(cluster::shared().port());

@@ -9,7 +9,7 @@
 
 namespace pgtally::test {
 
-/// A parameter that comes back as a column of the same type, and as PostgreSQL prints it.
+/// A parameter that is returned as a column of the same type, and as the text that PostgreSQL prints.
 template <class T>
 asio::awaitable<void> check_round_trip(db::connection& conn, std::string type, T value, std::string printed)
 {
@@ -18,7 +18,7 @@ asio::awaitable<void> check_round_trip(db::connection& conn, std::string type, T
     auto const [back, text] = rows.one();
     BOOST_TEST((back == value), type << " " << printed << " came back as another");
     BOOST_TEST(text == printed);
-    // As an optional, and as arrays with and without NULLs.
+    // Also as an optional, and as arrays with and without NULLs.
     std::vector<T> const values{value, value};
     std::vector<std::optional<T>> const some{std::nullopt, value};
     using arrays = std::tuple<std::optional<T>, std::vector<T>, std::vector<std::optional<T>>, std::optional<T>>;
@@ -31,7 +31,7 @@ asio::awaitable<void> check_round_trip(db::connection& conn, std::string type, T
     BOOST_TEST(!none);
 }
 
-/// A column that a literal gives.
+/// The column of a literal.
 template <class T>
 asio::awaitable<T> column(db::connection& conn, std::string expression)
 {
@@ -39,7 +39,7 @@ asio::awaitable<T> column(db::connection& conn, std::string expression)
     co_return rows.one();
 }
 
-/// Why a column cannot be had as such: a bad_result.
+/// Why a column cannot be read as T: a bad_result.
 template <class T>
 asio::awaitable<std::string> why_not(db::connection& conn, std::string expression)
 {

@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(all_rows_come_in_order)
             BOOST_REQUIRE(std::get<0>(*next) == ++expected);
         }
         BOOST_TEST(expected == 100'000);
-        // The end is told again, and the connection is free although the stream is there.
+        // The end is returned again, and the connection is free although the stream exists.
         auto const after = co_await rows.next();
         BOOST_TEST(!after);
         BOOST_TEST(conn.is_idle());
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(rows_come_before_the_statement_has_ended)
         auto rows = co_await conn.stream_as<row>(
             "select repeat('x', 20000), case when i > 3 then pg_advisory_xact_lock(77)::text end "
             "from generate_series(1, 5) i");
-        auto const first = co_await rows.next();  // it comes while the statement waits
+        auto const first = co_await rows.next();  // it arrives while the statement waits
         BOOST_REQUIRE(first.has_value());
         BOOST_TEST(std::get<0>(*first).size() == 20'000u);
         co_await holder.query("select pg_advisory_unlock(77)");

@@ -1,4 +1,4 @@
-// What callers of a session get, as long as its connection lives; session_end.cpp has the rest.
+// What callers of a session get while its connection lives; the other cases are in session_*.cpp.
 
 #include <pgtally/test/db/client.hpp>
 
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(statement_is_prepared_again_when_its_columns_have_changed)
             BOOST_TEST(after.columns() == 2u);
         }
         BOOST_TEST(it.session.stats().healed == 1u);
-        // The old one is gone from the server, too.
+        // The displaced statement is deallocated on the server too.
         auto const kept = co_await number(
             it, "select count(*) from pg_prepared_statements where statement = 'select * from changing'");
         BOOST_TEST(kept == 1);

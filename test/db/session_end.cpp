@@ -1,4 +1,4 @@
-// How calls of a session end early: by cancellation and by deadline.
+// How calls of a session end early: by cancellation or by deadline.
 
 #include <pgtally/test/db/client.hpp>
 

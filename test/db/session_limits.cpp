@@ -1,4 +1,4 @@
-// The limits of a session, each reached, and what is large and has none.
+// The limits of a session, each one reached, and large values without a limit.
 
 #include <pgtally/test/db/client.hpp>
 

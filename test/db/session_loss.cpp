@@ -1,4 +1,4 @@
-// How the connection of a session ends, and is made again.
+// How a session's connection is lost and replaced.
 
 #include <pgtally/test/db/client.hpp>
 #include <pgtally/test/support/proxy.hpp>
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(slow_statement_is_no_silence)
     });
 }
 
-// Nobody waits any more, and nothing says whether the server is there.
+// No caller waits any more, and nothing tells whether the server is still there.
 BOOST_AUTO_TEST_CASE(peer_that_is_silent_about_calls_that_all_gave_up_is_left)
 {
     proxy between(cluster::shared().port());

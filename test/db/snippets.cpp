@@ -1,5 +1,5 @@
-// The blocks of code of db/README.md, between marks, which tools/snippets compares: compiled, and run. Here those about
-// one connection.
+// The code blocks of db/README.md, between marks that tools/snippets compares. They are compiled and run. This
+// file has the blocks about one connection.
 
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/test/db/snippets.hpp>

@@ -10,7 +10,7 @@
 
 namespace pgtally::test {
 
-/// What is printed while it lives.
+/// Captures the output while it lives.
 class printed {
 public:
     printed() : out_(std::cout.rdbuf(text_.rdbuf())), log_(std::clog.rdbuf(text_.rdbuf())) {}
@@ -30,7 +30,7 @@ private:
     std::streambuf* log_;
 };
 
-/// A database with the tables that the page speaks of.
+/// A database with the tables of the page.
 struct shop : db_fixture {
     std::string database = cluster::shared().create_database();
     db::config settings = db_fixture::settings(cluster::shared().dsn(database));
@@ -61,7 +61,7 @@ struct shop : db_fixture {
     }
 };
 
-/// Hands a coroutine's exception, or none, to the test.
+/// Passes a coroutine's exception, or none, to the test.
 inline void on_end(std::exception_ptr thrown)
 {
     if (thrown) std::rethrow_exception(thrown);

@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(session_is_shared)
             //]
             BOOST_TEST(found.one() == "a title");
         };
-        // The deadline is the page's, and may pass on a machine that is busy: then again.
+        // The deadline is the page's, and may pass on a busy machine: then the test repeats the call.
         for (std::string seen = "0"; seen == "0"; seen = sql("select seen from post")) {
             try {
                 co_await call();

@@ -39,7 +39,8 @@ BOOST_AUTO_TEST_CASE(transaction_with_a_savepoint)
 BOOST_AUTO_TEST_CASE(transaction_done_again)
 {
     accounts();
-    // What two transactions do to each other, made by one: the first attempt fails as if another was faster.
+    // One session imitates a conflict of two transactions: the first attempt fails as if another one had been
+    // faster.
     sql("create sequence calls; create function lose_once() returns trigger language plpgsql as $$begin"
         " if nextval('calls') = 1 then raise exception 'a conflict' using errcode = '40001'; end if; return new; end$$;"
         " create trigger lose_once before update on account for each row execute function lose_once()");
@@ -60,7 +61,7 @@ BOOST_AUTO_TEST_CASE(transaction_done_again)
         //]
         BOOST_TEST(left == 60);
     });
-    BOOST_TEST(sql("select last_value from calls") == "3");  // of them one failed
+    BOOST_TEST(sql("select last_value from calls") == "3");  // one of them failed
     BOOST_TEST(sql("select sum(balance) from account") == "100");
 }
 

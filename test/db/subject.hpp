@@ -25,7 +25,7 @@ inline std::string shown(db::event const& each)
     return "!" + std::get<db::lost>(each).reason;
 }
 
-// A listener with its run() beside the test, and its events one by one.
+// A listener whose run() is concurrent with the test, and its events one by one.
 class subject {
 public:
     subject(asio::any_io_executor executor, db::config settings, std::vector<std::string> channels = {"one", "two"},
@@ -48,7 +48,7 @@ public:
         co_return batch_[position_++];
     }
 
-    // Skips what is not it.
+    // Skips other events.
     asio::awaitable<void> until(std::string wanted)
     {
         for (;;) {
@@ -66,7 +66,7 @@ public:
     db::listener listener;
 
 private:
-    // Nothing of `this`: run() may end after it.
+    // Uses nothing of `this`, because run() may end later.
     static asio::awaitable<void> follow(asio::awaitable<void> running, std::shared_ptr<bool> ended)
     {
         co_await std::move(running);

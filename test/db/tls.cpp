@@ -1,5 +1,4 @@
-// Connections that are encrypted, that fall back to plain ones, and those through a Unix-domain
-// socket.
+// Connections that are encrypted, that fall back to plain ones, and those through a Unix-domain socket.
 
 #include <pgtally/db/listener.hpp>
 #include <pgtally/db/session.hpp>
@@ -18,7 +17,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A cluster of its own, with a certificate; it also has a role that may not use TLS.
+// A separate cluster with a certificate; it also has a role that may not use TLS.
 cluster& encrypted()
 {
     static cluster instance({"fsync=off", "unix_socket_directories=/tmp"});
@@ -132,7 +131,7 @@ BOOST_AUTO_TEST_CASE(certificate_is_verified_against_the_name_and_not_the_addres
                       " port=" + std::to_string(encrypted().port());
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         db::connection conn(executor);
-        // Looked up by Asio, but libpq still knows the name; ::1 is no rule of this server's.
+        // Asio resolves the name, but libpq still knows it; this server has no rule for ::1.
         co_await conn.connect(settings("host=localhost hostaddr=127.0.0.1" + rest));
         auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
         BOOST_TEST(std::get<0>(rows.one()));

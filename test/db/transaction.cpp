@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(server_sees_the_options)
         co_await tx.rollback();
         co_await tx.rollback();
         BOOST_TEST(!conn.in_transaction());
-        // A server that says otherwise by default.
+        // A server with other defaults.
         co_await conn.query("set default_transaction_read_only = on");
         db::transaction_options writing;
         writing.mode = db::access::read_write;
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(commit_keeps_and_rollback_and_destruction_undo)
             co_await tx.script("insert into t values (3)");
         }
         BOOST_TEST(conn.in_transaction());
-        // The next operation waits until it is left.
+        // The next operation waits for the rollback.
         auto const rows = co_await conn.query_as<std::tuple<std::int32_t>>("select id from t");
         BOOST_TEST(std::get<0>(rows.one()) == 1);
         BOOST_TEST(!conn.in_transaction());
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(whatever_comes_next_waits_for_a_transaction_being_left)
         co_await leave();
         co_await conn.script("insert into t values (2)");
         co_await leave();
-        // One waits; another one is refused as in any operation.
+        // One operation waits; another one is refused, as always.
         beside waiting;
         waiting.start(executor, conn.settled());
         co_await asio::post(executor, asio::use_awaitable);
@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(context_may_end_before_a_transaction)
     BOOST_TEST(in_table() == "");
 }
 
-// The deadline passes while COMMIT runs: whatever became of it, nobody finds the transaction open.
+// The deadline passes while COMMIT runs: whatever its outcome, no later caller finds the transaction open.
 BOOST_AUTO_TEST_CASE(late_commit_leaves_no_transaction)
 {
     cluster::shared().sql(
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(late_commit_leaves_no_transaction)
     cluster::shared().sql("drop function slow() cascade");
 }
 
-// A statement in it was late: the transaction is rolled back when it is left, and not before.
+// A statement in it timed out: the transaction is rolled back when it is left, and not before.
 BOOST_AUTO_TEST_CASE(late_statement_then_rollback)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(late_statement_then_rollback)
         conn.set_timeout(100ms);
         co_await failure_of(other.query("select pg_sleep(1000)"));
         conn.set_timeout(0ms);
-        co_await other.rollback();  // at once, while it recovers
+        co_await other.rollback();  // returns at once, while it recovers
         BOOST_TEST(!conn.in_transaction());
         co_await conn.query("select 1");
     });

@@ -32,7 +32,7 @@ inline asio::awaitable<std::string> show(db::transaction& tx, std::string what)
     co_return std::string(rows.text(0, 0));
 }
 
-// A coroutine beside the test, which can be cancelled, and how it ended.
+// A coroutine that runs concurrently with the test and can be cancelled, and its outcome.
 struct beside {
     asio::cancellation_signal cancel;
     bool ended = false;

@@ -1,4 +1,4 @@
-// Transactions and savepoints around a body, and those that are done again.
+// Transactions and savepoints with a body, and repeated transactions.
 
 #include <pgtally/db/detail/retrying.hpp>
 #include <pgtally/test/db/transaction.hpp>
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(body_decides_and_its_value_and_exception_come_out)
             caught = std::string_view(mine.what()) == "mine";
         }
         BOOST_TEST(caught);
-        BOOST_TEST(!conn.in_transaction());  // not even on the way
+        BOOST_TEST(!conn.in_transaction());  // also not while it is rolled back
         BOOST_TEST(in_table() == "1,2");
         auto const hiding = [](db::transaction& tx) -> asio::awaitable<void> {
             co_await tx.query("insert into t values (4)");
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(serialization_failures_are_retried_to_success)
         strict.level = db::isolation::serializable;
         int calls = 0;
         int conflicts = 2;
-        // Write skew: each reads what the other one writes.
+        // Write skew: each transaction reads what the other one writes.
         auto const body = [&](db::transaction& tx) -> asio::awaitable<int> {
             ++calls;
             co_await tx.query("select sum(n) from t");
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(serialization_failures_are_retried_to_success)
         auto const last = co_await db::in_transaction(conn, strict, retry, body);
         BOOST_TEST(last == 3);
         BOOST_TEST(cluster::shared().sql("select n from t where id = 2") == "21");
-        // The bound.
+        // The limit.
         calls = 0;
         conflicts = 100;
         auto const failed = co_await failure_of(db::in_transaction(conn, strict, retry, body));
@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(cancelled_savepoint_spoils_the_transaction)
         task.cancel.emit(asio::cancellation_type::terminal);
         co_await until(executor, task.ended);
         BOOST_TEST((task.code() == asio::error::operation_aborted));
-        // A later one that is undone does not undo that.
+        // A later savepoint that is undone does not undo that.
         auto const failing = [&]() -> asio::awaitable<void> { co_await tx.query("select 1/0"); };
         co_await failure_of(tx.savepoint(failing));
         auto const spoilt = co_await failure_of(tx.commit());

@@ -1,4 +1,4 @@
-// Transactions whose object, statements and connection end in another order than the usual one.
+// Transactions whose object, statements and connection end in an unusual order.
 
 #include <pgtally/db/pool.hpp>
 #include <pgtally/db/transaction.hpp>
@@ -27,7 +27,7 @@ std::string in_table()
     return cluster::shared().sql("select coalesce(string_agg(id::text, ',' order by id), '') from t");
 }
 
-// Runs beside the test; whether it has ended, and by which error.
+// Runs concurrently with the test; knows whether it has ended, and the error.
 struct beside {
     bool ended = false;
     std::optional<db::error> failure{};
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(one_that_was_lost_does_not_touch_the_next_of_its_connection
         auto const savepoint = co_await failure_of(lost.savepoint(body));
         BOOST_TEST(savepoint.state().is("25P01"));
         BOOST_TEST(!ran);
-        lost = std::move(tx);  // which leaves the one that was there
+        lost = std::move(tx);  // which rolls back the transaction that was there
         co_await lost.query("insert into t values (2)");
         co_await lost.commit();
         BOOST_TEST(in_table() == "1,2");
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(refused_begin_leaves_the_transaction_of_another_alone)
     BOOST_TEST(in_table() == "1,2");
 }
 
-// The statement waits for a recovery, and the transaction that it was meant for is left.
+// The statement waits for a recovery, and its transaction is left meanwhile.
 BOOST_AUTO_TEST_CASE(statement_that_waits_does_not_run_without_its_transaction)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

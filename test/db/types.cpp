@@ -1,4 +1,4 @@
-// What each type is as a parameter and as a column, at its edges.
+// Each type as a parameter and as a column, at the limits of its values.
 
 #include <pgtally/db/json.hpp>
 #include <pgtally/test/db/round_trip.hpp>
@@ -24,7 +24,7 @@ std::vector<std::byte> bytes_of(std::string_view text)
     return {bytes.begin(), bytes.end()};
 }
 
-// g++ 12 must not see lists of such in a coroutine.
+// g++ 12 must not see lists of these in a coroutine.
 std::vector<std::string> odd_texts()
 {
     return {"",    "NULL",       "null", "a\"b\\c", "{x,y}", " blank ", "\u00e4 \u4e16 \U0001F600",

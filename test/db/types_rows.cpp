@@ -1,4 +1,4 @@
-// Rows as structs and single values, and types of the program's own.
+// Rows as structs and single values, and custom types.
 
 #include <pgtally/test/db/client.hpp>
 #include <pgtally/test/db/round_trip.hpp>
@@ -127,7 +127,7 @@ BOOST_FIXTURE_TEST_CASE(session_prepares_a_text_once_for_each_list_of_types, ses
             BOOST_TEST(as_bytes.one() == "bytea");
         }
         BOOST_TEST(session.stats().prepared == 4u);
-        // Stale ones heal, each under its own key.
+        // Stale statements heal, each under its own key.
         co_await session.query("deallocate all");
         auto const healed =
             co_await session.query_as<post>("select 1::bigint, 't', null::text, $1, '{}'::text[], $2, '1'::json",

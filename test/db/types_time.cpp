@@ -1,4 +1,4 @@
-// Times and dates as parameters and as columns, at their edges.
+// Times and dates as parameters and as columns, at the limits of their values.
 
 #include <pgtally/test/db/round_trip.hpp>
 

@@ -7,7 +7,7 @@
 
 namespace pgtally::test {
 
-/// It answers, whatever happened before.
+/// Checks that the connection answers, whatever happened before.
 inline asio::awaitable<void> check_usable(db::connection& conn)
 {
     conn.set_timeout(std::chrono::milliseconds{0});

@@ -1,4 +1,4 @@
-"""Somebody else's programs: built against the installed libraries, and with them as a part of the project; and run."""
+"""Programs of embedders: built against the installed libraries and with the libraries as a subproject, and run."""
 
 import os
 import pathlib
@@ -17,9 +17,9 @@ ROOT = HERE.parents[1]
 # Builds stay here, so that only what changed is built again.
 BUILDS = pathlib.Path(os.environ.get("PGTALLY_EMBED", ROOT / "build" / "embed"))
 SANITIZE = os.environ.get("PGTALLY_SANITIZE", "")
-LONG = 30  # seconds after which something that should happen is taken not to
+LONG = 30  # seconds after which an expected event counts as missing
 
-# A library under a sanitizer is used by a program under it, and agrees with it on coroutine frames.
+# A program that uses a sanitized library is sanitized too, and agrees with it on coroutine frames.
 FLAGS = "-Wall -Wextra -Werror" + (
     f" -fsanitize={SANITIZE} -DBOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING" if SANITIZE else "")
 
@@ -53,7 +53,7 @@ def build(name, source, *options):
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory):
-    """The libraries, installed and then moved: they must be found wherever they lie."""
+    """The libraries, installed and then moved: they must be found in any place."""
     built = build("package", ROOT, "-DPGTALLY_INSTALL=ON", "-DPGTALLY_SERVER=OFF", "-DPGTALLY_TOOLS=OFF",
                   "-DPGTALLY_TESTS=OFF", f"-DPGTALLY_SANITIZE={SANITIZE}")
     first = tmp_path_factory.mktemp("first")

@@ -1,4 +1,4 @@
-"""Clients written from the documentation alone: replace on a snapshot, set on a change."""
+"""Clients written from the documentation alone: they replace values on a snapshot and set them on a change."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ class Client:
         self.socket = None
 
     async def run(self):
-        """Until cancelled; connects again whenever it is cut."""
+        """Runs until cancelled; reconnects after each loss."""
         while True:
             try:
                 async with websockets.connect(self.url, subprotocols=["pgtally.v1"], max_size=None) as self.socket:
@@ -72,7 +72,7 @@ class Client:
         return {key: counters for key, counters in self.values.items() if any(counters.values())}
 
     async def until(self, condition, seconds=60):
-        """Waits for messages until `condition()`; a deadline makes a hang a failure."""
+        """Reads messages until `condition()` is true. A deadline turns a hang into a failure."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self.arrived.clear()

@@ -20,7 +20,7 @@ def free_port():
 
 
 async def eventually(condition, seconds=60):
-    """Asks until it is so; a deadline makes a hang a failure."""
+    """Polls until it is true. A deadline turns a hang into a failure."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

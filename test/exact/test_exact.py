@@ -1,9 +1,9 @@
 """The promise: once the writers pause, every replica equals the truth, key by key, whatever happened in between.
 
-Eight writers run random transactions of every kind, and two more small ones as fast as they can, while the service's
-connections to PostgreSQL are cut again and again and its clients come and go. A round ends with a cut and a load under
-fire; then the writers pause, and everything is compared. PGTALLY_SEED repeats a run's transactions, PGTALLY_ROUNDS and
-PGTALLY_TRANSACTIONS (a writer's in a round) make it longer or shorter.
+Eight writers run random transactions of every kind, and two others run small ones as fast as possible. Meanwhile the
+service's connections to PostgreSQL are cut repeatedly, and its clients come and go. A round ends with a cut and a load
+during writes; then the writers pause, and everything is compared. PGTALLY_SEED repeats the transactions of a run.
+PGTALLY_ROUNDS and PGTALLY_TRANSACTIONS (per writer and round) set its length.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ TRANSACTIONS = int(os.environ.get("PGTALLY_TRANSACTIONS", "30"))
 WRITERS = 8
 TALLIES = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"]}
 
-# PGTALLY_BREAK=lock takes away what a load does before its snapshot: the referee must then find differences.
+# PGTALLY_BREAK=lock omits the lock that a load takes before its snapshot: the referee must then find differences.
 BREAKS = {"lock": "create or replace function tally.lock_source(name text) returns void language sql as ''", "": "select"}
 BREAK = os.environ.get("PGTALLY_BREAK", "")
 
@@ -45,7 +45,7 @@ def cut_listener(database):
 
 
 async def trouble(database, clients, writers, chance):
-    """Cuts the listener again and again, other connections of the service and clients' sockets now and then."""
+    """Cuts the listener repeatedly, and other connections of the service and clients' sockets at times."""
     cuts = 0
     while any(writer.is_alive() for writer in writers):
         if chance.random() < 0.8:
@@ -63,7 +63,7 @@ async def trouble(database, clients, writers, chance):
 
 
 async def load_under_fire(database, service, clients, chance):
-    """Cuts the listener and waits until every tally has been loaded again, while the hammers go on."""
+    """Cuts the listener and waits until every tally has been loaded again, while the hammers continue."""
     cuts = 0
     for _ in range(3):
         before = service.reconnects()
@@ -80,7 +80,7 @@ def marker(tally, number):
 
 
 def mark(database, number):
-    """Keys that are written now and never else: who has seen them has seen all that came before."""
+    """Writes keys that nothing else writes: a client that has seen them has seen everything before."""
     database.sql.execute("insert into post values (%s)", [1000 + number])
     database.sql.execute("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [1000 + number])
     database.sql.execute("insert into vote values (%s, %s, 1)", [f"end {number}", 900000 + number])
@@ -93,10 +93,10 @@ def differences(seen, expected):
 
 
 async def compare(database, service, groups, number):
-    """What differs from the truth at a fresh client (the replica as it is) and at those that lived through it all."""
+    """The differences from the truth at a new client (the replica as it is) and at the clients of the whole run."""
     expected = mark(database, number)
     clients = [client for group in groups.values() for client in group]
-    # Who never sees the end is compared all the same: what it has is not the truth.
+    # A client that never sees the end is compared too: its values are not the truth.
     with contextlib.suppress(TimeoutError):
         await eventually(lambda: all(c.state == "live" and any(c.values.get(marker(c.tally, number), {}).values()) for c in clients))
     fresh = [Client(service.url(), tally) for tally in TALLIES]
@@ -178,7 +178,7 @@ def test_replica_and_clients_equal_the_truth_whatever_happened(counted, service)
 
 
 def test_the_referee_notices_events_that_postgresql_folds(counted, service):
-    """Events without a number of their own are equal, and PostgreSQL sends one of them: the same referee must see it."""
+    """Without numbers, equal events are folded by PostgreSQL into one: the same referee must find the difference."""
     functions = counted.sql.execute("""select pg_get_functiondef(oid) from pg_proc
         where pronamespace = 'tally'::regnamespace and prosrc like '%event_number%' and proname ~ '^tally_[0-9]+_'""").fetchall()
     assert functions

@@ -1,4 +1,4 @@
-"""What the service must notice by itself: nobody tells it."""
+"""What the service must notice without a signal."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def test_a_schema_that_is_dropped(likes, service):
 
 
 def test_an_event_after_the_transport_was_lost_and_the_loads_connection_hangs(likes, service):
-    """A connection that was good for the last load may be dead for the next."""
+    """A connection that worked for the last load may be dead at the next one."""
     idle = likes.sql.execute("""select pid from pg_stat_activity where application_name = 'pgtally' and state = 'idle'
                                 and query ~ 'pg_notify' and query !~ 'usage' and datname = current_database()""").fetchall()
     assert idle
@@ -56,7 +56,7 @@ def test_an_event_after_the_transport_was_lost_and_the_loads_connection_hangs(li
 
 
 def test_a_listener_that_hangs(likes, service):
-    """Its backend answers nobody and delivers nothing: three heartbeats tell."""
+    """The listener's backend neither answers nor delivers: three missing heartbeats reveal that."""
     (pid,), = likes.sql.execute("""select pid from pg_stat_activity where query ~* '^listen' and datname = current_database()""").fetchall()
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""Writers: random transactions of every kind that a tally counts, the same for the same seed."""
+"""Writers: random transactions of every kind that a tally counts; the same seed gives the same transactions."""
 
 import random
 import threading
@@ -39,7 +39,7 @@ BULK = 100_000
 
 
 class Writer(threading.Thread):
-    """Runs `transactions` random transactions; `bulks` of them hold one statement of 100,000 rows."""
+    """Runs `transactions` random transactions; `bulks` of them contain one statement of 100,000 rows."""
 
     def __init__(self, dsn, seed, transactions, bulks):
         super().__init__(daemon=True)
@@ -87,7 +87,7 @@ class Writer(threading.Thread):
     # Statements
 
     def insert(self, connection):
-        for _ in range(self.random.randint(1, 3)):  # equal ones too: their events must not be folded
+        for _ in range(self.random.randint(1, 3)):  # also equal ones, whose events must not be folded
             connection.execute("insert into reaction (post_id, kind, weight) values (%s, %s, %s)",
                                [self.post(), self.random.choice(KINDS), self.random.choice([1, 1, 2, None])])
 
@@ -185,7 +185,7 @@ class Writer(threading.Thread):
 
 
 class Hammer(threading.Thread):
-    """Commits small transactions as fast as it can until told to stop: loads begin and end under its fire."""
+    """Commits small transactions as fast as possible until stopped, so that loads begin and end during writes."""
 
     def __init__(self, dsn, seed):
         super().__init__(daemon=True)
@@ -213,7 +213,7 @@ class Hammer(threading.Thread):
 
 
 class Rewriter(Hammer):
-    """Gives the table new files again and again: what a snapshot from before sees in them is not what it should."""
+    """Rewrites the table repeatedly: an older snapshot does not see the right rows in the new files."""
 
     def step(self, connection):
         try:

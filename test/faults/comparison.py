@@ -1,4 +1,4 @@
-"""What is compared when the writers pause: everything that is shown and kept, with plain SQL."""
+"""Compares everything that is shown and stored with plain SQL, while the writers pause."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from story import KEYS
 
 COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "story": ["weight", "rows"], "said": ["count"]}
 
-# The same in plain SQL, and nothing of pgtally's.
+# The counters in plain SQL, without pgtally.
 PLAIN = {
     "posts": "select post_id::text, count(*) from reaction where post_id is not null group by 1",
     "weights": """select post_id::text, coalesce(sum(case kind when 'like' then 1 when 'unlike' then -1 end), 0), coalesce(sum(weight), 0)
@@ -25,7 +25,7 @@ PLAIN = {
     "weight of drafts": "select post_id::text, coalesce(sum(weight), 0) from reaction where post_id is not null group by 1",
 }
 FIRST_MARKER, MARKERS = 1000, 900  # keys of posts, one for each comparison
-KEPT_WITHIN = 45  # seconds, on a machine that does other things too
+KEPT_WITHIN = 45  # seconds, on a busy machine
 KEPT = {"posts": ("posts_kept", "key::text"), "story": ("story_kept", "key")}
 
 
@@ -40,7 +40,7 @@ def nonzero(rows, names):
 
 
 class Comparison:
-    """`check` is called while something is waited for: it raises if something is wrong at once."""
+    """`check` is called during waits: it raises if a condition that must always hold is violated."""
 
     def __init__(self, stage, faults, watchers, posters, check):
         self.stage, self.faults, self.watchers, self.posters, self.check = stage, faults, watchers, posters, check
@@ -48,7 +48,7 @@ class Comparison:
         self.markers = self.drift = 0
 
     def audit(self, tally):
-        """The drift that an audit found, once there could be one."""
+        """The drift that an audit found, once an audit was possible."""
         def once():
             self.check()
             try:
@@ -62,19 +62,19 @@ class Comparison:
         return json.loads(eventually(once, f"no audit of {tally} can be made, though nothing is wrong").text)["drift"]
 
     def mend(self, lie):
-        """What was forged is found and put right."""
+        """Checks that forged values are found and repaired."""
         for tally in (*COUNTERS, "drafts"):
             drift = self.audit(tally)
             self.drift += len(drift)
             if drift and tally not in FORGED:
                 raise Wrong(f"the audit of {tally}, of which nothing was forged, found {drift[:5]}")
-            # A load that was put off may have come between, and mended it as well.
+            # A postponed load may have run meanwhile and repaired it too.
             if tally == "posts" and lie and self.program.loads("posts") == lie[1] and lie[0] not in [each["key"] for each in drift]:
                 raise Wrong(f"the audit of posts did not find the lie about {lie[0]}, but {drift[:5]}")
         self.faults.forged = False
 
     def mark(self):
-        """Keys that are written now and never else: who was shown them was shown all that came before."""
+        """Writes keys that nothing else writes: a viewer that was shown them was shown everything before."""
         number = FIRST_MARKER + self.markers % MARKERS
         end = f"end {self.markers % MARKERS}"
         self.markers += 1
@@ -119,7 +119,7 @@ class Comparison:
             raise Wrong("; ".join(wrong))
 
     def who_waits(self, markers):
-        """Who was not shown the end within the time. They are compared all the same: what they have is not the truth."""
+        """The viewers that did not see the end in time. They are compared too: their values are not the truth."""
         def missing():
             return [f"{watcher.name} of {watcher.tally} was not shown the end: it is {state or 'not connected'}"
                     for watcher, state, values in self.watchers.look() if state != "live" or markers[watcher.tally] not in values]
@@ -149,7 +149,7 @@ class Comparison:
         return differences(nonzero(rows, COUNTERS[tally]), expected)
 
     def kept_differs(self, tally, expected):
-        """What still differs after a time in which it should have been written."""
+        """The differences that remain after the time in which the table should have been written."""
         until = time.monotonic() + KEPT_WITHIN
         while (wrong := self.kept_now_differs(tally, expected)) and time.monotonic() < until:
             self.check()

@@ -1,4 +1,4 @@
-"""Those who write: eight of every DML kind, who live through the end of their connections; tellers of the story; one who posts."""
+"""The writers: eight for every kind of DML, which survive the loss of connections; storytellers; and posters of actions."""
 
 import json
 import pathlib
@@ -20,7 +20,7 @@ RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psy
 
 
 class Member(threading.Thread):
-    """Does `step` again and again until told to stop; can be paused between two steps."""
+    """Repeats `step` until stopped; can be paused between two steps."""
 
     def __init__(self, dsn, seed, rest=0.02):
         super().__init__(daemon=True)
@@ -57,7 +57,7 @@ class Member(threading.Thread):
         except psycopg.Error as error:
             if not is_lost(error) and not (self.connection and self.connection.closed):
                 raise
-            # Whether the last commit was done is the database's to know: the truth is asked of it, never of us.
+            # Only the database knows whether the last commit succeeded, so the truth is read from it.
             self.lost += 1
             if self.connection:
                 self.connection.close()
@@ -72,7 +72,7 @@ class Member(threading.Thread):
 
 
 class Anybody(Member):
-    """Random transactions of every kind; a statement of 100,000 rows now and then if `bulks`."""
+    """Random transactions of every kind; with `bulks`, an occasional statement of 100,000 rows."""
 
     def __init__(self, dsn, seed, bulks=False):
         super().__init__(dsn, seed, rest=0.05)
@@ -89,7 +89,7 @@ class Anybody(Member):
 
 
 class Rewrites(Member):
-    """Gives the reactions' table new files."""
+    """Rewrites the reactions' table."""
 
     def __init__(self, dsn, seed):
         super().__init__(dsn, seed, rest=0.6)
@@ -112,7 +112,7 @@ class Teller(Member):
 
 
 class Poster(Member):
-    """Posts actions, each with a key of its own: how often it was done is the number of its rows."""
+    """Posts actions, each with its own key, so that the number of rows says how often it was done."""
 
     ROWS = {201: (1,), 202: (1,), 422: (0,), 429: (0,), 503: (0,), 504: (0, 1), "lost": (0, 1)}
 
@@ -138,7 +138,7 @@ class Poster(Member):
         self.answers[status] = self.answers.get(status, 0) + 1
 
     def wrong(self, sql):
-        """Actions done another number of times than their answers allow. Old ones too: what is late is done all the same."""
+        """Actions that were done more or less often than their answers allow. Includes old ones, which may be done late."""
         said = dict(self.said)
         rows = dict(sql("select key, count(*) from said where key = any(%s) group by key", [list(said)]))
         return {key: f"answered {status} ({text.strip()}), done {rows.get(key, 0)} times" for key, (status, text) in said.items()

@@ -1,7 +1,7 @@
-"""What goes wrong. Each fault is a method of `Faults`, drawn from a shuffled deck; it does its harm and comes back.
+"""The faults. Each one is a method of `Faults`, drawn from a shuffled deck; it causes its fault and returns.
 
-What lasts heals by itself or in `heal`, which the referee calls before it compares. None is an error of pgtally: it has
-to be right after all of them.
+Lasting faults end by themselves or in `heal`, which the referee calls before it compares. pgtally must be right after all
+of them.
 """
 
 import json
@@ -22,14 +22,14 @@ BACKENDS = {
     "materializer": "application_name ~ 'materializ'",
     "any": "true",
 }
-COME_AND_GO = {  # the definitions that "drafts" has by turns
+COME_AND_GO = {  # the definitions that "drafts" alternates between
     "kinds": """{"all": "1", "likes": "case kind when 'like' then 1 end"}""",
     "weights": """{"weight": "weight"}""",
 }
 
 
 class Faults(Lies):
-    # How often each comes in a deck of them.
+    # How often each fault is in a deck.
     SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
               "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
               "come_and_go": 2, "by_hand": 2, "reset": 1, "burst": 3, "reload": 1, "cut_client": 3}
@@ -42,7 +42,7 @@ class Faults(Lies):
         self.timers = []
         self.words = []
         self.names = [name for name in self.SHARES if not only or name in only]
-        self.deck = self.random.sample(self.names, len(self.names))  # each once, to begin with
+        self.deck = self.random.sample(self.names, len(self.names))  # first, each one once
 
     def one(self):
         if not self.deck:
@@ -53,7 +53,7 @@ class Faults(Lies):
         self.stage.note(name, detail or "")
 
     def heal(self):
-        """Everything goes on."""
+        """Ends all faults."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
@@ -62,7 +62,7 @@ class Faults(Lies):
         self.stage.say("healed")
 
     def last_words(self):
-        """Now and then, what nobody heals: the listener hears nothing from here on, and the service has to notice. Whether it is so."""
+        """At times, a fault that is not healed: the listener becomes deaf, and the service must notice. Returns whether it did that."""
         if not self.words:
             self.words = self.random.sample(["deafness", "silence", None], 3)
         name = self.words.pop()
@@ -98,15 +98,15 @@ class Faults(Lies):
         return f"{kind or 'all'} for {seconds:.2f} s: {self.proxy.stall(kind, seconds)}"
 
     def silence(self):
-        """The listener's link passes nothing any more, and nobody says so."""
+        """The listener's link silently stops forwarding."""
         return f"{self.proxy.stall('listener')}"
 
     def deafness(self):
-        """It answers all questions, and no notification ever comes."""
+        """The listener's connection answers queries but delivers no notifications."""
         return f"{self.proxy.deafen()}"
 
     def proof(self):
-        """Nothing is called live that was not proven so: of a listener that never hears, no tally ever is."""
+        """Checks that nothing is live without proof: with a deaf listener, no tally becomes live."""
         self.proxy.deafen(seconds=60)
         self.proxy.cut("listener")
         eventually(lambda: self.program.process.poll() is None and "live" not in (self.program.states() or {"": "live"}).values(),
@@ -159,18 +159,18 @@ class Faults(Lies):
     # The database's own
 
     def patiently(self, statement, arguments=None):
-        """Locks are waited for under a timeout: whoever is refused comes again."""
+        """Waits for locks with a timeout, and retries after it."""
         for _ in range(10):
             try:
                 return self.stage.sql(statement, arguments)
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
                 continue
             except (psycopg.errors.UndefinedObject, psycopg.errors.DuplicateObject, psycopg.errors.UndefinedFunction):
-                return []  # a crash swallowed the answer of the first time
+                return []  # a crash lost the answer of the first attempt
         return None
 
     def come_and_go(self):
-        """A tally is dropped and made again, or altered, with subscribers on."""
+        """Drops and recreates a tally, or alters it, while it has subscribers."""
         self.definition = self.random.choice(list(COME_AND_GO))
         if self.random.random() < 0.5:
             self.patiently("select tally.alter_tally('drafts', counters => %s)", [COME_AND_GO[self.definition]])
@@ -182,7 +182,7 @@ class Faults(Lies):
         return f"{how} {self.definition}"
 
     def there(self):
-        """Whatever became of it, it is there, as defined last."""
+        """Makes sure that the tally exists with its last definition."""
         for _ in range(20):
             found = self.stage.sql("select counters::text from tally.tallies where name = 'drafts'")
             if found and json.loads(found[0][0]) == json.loads(COME_AND_GO[self.definition]):
@@ -198,8 +198,8 @@ class Faults(Lies):
         return tally
 
     def by_hand(self):
-        """Somebody changes what the service keeps in a table."""
-        self.forged = True  # an audit is what mends it
+        """Changes rows that the service keeps in a table."""
+        self.forged = True  # only an audit repairs it
         what = self.random.choice(["update posts_kept set count = count + 7 where key % 10 = 3", "delete from posts_kept where key % 10 = 4",
                                    "insert into posts_kept values (9999999, 5) on conflict do nothing", "update posts_kept set count = 0"])
         self.stage.sql(what)
@@ -218,7 +218,7 @@ class Faults(Lies):
         return f"{tally}: {self.ask_reset(tally)}"
 
     def burst(self):
-        """Load after load under fire, on a slow link: what a load's steps leave open between them is open for long."""
+        """Repeated loads during writes on a slow link, which widens the windows between the steps of a load."""
         delay, number = self.random.choice([0, 0.02, 0.1]), self.random.randint(8, 20)
         if delay:
             self.proxy.slow(delay, 20)

@@ -1,11 +1,11 @@
-"""What anybody can send on the channel, and is junk or a lie: a part of `Faults`."""
+"""Junk and forged events, which any role may send on the channel: a part of `Faults`."""
 
 import json
 import uuid
 
 from stage import eventually
 
-# Tallies of the reactions, whose events may be forged: the story's may not, for nothing explains what is forged.
+# Tallies of the reactions, whose events may be forged. Those of the story may not, because its history cannot contain forged values.
 FORGED = {"posts": 1, "weights": 2}
 JUNK = ["", "{", "[]", "null", "\x01", "x" * 7999, '{"t":"posts"}', '{"t":"posts","x":"-1","n":1,"at":1,"d":[]}', '{"barrier":1}',
         '{"t":"story","x":"9","n":1,"at":1,"d":[["k1",1]]}', '{"t":"posts","x":"99999999999999999999","n":1,"at":1,"truncate":true}',
@@ -13,7 +13,7 @@ JUNK = ["", "{", "[]", "null", "\x01", "x" * 7999, '{"t":"posts"}', '{"t":"posts
 
 
 class Lies:
-    """Needs `stage`, `program`, `random`; sets `forged` when an audit is due."""
+    """Needs `stage`, `program`, `random`; sets `forged` if an audit is due."""
 
     def notify(self, payload):
         self.stage.sql("select pg_notify('tally', %s)", [payload if isinstance(payload, str) else json.dumps(payload)])
@@ -28,7 +28,7 @@ class Lies:
             self.notify(self.random.choice(JUNK))
 
     def forgery(self):
-        """Well formed, and a lie: counters are wrong until the audit."""
+        """A well-formed, forged event: counters are wrong until the audit."""
         tally = self.random.choice(list(FORGED))
         event = self.forged_head(tally)
         if self.random.random() < 0.2:
@@ -40,7 +40,7 @@ class Lies:
         return json.dumps(event)
 
     def lie(self):
-        """While nobody writes: posts is told another thing, and shows it. The key, and how often posts was loaded before."""
+        """Without writers: forges an event of posts, which then shows it. Returns the key, and the number of loads of posts before."""
         loads = self.program.loads("posts")
         key = str(self.random.randint(1, 400))
         shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]
@@ -51,7 +51,7 @@ class Lies:
         return key, loads
 
     def forged_nuisance(self):
-        """Well formed, and harmless: it makes work only. The story's too."""
+        """Well-formed and harmless events, which only cause work; also for the story."""
         tally = self.random.choice([*FORGED, "story", "ballots", "said"])
         event = self.random.choice([self.forged_head(tally) | {"reload": True}, {"t": tally, "x": "9", "n": 1, "definition": True},
                                     {"barrier": str(uuid.UUID(int=self.random.getrandbits(128)))}])

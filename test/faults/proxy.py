@@ -1,7 +1,7 @@
-"""The way between the service and PostgreSQL, which can be cut, stalled, slowed, half-closed and made deaf.
+"""A proxy between the service and PostgreSQL, which can cut, stall, slow down, half-close and deafen connections.
 
-A loop of its own, in a thread of its own: `Proxy` is called from any thread. Connections are without TLS, so that what
-they are for is seen in what they say, and notifications can be taken out of what PostgreSQL answers.
+It has its own event loop in its own thread; `Proxy` may be called from any thread. Connections do not use TLS, so that
+their purpose can be read from their messages, and notifications can be removed from PostgreSQL's answers.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import contextlib
 import random
 import threading
 
-# What a connection is for: the first of these that is seen in what the service says on it.
+# The purpose of a connection: the first of these texts that the service sends on it.
 KINDS = [("listener", b'listen "tally"'), ("actions", b"tally.act("), ("materializer", b"pgtally materialize"), ("load", b"tally.lock_source("),
          ("control", b"notification_queue_usage")]
 NOTIFICATION = b"A"
 
 
 class Link:
-    """One connection of the service, and ours to PostgreSQL for it."""
+    """One connection of the service, and its connection to PostgreSQL."""
 
     def __init__(self, reader, writer, up_reader, up_writer):
         self.ends = {"to database": (reader, up_writer), "to service": (up_reader, writer)}
@@ -27,7 +27,7 @@ class Link:
         self.delay = 0.0
         self.deaf = False
         self.over = set()
-        self.rest = b""  # of the database's message that is not whole yet
+        self.rest = b""  # the incomplete last message of the database
 
     def cut(self):
         self.flowing.set()
@@ -36,13 +36,13 @@ class Link:
                 writer.transport.abort()
 
     def end(self, direction):
-        """Whoever reads at that end hears that nothing more will come."""
+        """Sends FIN to that end."""
         if direction not in self.over and not self.ends[direction][1].transport.is_closing():
             self.over.add(direction)
             self.ends[direction][1].write_eof()
 
     def without_notifications(self, data):
-        """Whole messages only, less the notifications when deaf."""
+        """Returns complete messages only, without notifications if the link is deaf."""
         data = self.rest + data
         out, at = bytearray(), 0
         while len(data) - at >= 5:
@@ -81,38 +81,38 @@ class Proxy:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
 
-    # Faults. Each answers how many links it met, and heals by itself after `seconds` where it has such.
+    # Faults. Each returns the number of affected links, and ends after `seconds` if it has that parameter.
 
     def cut(self, kind=None):
         return self._each(kind, lambda link: link.cut())
 
     def half_close(self, kind, toward):
-        """One end hears that nothing more will come; the other way stays open."""
+        """Sends FIN to one end; the other direction stays open."""
         def close(link):
             link.end(toward)
         return self._each(kind, close)
 
     def stall(self, kind, seconds=None):
-        """Nothing passes, either way. Without `seconds`: until it is cut or healed."""
+        """Forwards nothing in both directions; without `seconds`, until the link is cut or healed."""
         met = self._each(kind, lambda link: link.flowing.clear())
         if seconds is not None:
             self._after(seconds, lambda: [link.flowing.set() for link in self.links])
         return met
 
     def slow(self, delay, seconds):
-        """Each piece waits `delay` first: what is short grows long, and windows open."""
+        """Delays each piece by `delay`, so that short windows become long."""
         self._after(seconds, lambda: [setattr(link, "delay", 0.0) for link in self.links])
         return self._each(None, lambda link: setattr(link, "delay", delay))
 
     def deafen(self, seconds=None):
-        """Listeners hear no notification any more and notice nothing else: those that come too, if for `seconds`."""
+        """Withholds notifications from listeners, and nothing else; with `seconds`, also from new ones."""
         def begin():
             self.deaf_to_come = seconds is not None
         self._call(begin)
         return self._each("listener", lambda link: setattr(link, "deaf", True))
 
     def hear(self):
-        """Undoes it: who was deaf has missed something and is cut."""
+        """Ends it: links that were deaf have missed notifications and are cut."""
         def end():
             self.deaf_to_come = False
             for link in list(self.links):
@@ -121,12 +121,12 @@ class Proxy:
         self._call(end)
 
     def refuse(self, seconds):
-        """Nobody gets in."""
+        """Refuses new connections."""
         self._call(lambda: setattr(self, "refusing", True))
         self._after(seconds, lambda: setattr(self, "refusing", False))
 
     def heal(self):
-        """As it was; who was deaf is cut."""
+        """Ends all faults; links that were deaf are cut."""
         def heal():
             for handle in self.later:
                 handle.cancel()

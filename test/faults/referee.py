@@ -1,4 +1,4 @@
-"""The referee: lets writers, faults and viewers go on for a while, and compares everything with the truth in between."""
+"""The referee: runs writers, faults and viewers, and compares everything with the truth at intervals."""
 
 import collections
 import subprocess
@@ -94,7 +94,7 @@ class Referee:
                 self.check()
                 time.sleep(0.05)
 
-    # What must be so at every moment
+    # Conditions at every moment
 
     def check(self):
         self.looks += 1
@@ -121,7 +121,7 @@ class Referee:
             if why := viewer.judge(seen, self.history):
                 raise Wrong(why)
 
-    # What must be so when the writers pause
+    # Conditions while the writers pause
 
     def quiet(self):
         self.faults.heal()
@@ -164,7 +164,7 @@ class Referee:
     # The end
 
     def finish(self):
-        """A last word of each kind: the program's own audit, and what is kept once the service has gone."""
+        """The final checks: the program's own audit, and the stored table after the end of the service."""
         for member in self.members:
             member.paused.set()
         for member in self.members:

@@ -1,4 +1,4 @@
-"""What the referee plays on: a cluster that crashes, the proxy before it, the service behind it, and the log of faults."""
+"""The referee's stage: a cluster that crashes, the proxy in front of it, the service, and the log of faults."""
 
 import collections
 import contextlib
@@ -21,15 +21,15 @@ from story import is_lost  # noqa: E402
 
 FAULTS_KEPT = 50
 LOG_KEPT = 40
-LONG = 60  # seconds after which something that should happen is taken not to
+LONG = 60  # seconds after which an expected event counts as missing
 
 
 class Wrong(AssertionError):
-    """What the referee found."""
+    """An error that the referee found."""
 
 
 def eventually(what, why, seconds=LONG):
-    """The first true value of what(), asked again and again. `why` is a text, or tells it then."""
+    """Polls what() and returns its first true value. `why` is a text or a function that returns one."""
     until = time.monotonic() + seconds
     while not (value := what()):
         if time.monotonic() > until:
@@ -39,7 +39,7 @@ def eventually(what, why, seconds=LONG):
 
 
 class Program:
-    """`pgtally serve`, on the same addresses however often it is killed."""
+    """`pgtally serve`, on the same addresses after each restart."""
 
     def __init__(self, dsn, log):
         self.port, self.admin_port = free_port(), free_port()
@@ -50,7 +50,7 @@ class Program:
         self.start()
 
     def start(self):
-        """An address may be kept by the kernel, or taken by somebody, for a moment."""
+        """Retries, because the kernel or another program may hold the address for a moment."""
         def up():
             if self.process is None or self.process.poll() is not None:
                 with open(self.path, "a") as log:
@@ -78,7 +78,7 @@ class Program:
         self.stopped = False
 
     def end(self):
-        """SIGTERM; its status."""
+        """Sends SIGTERM and returns the exit status."""
         self.go_on()
         self.process.terminate()
         try:
@@ -96,14 +96,14 @@ class Program:
         return answer.json()
 
     def states(self):
-        """name -> state; none while it answers nobody."""
+        """name -> state; empty while it does not answer."""
         try:
             return {tally["name"]: tally["state"] for tally in self.get("/v1/tallies")["tallies"]}
         except requests.RequestException:
             return {}
 
     def loads(self, tally):
-        """How many began so far, but for audits."""
+        """The number of loads so far, without audits."""
         lines = requests.get(f"{self.admin}/metrics", timeout=30).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines
                    if line.startswith("pgtally_loads_total{") and f'tally="{tally}"' in line and 'cause="audit"' not in line)
@@ -141,7 +141,7 @@ class Stage:
         self.faults.append(f"{self.seconds():7.2f} s  {what}")
 
     def sql(self, statement, arguments=None):
-        """Rows, past the proxy, by a superuser. What is lost by a crash is asked again: only for what may be done twice."""
+        """Runs SQL as a superuser, not through the proxy. Repeats it after a crash, so use it only for what may be done twice."""
         until = time.monotonic() + LONG
         while True:
             try:

@@ -1,12 +1,12 @@
-"""The story: a tally whose every value is known beforehand.
+"""The story: a tally whose every value is known in advance.
 
-A writer takes the chapters of the keys that it will touch, in order, and keeps them to the end of its transaction. So
-the transactions of a key commit one after the other, and each statement can write down, in the same transaction, what
-the key's counters are after it. What is committed of that is the key's history; what is shown of the key must be in it,
-and later in it than whatever the same viewer was shown before. The weights are large and random: a value that was never
-true is in no history by accident.
+A writer locks the chapters of the keys that it will touch, in order, until the end of its transaction. So the
+transactions of a key commit one after another, and each statement can record, in the same transaction, the key's
+counters after it. The committed records are the key's history. A value shown for the key must be in the history, and
+not before the last value shown to the same viewer. The weights are large and random, so that a value that was never
+true is not in the history by accident.
 
-By NOTIFY an event is a statement's, not a transaction's: therefore a line for each statement.
+With NOTIFY each statement sends its own event, so there is a line for each statement.
 """
 
 import bisect
@@ -29,13 +29,13 @@ LAST = """select h.key, h.serial, h.weight, h.rows from unnest(%s::text[]) as wa
 
 
 class Storyteller:
-    """Statements of the story's transactions. `random` is the writer's own."""
+    """The statements of the story's transactions. `random` belongs to the writer."""
 
     def __init__(self, random):
         self.random = random
 
     def transaction(self, connection):
-        """All but the commit."""
+        """Runs everything except the commit."""
         everything = self.random.random() < 0.12
         keys = sorted(KEYS if everything else self.random.sample(KEYS, self.random.randint(1, 4)))
         connection.execute("select from chapter where key = any(%s) order by key for update", [keys])
@@ -47,7 +47,7 @@ class Storyteller:
         self.linger(connection)
 
     def write_down(self, connection, keys, last):
-        """What is true after a statement; nothing where it changed nothing."""
+        """Records what is true after a statement; nothing if it changed nothing."""
         now = {key: (weight, rows) for key, weight, rows in connection.execute(SUMS, [keys])}
         for key in keys:
             serial, *before = last.get(key, (0, 0, 0))
@@ -57,7 +57,7 @@ class Storyteller:
                 last[key] = (serial + 1, *after)
 
     def linger(self, connection):
-        """Fences of loads that begin meanwhile name this transaction as in progress."""
+        """The fences of loads that begin meanwhile list this transaction as in progress."""
         if self.random.random() < 0.3:
             connection.execute("select pg_sleep(%s)", [self.random.uniform(0, 0.3)])
 
@@ -94,7 +94,7 @@ class Storyteller:
         self.write_down(connection, keys, last)
 
     def merge(self, connection, keys, last):
-        """Its actions are of one kind: each kind is an event of its own."""
+        """Its actions are of one kind, because each kind is a separate event."""
         kinds = "when matched then delete" if self.random.random() < 0.3 else """
           when matched then update set weight = s.weight + %(more)s when not matched then insert (key, weight) values (w.key, %(more)s)"""
         connection.execute("merge into story s using (select %(key)s::text as key) w on s.key = w.key and s.id %% 5 = 0 " + kinds,
@@ -102,12 +102,12 @@ class Storyteller:
         self.write_down(connection, keys, last)
 
     def undone(self, connection, keys, last):
-        """A savepoint rolled back: none of it may ever be seen."""
+        """Rolls back a savepoint: none of it may ever be shown."""
         connection.execute("savepoint undone")
         self.insert(connection, keys, dict(last))
         connection.execute("rollback to undone")
 
-    # With every chapter taken: what happens to the whole table.
+    # With every chapter locked: operations on the whole table.
 
     def truncate(self, connection, keys, last):
         connection.execute("truncate story")
@@ -115,7 +115,7 @@ class Storyteller:
         self.insert(connection, keys, last)
 
     def refill(self, connection, keys, last):
-        """Frozen rows are seen by snapshots from before them."""
+        """Frozen rows are visible to older snapshots."""
         connection.execute("truncate story")
         self.write_down(connection, keys, last)
         with connection.cursor().copy("copy story (key, weight) from stdin with (freeze)") as copy:
@@ -124,20 +124,20 @@ class Storyteller:
         self.write_down(connection, keys, last)
 
     def rewrite(self, connection, keys, last):
-        """New files, in which a snapshot from before sees nothing."""
+        """Rewrites the table: an older snapshot sees nothing in the new files."""
         connection.execute("alter table story alter column weight type integer")
         connection.execute("alter table story alter column weight type bigint")
 
 
 class History:
-    """What was ever true of each key, as far as it is committed."""
+    """The committed values that each key ever had."""
 
     def __init__(self):
         self.lines = {key: [(0, 0)] for key in KEYS}
         self.found_at = {key: collections.defaultdict(list, {(0, 0): [0]}) for key in KEYS}
 
     def read(self, sql):
-        """What came since, by `sql(statement, arguments)` -> rows. A key's lines commit in their order, so that its last one known tells what is new."""
+        """Reads newer lines with `sql(statement, arguments)` -> rows. The lines of a key commit in order, so the last known one determines what is new."""
         known = [(key, len(lines) - 1) for key, lines in self.lines.items()]
         rows = sql("""select h.key, h.serial, h.weight, h.rows
             from unnest(%s::text[], %s::bigint[]) as known (key, serial), history as h
@@ -150,11 +150,11 @@ class History:
 
 
 class Viewer:
-    """Somebody who is shown the story. What he saw is judged later, when the history is read."""
+    """A viewer of the story. Its values are checked later, when the history has been read."""
 
     def __init__(self, name):
         self.name = name
-        self.seen = []  # (what was shown, key, value)
+        self.seen = []  # (values shown, key, value)
         self.place = dict.fromkeys(KEYS, 0)
         self.judged = 0
 
@@ -168,7 +168,7 @@ class Viewer:
         return taken
 
     def judge(self, taken, history):
-        """Why one of them cannot be, or None. `history` must be younger than they are."""
+        """Why one of the values is impossible, or None. `history` must be newer than they are."""
         for shown, key, value in taken:
             places = history.found_at[key].get(value, [])
             at = bisect.bisect_left(places, self.place[key])
@@ -189,6 +189,6 @@ def prepare(connection):
 
 
 def is_lost(error):
-    """The connection is gone, or PostgreSQL is: nothing that a statement did wrong."""
+    """True if the connection or PostgreSQL is gone, which is not an error of the statement."""
     return isinstance(error, psycopg.OperationalError) and not isinstance(
         error, (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled))

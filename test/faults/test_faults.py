@@ -1,7 +1,7 @@
-"""The promise, for a while, whatever goes wrong. See README.md.
+"""Checks the promise under faults. See README.md.
 
-PGTALLY_FAULTS_SECONDS: how long (60). PGTALLY_SEED: the seed, else a new one. PGTALLY_FAULTS_ONLY: names of faults,
-separated by commas.
+PGTALLY_FAULTS_SECONDS: the duration (60). PGTALLY_SEED: the seed; by default a new one. PGTALLY_FAULTS_ONLY: names of
+faults, separated by commas.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The referee's own parts: who judges must be able to say no."""
+"""Tests of the referee's parts: a judge must be able to fail."""
 
 import pathlib
 import sys
@@ -11,7 +11,7 @@ from story import History, Viewer  # noqa: E402
 
 
 def history(*values):
-    """Of k0: 0, then these weights, one row each."""
+    """The history of k0: 0, then these weights, one row each."""
     made = History()
     made.read(lambda statement, arguments: [("k0", n + 1, value, 1) for n, value in enumerate(values)])
     return made

@@ -1,7 +1,7 @@
-"""Those who are shown counters: WebSocket clients that live through it all, and a reader of REST.
+"""The viewers of counters: WebSocket clients that survive all faults, and a reader of REST.
 
-Each asserts by itself that no revision goes back within an epoch; what it is shown of the story goes to its `Viewer`. A
-failed assertion is kept as `error` and told by the referee.
+Each one asserts that no revision decreases within an epoch, and passes what it is shown of the story to its `Viewer`. A
+failed assertion is stored as `error`, and the referee reports it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ LOST = (websockets.WebSocketException, OSError, TimeoutError, EOFError)
 
 
 class Watcher(Client):
-    """One tally by WebSocket. `resume`: with `since` after a cut. `slow`: takes a message only now and then."""
+    """One tally over WebSocket. `resume`: uses `since` after a cut. `slow`: reads a message only at times."""
 
     def __init__(self, name, url, tally, keys=None, resume=False, slow=0.0):
         super().__init__(url, tally, keys)
@@ -91,7 +91,7 @@ class Watcher(Client):
 
 
 class Watchers:
-    """All of them, on a loop in a thread of its own."""
+    """All watchers, on an event loop in its own thread."""
 
     def __init__(self, watchers):
         self.watchers = watchers
@@ -123,12 +123,12 @@ class Watchers:
             self.do(setattr, watcher, "hurry", on)
 
     def look(self):
-        """What each has now: (watcher, state, values without zeros)."""
+        """The current values of each: (watcher, state, values without zeros)."""
         return self.do(lambda: [(watcher, watcher.state, watcher.nonzero()) for watcher in self.watchers])
 
 
 class Reader(threading.Thread):
-    """Asks for the story by REST, again and again on one connection as long as it lasts."""
+    """Reads the story by REST repeatedly, on one connection while it lasts."""
 
     def __init__(self, port):
         super().__init__(daemon=True)

@@ -1,5 +1,5 @@
-// What clients say over a WebSocket: any text is a message or a refusal that says why; a message says what its text
-// says.
+// What clients send over a WebSocket: any text is a message, or is refused with a reason; a message equals its
+// text.
 
 #include "fuzz.hpp"
 

@@ -1,6 +1,6 @@
-// Connection strings: whatever they look like, nothing that is printed of them has a password in it.
+// Connection strings: whatever they contain, no output about them contains a password.
 //
-// The input's first byte says where the password stands; the rest are the pieces around it, cut at line ends.
+// The input's first byte selects the place of the password; the rest are the parts around it, cut at line ends.
 
 #include "fuzz.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 using namespace pgtally::db;
 using pgtally::fuzz::expect;
 
-// Two halves, for what comes between them may be mistyped: a slash, an @, …
+// Two halves, because a mistyped character may come between them: a slash, an @, …
 constexpr std::string_view first_half = "s3cr3tA", second_half = "s3cr3tB";
 
 struct pieces {
@@ -39,7 +39,7 @@ std::string password_of(unsigned kind)
     return std::string{first_half} + std::string{between[kind % between.size()]} + std::string{second_half};
 }
 
-// The pieces of a user, a host and a database may not hold what would make the password stand somewhere else.
+// The parts of a user, a host and a database must not contain text that would move the password.
 bool is_plain(std::string_view text)
 {
     using namespace std::string_view_literals;
@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     if (size == 0) return 0;
     auto const rest = pgtally::fuzz::text_of(data + 1, size - 1);
     pieces const around{rest};
-    bool plain = rest.find("s3cr3t") == rest.npos;  // it knows what is compared
+    bool plain = rest.find("s3cr3t") == rest.npos;  // the test itself contains that text
     for (auto const& each : around.at) plain = plain && is_plain(each);
     auto const conninfo = plain ? connection_string(data[0], around) : std::string{rest};
     config const of{.conninfo = conninfo};

@@ -1,4 +1,4 @@
-// Event payloads: any text is an event or an error; an event says what its text says; applied, it leaves a table whose
+// Event payloads: any text is an event or an error; an event equals its text; after it is applied, the table's
 // sums are right.
 
 #include "fuzz.hpp"
@@ -19,7 +19,7 @@ using namespace pgtally::cache;
 using pgtally::fuzz::expect;
 namespace json = boost::json;
 
-// As the triggers write it.
+// Encodes an event as the triggers do.
 std::string encode(event const& e)
 {
     if (e.what == event::kind::barrier) return json::serialize(json::object{{"barrier", e.barrier}});

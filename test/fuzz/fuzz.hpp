@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-// One input, whatever its bytes are. It ends the process if something is not as it must be.
+// Processes one input of any bytes. Aborts the process if a condition is violated.
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);
 
 namespace pgtally::fuzz {
@@ -16,7 +16,7 @@ inline std::string_view text_of(std::uint8_t const* data, std::size_t size) noex
     return size == 0 ? std::string_view{} : std::string_view{reinterpret_cast<char const*>(data), size};
 }
 
-// What must be true of every input.
+// A condition that holds for every input.
 inline void expect(bool condition, char const* what) noexcept
 {
     if (condition) return;

@@ -1,4 +1,5 @@
-// Plays in XML: any text is a list of speeches, or is broken somewhere; speeches written down as a play are the same.
+// Plays in XML: any text is a list of speeches or an error with its line. Speeches that are written as a play are
+// read as the same speeches.
 
 #include "fuzz.hpp"
 

@@ -1,4 +1,5 @@
-// Plays the files of folders to a fuzz target, without a fuzzer: what was found stays found, whatever compiles it.
+// Runs a fuzz target on the files of folders, without a fuzzer, so that every compiler checks the errors found
+// before.
 //
 //   pgtally_fuzz_NAME FOLDER...
 

@@ -1,4 +1,4 @@
-// Targets of requests: cut, decoded, routed, and what they ask of a tally.
+// Request targets: cut, decoded, routed, and the keys that they request of a tally.
 
 #include "fuzz.hpp"
 

@@ -2,7 +2,7 @@
 
 lab        runs it to its end: lab(*arguments, dsn=…) -> status, out, err
 begin      starts it: begin(*arguments) -> the process; killed with the test
-meeting    has the first two who come to a place of the lab's meet there
+meeting    makes the first two sessions that reach a table of the lab's wait for each other
 """
 
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 from labs import PROGRAM, environment
 
-# The first two wait for each other; whoever comes later passes. A sequence, for it knows no transactions.
+# The first two callers wait for each other; later ones pass. A sequence, because it is not transactional.
 MEETING = """
 create sequence met;
 create function meet() returns trigger language plpgsql as $$
@@ -55,7 +55,7 @@ def begin(empty_database):
 
 @pytest.fixture
 def on_table(empty_database):
-    """Runs a statement whenever the lab has made a table."""
+    """Runs a statement whenever the lab has created a table."""
     def prepare(table, statement):
         empty_database.sql.execute(f"""
             create function on_table() returns event_trigger language plpgsql as $f$

@@ -16,7 +16,7 @@ request read(std::vector<std::string> const& arguments)
     return read_request(arguments, names);
 }
 
-// What is said about them; empty: they are taken.
+// The error for these arguments; empty: they are accepted.
 std::string complaint(std::vector<std::string> const& arguments)
 {
     try {
@@ -70,9 +70,10 @@ BOOST_AUTO_TEST_CASE(isolation_is_a_load_or_a_walk)
 {
     BOOST_TEST(std::get<isolation_options>(read({"isolation", "--attempts", "5"}).what).attempts == 5U);
     BOOST_TEST(std::get<walk_options>(read({"isolation", "--walk", "--message", "9"}).what).message == 9);
-    BOOST_TEST(complaint({"isolation", "--walk", "--workers", "2"}) == "--workers is not for isolation --walk");
-    BOOST_TEST(complaint({"isolation", "--spread", "2"}) == "--spread is not for isolation");
-    BOOST_TEST(complaint({"concurrency", "--walk"}) == "--walk is not for concurrency");
+    BOOST_TEST(complaint({"isolation", "--walk", "--workers", "2"}) ==
+               "--workers is not an option of isolation --walk");
+    BOOST_TEST(complaint({"isolation", "--spread", "2"}) == "--spread is not an option of isolation");
+    BOOST_TEST(complaint({"concurrency", "--walk"}) == "--walk is not an option of concurrency");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
@@ -88,7 +89,7 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_with_the_range)
     BOOST_TEST(complaint({"isolation", "--attempts", "10001"}) == "--attempts takes a number from 1 to 10000");
     BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50000"}).empty());
     BOOST_TEST(complaint({"concurrency", "--workers", "100", "--retweets", "50001"}) ==
-               "more than 5000000 retweets in all are too many");
+               "more than 5000000 retweets in total are too many");
 }
 
 BOOST_AUTO_TEST_CASE(reading_has_writers_and_readers)
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(reading_out_of_range_is_refused)
                "--program starts a server, --url names one that runs: one of the two");
     BOOST_TEST(complaint({"reading", "--way", "x"}) ==
                "--way takes one of view, materialized-view, summary-table, pgtally-http, pgtally-embedded");
-    BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not for reading");
+    BOOST_TEST(complaint({"reading", "--workers", "2"}) == "--workers is not an option of reading");
 }
 
 BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
@@ -146,18 +147,19 @@ BOOST_AUTO_TEST_CASE(all_takes_the_options_of_all)
     BOOST_TEST(std::get<walk_options>(chosen.experiments[2]).message == 6);
     BOOST_TEST(std::get<reading_options>(chosen.experiments[3]).readers == 5U);
     BOOST_TEST(std::get<anomalies_options>(chosen.experiments[4]).message == 6);
-    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not for all");
+    BOOST_TEST(complaint({"all", "--walk"}) == "--walk is not an option of all");
     BOOST_TEST(complaint({"all", "--report", ""}) == "--report takes the name of a file");
-    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not for reading");
-    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not for anomalies");
+    BOOST_TEST(complaint({"reading", "--report", "x"}) == "--report is not an option of reading");
+    BOOST_TEST(complaint({"anomalies", "--workers", "2"}) == "--workers is not an option of anomalies");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_command_is_refused)
 {
-    BOOST_TEST(complaint({}) == "what to do is missing: concurrency, isolation, reading, anomalies or all");
-    BOOST_TEST(complaint({"dance"}) == "there is no such command: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({}) == "a command is missing: concurrency, isolation, reading, anomalies or all");
+    BOOST_TEST(complaint({"dance"}) ==
+               "unknown command; the commands are concurrency, isolation, reading, anomalies or all");
     BOOST_TEST(complaint({"concurrency", "isolation"}) == "one command at a time");
-    BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is given that does not exist");
+    BOOST_TEST(complaint({"concurrency", "--worker", "3"}) == "--worker is not an option");
 }
 
 BOOST_AUTO_TEST_CASE(complaints_hold_no_connection_string)

@@ -1,4 +1,4 @@
-"""Where the programs are, and waiting for what is sure to happen."""
+"""The paths of the programs, and a wait for expected events."""
 
 import os
 import pathlib
@@ -7,7 +7,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PGTALLY_LAB", str(ROOT / "build" / "release" / "pgtally-lab"))
 SERVER = os.environ.get("PGTALLY_PROGRAM", str(ROOT / "build" / "release" / "pgtally"))
-LONG = 60  # seconds after which something that should happen is taken not to
+LONG = 60  # seconds after which an expected event counts as missing
 
 
 def environment():

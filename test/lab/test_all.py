@@ -1,4 +1,4 @@
-"""All experiments, and the page of them."""
+"""All experiments, and their page."""
 
 import html.parser
 import json
@@ -21,7 +21,7 @@ def quick(**more):
 
 
 class Page(html.parser.HTMLParser):
-    """Sections with the tags in them, every address, and whether all that was opened is closed."""
+    """Collects sections with their tags and every address, and checks that all tags are closed."""
     VOID = {"meta", "line", "br", "hr", "img", "input", "link"}
 
     def __init__(self, text):

@@ -1,4 +1,4 @@
-"""Every anomaly does happen, and pgtally is right."""
+"""Every anomaly happens, and pgtally is right."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Each strategy's counter is what it must be; what must fail does."""
+"""Each strategy's counter has the expected value; expected failures happen."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_first_action_that_takes_back_is_0_as_printed_and_minus_1_else(rows):
 
 
 def test_two_retweets_at_the_same_time_are_23505_under_the_unique_constraint(rows, on_table):
-    # A clock as coarse as a day: two are sure to read the same.
+    # A clock with a resolution of a day: two retweets certainly read the same time.
     on_table("activity", "alter table pgtally_lab.activity alter datetime set default date_trunc('day', now())")
     found = rows("--workers", 3, "--retweets", 4, *only(["insert", "insert-unique"]))
     assert found["insert"]["errors"] == {} and found["insert"]["acknowledged"] == 12
@@ -81,7 +81,7 @@ def test_all_may_be_refused(rows, on_table):
 
 
 def test_counter_that_is_wrong_is_seen(rows, on_table):
-    # A counter that stops at 2, and says nothing.
+    # A counter that silently stops at 2.
     on_table("message", """
         create function pgtally_lab.stop() returns trigger language plpgsql as
         'begin return case when old.rts < 2 then new else old end; end';

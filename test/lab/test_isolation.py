@@ -1,4 +1,4 @@
-"""The isolation levels, and the two prompts."""
+"""The isolation levels, and the walk of two sessions."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The schema of its own: made, dropped whatever happens, and refused where it must be."""
+"""The lab's schema: created, dropped in every case, and refused if it is not the lab's."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def schemas(database):
 
 @pytest.fixture
 def there(empty_database):
-    """Whether the lab has retweeted already."""
+    """Returns whether the lab has retweeted."""
     def look():
         sql = empty_database.sql
         if sql.execute("select to_regclass('pgtally_lab.activity') is null").fetchone()[0]:
@@ -28,7 +28,7 @@ def there(empty_database):
 
 @pytest.fixture
 def at_work(begin, there):
-    """A lab that is in the middle of it."""
+    """A lab in the middle of an experiment."""
     process = begin("concurrency", "--workers", 3, "--retweets", 1000000, "--strategy", "insert")
     eventually(there, "the lab did not begin")
     return process
@@ -43,7 +43,7 @@ def test_interrupted_leaves_nothing(at_work, empty_database, sent, status):
 
 
 def test_interrupted_while_workers_wait_leaves_nothing(begin, empty_database, on_table, cluster):
-    # Whoever updates the message waits for us.
+    # Updates of the message wait for this test.
     with empty_database.connect() as other:
         other.execute("select pg_advisory_lock(4712)")
         empty_database.sql.execute("create function wait() returns trigger language plpgsql as "
@@ -182,9 +182,9 @@ def test_tally_of_that_name_of_somebody_else_is_left_alone(lab, database_with_ta
 
 def test_schema_tally_that_may_not_be_installed_is_refused(lab, empty_database):
     sql = empty_database.sql
-    sql.execute("create schema tally")  # somebody else's
+    sql.execute("create schema tally")  # not the program's
     status, _, err = lab("concurrency", "--workers", 1, "--retweets", 1, "--strategy", "pgtally")
-    # The installation takes an empty schema of that name; one with something in it it refuses.
+    # The installation uses an empty schema of that name, and refuses one that is not empty.
     sql.execute("drop schema tally cascade; create schema tally; create table tally.mine ()")
     status, _, err = lab("concurrency", "--workers", 1, "--retweets", 1, "--strategy", "pgtally")
     assert status == 1

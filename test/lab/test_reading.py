@@ -1,4 +1,4 @@
-"""Every way to read is exact once the writers have paused, and what it says of itself makes sense. No speed is asserted."""
+"""Every way to read is exact after the writers have stopped, and its figures are consistent. No speed is asserted."""
 
 import http.server
 import json
@@ -57,7 +57,7 @@ def test_all_ways_are_exact_at_the_end(rows, empty_database):
 def test_materialized_view_that_is_not_refreshed_is_as_old_as_the_first_write(rows):
     row = rows("--refresh", "1h", "--way", "materialized-view")["materialized-view"]
     assert row["remark"] == "no refresh"
-    # The last read, or the one before the last write: all that was written is missing in it.
+    # The last read, or the one before the last write: all writes are missing from it.
     assert 0 < row["behind_max"] <= row["written"] and row["age_max_ms"] > 0
     assert row["exact"]  # after a refresh
 

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(seed_repeats_and_another_seed_does_not)
     BOOST_TEST((acts != acts_of(other, 1'000)));
 }
 
-// The generator is the standard's, the rest our own: the same on every machine.
+// The generator is the standard's, the rest is our own: the same on every machine.
 BOOST_AUTO_TEST_CASE(seed_means_the_same_everywhere)
 {
     auto crowd = crowd_of(1, 3);
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(popularity_has_nothing_to_do_with_the_place_in_the_play)
     std::map<std::size_t, int> leaders;
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
         play::audience_habits habits;
-        habits.exponent = 20;  // all act on the most popular one
+        habits.exponent = 20;  // all acts are about the most popular message
         auto crowd = crowd_of(seed, 10, habits);
         ++leaders[crowd.next().message];
     }
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(shares_are_those_of_the_habits)
     BOOST_TEST(found[action::de_fav] + found[action::de_rt] == 10'000.0, near);
 }
 
-// Of what is older than `age` acts.
+// Only acts older than `age` acts.
 BOOST_AUTO_TEST_CASE(nothing_is_taken_back_that_was_not_given_long_ago)
 {
     play::audience_habits habits;
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(what_failed_late_is_not_taken_back_either)
     auto crowd = crowd_of(6, 1, habits);
     auto const like = crowd.next();
     BOOST_TEST((like == act{0, action::fav}));
-    crowd.failed(like);  // no longer among the young
+    crowd.failed(like);  // no longer among the recent ones
     BOOST_TEST((crowd.next() == act{0, action::fav}));
     BOOST_TEST((crowd.next() == act{0, action::de_fav}));
 }

@@ -13,6 +13,6 @@ def stage(database):
 
 @pytest.fixture
 def messages(stage):
-    """What was sent: (name, text), in order."""
+    """The posted messages: (name, text), in order."""
     return lambda: stage.sql.execute(
         "select uname, message from tweet.message join tweet.users using (userid) order by messageid").fetchall()

@@ -18,7 +18,7 @@ std::string play_of(std::string const& inside)
     return "<PLAY>\n<ACT><SCENE>\n" + inside + "\n</SCENE></ACT>\n</PLAY>\n";
 }
 
-// "line: reason" of the refusal; empty: it was taken.
+// "line: reason" of the error; empty: the play is accepted.
 std::string refusal(std::string const& xml)
 {
     try {
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_play_is_refused)
     BOOST_TEST(!refusal("").empty());
 }
 
-// As the greater ones of the collection are: several acts with prologues, inductions and epilogues of their own.
+// Like the larger plays of the collection: several acts with prologues, inductions and epilogues.
 BOOST_AUTO_TEST_CASE(play_of_many_parts_is_read_from_beginning_to_end)
 {
     auto const said = [](std::string const& who, std::string const& line) {
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(play_of_many_parts_is_read_from_beginning_to_end)
     BOOST_TEST(order == "12345678");
 }
 
-// It is not ours to ship.
+// The file cannot be part of this project.
 BOOST_AUTO_TEST_CASE(dream_has_500_speeches, *boost::unit_test::precondition(dream_is_there))
 {
     std::ifstream file(dream(), std::ios::binary);

@@ -10,7 +10,7 @@ TWEET = ROOT / "schema" / "tweet"
 
 
 def play(*words, status=0):
-    """Runs it to its end; gives what it printed."""
+    """Runs it to its end and returns its output."""
     done = subprocess.run([PROGRAM, *map(str, words)], text=True, capture_output=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr

@@ -1,4 +1,4 @@
-"""`pgtally-play load`: who says what, once."""
+"""`pgtally-play load`: each speech is posted once, by its speaker."""
 
 import os
 import pathlib
@@ -33,7 +33,7 @@ def test_name_goes_before_a_nickname(stage, messages, tmp_path):
 def test_stranger_becomes_one_user_and_is_named(stage, messages, tmp_path):
     file = write_play(tmp_path / "play.xml", speech("HERNIA", "a"), speech("Hernia", "b"), speech("O'Neil", "c"))
     assert play("load", file, "--dsn", stage.dsn) == (
-        "new user: HERNIA, whom nobody knew\nnew user: O'Neil, whom nobody knew\n3 speeches, 3 messages: 3 sent\n")
+        "new user: HERNIA (unknown speaker)\nnew user: O'Neil (unknown speaker)\n3 speeches, 3 messages: 3 sent\n")
     assert messages() == [("HERNIA", "a"), ("HERNIA", "b"), ("O'Neil", "c")]
 
 
@@ -42,10 +42,10 @@ def test_loading_twice_does_not_double_and_the_new_is_added(stage, messages, tmp
     file = write_play(tmp_path / "play.xml", *first)
     play("load", file, "--dsn", stage.dsn)
     before = messages()
-    assert play("load", file, "--dsn", stage.dsn) == "3 speeches, 3 messages: 0 sent, 3 were there\n"
+    assert play("load", file, "--dsn", stage.dsn) == "3 speeches, 3 messages: 0 sent, 3 existed\n"
     assert messages() == before
     write_play(file, *first, speech("MOTH", "And I."))
-    assert play("load", file, "--dsn", stage.dsn) == "4 speeches, 4 messages: 1 sent, 3 were there\n"
+    assert play("load", file, "--dsn", stage.dsn) == "4 speeches, 4 messages: 1 sent, 3 existed\n"
     assert messages() == [*before, ("Moth", "And I.")]
 
 
@@ -93,7 +93,7 @@ def test_absent_tables_and_files_are_told(empty_database, tmp_path):
 
 
 @pytest.mark.parametrize(("words", "reason"), [
-    ([], "what to do is missing"), (["sing"], "'sing' is nothing"), (["load"], "load takes one file"),
+    ([], "a command is missing"), (["sing"], "'sing' is not a command"), (["load"], "load takes one file"),
     (["load", "x", "--seed", "1"], "--seed is for perform"), (["perform", "--rate", "0"], "--rate is from"),
     (["perform", "--rate", "nan"], "--rate"), (["perform", "--count", "-1"], "--count takes a number"),
     (["perform", "--seed", "99999999999999999999"], "--seed takes a number"), (["perform", "a", "b"], "one file at most"),
@@ -134,7 +134,7 @@ def test_dream(stage, messages):
     if not DREAM.is_file():
         pytest.skip(f"{DREAM} is not there, and PGTALLY_PLAY names no other")
     assert play("load", DREAM, "--dsn", stage.dsn) == (
-        "new user: HERNIA, whom nobody knew\n500 speeches, 500 messages: 500 sent\n")
+        "new user: HERNIA (unknown speaker)\n500 speeches, 500 messages: 500 sent\n")
     assert len(messages()) == 500
     assert len({name for name, _ in messages()}) <= 30
-    assert play("load", DREAM, "--dsn", stage.dsn) == "500 speeches, 500 messages: 0 sent, 500 were there\n"
+    assert play("load", DREAM, "--dsn", stage.dsn) == "500 speeches, 500 messages: 0 sent, 500 existed\n"

@@ -1,4 +1,4 @@
-"""`pgtally-play perform`: what it prints is what is there, and the tallies count exactly that."""
+"""`pgtally-play perform`: its output equals the tables, and the tallies count exactly those."""
 
 import collections
 import re
@@ -70,7 +70,7 @@ def test_play_that_was_loaded_is_not_sent_again(stage, messages, tmp_path):
     file = write_play(tmp_path / "play.xml", speech("MOTH", "And I."), speech("MOTH", "And I."), speech("STRANGER", "x"))
     play("load", file, "--dsn", stage.dsn)
     before = messages()
-    assert "3 speeches, 3 messages: 0 sent, 3 were there" in play("perform", file, *FAST, "--dsn", stage.dsn)
+    assert "3 speeches, 3 messages: 0 sent, 3 existed" in play("perform", file, *FAST, "--dsn", stage.dsn)
     assert messages() == before
     assert len(acts(stage)) == 30
 
@@ -124,7 +124,7 @@ def test_speech_waits_for_a_lock_and_is_said_then(stage, messages, ends):
             other.execute("lock table tweet.message in share mode")
             waiting = "select pid, waitstart from pg_locks where not granted and waitstart is not null"
             seen = set()
-            while len(seen) < 2:  # it gave up once, and came again
+            while len(seen) < 2:  # it gave up once and retried
                 seen.update(stage.sql.execute(waiting).fetchall())
                 assert running.poll() is None
             if ends == "by a signal":

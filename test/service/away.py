@@ -1,4 +1,4 @@
-"""What the tests of a database that goes away have in common: writers that never give up, and who lived through it."""
+"""Shared by the tests of a database that goes away: writers that never give up, and clients that survive."""
 
 import contextlib
 import random
@@ -17,7 +17,7 @@ select tally.create_tally('likes', 'public.likes', 'post_id', '{"count": "1", "w
 
 
 class Writer(threading.Thread):
-    """Commits small transactions as long as there is a database that takes them, and waits for it while there is none."""
+    """Commits small transactions while a database accepts them, and waits while none does."""
 
     def __init__(self, dsn, seed=1):
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ class Writer(threading.Thread):
             connection.execute("delete from likes where id = (select min(id) from likes where post_id = %s)", [post])
 
     def go_on(self, transactions=20):
-        """Waits for it to commit some more."""
+        """Waits until it has committed more."""
         until = self.committed + transactions
         eventually(lambda: self.committed >= until, "the writer commits nothing")
 
@@ -58,7 +58,7 @@ class Writer(threading.Thread):
 
 
 class Witness:
-    """A client that lived through it all: it knows what it was told, and in which states the tally was."""
+    """A client of the whole test: it records its messages and the states of the tally."""
 
     def __init__(self, server, tally="likes"):
         self.client = server.connect()
@@ -78,7 +78,7 @@ class Witness:
         return {key: counters for key, counters in self.values.items() if any(counters.values())}
 
     def until(self, wanted):
-        """Takes what it is told until that is `wanted`; the receive has a deadline."""
+        """Reads messages until one is `wanted`; each receive has a deadline."""
         while self.nonzero() != wanted or self.states[-1][0] != "live":
             self.take()
 
@@ -93,7 +93,7 @@ def truth(sql, tally="likes"):
 
 
 def served(server, tally="likes"):
-    """The state and all that is served, as a client who comes now gets it."""
+    """The state and all values, as a new client gets them."""
     client = server.connect()
     try:
         message = client.ask(type="subscribe", id=1, tally=tally)
@@ -103,19 +103,19 @@ def served(server, tally="likes"):
 
 
 def tally_of(server, name="likes"):
-    """The tally as the list has it; {} if it is not there, or there is no list."""
+    """The tally's entry in the list; {} if there is none, or no list."""
     answer = server.get("/v1/tallies")
     return next((one for one in answer.json().get("tallies", []) if one["name"] == name), {})
 
 
 def reason(server, name="likes"):
-    """Why the tally does not follow, as "state: reason"."""
+    """Why the tally is not live, as "state: reason"."""
     one = tally_of(server, name)
     return f"{one.get('state')}: {one.get('reason', '')}"
 
 
 def exact(server, sql, witness=None, tally="likes"):
-    """Whether, now that nobody writes, everybody comes to have the truth."""
+    """Checks that all clients reach the truth once nothing is written."""
     wanted = truth(sql, tally)
     assert wanted
     eventually(lambda: served(server, tally) == ("live", wanted), lambda: f"not exact: {reason(server, tally)}\n{server.last_lines()}")

@@ -1,9 +1,9 @@
-"""`pgtally serve` on free ports, a fresh database a test.
+"""`pgtally serve` on free ports, a new database per test.
 
-serve      starts it: serve(dsn, *options) -> Server; ended with the test, and it must have ended well
+serve      starts it: serve(dsn, *options) -> Server; stopped with the test; its exit status must be 0
 tweets     a database with the tally "tweets" over tweet.activity
 server     a server of that, writable and live
-client     a WebSocket to it
+client     a WebSocket connection to it
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""The program from outside: run to its end, as a server, and its WebSocket's client."""
+"""The program from outside: run to its end, run as a server, and a WebSocket client."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ import websockets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PGTALLY_PROGRAM", str(ROOT / "build" / "release" / "pgtally"))
-LONG = 30  # seconds after which something that should happen is taken not to
+LONG = 30  # seconds after which an expected event counts as missing
 
 TWEETS = """
 create schema tweet;
@@ -36,7 +36,7 @@ insert into tweet.activity (messageid, action) values (33, 'rt'), (33, 'rt'), (3
 
 
 def environment(**more):
-    """Ours without what would change what the program does."""
+    """The environment without variables that affect the program."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "DATABASE_URL"))}
     return {**kept, **more}
 
@@ -47,7 +47,7 @@ def run(*arguments, env=None, **more):
 
 
 def eventually(what, why="it did not happen"):
-    """The first true value of what(), polled. `why`, a text or what gives one, is what a failure says."""
+    """Polls what() and returns its first true value. `why`, a text or a function, is the failure's message."""
     until = time.monotonic() + LONG
     while True:
         value = what()
@@ -100,7 +100,7 @@ class Server:
         return self
 
     def raw(self, text, admin=False):
-        """Sends bytes and gives back everything until the server closes."""
+        """Sends bytes and returns everything until the server closes."""
         host, port = (self.admin if admin else self.url).removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=LONG) as connection:
             connection.sendall(text.encode("latin-1"))
@@ -129,7 +129,7 @@ class Server:
 
 
 class Client:
-    """A WebSocket, without the asynchrony."""
+    """A synchronous WebSocket client."""
 
     def __init__(self, url, subprotocols=("pgtally.v1",), **more):
         self.loop = asyncio.new_event_loop()
@@ -158,7 +158,7 @@ class Client:
         return self.receive()
 
     def until(self, wanted):
-        """The first message for which wanted(message) is true, and those before it."""
+        """Returns the first message for which wanted(message) is true, and those before it."""
         seen = []
         while True:
             seen.append(self.receive())
@@ -166,7 +166,7 @@ class Client:
                 return seen
 
     def nothing_waits(self):
-        """Messages come in order: what is there comes before the answer to a ping."""
+        """Messages arrive in order, so pending ones arrive before the answer to a ping."""
         answer = self.ask(type="ping")
         assert answer == {"type": "pong"}
 

@@ -1,4 +1,4 @@
-"""Actions: done once or not at all, and the answer says which; each is counted in the table."""
+"""Actions: done once or not at all, as the answer says; the table shows how often each was done."""
 
 import concurrent.futures
 import itertools
@@ -44,7 +44,7 @@ def tweets(database):
 
 
 def act(server, name="fav", key=None, **more):
-    """Gives the key, the status and the answer's members."""
+    """Returns the key, the status and the answer's members."""
     key = next(KEYS) if key is None else key
     answer = requests.post(server.url + URL.format(key, name), timeout=60, **more)
     return key, answer.status_code, answer.json()
@@ -55,7 +55,7 @@ def rows(tweets, key):
 
 
 def judged(tweets, key, status, body):
-    """What the answer promises is what the table has."""
+    """Checks that the table agrees with the answer."""
     found = rows(tweets, key)
     allowed = {201: {1}, 202: {1}, 422: {0}, 429: {0}, 503: {0}, 504: {0, 1}}[status]
     assert found in allowed, (status, body, found)
@@ -83,7 +83,7 @@ def test_an_action_that_changes_nothing_is_applied(server):
 
 
 def test_a_serialization_failure_is_not_done(serve, tweets):
-    """At the commit itself, of two that read what the other writes: one of them at least is done."""
+    """A failure at COMMIT: of two transactions that read what the other writes, at least one succeeds."""
     tweets.sql.execute(f"alter database {tweets.name} set default_transaction_isolation = 'serializable'")
     server = serve(tweets.dsn, *QUICK).wait_live()
     seen = set()
@@ -104,7 +104,7 @@ def test_a_statement_that_takes_too_long_is_not_done(server, tweets):
 
 
 def test_load_is_bounded(server, tweets):
-    """4 at a time, 256 wait; more are told to come again, and none of them is done."""
+    """4 run at a time, 256 wait; further ones are told to retry, and are not done."""
     with tweets.connect() as lock, concurrent.futures.ThreadPoolExecutor(300) as pool:
         lock.autocommit = False
         lock.execute("lock table tweet.activity in share mode")
@@ -119,7 +119,7 @@ def test_load_is_bounded(server, tweets):
 
 
 class At:
-    """For a proxy: a fault at the nth message of the action's conversation."""
+    """For a proxy: a fault at the nth message of the action's connection."""
 
     def __init__(self):
         self.number, self.what, self.step, self.struck = None, None, 0, False
@@ -132,7 +132,7 @@ class At:
         with self.lock:
             if self.number is None or (self.step == 0 and b"tally.act(" not in body):
                 return True
-            # One action at a time; heartbeats and looks go by another proxy.
+            # One action at a time; heartbeats and other queries use another proxy.
             self.step += 1
             if self.step != self.number:
                 return True
@@ -143,7 +143,7 @@ class At:
 
 @pytest.fixture
 def broken(serve, tweets):
-    """A server whose actions go by a proxy, and all else too; heartbeats so rare that they are no steps."""
+    """A server behind a proxy; heartbeats are so rare that they do not count as steps."""
     at = At()
     proxy = Proxy(port_of(tweets.dsn), at)
     yield serve(proxy.dsn(tweets.dsn), "--writable", "--heartbeat", "1h").wait_live(), at
@@ -160,7 +160,7 @@ def test_cut_at_each_step(broken, tweets, what):
         outcome = judged(tweets, *act(server))
         if at.struck or outcome == (201, 1):
             outcomes.append(outcome)
-        # Else the connection broke behind the answer before, which is noticed when it is used.
+        # Otherwise the connection broke after the previous answer, which is noticed at its next use.
         if not at.struck and outcome == (201, 1):
             break
         eventually(lambda: tally_of(server, "tweets")["state"] == "live", server.last_lines)
@@ -169,7 +169,7 @@ def test_cut_at_each_step(broken, tweets, what):
     assert outcomes[-1] == (201, 1)
     assert (504, 0) in outcomes or (503, 0) in outcomes, outcomes
     assert {status for status, _ in outcomes} <= {201, 202, 503, 504}
-    # Whatever was committed and heard of is said to be done: the barrier is the witness.
+    # If the action committed and its barrier arrived, the answer says that it is done.
     assert (201, 1) in outcomes[:-1], outcomes
     at.number = None
     exact(server, tweets.sql, tally="tweets")
@@ -219,7 +219,7 @@ def test_a_crash_in_the_middle(serve):
 
 
 def test_the_barrier_comes_back_while_the_tally_is_not_live(server, tweets):
-    """A load that a lock holds up: 202, and never numbers without the action."""
+    """A load that waits for a lock: 202, and never numbers without the action."""
     lock = tweets.connect()
     tweets.sql.execute("""create or replace function tally.lock_source(name text) returns void language plpgsql security definer as
                           $$ begin perform pg_advisory_xact_lock(33); end $$""")
@@ -231,7 +231,7 @@ def test_the_barrier_comes_back_while_the_tally_is_not_live(server, tweets):
         late = act(server)
         assert late[1] == 202 and late[2] == {"committed": True, "applied": False}
         assert judged(tweets, *answer.result()) == (202, 1)
-        # And one that lives to see it live.
+        # And one that waits until the tally is live.
         answer = pool.submit(act, server, key=7)
         eventually(lambda: rows(tweets, 7))
         lock.execute("select pg_advisory_unlock(33)")
@@ -251,7 +251,7 @@ def test_the_tally_is_dropped_meanwhile(server, tweets):
 
 
 def test_a_database_that_is_stalled(serve, tweets):
-    """Nothing is closed, nothing comes: those that were sent are not known, those that wait are not begun."""
+    """Connections stay open but silent: actions that were sent have an unknown outcome, waiting ones are not begun."""
     proxy = Proxy(port_of(tweets.dsn))
     try:
         server = serve(proxy.dsn(tweets.dsn), *QUICK).wait_live()

@@ -1,4 +1,4 @@
-"""Audits: by POST, by `--audit-every`, by `pgtally audit`; and what they are for: changes that nobody told, forged events."""
+"""Audits: by POST, by `--audit-every`, by `pgtally audit`; and what they find: changes without events, forged events."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ def loads(server, cause):
 
 
 def unseen(tweets, statement):
-    """Runs it while the triggers are off."""
+    """Runs it while the triggers are disabled."""
     with tweets.sql.transaction():
         tweets.sql.execute("alter table tweet.activity disable trigger user")
         tweets.sql.execute(statement)
@@ -44,7 +44,7 @@ def unseen(tweets, statement):
 
 
 def forge(tweets, rest, x=None, tally="tweets"):
-    """An event as the trigger would send it, but of nothing."""
+    """An event in the trigger's format, without a change."""
     x = x or tweets.sql.execute("select pg_current_xact_id()::text").fetchone()[0]
     tweets.sql.execute("select pg_notify('tally', %s)", ['{"t":"%s","x":"%s","n":1,%s}' % (tally, x, rest)])
 
@@ -179,7 +179,7 @@ def test_drain_ends_it(serve, tweets):
 
 
 def test_it_hinders_no_writer(server, tweets):
-    """Writers of several kinds meanwhile, and nothing is called a difference that is none."""
+    """Several kinds of writers run meanwhile; the audit reports no false difference."""
     over = threading.Event()
     failures = []
 
@@ -274,7 +274,7 @@ def test_junk_is_counted_and_changes_nothing(server, tweets):
     eventually(lambda: dropped() >= len(JUNK))
     assert dropped() == len(JUNK)
     assert server.get(TALLY).json() == before
-    assert server.log().count("payload(s) that are no events") == 1  # one line in ten seconds, whatever comes
+    assert server.log().count("payload(s) that are no events") == 1  # one line in ten seconds, however many arrive
     assert "geheim" not in server.log()
     reasons = {name for name, value in server.metrics().items() if name.startswith("pgtally_events_dropped_total")}
     assert reasons == {f'pgtally_events_dropped_total{{reason="{word}"}}'
@@ -282,7 +282,7 @@ def test_junk_is_counted_and_changes_nothing(server, tweets):
 
 
 def test_harmless_forgeries(server, tweets):
-    """Barriers of nobody, tallies that are not there, transactions long gone, n = 0."""
+    """Unknown barriers, unknown tallies, transactions of the past, n = 0."""
     before = server.get(TALLY).json()
     for payload in ('{"barrier":"nobody"}', '{"barrier":"00000000-0000-0000-0000-000000000000"}',
                     '{"t":"nope","x":"9000000000","n":1,"reload":true}', '{"t":"tweets","x":"3","n":0,"truncate":true}',

@@ -1,5 +1,5 @@
-"""The database goes away and comes back, in every way it can, while writers go on: the service stays up, says so, and is
-exact again by itself."""
+"""The database goes away and comes back in every way while writers continue: the service stays up, says so, and becomes
+exact again without help."""
 
 import contextlib
 import random
@@ -19,7 +19,7 @@ QUICK = ("--heartbeat", "200ms")
 
 @pytest.fixture(scope="module")
 def own_cluster():
-    """One to be ill-treated."""
+    """A cluster for destructive tests."""
     cluster = Cluster("fsync=off", "full_page_writes=off", "max_connections=40", "superuser_reserved_connections=3")
     try:
         cluster.start()
@@ -83,7 +83,7 @@ def test_not_there_at_start(serve, likes, own_cluster):
 
 
 def test_named_tallies_without_a_database(serve, likes, own_cluster):
-    """Those that were asked for are listed before anything is known of them."""
+    """Tallies named on the command line are listed before anything is known about them."""
     server = serve(likes.dsn.replace(f"dbname={likes.name}", "dbname=nowhere"), "--tally", "likes", "--tally", "other", *QUICK)
     wait_reason(server, "^failed: .*3D000")
     assert [one["name"] for one in server.get("/v1/tallies").json()["tallies"]] == ["likes", "other"]
@@ -115,12 +115,12 @@ def test_restarted(life, likes, own_cluster, how):
 
 
 def test_pauses_between_attempts_grow_and_are_jittered(serve, likes):
-    """Attempts are seen by a proxy that refuses them all."""
+    """A proxy that refuses all connections counts the attempts."""
     times = []
 
     def refuse(number):
         times.append(time.monotonic())
-        return 1  # nobody listens there
+        return 1  # no program listens there
 
     proxy = Proxy(refuse)
     try:
@@ -142,7 +142,7 @@ def test_failover_to_another_host(serve):
         second.start()
         ports = [port_of(each.dsn()) for each in (first, second)]
         hosts = [f"host=127.0.0.1,127.0.0.1 port={a},{b} user=postgres dbname=likes" for a, b in (ports, ports[::-1])]
-        # As long as both are there it is the primary, whichever is named first.
+        # While both run, it is the primary, whichever is named first.
         server, turned = (serve(dsn, *QUICK).wait_live() for dsn in hosts)
         opened.extend([Witness(server), Writer(hosts[0] + " target_session_attrs=read-write")])
         witness, writer = opened
@@ -153,7 +153,7 @@ def test_failover_to_another_host(serve):
         second.promote()
         writer.go_on()
         writer.stop()
-        # What the dead primary had not sent is gone: the numbers are those of the new one.
+        # What the dead primary had not sent is lost: the numbers are those of the new primary.
         promoted = Database(second, "likes")
         exact(server, promoted.sql, witness)
         exact(turned, promoted.sql)
@@ -183,7 +183,7 @@ def named_database(cluster, name):
 
 
 def test_two_servers_behind_one_name(serve, own_cluster, cluster):
-    """Each connection goes to one of them, by chance. What is live is one of the two, never a mixture."""
+    """Each connection reaches a random one of the two. What is live is one of the two, never a mixture."""
     own_cluster.start()
     twins = [named_database(each, "twins") for each in (own_cluster, cluster)]
     behind = [port_of(twin.dsn) for twin in twins]
@@ -194,7 +194,7 @@ def test_two_servers_behind_one_name(serve, own_cluster, cluster):
         truths = [truth(twin.sql) for twin in twins]
         server = serve(proxy.dsn(twins[0].dsn), *QUICK)
         seen = set()
-        # Until it was seen following nobody after connections to both, and a while longer.
+        # Until it was seen not live after connections to both, and a while longer.
         until = time.monotonic() + 6
         while time.monotonic() < until:
             if tally_of(server).get("state"):
@@ -221,7 +221,7 @@ def kept(database):
 
 
 def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
-    """The old server lives on, and so do the connections to it, but for the listener's."""
+    """The old server stays up, and so do the connections to it, except the listener's."""
     own_cluster.start()
     twins = [named_database(each, "twins") for each in (own_cluster, cluster)]
     now = [port_of(twins[0].dsn)]
@@ -236,7 +236,7 @@ def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
         now[0] = port_of(twins[1].dsn)
         cut(twins[0], "query ~* '^listen'")
         exact(server, twins[1].sql)
-        # It stays with that one: no connection is left to the other.
+        # It stays with that server: no connection to the other one is left.
         before = server.metrics()
         eventually(lambda: server.metrics()["pgtally_heartbeat_roundtrip_seconds_count"] >= 10 + before["pgtally_heartbeat_roundtrip_seconds_count"])
         assert server.metrics()["pgtally_reconnects_total"] == before["pgtally_reconnects_total"]
@@ -250,7 +250,7 @@ def test_a_name_that_moves_to_another_server(serve, own_cluster, cluster):
 
 
 def test_out_of_connections(serve, likes, own_cluster, life):
-    """Others take every connection; the service's role is none that reserved ones are for."""
+    """Other programs use every connection; the service's role may not use reserved ones."""
     likes.sql.execute("create role clerk login; select tally.grant_server('clerk')")
     crowd = []
     try:
@@ -278,7 +278,7 @@ def test_out_of_connections(serve, likes, own_cluster, life):
 
 
 def test_a_full_disk(likes, life):
-    """As PostgreSQL says it, 53100: of a load, then of each heartbeat. (No disk is filled here.)"""
+    """PostgreSQL's error 53100 for a load, then for each heartbeat. (No disk is filled here.)"""
     server, witness, writer = life()
     likes.sql.execute("""create or replace function tally.lock_source(name text) returns void language plpgsql security definer as $$
                          begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$""")
@@ -289,7 +289,7 @@ def test_a_full_disk(likes, life):
 
 
 def test_heartbeats_that_the_database_refuses(serve, likes):
-    """A full disk again, as NOTIFY tells it: none comes back."""
+    """A full disk that affects NOTIFY: no heartbeat comes back."""
     likes.sql.execute("""create schema disk; create function disk.pg_notify(text, text) returns void language plpgsql as $$
                          begin raise exception 'could not write to file: No space left on device' using errcode = '53100'; end $$""")
     likes.sql.execute("create role clerk login superuser")
@@ -314,14 +314,14 @@ def exact_after(writer, server, likes, witness):
 
 def test_read_only(likes, own_cluster, life):
     server, witness, writer = life()
-    # Connections that are there already: a heartbeat is allowed in a read-only transaction, and nothing is missed.
+    # Existing connections: a heartbeat is allowed in a read-only transaction, and nothing is missed.
     with own_cluster.connect() as sql:
         sql.execute("alter system set default_transaction_read_only = on")
         sql.execute("select pg_reload_conf()")
     before = server.metrics()["pgtally_heartbeat_roundtrip_seconds_count"]
     eventually(lambda: server.metrics()["pgtally_heartbeat_roundtrip_seconds_count"] >= before + 10)
     assert tally_of(server)["state"] == "live"
-    # New ones are not what was asked for.
+    # New connections do not match target_session_attrs.
     cut(likes)
     assert "read-only" in wait_reason(server, "^stale: .*read-only")
     with own_cluster.connect() as sql:
@@ -374,7 +374,7 @@ def test_database_dropped_and_made_anew(likes, own_cluster, life):
     wait_reason(server, "^failed: .*not installed")
     likes.sql = likes.connect()
     install(likes.sql)
-    # The schema is there, the tally is not: it is dropped.
+    # The schema exists, the tally does not: it counts as dropped.
     eventually(lambda: server.get("/v1/tallies").json() == {"tallies": []})
     likes.sql.execute(LIKES + "insert into likes (post_id) values (4711)")
     writer.go_on()
@@ -386,7 +386,7 @@ def test_database_dropped_and_made_anew(likes, own_cluster, life):
 @pytest.mark.parametrize("right", ["usage on schema tally", "select on tally.tallies", "execute on function tally.truth(text)",
                                    "execute on function tally.lock_source(text)", "connect on database {}"])
 def test_rights_revoked(likes, own_cluster, life, right):
-    """Noticed when they are needed: by the next connection, or load."""
+    """Noticed at their next use: by the next connection or load."""
     right = right.format(likes.name)
     likes.sql.execute("create role clerk login; select tally.grant_server('clerk')")
     if "connect" in right:

@@ -41,7 +41,7 @@ def test_environment(serve, tweets):
     tweets.sql.execute("select tally.create_tally('rows', 'tweet.activity', 'messageid')")
     tweets.sql.execute("select tally.create_tally('more', 'tweet.activity', 'messageid')")
     server = serve(tweets.dsn, env={"PGTALLY_TALLY": "tweets, more", "PGTALLY_WRITABLE": "true", "PGTALLY_LOG_FORMAT": "json"})
-    # A log line is an object a line; the address is in it all the same.
+    # In JSON each log line is an object; it contains the address too.
     assert all(json.loads(line)["level"] for line in server.lines)
     server.wait_live()
     assert [tally["name"] for tally in server.get("/v1/tallies").json()["tallies"]] == ["more", "tweets"]
@@ -180,7 +180,7 @@ def test_check_rights(database):
 
 
 def test_check_says_who_could_forge(tweets):
-    """A note: it is so in most databases, and no reason to fail."""
+    """A note: most databases are like that, so it is not a failure."""
     def senders():
         found = json.loads(run("check", "--json", "--dsn", tweets.dsn).stdout)["findings"]
         return [one for one in found if one["check"] == "senders" and "writer_of_junk" in one["message"]]

@@ -75,14 +75,14 @@ def test_a_client_that_does_not_answer_the_close_is_cut(server):
 
 
 def test_an_action_that_waits_for_its_turn_is_run(server, tweets):
-    """More of them than connections: the last one waits in the server."""
+    """More actions than connections: the last one waits in the server."""
     answers = []
     post = lambda: answers.append(server.post("/v1/tallies/tweets/keys/33/slow", json={"s": 2}))
     asking = [threading.Thread(target=post) for _ in range(5)]
     for each in asking:
         each.start()
     eventually(lambda: tweets.sql.execute("select count(*) from pg_stat_activity where wait_event = 'PgSleep'").fetchone() == (4,))
-    eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] == 6)  # and the one that asks
+    eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] == 6)  # and the connection of this request
     server.process.send_signal(signal.SIGTERM)
     for each in asking:
         each.join(20)
@@ -119,7 +119,7 @@ def backends(database):
 
 @contextlib.contextmanager
 def stopped(database):
-    """A database that answers nobody of the server any more, and does not close their connections either."""
+    """A database that no longer answers the server and does not close the connections."""
     pids = backends(database)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Live is what came back: listeners that hear nothing, poolers in between, standbys, links that hang."""
+"""A tally is live only if heartbeats come back: deaf listeners, poolers, standbys, hanging links."""
 
 import json
 import pathlib
@@ -86,7 +86,7 @@ class Deaf:
 
 
 def test_a_listener_that_postgresql_forgot(serve, likes):
-    """The session is there and answers; it is told nothing."""
+    """The session exists and answers, but gets no notifications."""
     deaf = Deaf()
     proxy = Proxy(port_of(likes.dsn), deaf)
     writer = Writer(likes.dsn)
@@ -100,7 +100,7 @@ def test_a_listener_that_postgresql_forgot(serve, likes):
         assert "notif" in found, found
         eventually(lambda: " W no heartbeat" in server.log(), server.last_lines)
         writer.go_on()
-        # Made anew, and deaf all the same: it does not become live.
+        # The new connection is deaf too: the tally does not become live.
         before = server.metrics()["pgtally_reconnects_total"]
         eventually(lambda: server.metrics()["pgtally_reconnects_total"] >= before + 2)
         assert tally_of(server)["state"] != "live"
@@ -113,7 +113,7 @@ def test_a_listener_that_postgresql_forgot(serve, likes):
 
 
 def test_deaf_from_the_start(serve, likes):
-    """Never was live: never counts as loaded."""
+    """A tally that was never live does not count as loaded."""
     deaf = Deaf()
     deaf.hearing = False
     proxy = Proxy(port_of(likes.dsn), deaf)
@@ -145,7 +145,7 @@ def test_a_pooler_in_transaction_mode(serve, likes, pooler):
 
 
 def test_a_pooler_in_session_mode(serve, likes, pooler):
-    """Is none that is noticed."""
+    """It is not noticed."""
     one = pooler("session")
     server = serve(one.dsn(likes.dsn), *QUICK).wait_live()
     likes.sql.execute("insert into likes (post_id) values (1), (2)")
@@ -173,7 +173,7 @@ def test_a_standby(serve, likes, cluster):
     try:
         standby.follow(cluster)
         standby.start()
-        # By default it is no server for us; who insists is told what it is.
+        # By default a standby is skipped; with target_session_attrs=any the error says that it is one.
         server = serve(standby.dsn(likes.name), *QUICK)
         eventually(lambda: "read-only" in server.get("/v1/tallies").text or "standby" in server.get("/v1/tallies").text, server.last_lines)
         insisting = serve(standby.dsn(likes.name) + " target_session_attrs=any", *QUICK)
@@ -193,7 +193,7 @@ def test_a_standby(serve, likes, cluster):
 
 
 def test_a_link_that_hangs(serve, likes):
-    """Nothing is closed, nothing comes: the heartbeat tells, and what is new is on another connection."""
+    """The link stays open but silent: the heartbeat reveals it, and changes arrive on a new connection."""
     proxy = Proxy(port_of(likes.dsn))
     try:
         server = serve(proxy.dsn(likes.dsn), *QUICK).wait_live()

@@ -1,4 +1,4 @@
-"""Every limit that is in reach."""
+"""Every limit that a test can reach."""
 
 import concurrent.futures
 import os
@@ -118,7 +118,7 @@ def test_too_many_clients_of_the_admin_address(server):
     answer = requests.get(server.admin + "/livez", timeout=10)
     assert answer.status_code == 503 and answer.json()["code"] == "too_many_clients"
     assert server.get("/livez").status_code == 200
-    # A hundred more are told so, when they ask; the next one is closed without a word.
+    # A hundred more get an error at their request; the next one is closed without an answer.
     told = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
     eventually(lambda: closed_at_once(host, port))
     told[0].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -149,11 +149,11 @@ def test_out_of_descriptors(serve, tweets):
     host, port = server.host.split(":")
     held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
     eventually(lambda: "no more connections for now" in server.log())
-    # Those who are in are served.
+    # Existing connections are served.
     tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
     assert client.receive()["keys"] == {"33": {"rts": 2, "favs": 2}}
     assert session.get(server.url + "/v1/tallies/tweets/keys/33", timeout=10).json()["counters"] == {"rts": 2, "favs": 2}
-    # At the edge it is said once, however often somebody goes and another comes.
+    # At the limit it is logged once, however often a client leaves and another comes.
     for _ in range(5):
         held.pop(0).close()
         held.append(socket.create_connection((host, int(port)), timeout=10))
@@ -167,7 +167,7 @@ def test_out_of_descriptors(serve, tweets):
 
 
 def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve, tweets):
-    """A load waits for its fence, for somebody has the source; meanwhile somebody forges events, 64 MiB of them."""
+    """A load waits for its fence because the source is locked; meanwhile 64 MiB of events are forged."""
     server = serve(tweets.dsn, "--heartbeat", "2s").wait_live()
     lock = tweets.connect()
     lock.autocommit = False
@@ -175,8 +175,8 @@ def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve
     forged = """select count(pg_notify('tally', format('{"t":"tweets","x":"%s","n":%s,"at":1,"d":[%s]}', pg_current_xact_id(), n, deltas)))
                   from generate_series(1, 4500) n, (select string_agg(format('["%s",1,1]', 1000 + i), ',') as deltas from generate_series(1, 560) i) as d"""
     dropped = lambda: sum(value for name, value in server.metrics().items() if name.startswith("pgtally_events_dropped_total"))
-    why = "more events came before its snapshot than may be kept"
-    for _ in range(10):  # the load waits for 10 s only; then the next one is to be caught
+    why = "more events arrived before the load's snapshot than may be kept"
+    for _ in range(10):  # the load waits only 10 s; then the next one must be caught
         lock.execute("lock table tweet.activity in access exclusive mode")
         requests.post(server.admin + "/v1/tallies/tweets/reset", timeout=10)
         eventually(lambda: tweets.sql.execute(waits).fetchone() == (1,))

@@ -1,4 +1,4 @@
-"""Tables that tallies are kept in: equal to the truth, key by key, whatever happened to the rows and to the servers."""
+"""Materialized tables: equal to the truth, key by key, whatever happened to the rows and the servers."""
 
 import random
 import signal
@@ -47,7 +47,7 @@ def settled(database, **more):
 
 
 def sessions(database):
-    """Those that write tables: process ids, and whether they have a lock."""
+    """The servers that write tables: process IDs, and whether they hold a lock."""
     return dict(database.sql.execute(f"""select pid, exists (select from pg_locks l where l.pid = a.pid and locktype = 'advisory' and granted)
                                            from pg_stat_activity a where {WRITERS}""").fetchall())
 
@@ -77,7 +77,7 @@ def test_rows_are_written_and_become_zero(serve, likes):
     likes.sql.execute("truncate s.likes")
     settled(likes)
     assert server.metrics()["pgtally_materialized_keys_total"] == 2500 + 3 + 100 + 2401
-    # What was never there is not made, only to say 0.
+    # A key that never existed gets no row with 0.
     likes.sql.execute("insert into s.likes (post, kind) values (123456, 'like'); delete from s.likes where post = 123456")
     insert(likes, 1)
     settled(likes)
@@ -85,7 +85,7 @@ def test_rows_are_written_and_become_zero(serve, likes):
 
 
 def test_exact_after_random_writes(serve, likes):
-    """Several writers at once, bulks beyond a batch and beyond what is listed as changed; sessions are cut meanwhile."""
+    """Several writers at once, bulks larger than a batch and than the list of changes; sessions are cut meanwhile."""
     serve(likes.dsn, *FAST).wait_live()
     failures = []
 
@@ -187,7 +187,7 @@ def test_a_refused_row_is_skipped(serve, likes, constraint):
     eventually(lambda: counted(server, "refused") == 26)
     assert counted(server, "failures") == 0
     assert len([line for line in server.lines if "skipped until" in line]) == 1
-    # Tried again when it changes, and by a full pass.
+    # Retried when the row changes, and by a full pass.
     likes.sql.execute("alter table s.kept drop constraint if exists kept_check, drop constraint if exists kept_key_fkey; drop trigger if exists no on s.kept")
     insert(likes, 203)
     eventually(lambda: kept(likes) == {**wanted(), "203": truth(likes)["203"]})
@@ -196,7 +196,7 @@ def test_a_refused_row_is_skipped(serve, likes, constraint):
 
 
 def test_rows_that_cannot_be_made_are_skipped_and_others_written(serve, likes):
-    """A table of the application's own, with more columns."""
+    """A table of the application, with more columns."""
     likes.sql.execute("""create table s.post (id bigint primary key, title text not null, "all" bigint, n bigint, check (title <> ''));
                          insert into s.post select i, 'title ' || i from generate_series(1, 50) i;
                          select tally.alter_tally('likes', materialize => 's.post')""")
@@ -288,7 +288,7 @@ def test_alter_names_another_table_or_none(serve, likes):
 
 
 def test_definitions_that_change_again_and_again(serve, likes):
-    """Statements are made for one definition: values of another must not get into them."""
+    """Statements belong to one definition: values of another must not get into them."""
     likes.sql.execute("""create table s.all (k bigint primary key, a bigint, b bigint, c bigint);
                          select tally.alter_tally('likes', materialize => 's.all', counters => '{"a": "1"}')""")
     insert(likes, 1, 300)
@@ -386,7 +386,7 @@ KEYS = {
 @pytest.mark.parametrize("type", KEYS)
 def test_types_of_keys(serve, database, type):
     database.sql.execute("create schema s; create type s.mood as enum ('happy', 'so so')")
-    # Neither the role's settings nor the database's may change what a key is.
+    # Neither the role's settings nor the database's may change a key.
     database.sql.execute(f"""alter database {database.name} set datestyle = 'German'; alter database {database.name} set timezone = 'America/Los_Angeles';
                              alter database {database.name} set intervalstyle = 'iso_8601'; alter database {database.name} set bytea_output = 'escape';
                              alter database {database.name} set extra_float_digits = 0""")

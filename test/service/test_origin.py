@@ -1,4 +1,4 @@
-"""Whom a browser may let in."""
+"""Which origins a browser may let in."""
 
 import pytest
 import requests

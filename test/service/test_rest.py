@@ -1,4 +1,4 @@
-"""REST, line by line of its chapter."""
+"""REST, in the order of its chapter."""
 
 import json
 import re

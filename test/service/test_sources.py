@@ -1,4 +1,4 @@
-"""Tallies and their sources change while it runs: followed without a restart, and without being told."""
+"""Tallies and their sources change while the server runs: it follows without a restart and without a signal."""
 
 import re
 
@@ -58,7 +58,7 @@ def problems(server):
     ("key => 'post_id % 7'", {"snapshot"}),
     ("key => $$'k' || post_id$$", {"unsubscribed"})])
 def test_altered_with_subscribers_on(server, likes, writer, witness, change, kinds):
-    """Another meaning is another epoch: whoever watched has the new numbers whole. Another kind of keys is another tally."""
+    """A new meaning is a new epoch: clients get a complete snapshot. A new type of keys is a new tally."""
     before = tally_of(server)["epoch"]
     likes.sql.execute(f"select tally.alter_tally('likes', {change})")
     writer.go_on()
@@ -106,13 +106,13 @@ REPLACED = """begin; create table fresh (like likes including all); insert into 
     (REPLACED.format("alter table likes rename to old_likes"), "renamed to public.old_likes and another table has its name", "select tally.reload('likes')"),
     ("create schema attic; alter table likes set schema attic", "renamed to attic.likes", "alter table attic.likes set schema public")])
 def test_a_source_that_is_lost(server, likes, witness, change, says, remedy):
-    """Nobody calls anything; after the remedy it is live by itself."""
+    """Without any call, the tally is live again after the remedy."""
     likes.sql.execute(change)
     found = wait_reason(server, "^failed: source .*" + says)
     assert "remedy: " in found
     eventually(lambda: found.removeprefix("failed: ") in server.log(), server.last_lines)
     assert problems(server) >= 1
-    # What is served is what it was; a reconnect does not make the namesake's numbers live.
+    # The values stay as they were; a reconnect does not make the values of the other table live.
     revision = tally_of(server)["revision"]
     likes.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtally' and datname = current_database()")
     eventually(lambda: server.metrics()["pgtally_reconnects_total"] >= 1)
@@ -145,7 +145,7 @@ def test_lost_at_start(serve, likes):
 
 
 def test_with_version_2_of_the_schema(serve, empty_database):
-    """Which tells of a lost source by a problem's text only."""
+    """Version 2 reports a lost source only by the text of a problem."""
     install(empty_database.sql, version=2)
     assert empty_database.sql.execute("select tally.version()").fetchone() == (2,)
     empty_database.sql.execute(LIKES)
@@ -177,7 +177,7 @@ def test_with_the_schema_one_version_back(serve, empty_database):
     assert run("check", "--dsn", empty_database.dsn).returncode == 0
 
 
-# Problems that leave a tally as right as it can be ----------------------------------------------------------------------
+# Problems that do not stop a tally ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change, says", [
@@ -191,7 +191,7 @@ def test_a_problem_is_told_once_and_left_to_the_audit(server, likes, change, say
     likes.sql.execute("reset session_replication_role")
     eventually(lambda: problems(server) == 1, server.last_lines)
     eventually(lambda: says in server.log())
-    # Not seen by a trigger that is off, and told by whoever compares.
+    # A disabled trigger does not see it; an audit finds it.
     assert served(server) == ("live", before)
     found = requests.post(f"{server.admin}/v1/tallies/likes/audit", timeout=30).json()
     assert [each["key"] for each in found["drift"]] == ["4711"] and any(says in reason for reason in found["reasons"]), found
@@ -200,7 +200,7 @@ def test_a_problem_is_told_once_and_left_to_the_audit(server, likes, change, say
     eventually(lambda: problems(server) == 0, server.last_lines)
     exact(server, likes.sql)
     told = [line for line in server.lines if says in line]
-    # When it came, by the audit, and when it was gone.
+    # When the problem appeared, in the audit, and when it was gone.
     assert len(told) == 3 and all(" W tally likes: " in line for line in told[:2]) and "no longer" in told[2], told
 
 

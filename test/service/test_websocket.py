@@ -1,4 +1,4 @@
-"""WebSocket, line by line of its chapter."""
+"""WebSocket, in the order of its chapter."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that knows where messages begin: what goes by can be dropped, cut at or held up."""
+"""A proxy in front of PostgreSQL that recognises messages: it can drop them, cut at them or hold them back."""
 
 import contextlib
 import socket
@@ -9,10 +9,10 @@ STARTUP = b"\0"  # the type given to the first message, which has none
 
 
 class Proxy:
-    """Listens on 127.0.0.1. `target` says the port behind it of the nth connection, counted from 0.
+    """Listens on 127.0.0.1. `target` returns the server's port for the nth connection, counted from 0.
 
-    `keep(who, kind, body)` is asked of every message: `who` is "client" or "server", `kind` a byte. True: it passes; False:
-    it is swallowed; "cut": the connection is reset before it, "cut after": once it has passed, on both sides.
+    `keep(who, kind, body)` is called for every message: `who` is "client" or "server", `kind` a byte. True forwards the
+    message, False drops it, "cut" resets both sides before it, "cut after" resets both sides after it.
     """
 
     def __init__(self, target, keep=lambda who, kind, body: True):
@@ -28,12 +28,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def dsn(self, of):
-        """The same as `of`, this way; in the clear, so that messages can be seen."""
+        """The DSN `of` through this proxy, without encryption, so that messages can be read."""
         words = [word for word in of.split() if not word.startswith(("port=", "host="))]
         return " ".join([*words, "host=127.0.0.1", f"port={self.port}", "sslmode=disable", "gssencmode=disable"])
 
     def stall(self):
-        """Nothing passes any more; nothing is closed."""
+        """Forwards nothing from now on, and closes nothing."""
         self.flowing.clear()
 
     def pass_on(self):
@@ -48,7 +48,7 @@ class Proxy:
 
     def close(self):
         with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         self.socket.close()
         self.flowing.set()
         self.cut()
@@ -89,7 +89,7 @@ class Proxy:
                 if verdict == "cut after":
                     return self._reset(pair)
                 first = False
-        for each in pair:  # an end is an end for both
+        for each in pair:  # the end of one side ends both
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         return None
@@ -100,5 +100,5 @@ class Proxy:
             with contextlib.suppress(OSError):
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RD)  # wakes who reads
+                each.shutdown(socket.SHUT_RD)  # wakes the reading thread
             each.close()

@@ -168,6 +168,7 @@ void client::check()
     }
     if (!subscription_ || subscription_->dropped()) return;
     auto const& tally = *subscription_->of();
+    if (!tally.has_counters()) return;  // no values are sent before the first load
     auto const as = of();
     for (std::size_t key = 0; key < key_count; ++key) {
         if (!all_ && (tracked_ & bit(key)) == 0) continue;

@@ -114,6 +114,12 @@ void database::forge(std::size_t by, std::size_t tally, changed_key const& what)
     streams_[by].entries.back().forged_for = tally;
 }
 
+void database::send_reload(std::size_t tally)
+{
+    auto const& as = tables_[tally].now;
+    if (as.exists) send(as.by, simple_text(tally, draw(), next_n(), "reload"));
+}
+
 void database::append(told_stream& to, std::string text, bool ends) const
 {
     to.entries.push_back({std::move(text), ends, to.truth_told, 0, 0});
@@ -186,6 +192,7 @@ std::unique_ptr<database> database::promoted(std::size_t missing) const
     result->last_completed_ = result->next_xid_ - 1;
     result->n_ = n_;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
+        result->tables_[tally].lost = missing == 0 && tables_[tally].lost;
         result->tables_[tally].kept = missing == 0 ? tables_[tally].kept : tables_[tally].kept_before;
     }
     return result;

@@ -59,6 +59,10 @@ public:
     bool rollback(std::size_t who);
     session const& writer(std::size_t who) const noexcept { return sessions_[who]; }
 
+    // Renames a source, or gives it its name back. Its triggers go with it, and nothing is told of it.
+    bool rename_source(std::size_t tally);
+    bool source_lost(std::size_t tally) const noexcept { return tables_[tally].lost; }
+
     // Readers.
     snapshot look() const;
     sums truth(std::size_t tally, snapshot const& as_of) const;
@@ -69,6 +73,7 @@ public:
     bool may_send(std::size_t by) const noexcept;
     bool send(std::size_t by, std::string text);  // a barrier, in a transaction of its own
     void forge(std::size_t by, std::size_t tally, changed_key const& what);
+    void send_reload(std::size_t tally);  // in a transaction of its own
 
     // The streams: entries from `first_entry` on can still be received.
     std::vector<entry> const& stream(std::size_t by) const noexcept { return streams_[by].entries; }
@@ -110,6 +115,7 @@ private:
         int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
+        bool lost = false;  // it does not have the name that the definition says
     };
 
     // A stream tells of all tallies, also of those whose events travel by the other one: what it says of them is not

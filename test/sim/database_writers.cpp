@@ -108,11 +108,23 @@ bool database::rewrite(std::size_t who, std::size_t tally)
 
 bool database::define(std::size_t who, std::size_t tally, meaning const& what)
 {
-    if (!free_for(who, tally, true)) return false;
+    if (tables_[tally].lost || !free_for(who, tally, true)) return false;
     auto& s = begin(who);
     s.held[tally].defines = true;
     s.work.deeds.push_back({deed::kind::define, tally, 0, {}, what});
     add_message(s, tally, simple_text(tally, s.xid, next_n(), "definition"), {s.work.deeds.back()});
+    return true;
+}
+
+bool database::rename_source(std::size_t tally)
+{
+    if (!tables_[tally].now.exists || tables_[tally].shared > 0) return false;
+    for (auto const& s : sessions_) {
+        auto const& held = s.held[tally];
+        if (held.writes || held.owns || held.defines) return false;
+    }
+    draw();
+    tables_[tally].lost = !tables_[tally].lost;
     return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "database.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <ostream>
@@ -24,6 +25,7 @@ struct environment {
     std::vector<std::unique_ptr<database>> nodes;
     std::size_t named = 0;  // the node that the name leads to
     std::size_t tallies = 1;
+    std::size_t max_keys = key_count;  // that a server's tally may have
     flaw broken = flaw::none;
     milliseconds now{0};
     milliseconds heartbeat{5'000};
@@ -31,6 +33,16 @@ struct environment {
 
     milliseconds answer_time() const noexcept { return heartbeat * 3; }
     database& current() noexcept { return *nodes[named]; }
+
+    // Whether servers must follow this tally once all is at rest: it exists, has its source, and not too many keys.
+    bool can_be_live(std::size_t tally) noexcept
+    {
+        auto const& as = current().definition(tally);
+        auto const truth = current().truth(tally, current().look());
+        auto const counted = [&](numbers const& row) { return as.counters(row) != numbers{}; };
+        auto const keys = static_cast<std::size_t>(std::ranges::count_if(truth, counted));
+        return as.exists && !current().source_lost(tally) && keys <= max_keys;
+    }
 
     template <class... Words>
     void tell(Words const&... words)

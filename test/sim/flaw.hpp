@@ -5,22 +5,32 @@
 
 namespace pgtally::sim {
 
-// What is done wrong on purpose, here in the driver and the model, to see that the simulation finds it.
+// What is done wrong on purpose, in the driver and the model, to see that the simulation finds it.
 enum class flaw {
     none,
+    // a load's steps, events, subscribers
     fence,       // the fence is one transaction too late
     barrier,     // a load does not wait for its barrier
     lock,        // a load does not lock the source before its fence
     comparison,  // a load after the first takes what is served for the truth
-    fold,        // events carry no n, so that PostgreSQL folds equal ones
-    heartbeat,   // that no heartbeat comes back means nothing
+    fold,        // events carry no n, so PostgreSQL folds equal ones
+    heartbeat,   // nothing follows when no heartbeat comes back
     deltas,      // materialization adds what changed instead of setting values
     applied,     // a write counts as applied without a barrier
     visibility,  // by wal a load does not wait until all that was decoded can be seen
+    // the watch over transports
     reopened,    // deafness is not noticed after a transport's second opening
     borrowed,    // a heartbeat that comes back by one transport counts for the other too
     other_lost,  // the loss of a transport is told to the other one's tallies
     stray,       // an event by the wrong transport is applied
+    // the schedule of loads
+    unfinished,   // a load that failed or was given up counts as done
+    forgotten,    // a reload that is wanted during a load is forgotten
+    held,         // a tally is loaded although its source is lost
+    pause,        // the pause after a failure does not end
+    pacing,       // loads that `reload` events cause are not rate-limited
+    definitions,  // a load does not wait for the definitions to be read again
+    generation,   // a load uses a connection from before the transport opened again
 };
 
 struct named_flaw {
@@ -29,11 +39,26 @@ struct named_flaw {
 };
 
 inline constexpr named_flaw flaws[]{
-    {"fence", flaw::fence},           {"barrier", flaw::barrier},   {"lock", flaw::lock},
-    {"comparison", flaw::comparison}, {"fold", flaw::fold},         {"heartbeat", flaw::heartbeat},
-    {"deltas", flaw::deltas},         {"applied", flaw::applied},   {"visibility", flaw::visibility},
-    {"reopened", flaw::reopened},     {"borrowed", flaw::borrowed}, {"other_lost", flaw::other_lost},
+    {"fence", flaw::fence},
+    {"barrier", flaw::barrier},
+    {"lock", flaw::lock},
+    {"comparison", flaw::comparison},
+    {"fold", flaw::fold},
+    {"heartbeat", flaw::heartbeat},
+    {"deltas", flaw::deltas},
+    {"applied", flaw::applied},
+    {"visibility", flaw::visibility},
+    {"reopened", flaw::reopened},
+    {"borrowed", flaw::borrowed},
+    {"other_lost", flaw::other_lost},
     {"stray", flaw::stray},
+    {"unfinished", flaw::unfinished},
+    {"forgotten", flaw::forgotten},
+    {"held", flaw::held},
+    {"pause", flaw::pause},
+    {"pacing", flaw::pacing},
+    {"definitions", flaw::definitions},
+    {"generation", flaw::generation},
 };
 
 inline std::optional<flaw> flaw_of(std::string_view name) noexcept

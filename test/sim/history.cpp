@@ -29,6 +29,7 @@ constexpr weight weights[]{
     {act::control, 70},
     {act::load, 260},
     {act::reset, 10},
+    {act::nag, 5},
     {act::await_write, 20},
     {act::take, 60},
     {act::subscribe, 25},
@@ -42,6 +43,7 @@ constexpr weight weights[]{
     {act::cut_keeper, 6},
     {act::junk, 5},
     {act::forge, 4},
+    {act::rename_source, 8},
     {act::crash, 3},
     {act::failover, 4},
     {act::stop_old, 4},
@@ -78,13 +80,15 @@ history make_history(std::uint64_t seed)
     out.servers = chance.chance(out.materialize ? 60 : 15) ? 2 : 1;
     out.tallies = chance.chance(40) ? 2 : 1;
     out.loaders = chance.chance(50) ? 2 : 1;
-    out.bounds = static_cast<std::uint8_t>(chance.below(4));
+    out.bounds = static_cast<std::uint8_t>(chance.below(6));
+    out.slow = chance.chance(15);
     for (auto& each : out.first_definition) each = static_cast<std::uint8_t>(chance.below(4));
     std::uint32_t const length = 20 + chance.below(chance.chance(30) ? 500 : 150);
     out.steps.reserve(length);
     for (std::uint32_t i = 0; i < length; ++i) {
         auto what = acts[chance.below(all_weights())];
         if (out.materialize && chance.chance(20)) what = act::keep;
+        if (out.slow && what == act::receive && chance.chance(85)) what = act::load;
         auto const bits = chance.next();
         out.steps.push_back({what, static_cast<std::uint8_t>(bits >> 56), static_cast<std::uint32_t>(bits)});
     }

@@ -27,6 +27,7 @@ enum class act : std::uint8_t {
     control,
     load,
     reset,
+    nag,
     await_write,
     take,
     subscribe,
@@ -41,6 +42,7 @@ enum class act : std::uint8_t {
     cut_keeper,
     junk,
     forge,
+    rename_source,
     crash,
     failover,
     stop_old,
@@ -58,6 +60,7 @@ struct history {
     bool wal[2]{};            // the transport of each tally's first definition
     bool changes_by = false;  // definitions may change their transport
     bool materialize = false;
+    bool slow = false;  // servers receive one event at a time, and rarely
     std::uint8_t servers = 1, tallies = 1, loaders = 1, bounds = 0;
     std::uint8_t first_definition[2]{};
     std::vector<step> steps;

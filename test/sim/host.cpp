@@ -10,10 +10,12 @@ constexpr std::size_t client_count = 3;
 
 }  // namespace
 
-host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders)
+host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed)
     : env_{around}
     , name_{std::move(name)}
     , limits_{bounds}
+    , chance_{seed}
+    , schedule_{around.broken, [this] { return chance_.below(1'000) / 1e3; }}
     , loaders_(loaders)
     , links_{link{env_.heartbeat, notify}, link{env_.heartbeat, wal}}
 {
@@ -34,12 +36,6 @@ cache::tally* host::find(std::string_view name) noexcept
 // What receive.cpp does
 // ---------------------------------------------------------------------------------------------------
 
-bool host::follows(std::string_view name) const
-{
-    auto const at = tallies_.find(name);
-    return at != tallies_.end() && link_of(*at->second).watch.is_open();
-}
-
 // By wal only while a tally follows it.
 void host::use_links()
 {
@@ -49,6 +45,8 @@ void host::use_links()
     if (one.used && !used) {
         env_.tell(name_, ": the transport wal is closed");
         one = link{env_.heartbeat, wal};
+        schedule_.transport_lost(wal);
+        rules_.lost(wal);
     }
     one.used = used;
 }
@@ -72,7 +70,9 @@ void host::connect(std::size_t by)
 void host::opened(std::size_t by)
 {
     links_[by].watch.opened(now());
-    if (openings_++ > 0) ++generation_;
+    control_.next_look = milliseconds{0};
+    schedule_.transport_opened(by);
+    rules_.opened(by);
     received_.opened(by);
     ask_writes_again(by);
     end_turn();
@@ -84,6 +84,8 @@ void host::hear_of_loss(std::size_t by, std::string const& why)
     from.connection.close();
     from.hushed = false;
     env_.tell(name_, ": the transport ", transport_names[by], " is lost: ", why);
+    schedule_.transport_lost(by);
+    rules_.lost(by);
     bool const permanent = from.watch.lost(why, false);
     received_.lost(env_.broken == flaw::other_lost ? wal - by : by, why, permanent);
     end_turn();
@@ -187,27 +189,76 @@ void host::overflow(std::size_t by)
 void host::control()
 {
     auto& c = control_;
-    if (std::exchange(c.generation, generation_) != generation_) c.connection.close();
+    if (std::exchange(c.generation, schedule_.generation()) != schedule_.generation()) c.connection.close();
     if (!c.connection.alive()) {
-        c.asked_catalog = false;
+        c.asked_catalog = c.asked_problems = false;
         if (!c.connection.open(env_)) return;
         want_definitions();
     }
-    if (c.asked_catalog) {
-        c.asked_catalog = false;
-        definitions_read_ = c.asked;
+    if (std::exchange(c.asked_catalog, false)) {
+        schedule_.definitions_read(c.asked);
+        rules_.has_read();
         reconcile();
+        wake_loaders();
+        end_turn();
+    } else if (std::exchange(c.asked_problems, false)) {
+        take_problems();
+        wake_loaders();
         end_turn();
     } else if (send_heartbeat(notify) || send_heartbeat(wal)) {
         return;
-    } else if (!definitions_current()) {
-        c.asked_catalog = true;
-        c.asked = definitions_asked_;
-        c.seen.clear();
-        for (std::size_t tally = 0; tally < env_.tallies; ++tally)
-            c.seen.push_back(c.connection.at().definition(tally));
+    } else if (!schedule_.definitions_current()) {
+        read_definitions();
+    } else if (env_.now >= c.next_look) {
+        read_problems();
     } else {
         for (auto const by : {notify, wal}) send_write_barrier(by);
+    }
+}
+
+void host::want_definitions()
+{
+    schedule_.want_definitions();
+    rules_.asked();
+}
+
+void host::read_definitions()
+{
+    auto& c = control_;
+    c.asked_catalog = true;
+    c.asked = schedule_.definitions_asked();
+    rules_.reads();
+    c.seen.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
+}
+
+// What watch.cpp does: of the problems that the database knows only a lost source decides anything.
+void host::read_problems()
+{
+    auto& c = control_;
+    c.asked_problems = true;
+    c.next_look = env_.now + env_.heartbeat;
+    c.lost.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.lost.push_back(c.connection.at().source_lost(tally));
+}
+
+void host::take_problems()
+{
+    for (std::size_t i = 0; i < env_.tallies; ++i) {
+        auto const name = tally_name(i);
+        auto* const tally = find(name);
+        if (tally == nullptr) continue;
+        bool const lost = control_.lost[i];
+        if (rules_.is_held(name) != lost) env_.tell(name_, ": the source of ", name, lost ? " is lost" : " is there");
+        if (rules_.is_held(name) && !lost) rules_.wanted(name, load_cause::reload);
+        rules_.held(name, lost);
+        if (lost) {
+            schedule_.hold(name);
+            tally->fail("its source is lost");
+            give_up_load(name);
+        } else {
+            schedule_.release(name);
+        }
     }
 }
 
@@ -240,13 +291,15 @@ void host::reconcile()
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {
             env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
-            plan_load(name, load_cause::definition);
+            schedule_.redefined(name, transport_of(*known));
+            rules_.moved(name, transport_of(*known));
         }
     }
     use_links();
     for (auto const& [name, tally] : tallies_) {
-        auto const& state = *loads_[name];
-        if (tally->state() != cache::state::live && !state.running) plan_load(name, state.cause);
+        if (tally->state() == cache::state::live) continue;
+        schedule_.want_again(name);
+        rules_.wanted(name, load_cause::reset);  // for a cause that only the schedule knows
     }
 }
 
@@ -254,19 +307,19 @@ void host::add_tally(std::size_t tally, meaning const& as)
 {
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
-    tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_));
-    auto const state = std::make_shared<load_state>();
-    state->definitions_needed = definitions_asked_;
-    loads_.emplace(name, state);
-    plan_load(name, load_cause::start);
+    auto const& added = *tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_)).first;
+    schedule_.add(name, transport_of(*added.second));
+    rules_.moved(name, transport_of(*added.second));
+    rules_.wanted(name, load_cause::start);
 }
 
 void host::remove_tally(std::size_t tally)
 {
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is dropped");
-    auto const state = loads_.extract(name).mapped();
-    state->gone = state->done = true;
+    give_up_load(name);
+    schedule_.remove(name);
+    rules_.removed(name);
     tallies_.erase(name);
     shown_.erase(name);
 }

@@ -1,13 +1,16 @@
 #pragma once
 
-// A server of ours, without its coroutines: the deciding part of `cache/`, driven one step at a time.
+// A server of ours without its coroutines: the core of `cache/`, driven one step at a time.
 //
-// What receive.cpp, control.cpp, heartbeats.cpp and loads.cpp in cache/replica/ do is played here: each wait of theirs
-// ends a step, so that anything can come in between. What decides is the shipped code: `event_dispatcher`,
-// `transport_watch`, `tally`, `fence`, `barriers`, the feed.
+// Model: what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, heartbeats.cpp, loads.cpp, loader.cpp) is
+// played here. Each wait ends a step, so that anything can happen in between. What decides is the shipped code:
+// `event_dispatcher`, `transport_watch`, `load_schedule`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
+#include "random.hpp"
+#include "schedule_rules.hpp"
+#include "told_schedule.hpp"
 
 #include <pgtally/cache/event_dispatcher.hpp>
 #include <pgtally/cache/transport_watch.hpp>
@@ -23,7 +26,7 @@ namespace pgtally::sim {
 
 class host final : event_dispatcher::owner {
 public:
-    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders);
+    host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed);
     ~host();
     host(host const&) = delete;
     host& operator=(host const&) = delete;
@@ -45,6 +48,7 @@ public:
     void overflow(std::size_t by);         // too many events: those that wait are gone
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
+    void nag(std::size_t tally, std::size_t times, std::size_t loader);  // tally.reload, again and again
 
     void mend();  // asks for audits of what was forged
 
@@ -59,22 +63,17 @@ public:
     std::string const& name() const noexcept { return name_; }
 
 private:
-    struct load_state {
-        bool wanted = false, running = false, gone = false, done = false, audit = false;
-        load_cause cause = load_cause::start;
-        std::uint64_t number = 0, definitions_needed = 0;
-        milliseconds not_before{0};
-        std::optional<cache::load_report> report;
-        int failures = 0;
-    };
+    // What a loader's coroutine has while it waits.
     struct loader {
         enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
         step at = step::idle;
+        load_schedule::time_point wake_at = load_schedule::time_point::min();  // while it is idle
+        std::optional<load_schedule::order> order;
+        std::optional<cache::load_report> report;
         wire connection;
-        std::string tally;
-        std::shared_ptr<load_state> state;
-        std::uint64_t number = 0, drawn = 0, generation = 0;
-        bool locked = false, begun = false, closed = false, audits = false;
+        std::uint64_t generation = 0, reopening = 0;  // in which the connection was made
+        std::uint64_t drawn = 0;
+        bool notified = false, begun = false, locked = false;
         std::size_t source = 0;
         snapshot seen;
         meaning as;
@@ -88,6 +87,9 @@ private:
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
+        bool asked_problems = false;
+        std::vector<bool> lost;  // by tally: its source
+        milliseconds next_look{0};
     };
     // A transport: its connection, what the shipped watch thinks of it, and how far it was received.
     struct link {
@@ -130,7 +132,7 @@ private:
     // event_dispatcher::owner
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
-    void want_definitions() override { ++definitions_asked_; }
+    void want_definitions() override;
     void applied(cache::event const&) override {}
     void drop(std::string_view) override {}
     bool heartbeat_back(std::size_t by, std::string_view id) override;
@@ -140,7 +142,6 @@ private:
     void check_tags(cache::tally const& tally, shown& last) const;
     std::size_t transport_of(cache::tally const& tally) const { return received_.transport_of(tally).value(); }
     link const& link_of(cache::tally const& tally) const { return links_[transport_of(tally)]; }
-    bool follows(std::string_view name) const;  // a transport that is open
     transport_watch::time_point now() const noexcept { return transport_watch::time_point{env_.now}; }
     void use_links();
     void connect(std::size_t by);
@@ -148,11 +149,11 @@ private:
     void hear_of_loss(std::size_t by, std::string const& why);
     void take_entry(std::size_t by, database::entry const& next);
     void end_turn();
-    bool definitions_current() const noexcept { return definitions_asked_ == definitions_read_; }
-    void plan_load(std::string_view name, load_cause cause);
-    bool may_load(load_state const& state) const noexcept;
 
     bool send_heartbeat(std::size_t by);
+    void read_definitions();
+    void read_problems();
+    void take_problems();
     void reconcile();
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
@@ -162,12 +163,14 @@ private:
     void look_at_writes();
     bool is_applied(awaited_write& write);
 
+    void wake_loaders();
     void begin_load(loader& mine);
+    cache::tally* target_of(loader const& mine);
     cache::tally* wanted(loader& mine);
     void close(loader& mine);
-    void end_load(loader& mine);
+    load_schedule::order leave(loader& mine, bool failed);
+    void finish(loader& mine);
     void give_up(loader& mine);
-    void audit_ended(loader& mine);
     void fail(loader& mine, std::string const& why, bool permanent);
 
     void load_step(loader& mine, std::uint32_t luck);
@@ -178,9 +181,9 @@ private:
     void read_truth(loader& mine);
     void take_rows(loader& mine, std::size_t from, std::size_t to);
     void send_barrier(loader& mine);
-    void take_report(std::string const& name, load_state& state, std::string const& barrier);
-    void judge_report(std::string const& name, load_state const& state);
-    void look_for_barrier(loader& mine);
+    void take_barrier(loader& mine, load_schedule::order const& order, std::string const& id);
+    void take_report(loader& mine, std::optional<cache::load_report> report);
+    void wait_for_barrier(loader& mine);
 
     environment& env_;
     std::string name_;
@@ -188,10 +191,11 @@ private:
     event_dispatcher::tallies tallies_;
     barriers expected_;
     event_dispatcher received_{tallies_, expected_, *this, {transport_names[notify], transport_names[wal]}};
-    std::map<std::string, std::shared_ptr<load_state>, std::less<>> loads_;
+    random chance_;  // for pauses with jitter
+    told_schedule schedule_;
+    schedule_rules rules_;
     std::vector<loader> loaders_;
     control_state control_;
-    std::uint64_t generation_ = 0, openings_ = 0, definitions_asked_ = 1, definitions_read_ = 0;
     std::array<link, transport_count> links_;
 
     std::map<std::uint64_t, awaited_write> writes_;

@@ -145,9 +145,6 @@ void host::mend()
 
 bool host::settled()
 {
-    for (auto const& [name, last] : shown_) {
-        if (!last.forged.empty() && find(name) != nullptr) return false;
-    }
     for (auto const by : {notify, wal}) {
         auto const& from = links_[by];
         if (!from.used) continue;
@@ -155,15 +152,19 @@ bool host::settled()
         if (from.connection.number() != env_.named) return false;
         if (from.position != from.connection.at().stream(by).size()) return false;
     }
-    if (!definitions_current()) return false;
+    if (!schedule_.definitions_current()) return false;
     for (auto const& each : loaders_) {
-        if (each.at != loader::step::idle) return false;
+        if (each.order && env_.can_be_live(source_of(each.order->tally))) return false;
     }
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const* const tally = find(tally_name(i));
         auto const& as = env_.current().definition(i);
         if ((tally != nullptr) != as.exists) return false;
-        if (tally != nullptr && (tally->state() != cache::state::live || meaning_of(*tally) != as)) return false;
+        if (tally == nullptr) continue;
+        if (meaning_of(*tally) != as || rules_.is_held(tally_name(i)) != env_.current().source_lost(i)) return false;
+        bool const can_be_live = env_.can_be_live(i);
+        if (tally->state() != (can_be_live ? cache::state::live : cache::state::failed)) return false;
+        if (can_be_live && !shown_[tally_name(i)].forged.empty()) return false;
     }
     return true;
 }
@@ -172,7 +173,7 @@ void host::check_quiet()
 {
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const* const tally = find(tally_name(i));
-        if (tally == nullptr) continue;
+        if (tally == nullptr || !env_.can_be_live(i)) continue;
         auto const as = meaning_of(*tally);
         auto const truth = env_.current().truth(i, env_.current().look());
         if (fingerprint(as, tally->table()) != fingerprint(as, truth)) {

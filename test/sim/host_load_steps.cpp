@@ -7,9 +7,11 @@ namespace pgtally::sim {
 void host::load_step(loader& mine, std::uint32_t luck)
 {
     using step = loader::step;
+    if (mine.at == step::back) return wait_for_barrier(mine);
+    if (!schedule_.stands(*mine.order)) return give_up(mine);
     if (mine.at == step::connect) return connect_loader(mine);
-    if (mine.at == step::back) return look_for_barrier(mine);
-    if (!mine.connection.alive() || (mine.at != step::rows && wanted(mine) == nullptr)) return give_up(mine);
+    if (!mine.connection.alive()) return fail(mine, "the connection broke", false);
+    if (mine.at != step::rows && wanted(mine) == nullptr) return give_up(mine);
     switch (mine.at) {
         case step::begin: return begin_transaction(mine);
         case step::draw:
@@ -37,15 +39,15 @@ void host::load_step(loader& mine, std::uint32_t luck)
 
 void host::connect_loader(loader& mine)
 {
-    if (mine.closed) return give_up(mine);
     if (!mine.connection.open(env_)) return fail(mine, "no database", false);
+    mine.reopening = rules_.reopenings();
     mine.at = loader::step::begin;
 }
 
 void host::begin_transaction(loader& mine)
 {
-    auto& tally = *find(mine.tally);
-    tally.begin_load();
+    auto& tally = *find(mine.order->tally);
+    if (auto const refusal = tally.begin_load()) throw violation{*refusal};
     mine.at = transport_of(tally) == wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
 }
 
@@ -53,7 +55,8 @@ void host::lock_source(loader& mine, std::uint32_t luck)
 {
     constexpr std::uint32_t timeout_one_in = 16;
     auto const& there = mine.connection.at().definition(mine.source);
-    if (there != meaning_of(*find(mine.tally))) return fail(mine, "its definition is another one", false);
+    if (there != meaning_of(*find(mine.order->tally))) return fail(mine, "its definition is another one", false);
+    if (mine.connection.at().source_lost(mine.source)) return fail(mine, "there is no such table", true);
     if (env_.broken != flaw::lock) {
         if (luck % timeout_one_in == 0) return fail(mine, "a lock timeout", false);
         mine.locked = mine.connection.at().share(mine.source);
@@ -67,10 +70,10 @@ void host::take_fence(loader& mine)
     mine.seen = mine.connection.at().look();
     auto told = mine.seen;
     if (env_.broken == flaw::fence) ++told.xmax;
-    env_.tell(name_, ": the fence of ", mine.tally, " is ", told.text());
+    env_.tell(name_, ": the fence of ", mine.order->tally, " is ", told.text());
     auto fence = cache::fence::parse(told.text());
     if (!fence) throw violation{"a snapshot cannot be parsed: " + told.text()};
-    if (auto const refusal = find(mine.tally)->set_fence(std::move(*fence))) return fail(mine, *refusal, false);
+    if (auto const refusal = find(mine.order->tally)->set_fence(std::move(*fence))) return fail(mine, *refusal, false);
     mine.at = loader::step::rows;
 }
 
@@ -79,7 +82,7 @@ void host::read_truth(loader& mine)
 {
     mine.as = mine.connection.at().definition(mine.source);
     auto const truth = mine.connection.at().truth(mine.source, mine.seen);
-    auto const* const tally = find(mine.tally);
+    auto const* const tally = find(mine.order->tally);
     bool const compares = env_.broken != flaw::comparison || tally == nullptr || !tally->has_counters();
     for (std::size_t key = 0; key < key_count; ++key) {
         mine.rows[key] = compares ? mine.as.counters(truth[key]) : counters_of(*tally, mine.as, key);
@@ -100,35 +103,35 @@ void host::take_rows(loader& mine, std::size_t from, std::size_t to)
 
 void host::send_barrier(loader& mine)
 {
-    auto const by = transport_of(*find(mine.tally));
+    auto const by = transport_of(*find(mine.order->tally));
     auto const id = std::make_shared<std::string>();
-    auto back = [this, id, name = mine.tally, state = mine.state, number = mine.number](std::size_t) {
-        if (!state->gone && state->number == number) take_report(name, *state, *id);
-    };
+    auto back = [this, &mine, id, order = *mine.order](std::size_t) { take_barrier(mine, order, *id); };
     *id = expected_.expect(std::move(back), by);
     if (!mine.connection.at().send(by, barriers::payload(*id))) {
         expected_.forget(*id);  // it waits for a commit
         return;
     }
     mine.barrier = *id;
-    find(mine.tally)->await_barrier(*id);
-    mine.state->done = false;
+    if (auto const refusal = find(mine.order->tally)->await_barrier(*id)) throw violation{*refusal};
+    mine.notified = false;
     mine.deadline = env_.now + env_.answer_time();
     mine.at = loader::step::back;
     if (env_.broken == flaw::barrier) expected_.came_back(*id, by);
 }
 
-void host::take_report(std::string const& name, load_state& state, std::string const& barrier)
+void host::take_barrier(loader& mine, load_schedule::order const& order, std::string const& id)
 {
-    env_.tell(name_, ": the barrier of the load of ", name, " comes back");
-    if (auto* const tally = find(name)) state.report = tally->barrier_back(barrier, 1);
-    state.done = true;
-    judge_report(name, state);
+    env_.tell(name_, ": the barrier of a load of ", order.tally, " comes back");
+    if (!schedule_.stands(order)) return;
+    take_report(mine, find(order.tally)->barrier_back(id, 1));
+    mine.notified = true;
 }
 
-void host::judge_report(std::string const& name, load_state const& state)
+void host::take_report(loader& mine, std::optional<cache::load_report> report)
 {
-    if (!state.report) return;
+    mine.report = std::move(report);
+    if (!mine.report) return;
+    auto const& name = mine.order->tally;
     auto& forged = shown_[name].forged;
     bool const was_true = forged.empty();
     auto const& tally = *find(name);
@@ -136,31 +139,27 @@ void host::judge_report(std::string const& name, load_state const& state)
         return each.node != link_of(tally).connection.number() || tally.load_contains(cache::xid{each.xid});
     };
     std::erase_if(forged, mended);
-    shown_[name].by_fence = transport_of(tally) == wal && !state.report->live;
-    if (state.report->forged) throw violation{name + ": an honest event counts as forged"};
-    if (was_true && state.report->was_live && state.report->differed != 0) {
+    shown_[name].by_fence = transport_of(tally) == wal && !mine.report->live;
+    if (mine.report->forged) throw violation{name + ": an honest event counts as forged"};
+    if (was_true && mine.report->was_live && mine.report->differed != 0) {
         throw violation{name + ": it was live, and a load finds that it differed"};
     }
 }
 
-void host::look_for_barrier(loader& mine)
+void host::wait_for_barrier(loader& mine)
 {
     // A live tally is compared a row a step, and all the rest goes on in between.
-    auto* const tally = mine.state->gone ? nullptr : find(mine.tally);
-    if (tally != nullptr && tally->comparing()) {
-        mine.state->report = tally->compare_more(1);
-        judge_report(mine.tally, *mine.state);
+    auto* tally = target_of(mine);
+    if (!mine.report && tally != nullptr && tally->comparing()) {
+        take_report(mine, tally->compare_more(1));
         if (tally->comparing()) return end_turn();
     }
-    if (mine.state->report) {
-        mine.state->failures = 0;
-        if (!mine.state->report->live && !mine.state->wanted) plan_load(mine.tally, load_cause::reload);
-        if (mine.audits) mine.state->audit = false;
-        return end_load(mine);
-    }
-    if (!mine.state->done && env_.now < mine.deadline) return;
+    if (mine.report) return finish(mine);
+    if (!mine.notified && env_.now < mine.deadline) return;
     expected_.forget(mine.barrier);
-    fail(mine, "it was given up, or its barrier did not come back", false);
+    tally = target_of(mine);
+    if (tally == nullptr || !tally->loading()) return give_up(mine);
+    fail(mine, "its barrier did not come back", false);
 }
 
 }  // namespace pgtally::sim

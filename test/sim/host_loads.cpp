@@ -1,54 +1,61 @@
-// What loads.cpp decides.
+// What loads.cpp does between its waits: it carries out what the schedule orders, and reports how that ended.
 
 #include "host.hpp"
-
-#include <algorithm>
 
 namespace pgtally::sim {
 
 void host::want_load(std::string_view name, load_cause cause)
 {
-    bool const definition_in_doubt =
-        cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition;
-    auto const at = loads_.find(name);
-    if (at != loads_.end() && definition_in_doubt) at->second->definitions_needed = definitions_asked_;
-    plan_load(name, cause);
-}
-
-void host::plan_load(std::string_view name, load_cause cause)
-{
-    auto const at = loads_.find(name);
-    if (at == loads_.end()) return;
-    at->second->wanted = true;
-    at->second->cause = cause;
-    if (cause != load_cause::retry) at->second->not_before = milliseconds{0};
+    schedule_.want(name, cause);
+    if (find(name) != nullptr) rules_.wanted(name, cause);
+    wake_loaders();
 }
 
 void host::give_up_load(std::string const& name)
 {
+    schedule_.give_up(name);
     if (auto* const tally = find(name)) tally->abandon_load();
-    auto const at = loads_.find(name);
-    if (at == loads_.end()) return;
-    at->second->done = true;
     for (auto& each : loaders_) {
-        if (each.state == at->second) close(each);
+        if (!each.order || each.order->tally != name) continue;
+        each.notified = true;
+        close(each);
     }
 }
 
-// By hand, or to see what differs: the same load, but that a failure means nothing to what is served.
+void host::wake_loaders()
+{
+    for (auto& each : loaders_) each.wake_at = load_schedule::time_point::min();
+    if (schedule_.take_look_request()) control_.next_look = milliseconds{0};
+}
+
+// By hand; or to see what differs.
 void host::reset(std::size_t tally, bool by_audit)
 {
     auto const name = tally_name(tally);
     auto const* const of = find(name);
-    if (!by_audit) want_load(name, load_cause::reset);
-    else if (of != nullptr && of->state() == cache::state::live) loads_[name]->audit = true;
+    if (!by_audit) return want_load(name, load_cause::reset);
+    if (of == nullptr || of->state() != cache::state::live) return;
+    schedule_.want_audit(name);
+    wake_loaders();
+}
+
+void host::nag(std::size_t tally, std::size_t times, std::size_t which)
+{
+    constexpr int steps = 14;  // enough for a load
+    for (std::size_t i = 0; i < times; ++i) {
+        env_.tell("somebody asks for a reload of ", tally_name(tally));
+        env_.current().send_reload(tally);
+        for (int step = 0; step < steps; ++step) {
+            for (auto const by : {notify, wal}) receive(by, 1'000);
+            load(which, 1);
+        }
+    }
 }
 
 void host::close(loader& mine)
 {
     if (mine.locked && mine.connection.alive()) mine.connection.at().unshare(mine.source);
     mine.locked = false;
-    mine.closed = true;  // also while it connects
     mine.connection.close();
 }
 
@@ -57,94 +64,87 @@ void host::break_loader(std::size_t which)
     close(loaders_[which % loaders_.size()]);
 }
 
-bool host::may_load(load_state const& state) const noexcept
-{
-    if (state.running || definitions_read_ == 0) return false;
-    if (!state.wanted) return state.audit;
-    return definitions_read_ >= state.definitions_needed && state.not_before <= env_.now;
-}
-
 void host::load(std::size_t which, std::uint32_t luck)
 {
     auto& mine = loaders_[which % loaders_.size()];
     if (mine.at != loader::step::idle) return load_step(mine, luck);
-    for (auto const& [name, state] : loads_) {
-        if (!may_load(*state) || !follows(name)) continue;
-        mine.tally = name;
-        mine.state = state;
-        return begin_load(mine);
-    }
+    if (now() < mine.wake_at) return;
+    mine.order = schedule_.next(now());
+    if (mine.order) begin_load(mine);
+    else mine.wake_at = schedule_.wake_at();
 }
 
 void host::begin_load(loader& mine)
 {
-    auto& state = *mine.state;
-    mine.audits = !state.wanted;
-    env_.tell(name_, ": ", mine.audits ? "an audit of " : "a load of ", mine.tally, " begins");
-    state.running = true;
-    state.wanted = false;
-    state.report.reset();
-    mine.number = ++state.number;
-    if (std::exchange(mine.generation, generation_) != generation_) close(mine);
-    mine.begun = mine.closed = false;
-    mine.source = mine.tally == tally_name(0) ? 0 : 1;
+    auto const& order = *mine.order;
+    env_.tell(name_, ": a load of ", order.tally, " begins (", to_string(order.cause), ")");
+    rules_.begins(order);
+    mine.report.reset();
+    if (mine.generation != order.generation) close(mine);
+    mine.generation = order.generation;
+    if (mine.connection.alive()) rules_.uses_connection_of(mine.reopening);
+    mine.begun = mine.notified = false;
+    mine.source = order.tally == tally_name(0) ? 0 : 1;
     mine.at = mine.connection.alive() ? loader::step::begin : loader::step::connect;
 }
 
-// The tally, while this load is still wanted.
+// The tally, while the load is wanted.
+cache::tally* host::target_of(loader const& mine)
+{
+    return schedule_.stands(*mine.order) ? find(mine.order->tally) : nullptr;
+}
+
 cache::tally* host::wanted(loader& mine)
 {
-    auto* const tally = mine.state->gone ? nullptr : find(mine.tally);
+    auto* const tally = target_of(mine);
     if (tally == nullptr || (mine.begun && !tally->loading())) return nullptr;
     mine.begun = true;
     return tally;
 }
 
-void host::end_load(loader& mine)
+// The loader looks for another order next.
+load_schedule::order host::leave(loader& mine, bool failed)
 {
+    auto const order = *std::exchange(mine.order, std::nullopt);
     mine.at = loader::step::idle;
-    mine.state->running = false;
-    mine.state = nullptr;
-    end_turn();
+    mine.wake_at = load_schedule::time_point::min();
+    if (mine.locked || failed) close(mine);
+    rules_.ends(order, now(), failed);
+    if (auto* const tally = find(order.tally); tally != nullptr && schedule_.under_way(order)) tally->abandon_load();
+    return order;
 }
 
-void host::audit_ended(loader& mine)
+void host::finish(loader& mine)
 {
-    auto& state = *mine.state;
-    auto* const tally = state.gone ? nullptr : find(mine.tally);
-    state.audit = false;
-    if (tally == nullptr) return;
-    tally->abandon_load();
-    if (tally->state() != cache::state::live && !state.wanted) plan_load(mine.tally, load_cause::retry);
+    auto const order = leave(mine, false);
+    auto const* const tally = find(order.tally);
+    if (tally != nullptr) schedule_.done(order, *mine.report, tally->state(), now());
+    wake_loaders();
+    end_turn();
 }
 
 void host::give_up(loader& mine)
 {
-    auto& state = *mine.state;
-    close(mine);
-    env_.tell(name_, ": the load of ", mine.tally, " is given up");
-    if (mine.audits) audit_ended(mine);
-    else if (!state.gone) plan_load(mine.tally, state.wanted ? state.cause : load_cause::retry);
-    end_load(mine);
+    auto const order = leave(mine, false);
+    env_.tell(name_, ": the load of ", order.tally, " is given up");
+    auto const* const tally = find(order.tally);
+    if (tally != nullptr) schedule_.given_up(order, tally->state(), now());
+    wake_loaders();
+    end_turn();
 }
 
 void host::fail(loader& mine, std::string const& why, bool permanent)
 {
-    auto& state = *mine.state;
-    close(mine);
-    auto* const tally = state.gone ? nullptr : find(mine.tally);
-    if (mine.audits) {
-        audit_ended(mine);
-    } else if (tally != nullptr) {
-        env_.tell(name_, ": the load of ", mine.tally, " failed: ", why);
-        tally->abandon_load();
-        if (!state.wanted) plan_load(mine.tally, load_cause::retry);
-        state.failures = std::min(state.failures + 1, 7);
-        state.not_before = env_.now + std::min(milliseconds{100 << state.failures}, milliseconds{10'000});
-        if (permanent) tally->fail(why);
-        else if (tally->state() == cache::state::failed || tally->state() == cache::state::stale) tally->lost(why);
+    using consequence = load_schedule::consequence;
+    auto const order = leave(mine, true);
+    env_.tell(name_, ": the load of ", order.tally, " failed: ", why);
+    if (auto* const tally = find(order.tally)) {
+        auto const follows = schedule_.failed(order, {permanent, false}, tally->state(), now());
+        if (follows == consequence::failed) tally->fail(why);
+        if (follows == consequence::stale) tally->lost(why);
     }
-    end_load(mine);
+    wake_loaders();
+    end_turn();
 }
 
 }  // namespace pgtally::sim

@@ -131,7 +131,7 @@ void keeper::check_quiet() const
 {
     auto const& node = env_.current();
     auto const& as = node.definition(tally_);
-    if (!as.exists) return;
+    if (!env_.can_be_live(tally_)) return;
     auto const truth = node.truth(tally_, node.look());
     for (std::size_t key = 0; key < key_count; ++key) {
         auto const value = as.counters(truth[key]);

@@ -50,6 +50,7 @@ void make_plain(history& best, flaw broken)
     for (auto const tally : {0, 1}) {
         if (best.wal[tally]) attempt(best, broken, [&](history& h) { h.wal[tally] = false; });
     }
+    if (best.slow) attempt(best, broken, [](history& h) { h.slow = false; });
     if (best.bounds != 0) attempt(best, broken, [](history& h) { h.bounds = 0; });
     for (auto const tally : {0, 1}) {
         if (best.first_definition[tally] != 0)

@@ -15,6 +15,8 @@ cache::limits bounds_of(std::uint8_t which)
     result.max_keys_in_message = 1 + which;
     result.min_remembered_zeros = which - 1U;
     if (which == 3) result.max_kept_bytes = 700;
+    if (which == 4) result.max_keys = 4;
+    if (which == 5) result.max_keys = 6;
     return result;
 }
 
@@ -46,10 +48,12 @@ world::world(history const& what, flaw broken, std::ostream* trace) : history_{w
     auto const rows = initial_rows(what);
     env_.nodes.push_back(std::make_unique<database>(chosen, rows));
     env_.tell(int{what.tallies}, " tallies, ", int{what.servers}, " servers with ", int{what.loaders},
-              " loaders, bounds ", int{what.bounds}, what.materialize ? ", materialized" : "");
+              " loaders, bounds ", int{what.bounds}, what.materialize ? ", materialized" : "",
+              what.slow ? ", events arrive slowly" : "");
     auto const bounds = bounds_of(what.bounds);
+    env_.max_keys = std::min(bounds.max_keys, key_count);
     for (std::size_t i = 0; i < what.servers; ++i) {
-        hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders));
+        hosts_.push_back(std::make_unique<host>(env_, i == 0 ? "A" : "B", bounds, what.loaders, what.seed + i));
         for (std::size_t tally = 0; what.materialize && tally < what.tallies; ++tally) {
             keepers_.push_back(std::make_unique<keeper>(env_, *hosts_.back(), tally));
         }
@@ -124,7 +128,7 @@ bool world::keepers_at_rest()
 {
     if (keepers_.empty()) return true;
     for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
-        bool written = !env_.current().definition(tally).exists;
+        bool written = !env_.can_be_live(tally);
         for (std::size_t i = tally; i < keepers_.size(); i += env_.tallies) {
             written = written || keepers_[i]->settled();
         }
@@ -140,6 +144,9 @@ void world::come_to_rest(std::uint32_t how)
     end_transactions(how);
     if ((how >> 8) % 2 == 0) stop_old();
     else leave_old();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
+        if ((how >> 9) % 2 == 0 && env_.current().source_lost(tally)) rename_source(tally);
+    }
     for (int turns = 0; !at_rest(); ++turns) {
         if (turns == patience) throw violation{"the writers pause, but not everything comes to rest and is live"};
         for (auto const& each : hosts_) each->mend();

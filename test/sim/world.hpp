@@ -30,6 +30,7 @@ private:
     bool define(database& at, std::size_t who, std::size_t tally, std::uint32_t how);
     void junk(std::uint32_t how);
     void forge(std::uint32_t how);
+    void rename_source(std::size_t tally);
     void fail_over(std::uint32_t how);
     void stop_old();
     void leave_old();

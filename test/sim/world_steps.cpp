@@ -76,10 +76,11 @@ bool world::take_as_server(step const& s)
 {
     auto& mine = *hosts_[s.who % hosts_.size()];
     switch (s.what) {
-        case act::receive: mine.receive(low(s.how, 3, 1), 1 + low(s.how, 0, 3)); return true;
+        case act::receive: mine.receive(low(s.how, 3, 1), history_.slow ? 1 : 1 + low(s.how, 0, 3)); return true;
         case act::control: mine.control(); return true;
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
+        case act::nag: mine.nag(low(s.how, 0, 4) % env_.tallies, 1 + low(s.how, 4, 3), low(s.how, 8, 4)); return true;
         case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
@@ -107,6 +108,7 @@ void world::take_as_fault(step const& s)
             return;
         case act::junk: return junk(s.how);
         case act::forge: return forge(s.how);
+        case act::rename_source: return rename_source(low(s.how, 0, 4) % env_.tallies);
         case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
         case act::failover: return fail_over(s.how);
         case act::stop_old: return stop_old();
@@ -139,6 +141,13 @@ void world::forge(std::uint32_t how)
     std::size_t const by = low(how, 13, 1);
     env_.tell("somebody forges an event, by ", transport_names[by]);
     env_.current().forge(by, low(how, 0, 4) % env_.tallies, {low(how, 10, 3), {3, -2}});
+}
+
+void world::rename_source(std::size_t tally)
+{
+    if (!env_.current().rename_source(tally)) return;
+    env_.tell("the source of ", tally_name(tally),
+              env_.current().source_lost(tally) ? " is renamed" : " has its name back");
 }
 
 // The standby has missed the last commits, if `how` says so. The old primary goes on for whoever is connected to it.

@@ -1,11 +1,11 @@
-"""A replica in a few lines: a load, plus every event that its fence does not contain."""
+"""A replica in a few lines: a load, plus every event whose transaction is not visible in its fence."""
 
 import json
 import uuid
 
 
 class Replica:
-    """Follows one tally from now on. `counters` is what the events add up to, `events` what came."""
+    """Follows one tally from now on. `counters` has the sums of the events, `events` the received ones."""
 
     def __init__(self, database, name, user="postgres"):
         self.name = name
@@ -51,7 +51,7 @@ class Replica:
             self.counters[key] = [a + b for a, b in zip(sums, deltas, strict=True)]
 
     def drain(self):
-        """Takes all events of the transactions that have committed."""
+        """Applies all events of committed transactions."""
         barrier = str(uuid.uuid4())
         while barrier not in self.barriers:
             self.connection.execute("select pg_notify('tally', %s)", [json.dumps({"barrier": barrier})])
@@ -61,7 +61,7 @@ class Replica:
         return {key: sums for key, sums in self.counters.items() if any(sums)}
 
     def check(self):
-        """Equal to the truth, key by key; answers it."""
+        """Checks that the counters equal the truth, key by key, and returns it."""
         self.drain()
         actual = truth(self.connection, self.name)
         assert self.nonzero() == actual

@@ -1,4 +1,4 @@
-"""Roles of the tests. Roles belong to the cluster, so they are made once and known in every database."""
+"""The roles of the tests. Roles belong to the cluster, so they are created once and exist in every database."""
 
 import psycopg
 
@@ -12,7 +12,7 @@ def make_roles(database, *names):
 
 
 def refused(connection, statement, parameters=None):
-    """The error with which the statement is refused."""
+    """Returns the error of a statement that must fail."""
     try:
         connection.execute(statement, parameters)
     except psycopg.Error as error:

@@ -126,7 +126,7 @@ def test_servers_may_write_tables_before_and_after_they_are_made(app):
 
 
 def test_no_more_is_given_than_the_sources_owner_has(app):
-    """alice may write a table of bob's, but not let others: nor may she by way of a superuser who grants."""
+    """alice may write to a table of bob's but not grant that: not even through a superuser's grant."""
     app.sql.execute("""create schema bobs authorization bob; set role bob; create table bobs.t (post_id int primary key, n bigint, stars bigint);
                        grant usage on schema bobs to alice; grant insert, update on bobs.t to alice; reset role""")
     app.sql.execute(MATERIALIZE, ["bobs.t"])

@@ -1,4 +1,4 @@
-"""Owners, writers and creators who mean harm. postgres is a superuser and the schema's owner; bob may create tallies."""
+"""Malicious owners, writers and creators. postgres is a superuser and the schema's owner; bob may create tallies."""
 
 import pytest
 from replica import Replica, truth
@@ -63,7 +63,7 @@ def test_an_altered_function_runs_nothing_for_its_callers(bobs):
 
 
 def test_the_stand_in_cannot_be_forged(bobs):
-    """While a superuser makes a tally for bob, bob's code swaps the stand-in for one with the caller's rights."""
+    """While a superuser creates a tally for bob, bob's code replaces the stand-in by one with the caller's rights."""
     bobs.bob.execute("""
         create function bobs.do_swap() returns void language plpgsql as $f$
         begin
@@ -108,7 +108,7 @@ def test_internal_helpers_give_nothing(bobs):
     bob = bobs.bob
     assert refused(bob, "select tally.open_stand_in('alice'::regrole)").sqlstate == "42501"
     assert refused(bob, "select tally.as_owner('alice'::regrole, 'drop table app.t')").sqlstate == "42501"
-    # a stand-in of his own is no right on others' tables
+    # his own stand-in gives no rights on others' tables
     register = """select tally.register(row(null, 'x', 'app.t'::regclass, 'app.t', 'k', '{"n": "1"}', null, 'notify', null, null,
                   'pg_temp', 'integer', '{"key": "k", "native": true, "counters": [{"sql": "1", "type": "23"}], "plain": true}', 1)::tally.definition)"""
     bobs.sql.execute("grant usage on schema app to bob")
@@ -135,7 +135,7 @@ def test_internal_helpers_give_nothing(bobs):
 
 
 def test_expressions_registered_past_the_checks_stay_the_owners(bobs):
-    """bob calls register himself, with text that is no expression."""
+    """bob calls register directly, with text that is not an expression."""
     bobs.bob.execute("begin; select tally.open_stand_in('bob'::regrole)")
     bobs.bob.execute("""select tally.register(row(null, 'x', 'bobs.t'::regclass, 'bobs.t', 'k', '{"n": "1"}', null, 'notify', null, null,
         'pg_temp', 'integer', $j${"key": "(select bobs.evil(1))", "native": true,
@@ -156,7 +156,7 @@ def test_no_sql_is_smuggled_in_an_expression(bobs, smuggled):
         if smuggled == "k -- ); drop" and "filter" not in argument:
             continue  # a comment is part of an expression
         if smuggled == "" and "filter" in argument:
-            continue  # no filter
+            continue  # not a filter
         refused(bobs.bob, f"select tally.create_tally('t', 'bobs.t', {argument})", [smuggled])
     assert bobs.sql.execute("select to_regclass('bobs.victim') is not null, count(*) from tally.definition").fetchone() == (True, 0)
 

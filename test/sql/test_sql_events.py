@@ -1,4 +1,4 @@
-"""What events look like, and how many keys go into one."""
+"""The form of events, and the number of keys in one."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_keys_of_every_kind_fit(words, key):
 
 
 def test_an_event_is_filled_to_the_limit(words):
-    """Around the limit, byte by byte: one event as long as it fits, then two."""
+    """Sizes around the limit, byte by byte: one event while it fits, then two."""
     replica = Replica(words, "words")
     counts = set()
     for last in range(1, 512):

@@ -1,4 +1,4 @@
-"""Installing, again, over an older version, over a newer one; uninstalling."""
+"""Installation: new, repeated, over an older version, over a newer one; uninstallation."""
 
 import psycopg
 import pytest
@@ -211,7 +211,7 @@ def test_a_dump_is_restored_with_its_tallies(cluster, database):
 
 
 def test_uninstalling_tells_the_servers(database):
-    """The definition event of every tally, as drop_tally sends it, and only if the uninstallation commits."""
+    """Uninstalling sends the definition event of every tally, like drop_tally, and only if it commits."""
     import json
     got = []
     listener = database.connect()

@@ -51,7 +51,7 @@ def test_readers_do_not_stand_in_the_way_of_creating(db):
 
 
 def test_without_a_lock_timeout_it_still_ends(db):
-    """The session's own timeout is used if it is shorter, put back either way; 0 and longer ones become ten seconds."""
+    """The session's own timeout is used if it is shorter; 0 and longer ones become ten seconds. It is restored in any case."""
     for setting, inside in (("0", "10s"), ("1h", "10s"), ("3s", "3s")):
         db.sql.execute(f"set lock_timeout = '{setting}'")
         holder, other = db.connect(), db.connect()
@@ -113,7 +113,7 @@ def test_the_lock_covers_partitions(database):
 
 
 def test_creating_at_the_same_time(database):
-    """Many sessions make tallies of many tables at once: nobody meets "tuple concurrently updated"."""
+    """Many sessions create tallies of many tables at once: none fails with "tuple concurrently updated"."""
     errors = []
     for number in range(6):
         database.sql.execute(f"create table t{number} (k int)")
@@ -138,7 +138,7 @@ def test_creating_at_the_same_time(database):
 
 
 def test_no_transaction_is_split_over_two_definitions(db):
-    """A writer that began before the tally and goes on after it would be half counted: create waits for it."""
+    """A writer that began before the tally and continues after it would be counted in part: creating waits for it."""
     writer, creator = db.connect(), db.connect()
     writer.execute("begin; insert into t values (5)")
     thread = threading.Thread(target=lambda: creator.execute(CREATE))

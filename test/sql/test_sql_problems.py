@@ -1,4 +1,4 @@
-"""What triggers do not see is listed with its remedy, and reload is the remedy."""
+"""Changes that triggers do not see are listed with their remedy, which is a reload."""
 
 import pytest
 from postgres import install
@@ -70,7 +70,7 @@ def test_a_source_that_is_gone(db):
 
 
 def test_a_column_that_is_gone(db):
-    """Dropping a column that a tally reads is not refused; writers then see the error with the tally's name."""
+    """Dropping a column that a tally reads is allowed; writers then get an error with the tally's name."""
     db.sql.execute("alter table t add v int; alter table t drop k")
     error = refused(db.sql, "insert into t values (1)")
     assert error.sqlstate == "42703" and 'tally "t"' in error.diag.internal_query
@@ -149,7 +149,7 @@ def test_a_column_of_another_type(db):
 
 @pytest.mark.parametrize("reads", ["5", '"x"', "null", "[1, null, []]", '[{"name": 5}]', "{}"])
 def test_what_is_recorded_of_columns_cannot_break_the_list(db, reads):
-    """An owner may hand tally.register() what he likes; others still see the list."""
+    """An owner may pass anything to tally.register(); others can still read the list."""
     db.sql.execute("update tally.definition set code = (code::jsonb || jsonb_build_object('reads', %s::jsonb))::json", [reads])
     assert isinstance(problems(db), list)
 

@@ -1,4 +1,4 @@
-"""Who may do what, and with whose rights it is done."""
+"""Which role may do what, and with whose rights it runs."""
 
 import pytest
 from postgres import SCHEMA_VERSION, install, install_sql

@@ -1,4 +1,4 @@
-"""A definition means the same under any settings of the writer, the creator and the server."""
+"""A definition has the same meaning under any settings of the writer, the creator and the server."""
 
 import json
 
@@ -96,7 +96,7 @@ def test_settings_are_paid_for_only_where_they_matter(things):
 
 
 def test_names_are_those_of_the_creator(things):
-    """What an unqualified name means is settled when the tally is made."""
+    """An unqualified name is resolved when the tally is created."""
     things.sql.execute("set search_path = s, public; select tally.create_tally('t', 'things', 'twice(n)')")
     other = things.connect()
     other.execute("create schema other; create function other.twice(int) returns int language sql immutable as 'select 0'; "

@@ -37,7 +37,7 @@ std::string shell_quoted(std::string const& text)
     return result += "'";
 }
 
-// Runs the tool; gives what it prints.
+// Runs the tool and returns its output.
 std::string run_tool(std::string const& arguments)
 {
     auto const command = shell_quoted(tool()) + " " + arguments + " 2>&1";
@@ -72,7 +72,7 @@ cluster::~cluster()
     waitpid(guardian_pid_, nullptr, 0);
 }
 
-// A process that does nothing until this one ends or closes the pipe, and then removes the cluster.
+// Starts a process that waits until this one ends or closes the pipe, and then removes the cluster.
 void cluster::guard()
 {
     std::array<int, 2> ends;
@@ -81,7 +81,7 @@ void cluster::guard()
     guardian_pid_ = fork();
     if (guardian_pid_ < 0) throw std::runtime_error("fork failed");
     if (guardian_pid_ == 0) {
-        setsid();  // a Ctrl-C at the terminal is for the tests
+        setsid();  // a Ctrl-C at the terminal reaches only the tests
         dup2(ends[0], STDIN_FILENO);
         execl("/bin/sh", "sh", "-c", "read -r _; exec \"$0\" drop \"$1\" >/dev/null 2>&1", program.c_str(),
               folder_.c_str(), static_cast<char*>(nullptr));

@@ -6,12 +6,12 @@
 
 namespace pgtally::test {
 
-/// A private PostgreSQL cluster, made by tools/cluster in a folder under /tmp. It is dropped when
-/// the object is destroyed and when the program ends in any other way: a child waits for that. All
-/// calls block, and throw std::runtime_error when they fail.
+/// A private PostgreSQL cluster that tools/cluster creates in a folder under /tmp. It is dropped when the object
+/// is destroyed. A child process drops it if the program ends in any other way. All calls block, and throw
+/// std::runtime_error if they fail.
 class cluster {
 public:
-    /// The one of this test program, made at first use with fsync=off, wal_level=logical. A test that
+    /// The cluster of this test program, created at its first use with fsync=off, wal_level=logical. A test that
     /// stops it starts it again.
     static cluster& shared();
 
@@ -20,22 +20,22 @@ public:
     cluster& operator=(cluster const&) = delete;
     ~cluster();
 
-    /// "host=127.0.0.1 port=... user=postgres dbname=..."; the port stays over a restart.
+    /// "host=127.0.0.1 port=... user=postgres dbname=..."; the port stays the same over restarts.
     [[nodiscard]] std::string dsn(std::string_view database = "postgres") const;
-    /// The same of any cluster, or of a proxy before one.
+    /// The same for any cluster, or for a proxy in front of one.
     [[nodiscard]] static std::string dsn_at(int port, std::string_view database = "postgres");
     [[nodiscard]] int port() const noexcept { return port_; }
     [[nodiscard]] std::string const& folder() const noexcept { return folder_; }
 
-    /// A new, empty database; gives its name.
+    /// Creates an empty database and returns its name.
     std::string create_database();
 
     enum class how { fast, immediate };
     void stop(how mode = how::fast);
     void start();
 
-    /// Runs SQL (several statements if need be) as postgres; gives the first column of the last
-    /// result's first row, "" if there is none.
+    /// Runs SQL (one or several statements) as postgres. Returns the first column of the last result's first row;
+    /// "" if there is none.
     std::string sql(std::string const& statement, std::string_view database = "postgres") const;
 
 private:

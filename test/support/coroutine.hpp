@@ -14,8 +14,8 @@ namespace pgtally::test {
 
 namespace asio = boost::asio;
 
-/// Runs a coroutine, and whatever it spawns, to the end on an io_context of its own; throws what
-/// the coroutine throws, at once. A test that hangs fails after two minutes.
+/// Runs a coroutine, and what it spawns, to the end on its own io_context. Throws what the coroutine throws, at
+/// once. A test that hangs fails after two minutes.
 ///
 ///     run([&](asio::any_io_executor executor) -> asio::awaitable<void> { ... });
 template <class Body>
@@ -33,8 +33,8 @@ void run(Body body)
     if (!context.stopped()) throw std::runtime_error("the test hangs");
 }
 
-/// Runs a coroutine beside others. One that throws ends the program: where that is not a failure of
-/// the test, it catches.
+/// Runs a coroutine concurrently. If it throws, the program ends; so it must catch exceptions that are not a
+/// failure of the test.
 inline void spawn(asio::any_io_executor executor, asio::awaitable<void> body)
 {
     auto done = [](std::exception_ptr thrown) {

@@ -8,7 +8,7 @@
 
 namespace pgtally::test {
 
-/// An io_context in a thread of its own, for what is told things by the test's thread.
+/// An io_context in its own thread, for objects that the test's thread controls.
 class event_thread {
 public:
     event_thread() = default;
@@ -17,13 +17,13 @@ public:
 
     [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
 
-    /// When there is something to do.
+    /// Call it when the io_context has work.
     void start()
     {
         thread_ = std::thread([this] { context_.run(); });
     }
 
-    /// Runs it there; returns when it has.
+    /// Runs f in that thread and returns when it has finished.
     template <class F>
     void call(F f)
     {
@@ -35,7 +35,7 @@ public:
         done.get_future().wait();
     }
 
-    /// When there is nothing more to do.
+    /// Call it when the io_context has no more work.
     void join() { thread_.join(); }
 
 private:

@@ -37,7 +37,7 @@ std::size_t frame_splitter::size_of_next() const
     if (held_.size() < header) return 0;
     std::size_t size = 0;
     if (shape_ == shape::untyped) size = number_at(0, 4);
-    if (shape_ == shape::typed) size = number_at(1, 4) + 1;  // the length counts itself, not the type
+    if (shape_ == shape::typed) size = number_at(1, 4) + 1;  // the length includes itself, but not the type byte
     if (shape_ == shape::tls) size = number_at(3, 2) + header;
     if (size < header || size > max_frame_bytes) throw std::runtime_error("this is no message of PostgreSQL's");
     return size;

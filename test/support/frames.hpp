@@ -7,13 +7,13 @@
 
 namespace pgtally::test {
 
-/// A message of PostgreSQL's protocol, whole.
+/// A complete message of PostgreSQL's protocol.
 struct frame {
     std::string name;  ///< its type byte, or "startup", "SSLRequest", ...; "tls" for a TLS record
     std::string bytes;
 };
 
-/// Cuts one direction of a connection into messages (protocol 3, "Message Formats").
+/// Cuts one direction of a connection into messages (PostgreSQL manual, "Message Formats", protocol 3).
 class frame_splitter {
 public:
     enum class sender { client, server };
@@ -22,17 +22,17 @@ public:
 
     void add(std::string_view bytes) { held_.append(bytes); }
 
-    /// The next message that is there as a whole. Throws std::runtime_error for what cannot be one.
+    /// Returns the next complete message. Throws std::runtime_error if the bytes cannot be a message.
     [[nodiscard]] std::optional<frame> next();
 
-    /// The other side asked for encryption: the next byte is the answer.
+    /// The other side has requested encryption: the next byte is the answer.
     void expect_one_byte() noexcept { shape_ = shape::one_byte; }
-    /// From here on there are TLS records.
+    /// TLS records follow from here on.
     void expect_tls() noexcept { shape_ = shape::tls; }
 
 private:
     enum class shape {
-        untyped,   ///< length, then the rest: what a client says first
+        untyped,   ///< length, then the rest: a client's first message
         one_byte,  ///< the answer to SSLRequest
         typed,     ///< type, length, the rest
         tls,       ///< records of TLS

@@ -18,7 +18,7 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-// A client's connection and the one to the server behind it.
+// A client's connection, and the connection to the server.
 struct link : std::enable_shared_from_this<link> {
     link(tcp::socket from, asio::io_context& context, bool const& stalls)
         : client(std::move(from)), server(context), resumed(context), stalled(stalls)
@@ -51,7 +51,7 @@ struct link : std::enable_shared_from_this<link> {
     void pass_on(tcp::socket& from, tcp::socket& to, buffer& bytes, std::size_t count)
     {
         auto self = shared_from_this();
-        if (stalled) {  // what was read is kept, and nothing more is read
+        if (stalled) {  // what was read is kept, and reading stops
             resumed.async_wait([this, self, &from, &to, &bytes, count](boost::system::error_code) {
                 if (from.is_open()) pass_on(from, to, bytes, count);
             });

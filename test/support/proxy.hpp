@@ -8,29 +8,29 @@
 
 namespace pgtally::test {
 
-/// A TCP proxy on 127.0.0.1 in a thread of its own, which can be told to misbehave. All calls are
-/// synchronous: when they return, it does.
+/// A TCP proxy on 127.0.0.1 in its own thread, which misbehaves on demand. All calls are synchronous: they take
+/// effect before they return.
 class proxy {
 public:
-    /// Passes everything to 127.0.0.1:port, until told otherwise.
+    /// Forwards everything to 127.0.0.1:port until another member is called.
     explicit proxy(int port);
     proxy(proxy const&) = delete;
     proxy& operator=(proxy const&) = delete;
     ~proxy();
 
     [[nodiscard]] int port() const noexcept { return port_; }
-    /// To the cluster of the tests, this way.
+    /// The DSN of the tests' cluster through this proxy.
     [[nodiscard]] std::string dsn() const;
 
-    /// Nothing passes any more, either way; connections, old and new, stay open and silent.
+    /// Stops forwarding in both directions. Old and new connections stay open and silent.
     void stall();
-    /// Passes again, first of all what waited.
+    /// Forwards again, beginning with what was held back.
     void pass();
     /// Ends all connections with a reset.
     void cut();
-    /// Tells the clients that the server has nothing more to say (FIN), and goes on reading them.
+    /// Sends FIN to the clients and keeps reading from them.
     void half_close();
-    /// Connections accepted since the beginning.
+    /// Connections accepted since the start.
     [[nodiscard]] std::size_t accepted();
 
 private:

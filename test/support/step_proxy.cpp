@@ -26,19 +26,19 @@ using boost::system::error_code;
 
 namespace {
 
-// How long stall_then_pass is silent by itself.
+// The duration of a stall_then_pass that nothing ends earlier.
 constexpr std::chrono::milliseconds moment{20};
 
-// A message is cut into so many segments at most.
+// A message is cut into at most this many segments.
 constexpr std::size_t max_segments = 512;
 
-// What the connections of a proxy share.
+// The state that the connections of a proxy share.
 struct shared_plan {
     fault_plan plan{};
     bool struck = false;
 };
 
-// A client's connection and the one to the server behind it.
+// A client's connection, and the connection to the server.
 class link : public std::enable_shared_from_this<link> {
 public:
     link(tcp::socket from, asio::io_context& context, std::size_t number, std::shared_ptr<shared_plan> shared)
@@ -58,7 +58,7 @@ public:
             for (auto* const each : {&self->upward_, &self->downward_}) {
                 each->from.set_option(tcp::no_delay(true), ec);
                 auto on_end = [self](std::exception_ptr thrown) {
-                    if (thrown) self->reset();  // not a message: the client is told as hard as can be
+                    if (thrown) self->reset();  // the bytes are not a message: fail in the most visible way
                 };
                 asio::co_spawn(each->from.get_executor(), carry(self, *each), std::move(on_end));
             }
@@ -85,12 +85,12 @@ public:
     [[nodiscard]] std::vector<std::string> const& steps() const { return steps_; }
 
 private:
-    // From one side to the other.
+    // One direction of a link.
     struct way {
         char mark;
         frame_splitter splitter;
         tcp::socket from;
-        bool closed = false;  // `to` has been told that nothing comes
+        bool closed = false;  // no more data will be sent to `to`
     };
 
     [[nodiscard]] way& opposite(way const& of) { return &of == &upward_ ? downward_ : upward_; }
@@ -166,7 +166,7 @@ private:
         downward_.splitter.expect_tls();
     }
 
-    // What happens at the step just noted.
+    // The fault at the step that was just counted.
     fault happens()
     {
         auto const& plan = shared_->plan;
@@ -181,7 +181,7 @@ private:
         resumed_.expires_at(until);
     }
 
-    // Nothing more goes that way.
+    // Ends this direction.
     void close(way& which)
     {
         which.closed = true;
@@ -248,7 +248,7 @@ public:
     }
 
     std::shared_ptr<shared_plan> shared = std::make_shared<shared_plan>();
-    std::vector<std::shared_ptr<link>> links{};  // all that ever were, for their steps
+    std::vector<std::shared_ptr<link>> links{};  // kept for their steps, also after their end
 
 private:
     asio::io_context& context_;

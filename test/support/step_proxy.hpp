@@ -11,53 +11,53 @@
 
 namespace pgtally::test {
 
-/// What goes wrong, at one message of one connection.
+/// What goes wrong at one message of one connection.
 enum class fault {
-    none,               ///< all is well
-    cut,                ///< instead of the message a reset, to both sides
-    cut_in_the_middle,  ///< half of the message, then a reset
-    half_close_client,  ///< the client is told that nothing more comes (FIN); what it says still passes
-    half_close_server,  ///< the server is; what it says still passes
-    stall,              ///< from here on nothing passes, either way; nothing is closed
-    stall_then_pass,    ///< the same for a moment, or until pass(); then all goes on
-    trickle,            ///< from here on every byte has a segment of its own (of big messages, some bytes)
+    none,               ///< no fault
+    cut,                ///< resets both sides instead of forwarding the message
+    cut_in_the_middle,  ///< forwards half of the message, then resets both sides
+    half_close_client,  ///< sends FIN to the client; the client's data is still forwarded
+    half_close_server,  ///< sends FIN to the server; the server's data is still forwarded
+    stall,              ///< forwards nothing from here on in both directions; closes nothing
+    stall_then_pass,    ///< like stall, but only for a moment or until pass()
+    trickle,            ///< sends every byte from here on in its own segment (a few bytes for large messages)
 };
 
-/// The fault's name, as a failure says it: "cut", "half-close towards the client".
+/// The fault's name in a failure: "cut", "half-close towards the client".
 [[nodiscard]] std::string_view name_of(fault what) noexcept;
 
-/// Which message it befalls. Connections and their messages ("steps") count from 1; the steps of
-/// both directions in one row, as they come to the proxy.
+/// The message that a fault hits. Connections and their messages ("steps") count from 1; the steps of both
+/// directions are counted together, in the order in which the proxy reads them.
 struct fault_plan {
     fault what = fault::none;
     std::size_t step = 1;
     std::size_t connection = 1;
 };
 
-/// A TCP proxy on 127.0.0.1 in a thread of its own, that knows where PostgreSQL's messages end. All
-/// calls are synchronous: when they return, it is so.
+/// A TCP proxy on 127.0.0.1 in its own thread that recognises PostgreSQL's messages. All calls are synchronous:
+/// they take effect before they return.
 class step_proxy {
 public:
-    /// Passes everything to 127.0.0.1:port, but for the plan.
+    /// Forwards everything to 127.0.0.1:port, except for the plan.
     explicit step_proxy(int port, fault_plan plan = fault_plan());
     step_proxy(step_proxy const&) = delete;
     step_proxy& operator=(step_proxy const&) = delete;
     ~step_proxy();
 
     [[nodiscard]] int port() const noexcept { return port_; }
-    /// To the server behind it, this way: as cluster::dsn() does straight.
+    /// The DSN of the server through this proxy.
     [[nodiscard]] std::string dsn() const;
 
-    /// Another plan, for what has not passed yet.
+    /// Sets another plan, for messages that have not passed yet.
     void arm(fault_plan plan);
-    /// Ends all stalls: first of all what waited passes.
+    /// Ends all stalls, beginning with what was held back.
     void pass();
 
-    /// The messages of a connection so far: "C:startup", "S:R", "C:Q", ... None: it was not made.
+    /// The messages of a connection so far: "C:startup", "S:R", "C:Q", ... Empty if there is no such connection.
     [[nodiscard]] std::vector<std::string> steps(std::size_t connection = 1);
-    /// Whether the fault has happened.
+    /// True if the fault has happened.
     [[nodiscard]] bool struck();
-    /// Connections accepted since the beginning.
+    /// Connections accepted since the start.
     [[nodiscard]] std::size_t accepted();
 
 private:

@@ -51,10 +51,9 @@ asio::awaitable<section> payloads(laboratory& lab, std::int64_t message)
     enter(found.data, "pgtally", all->by_tally);
     found.says.emplace_back(
         "The actions are rt, rt, de-rt, fav, fav, fav, de-fav: 1 retweet and 2 favourites. The articles' trigger "
-        "notifies seven times, three of them with a payload that the transaction has notified already, so that four "
-        "are delivered and add up to 0 and 0. pgtally's trigger sends one event with the statement's sums, in the "
-        "order "
-        "of the tally's counters.");
+        "sends seven notifications. Three of them repeat a payload of the same transaction, so four are delivered, "
+        "and they add up to 0 and 0. pgtally's trigger sends one event with the statement's sums, in the order of "
+        "the tally's counters.");
     co_return found;
 }
 

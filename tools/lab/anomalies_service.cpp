@@ -160,8 +160,8 @@ section empty_section(std::string const& version)
     drawn.series = {"truth", "articles' service", "pgtally"};
     found.charts.push_back(std::move(drawn));
     found.says.emplace_back(
-        "The retweets of a message: by SQL, by a client that works as the articles' service does, and by a replica, "
-        "both of one table, at the same time.");
+        "The retweets of a message: counted by SQL, by a client that works like the articles' service, and by a "
+        "replica. Both follow the same table at the same time.");
     return found;
 }
 
@@ -178,22 +178,21 @@ asio::awaitable<std::vector<section>> service_anomalies(laboratory& lab, std::in
     auto found = empty_section(lab.server_version());
     auto said = co_await between_listen_and_load(on, first);
     enter(found, "counted twice at the start", said,
-          "a retweet commits after LISTEN and before the counters are read. It is in what is read, and it is notified. "
-          "pgtally drops an event whose transaction is visible in the snapshot that it loaded from.");
+          "a retweet commits after LISTEN and before the counters are read. It is both read and notified. pgtally "
+          "drops an event if its transaction is visible in the snapshot of the load.");
     said = co_await three_in_one_transaction(on, first + 1);
     enter(found, "folded events", said,
-          "three retweets in one transaction notify three equal payloads, and PostgreSQL delivers equal payloads of a "
-          "transaction once. Each event of pgtally has a number.");
+          "three retweets in one transaction send three equal payloads, and PostgreSQL delivers equal payloads of a "
+          "transaction once. pgtally numbers its events.");
     said = co_await while_away(on, first + 2);
-    enter(
-        found, "missed while away", said,
-        "one retweet is heard, the connection is lost, another one commits, the connection is back: what was notified "
-        "in between is never sent again. pgtally loads anew whenever it connects anew.");
+    enter(found, "missed while away", said,
+          "one retweet is heard, the connection is lost, another retweet commits, and the client reconnects: "
+          "notifications in between are never sent again. pgtally loads again after each reconnect.");
     said = co_await restart(on, first + 3);
     enter(found, "the past added again", said,
-          "five retweets, materialized; the service restarts, reads the counters, and at the next materialization adds "
-          "what it has to its table, which has that already. The number is that of its table. A replica that begins "
-          "anew has what it loads, and nothing is added to anything.");
+          "five retweets are materialized. The service restarts, reads the counters, and at its next materialization "
+          "adds them to its table, which already contains them. The number is that of its table. A replica that "
+          "restarts serves what it loads and adds nothing to a table.");
     std::vector<section> all;
     all.push_back(std::move(found));
     co_return all;

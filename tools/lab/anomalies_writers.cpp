@@ -37,17 +37,17 @@ std::array<race, 4> races_of(std::int64_t first)
     constexpr auto without = "drop table counters; create table counters (messageid bigint, rts bigint not null)";
     return {
         {{"update, else insert: unique", with, update(id(0)), insert(id(0)), true, stored(id(0)),
-          "Both updates find no row, so both insert. The second waits for the first, and is refused when that has "
-          "committed: the retweet is gone unless its client begins again."},
+          "Both updates find no row, so both insert. The second insert waits for the first, and fails when that has "
+          "committed: the retweet is lost unless its client retries."},
          {"update, else insert: not unique", without, update(id(1)), insert(id(1)), false, stored(id(1)),
-          "The same without the constraint: both inserts succeed, and the message has two rows. Who reads one of "
-          "them sees half; the next update adds to both, and counts twice from there on."},
+          "The same without the constraint: both inserts succeed, and the message has two rows. A client that reads "
+          "one of them sees half; the next update adds to both rows, and counts twice from then on."},
          {"read, add, write", "", read(id(2)), write(id(2), "1"), true, read(id(2)),
-          "Both clients read 0 and write 1: nobody fails, and one retweet is lost. Transactions do not help under "
-          "read committed."},
+          "Both clients read 0 and write 1: no statement fails, and one retweet is lost. Transactions do not help "
+          "under read committed."},
          {"rts = rts + 1", "", read(id(3)), write(id(3), "rts + 1"), true, read(id(3)),
-          "For contrast: the database adds. The second update waits, finds the new row and adds to that. Exact, and "
-          "a queue."}}};
+          "For comparison: the database adds. The second update waits, finds the new row and adds to it. The counter "
+          "is exact, and the writers queue."}}};
 }
 
 struct played {
@@ -138,8 +138,8 @@ asio::awaitable<std::vector<section>> writers_anomalies(laboratory& lab, std::in
     all.push_back(
         {"two sessions retweet one message at the same time, PostgreSQL " + lab.server_version(), empty_table()});
     all.front().says.emplace_back(
-        "\"stored\" are the rows of the counter, where 2 retweets were sent. pgtally is the answer of a replica after "
-        "two sessions inserted one retweet each into activity at the same time, as the last of these walks shows.");
+        "\"stored\" are the rows of the counter after 2 retweets. pgtally is the answer of a replica after two "
+        "sessions inserted one retweet each into activity at the same time, as the last walk shows.");
     std::vector<step> last;
     for (std::size_t i = 0; i < races.size(); ++i) {
         auto const messageid = first + static_cast<std::int64_t>(i);

@@ -86,10 +86,9 @@ asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen,
 {
     section found{describe(chosen.work) + ", PostgreSQL " + lab.server_version(), empty_table()};
     found.says.emplace_back(
-        "The latency is that of one retweet as its worker sees it. The counter is exact if, at the end, it says for "
-        "each "
-        "message how many retweets were acknowledged. \"first de-rt\" is the counter of a message whose first action "
-        "takes a retweet back; right is -1.");
+        "The latency is that of one retweet, as its worker sees it. The counter is exact if it equals, at the end "
+        "and for each message, the number of acknowledged retweets. \"first de-rt\" is the counter of a message "
+        "whose first action takes a retweet back; -1 is right.");
     for (auto const* by : strategies()) {
         auto const& names = chosen.strategies;
         if (std::find(names.begin(), names.end(), by->name) == names.end()) continue;

@@ -118,16 +118,12 @@ asio::awaitable<report> isolation(laboratory& lab, isolation_options chosen, pro
     }
     shown.end();
     found.says = {
-        "Under read committed an update that had to wait looks at the row again, and adds to what it finds: nothing "
-        "fails. "
-        "Under the other two it would have to act on a row that its snapshot does not know, and fails with 40001 "
-        "instead: "
-        "all who waited for one commit fail by it, and begin again after a pause. A client that does not try again "
-        "loses "
-        "the retweet, but the counter never does: it is exact under all three.",
-        "\"transactions\" are all that were begun, \"failures\" those that a serialization failure ended (40001, or "
-        "40P01 for "
-        "a deadlock), \"given up\" retweets that failed " +
+        "Under read committed an update that had to wait reads the row again and adds to the new value, so nothing "
+        "fails. Under the other two levels it would have to change a row version that its snapshot does not see, and "
+        "fails with 40001 instead. All transactions that waited for one commit fail together and retry after a "
+        "pause. A client that does not retry loses the retweet, but the counter is exact under all three levels.",
+        "\"transactions\" are all that were begun, \"failures\" those that ended with a serialization failure "
+        "(40001, or 40P01 for a deadlock), \"given up\" retweets that failed " +
             std::to_string(chosen.attempts) + " times. The latency of a retweet holds its failures and pauses."};
     found.charts.push_back(chart_of(found.data, "level", "retweets_per_second", "Throughput", "retweets a second"));
     found.charts.push_back(chart_of(found.data, "level", "p99_ms", "Latency of a retweet, p99", "ms"));

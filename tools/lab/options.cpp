@@ -27,21 +27,21 @@ po::options_description shown_options()
     add("dsn", text("DSN"), "the database: keywords or a URI, as for psql");
     add("json", "the tables as JSON");
     add("workers", text("N"), "concurrent workers, one connection each (100, or as many as the server has room for)");
-    add("retweets", text("N"), "of each worker, one after the other (100)");
+    add("retweets", text("N"), "retweets of each worker, one after another (100)");
     add("message", text("ID"), "the message that is retweeted (3)");
-    add("spread", text("N"), "so many messages from that one on, in turn (1)");
-    add("strategy", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
-    add("attempts", text("N"), "of each retweet, before it is given up (1000)");
-    add("walk", "step by step");
-    add("writers", text("N"), "who retweet while others read, each on a connection of its own (4)");
-    add("readers", text("N"), "who read as often as they can (4)");
-    add("seconds", text("N"), "of reading, by each way (5)");
+    add("spread", text("N"), "the number of messages from that one on, used in turn (1)");
+    add("strategy", po::value<std::vector<std::string>>()->value_name("NAME"), "run only this one; may be repeated");
+    add("attempts", text("N"), "attempts per retweet (1000)");
+    add("walk", "two sessions, step by step");
+    add("writers", text("N"), "connections that retweet during the reads (4)");
+    add("readers", text("N"), "readers, which read as often as they can (4)");
+    add("seconds", text("N"), "the duration of each way to read, in seconds (5)");
     add("refresh", text("TIME"), "how often the materialized view is refreshed, as in 500ms, 10s, 1m (1s)");
-    add("history", text("N"), "retweets of the message that are there before (100000)");
-    add("way", po::value<std::vector<std::string>>()->value_name("NAME"), "only this one; may be given again");
-    add("program", text("FILE"), "the program pgtally, which is started (the one beside pgtally-lab)");
-    add("report", text("FILE"), "where the page of all experiments is written; a file of that name is replaced");
-    add("url", text("URL"), "of a server that serves this database already, as in http://127.0.0.1:8080");
+    add("history", text("N"), "retweets of the message before the run (100000)");
+    add("way", po::value<std::vector<std::string>>()->value_name("NAME"), "run only this one; may be repeated");
+    add("program", text("FILE"), "the program pgtally that is started (the one beside pgtally-lab)");
+    add("report", text("FILE"), "the file of the HTML page of all experiments; an existing file is replaced");
+    add("url", text("URL"), "a running server of this database, as in http://127.0.0.1:8080");
     add("help", "show this");
     return shown;
 }
@@ -67,13 +67,13 @@ po::variables_map parse(std::vector<std::string> const& arguments, po::options_d
         po::store(po::command_line_parser(arguments).options(all).positional(positions).style(style).run(), given);
     } catch (po::unknown_option const& unknown) {
         auto const name = name_in(unknown.get_option_name());
-        throw wrong_usage(name + " is given that does not exist");
+        throw wrong_usage(name + " is not an option");
     } catch (po::too_many_positional_options_error const&) {
         throw wrong_usage("one command at a time");
     } catch (po::error_with_option_name const& wrong) {
         throw wrong_usage(name_in(wrong.get_option_name()) + " is given twice, or lacks its value, or takes none");
     } catch (po::error const&) {
-        throw wrong_usage("the arguments make no sense");
+        throw wrong_usage("the arguments cannot be read");
     }
     return given;
 }
@@ -101,7 +101,7 @@ load read_load(po::variables_map const& given)
     work.message = read_number(given, "message", work.message, std::int64_t{1}, max_message);
     work.spread = read_number(given, "spread", work.spread, std::size_t{1}, max_spread);
     if (work.workers * work.retweets > max_retweets_in_all)
-        throw wrong_usage("more than " + std::to_string(max_retweets_in_all) + " retweets in all are too many");
+        throw wrong_usage("more than " + std::to_string(max_retweets_in_all) + " retweets in total are too many");
     return work;
 }
 
@@ -110,7 +110,7 @@ void allow_only(po::variables_map const& given, std::string const& command, std:
     for (auto const& [name, value] : given) {
         bool const everywhere = name == "dsn" || name == "json" || name == "command";
         if (!everywhere && std::find(allowed.begin(), allowed.end(), name) == allowed.end())
-            throw wrong_usage("--" + name + " is not for " + command);
+            throw wrong_usage("--" + name + " is not an option of " + command);
     }
 }
 
@@ -242,7 +242,7 @@ void read_command(po::variables_map const& given, names const& strategies, reque
     } else if (command == "all") {
         into.all = read_all(given, strategies);
     } else {
-        throw wrong_usage("there is no such command: " + std::string(commands));
+        throw wrong_usage("unknown command; the commands are " + std::string(commands));
     }
 }
 
@@ -270,7 +270,7 @@ request read_request(std::vector<std::string> const& arguments, std::vector<std:
         asked.help = help_text{text.str()};
         return asked;
     }
-    if (given.count("command") == 0) throw wrong_usage("what to do is missing: " + std::string(commands));
+    if (given.count("command") == 0) throw wrong_usage("a command is missing: " + std::string(commands));
     read_command(given, strategies, asked);
     asked.json = given.count("json") > 0;
     if (given.count("dsn") > 0) asked.dsn = given["dsn"].as<std::string>();

@@ -33,8 +33,8 @@ public:
     [[nodiscard]] char const* name() const noexcept override { return "pgtally-embedded"; }
     [[nodiscard]] char const* says() const noexcept override
     {
-        return "a replica in the reader's own program. A read is a look into memory; readers, writers' connections and "
-               "the replica share one thread here.";
+        return "a replica in the reader's own program. A read is a lookup in memory. The readers, the writers' "
+               "connections and the replica share one thread here.";
     }
 
     asio::awaitable<void> prepare() override

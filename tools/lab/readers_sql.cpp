@@ -80,8 +80,8 @@ public:
     refreshed_way(laboratory& lab, reading_options const& chosen)
         : sql_way(
               lab, chosen.message, "materialized-view",
-              "the view, computed by a refresh every now and then (refresh materialized view concurrently). Reads are "
-              "cheap, and as old as the last refresh; each refresh counts everything again.",
+              "the view, computed at intervals (refresh materialized view concurrently). Reads are cheap, and as old "
+              "as the last refresh; each refresh counts everything again.",
               std::string(counting_view) +
                   "create materialized view counted as select messageid, rts from message_with_counters;"
                   "create unique index on counted (messageid);",
@@ -129,7 +129,7 @@ std::vector<std::unique_ptr<way_to_read>> ways_by_sql(laboratory& lab, reading_o
     std::vector<std::unique_ptr<way_to_read>> all;
     all.push_back(std::make_unique<sql_way>(
         lab, chosen.message, "view",
-        "a view that counts the rows of activity whenever it is read. Never old, but by the time that counting takes.",
+        "a view that counts the rows of activity at each read. Its numbers are only as old as the counting takes.",
         std::string(counting_view), "select rts from message_with_counters where messageid = $1"));
     all.push_back(std::make_unique<refreshed_way>(lab, chosen));
     std::string setup(summary_table);
@@ -138,8 +138,8 @@ std::vector<std::unique_ptr<way_to_read>> ways_by_sql(laboratory& lab, reading_o
         if (part != summary_table) setup += part;
     all.push_back(std::make_unique<sql_way>(
         lab, chosen.message, "summary-table",
-        "a summary row for each message, kept by the corrected trigger (trigger-conflict of concurrency). Cheap and "
-        "never old; the writers of a message queue for its row.",
+        "a summary row for each message, kept by the corrected trigger (trigger-conflict of concurrency). Reads are "
+        "cheap and never old; the writers of a message queue for its row.",
         std::move(setup), "select rts from counters where messageid = $1"));
     return all;
 }

@@ -148,13 +148,11 @@ asio::awaitable<report> reading(laboratory& lab, reading_options chosen, progres
 {
     section found{describe(chosen) + ", PostgreSQL " + lab.server_version(), empty_reading_table()};
     found.says.emplace_back(
-        "Each writer inserts one retweet after the other, each reader reads the counter as often as it can. The "
-        "latency "
-        "is that of one read. The age of a number, when its reader has it in hand, is the time since the first write "
-        "was acknowledged that is not in it, and 0 if all are in it that were acknowledged until then; \"behind\" is "
-        "how "
-        "many are not. All by one clock, in one process. Exact: after the writers paused, the number is what was there "
-        "before and what was acknowledged, and what SQL counts.");
+        "Each writer inserts one retweet after another, each reader reads the counter as often as it can. The "
+        "latency is that of one read. The age of a number, when its reader gets it, is the time since the first "
+        "acknowledged write that is missing from it, or 0 if none is missing; \"behind\" is the number of missing "
+        "writes. All use one clock, in one process. Exact: after the writers have stopped, the number equals the "
+        "retweets before the run plus the acknowledged ones, and equals what SQL counts.");
     co_await lab.reset(chosen.message, 1);
     co_await have_schema_tally(lab, shown);
     auto ways = ways_to_read(lab, chosen);

@@ -14,20 +14,20 @@ char const* const usage =
     "       pgtally-lab [--dsn DSN] [--json] all [--report FILE] [options of the others]\n";
 
 char const* const usage_help = R"(
-Repeats the experiments of the article series "PostgreSQL Concurrency" on a PostgreSQL of yours, in
-a schema of its own, pgtally_lab, which is dropped at the end, after Ctrl-C too.
+Repeats the experiments of the article series "PostgreSQL Concurrency" on your PostgreSQL, in a
+schema of its own, pgtally_lab, which is dropped at the end, also after Ctrl-C.
 
-concurrency  workers retweet one message at the same time, by one strategy after the other: how
-             long it takes, what it costs each of them, what is refused, and whether the counter
-             is right at the end
-isolation    the update in place under read committed, repeatable read and serializable, done again
+concurrency  workers retweet one message at the same time, with one strategy after another: how
+             long it takes, what each retweet costs, what fails, and whether the counter is right
+             at the end
+isolation    the update in place under read committed, repeatable read and serializable, repeated
              after every serialization failure
-  --walk     two sessions step by step instead: who waits for whom, and what each is answered
-reading      what a reader pays and how old its number is, while writers write: a view that counts, a
-             materialized view, a summary table, pgtally by HTTP and embedded
-anomalies    what goes wrong, provoked on purpose: the race of update-or-insert, the lost update, and
-             what the articles' service counts twice or misses, beside pgtally's answers
-all          all of these, the walk too; one that fails does not keep the others from being done
+  --walk     two sessions step by step instead: which one waits, and the answers to each
+reading      the cost of a read and the age of its number while writers write: a view that counts, a
+             materialized view, a summary table, pgtally over HTTP and embedded
+anomalies    errors, provoked on purpose: the race of update-or-insert, the lost update, and what the
+             articles' service counts twice or misses, compared with pgtally
+all          all of these, including the walk; if one fails, the others still run
   --report   a page of all tables and charts, with the machine and the server, in one HTML file
 
 The database: --dsn, else PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).

@@ -33,9 +33,9 @@ asio::awaitable<std::vector<step>> walk_level(laboratory& lab, isolation_level l
 std::string explained(db::isolation level)
 {
     if (level == db::isolation::read_committed)
-        return "B waited for A's commit, looked at the row again, found 2 and made 3 of it: both retweets count.";
-    return "B's snapshot is older than A's commit: the row that it would have to change is not the one it sees. It "
-           "fails, and COMMIT answers ROLLBACK: B's retweet counts only if B begins again.";
+        return "B waited for A's commit, read the row again, found 2 and wrote 3: both retweets count.";
+    return "B's snapshot is older than A's commit, so it does not see the row version that it would have to change. "
+           "The update fails, and COMMIT answers ROLLBACK: B's retweet counts only if B retries.";
 }
 
 }  // namespace

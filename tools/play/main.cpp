@@ -67,7 +67,7 @@ void show(std::string const& line)
 
 void name_strangers(std::vector<std::string> const& strangers)
 {
-    for (auto const& name : strangers) std::cout << "new user: " << name << ", whom nobody knew\n";
+    for (auto const& name : strangers) std::cout << "new user: " << name << " (unknown speaker)\n";
 }
 
 int load(play::request const& asked)
@@ -91,7 +91,7 @@ int load(play::request const& asked)
 
     name_strangers(report.strangers);
     std::cout << report.speeches << " speeches, " << report.lines << " messages: " << report.sent << " sent";
-    if (report.sent < report.lines) std::cout << ", " << report.lines - report.sent << " were there";
+    if (report.sent < report.lines) std::cout << ", " << report.lines - report.sent << " existed";
     std::cout << '\n';
     return 0;
 }
@@ -121,7 +121,7 @@ void print(play::performance_report const& report, std::uint64_t seed)
     name_strangers(report.strangers);
     std::cout << report.speeches << " speeches, " << report.sent + report.there << " messages: " << report.sent
               << " sent";
-    if (report.there > 0) std::cout << ", " << report.there << " were there";
+    if (report.there > 0) std::cout << ", " << report.there << " existed";
     std::cout << '\n'
               << acts << " acts: " << of(action::fav) << " likes, " << of(action::rt) << " retweets, "
               << of(action::de_fav) << " likes and " << of(action::de_rt) << " retweets taken back\n";
@@ -186,7 +186,7 @@ int main(int argc, char** argv)
     } catch (db::error const& error) {
         std::cerr << "pgtally-play: " << error.what() << '\n';
         if (error.state().is("42P01") || error.state().is("3F000"))
-            std::cerr << "pgtally-play: are the tables there? They come by schema/tweet/1-schema.sql\n";
+            std::cerr << "pgtally-play: the tables may be missing: schema/tweet/1-schema.sql creates them\n";
     } catch (std::exception const& error) {
         std::cerr << "pgtally-play: " << error.what() << '\n';
     }

@@ -18,18 +18,18 @@ namespace {
 namespace options = boost::program_options;
 
 constexpr char const* help = R"(
-FILE is a play in Jon Bosak's XML markup; perform has one of its own.
+FILE is a play in Jon Bosak's XML markup; without FILE, perform uses its own.
 
-load     has every speech sent as a message of its speaker, in order, in one transaction.
-perform  has them sent one by one, and an audience like, retweet and take back what was
-         said, until the play ends or Ctrl-C. Prints each speech as it is said.
+load     posts every speech as a message of its speaker, in order, in one transaction.
+perform  posts the speeches one by one, while an audience likes, retweets and takes back,
+         until the play ends or Ctrl-C. Prints each speech when it is posted.
 
-Speakers are users by name or nickname, whatever the case; who is none becomes one, and is
-named. A speech of several speakers is sent by each. Stage directions are left out. What was
-sent is not sent again: a message is known by its user, its text, and the how-manieth of that
-text by that user it is in the play.
+Speakers match users by name or nickname, ignoring case. An unknown speaker becomes a user
+and is printed. A speech of several speakers is posted by each. Stage directions are omitted.
+A message that exists is not posted again. It is identified by its user, its text, and the
+number of that text among the equal texts of that user in the play.
 
-The application's tables must be there (schema/tweet/1-schema.sql). The database: --dsn, else
+The application's tables must exist (schema/tweet/1-schema.sql). The database: --dsn, else
 PGTALLY_DSN, else DATABASE_URL, else libpq's own environment (PGHOST, ...).
 
 )";
@@ -73,7 +73,7 @@ void read_performance(options::variables_map const& given, request& asked)
 
 void read_words(std::vector<std::string> const& words, options::variables_map const& given, request& asked)
 {
-    if (words.empty()) throw options::error("what to do is missing");
+    if (words.empty()) throw options::error("a command is missing");
     if (words[0] == "load") {
         asked.what = command::load;
         if (words.size() != 2) throw options::error("load takes one file");
@@ -84,7 +84,7 @@ void read_words(std::vector<std::string> const& words, options::variables_map co
         if (words.size() > 2) throw options::error("perform takes one file at most");
         read_performance(given, asked);
     } else {
-        throw options::error("'" + words[0] + "' is nothing that it can do");
+        throw options::error("'" + words[0] + "' is not a command");
     }
     if (words.size() > 1) {
         if (words[1].empty()) throw options::error("the file has no name");

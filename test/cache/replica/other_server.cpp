@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(load_of_another_definition_is_refused)
         sql(define_otherwise);
         auto const other = co_await it.set->audit("tweets", 30s);
         BOOST_TEST((other.outcome == audit_outcome::changed));
-        BOOST_TEST(other.why == "its definition in the database is another one than was read");
+        BOOST_TEST(other.why == "its definition in the database differs from the one that was read");
         BOOST_TEST((it.set->find("tweets")->state() == cache::state::live));
         sql(define_as_before);
         auto const same = co_await it.set->audit("tweets", 30s);

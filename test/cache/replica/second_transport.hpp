@@ -121,7 +121,7 @@ struct votes : tweets {
     void end_listener() const
     {
         sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
-            "where datname = current_database() and query like 'LISTEN%tally_wal%'");
+            "where datname = current_database() and query ilike '%listen%tally_wal%' and pid <> pg_backend_pid()");
     }
 };
 

@@ -14,7 +14,6 @@ namespace pgtally::test {
 struct running_set {
     running_set(asio::any_io_executor chosen, replica_set::config config) : executor{chosen}
     {
-        config.heartbeat = 200ms;
         config.database.log = [this](db::level, std::string_view line) { lines.emplace_back(line); };
         config.on_audit = [this](std::string_view name) { audited.emplace_back(name); };
         set = std::make_unique<replica_set>(chosen, std::move(config));
@@ -73,6 +72,7 @@ inline replica_set::config set_config(std::string dsn)
 {
     replica_set::config out;
     out.database.conninfo = std::move(dsn);
+    out.heartbeat = 200ms;
     return out;
 }
 

@@ -41,7 +41,6 @@ BOOST_AUTO_TEST_CASE(each_tally_follows_its_own_transport_and_no_other)
         co_await it.settle(*this);  // the trigger's notification has come, too
         BOOST_TEST(it.shown("1", "votes") == count(3));
         BOOST_TEST(it.set->stats().transports.at("wal").position > 0U);
-        BOOST_TEST(it.set->stats().reconnects == 0U);
         co_await it.stop();
     });
 }
@@ -72,7 +71,9 @@ BOOST_AUTO_TEST_CASE(loss_concerns_the_tallies_of_that_transport_only)
 {
     follow_by("wal");
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        running_set it{executor, both()};
+        auto config = both();
+        config.heartbeat = 5s;  // so that a slow machine loses nothing else
+        running_set it{executor, std::move(config)};
         co_await it.until_live("votes");
         co_await it.until_live("tweets");
         auto const changes = it.set->find("tweets")->state_changes();
@@ -93,7 +94,9 @@ BOOST_AUTO_TEST_CASE(deafness_concerns_the_tallies_of_that_transport_only)
 {
     follow_by("wal");
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        running_set it{executor, both()};
+        auto config = both();
+        config.heartbeat = 1s;  // the other transport hears in time, on a slow machine too
+        running_set it{executor, std::move(config)};
         co_await it.until_live("votes");
         co_await it.until_live("tweets");
         auto const changes = it.set->find("tweets")->state_changes();
@@ -165,6 +168,7 @@ BOOST_AUTO_TEST_CASE(part_of_a_transaction_restarts_the_transport)
             return reason.find("handed over a part of a transaction") != std::string::npos;
         };
         co_await eventually(executor, restarted);
+        BOOST_TEST(!live(it, "votes"));
         seen->ends_transactions = true;
         co_await it.until_live("votes");
         co_await it.stop();

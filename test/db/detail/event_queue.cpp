@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(batch_stays_while_the_next_one_is_filled)
 {
     auto queue = queue_of(100'000);
     std::string const big(5000, 'x');
-    for (int i = 0; i < 100; ++i) push(queue, big + std::to_string(i));  // beyond the first block
+    for (int i = 0; i < 100; ++i) push(queue, big + std::to_string(i));  // more than the first block holds
     auto const batch = queue.take();
     for (int i = 0; i < 100; ++i) push(queue, std::string(5000, 'y'));
     for (std::size_t i = 0; i < batch.size(); ++i) {

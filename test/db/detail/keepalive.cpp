@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(silence_counts_when_all_have_given_up)
     it.heard(start + 24s);
     BOOST_TEST((it.look(start + 48s, given_up) == todo::nothing));
     BOOST_TEST((it.look(start + 49s, given_up) == todo::give_up));
-    // A timeout that is longer than the interval: it is looked at more often than needed.
+    // A timeout longer than the interval: checked more often than necessary.
     keepalive patient(10s, 100s);
     patient.connected(start);
     BOOST_TEST((patient.next(start + 10s) == start + 20s));

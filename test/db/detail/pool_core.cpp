@@ -1,4 +1,4 @@
-// What a pool decides, without a pool.
+// The decisions of a pool, without connections.
 
 #include <pgtally/db/detail/pool_core.hpp>
 
@@ -27,7 +27,7 @@ pool_limits limits(std::size_t connections = 2, std::size_t waiting = 10)
     return made;
 }
 
-// A core, the time, and what it wants done: "connect 1", "1 to 2" (a connection and its taker).
+// A core, the time, and the steps that it returns: "connect 1", "1 to 2" (a connection and its caller).
 struct world {
     explicit world(pool_limits with = limits()) : core(with, [] { return 0.999999; }) {}
 
@@ -65,7 +65,7 @@ struct world {
     fate back(int which, returned how = returned::clean) { return core.came_back(member_id(which), how, now); }
     fate tended(int which, bool good) { return core.tended(member_id(which), good, now); }
 
-    // So many connections, in use by callers 1, 2, ...
+    // That many connections, in use by callers 1, 2, ...
     void take(int count)
     {
         for (int i = 1; i <= count; ++i) {
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(line_is_served_in_order_and_those_who_leave_are_passed_over
     BOOST_TEST(!w.core.leave(third, leaving::cancelled));
     w.back(1);
     BOOST_TEST(w.steps() == steps{"1 to 2"});
-    BOOST_TEST(!w.core.leave(second, leaving::timed_out));  // it had its turn
+    BOOST_TEST(!w.core.leave(second, leaving::timed_out));  // it was served
     w.back(1, returned::unused);
     BOOST_TEST(w.steps() == steps{"1 to 4"});
     BOOST_TEST(w.core.counters().waits_cancelled == 1u);
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(line_is_limited_beyond_what_there_is_room_for)
 {
     world w(limits(2, 1));
     w.take(1);
-    w.enter();  // for whom there is room
+    w.enter();  // there is room for it
     w.enter();
     BOOST_TEST(!w.core.enter().has_value());
     BOOST_TEST(w.core.counters().overloaded == 1u);
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(after_a_failure_there_is_one_attempt_at_a_time_with_growing
     for (int i = 0; i < 4; ++i) w.enter();
     BOOST_TEST(w.steps().size() == 4u);
     for (int i = 1; i <= 4; ++i) BOOST_TEST(w.failed(i).empty());
-    // Four that failed together are one failure.
+    // Four attempts that fail together count as one failure.
     BOOST_TEST(w.steps() == steps{});
     BOOST_TEST((w.core.wake_at() == w.now + 200ms));
     w.now += 200ms;
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(pauses_begin_again_when_a_connection_was_of_use)
     BOOST_TEST(w.steps() == steps{"connect 2"});
     w.connected(2);
     w.steps();
-    // It broke at once: nothing was gained.
+    // The connection broke before its first use.
     BOOST_TEST((w.back(2, returned::broken) == fate::close));
     w.enter();
     BOOST_TEST(w.steps() == steps{});
@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(long_idle_connection_is_checked_once_for_each_who_waits)
     BOOST_TEST(w.steps() == steps{"check 2"});
     w.tended(2, true);
     BOOST_TEST(w.steps() == steps{"2 to 5"});
-    // The third is as old as the one that failed.
+    // The third one is as old as the one that failed.
     w.tended(3, false);
     BOOST_TEST(w.steps() == (steps{"close 1", "connect 4"}));
 }
@@ -300,7 +300,7 @@ BOOST_AUTO_TEST_CASE(spare_connections_are_closed_and_some_are_kept)
     world w(aging);
     w.take(2);
     w.steps();
-    w.connected(3);  // which min_idle asked for
+    w.connected(3);  // opened because of min_idle
     w.back(1);
     w.now += 1s;
     w.back(2);
@@ -319,7 +319,7 @@ BOOST_AUTO_TEST_CASE(old_connection_is_closed_when_it_is_not_in_use)
 {
     auto aging = limits(1);
     aging.max_lifetime = 100s;
-    world w(aging);  // which draws the shortest: 90 s
+    world w(aging);  // draws the shortest: 90 s
     w.take(1);
     w.back(1);
     BOOST_TEST((w.core.wake_at() > w.now + 89s));
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(old_connection_is_closed_when_it_is_not_in_use)
     w.now += 100s;
     BOOST_TEST(w.steps() == steps{});
     w.enter();
-    BOOST_TEST((w.back(1, returned::unclean) == fate::close));  // not worth cleaning
+    BOOST_TEST((w.back(1, returned::unclean) == fate::close));  // too old to clean
     BOOST_TEST(w.steps() == steps{"connect 2"});
     w.connected(2);
     BOOST_TEST(w.steps() == steps{"2 to 3"});

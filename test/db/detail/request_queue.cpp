@@ -22,7 +22,7 @@ queue::pointer make(std::string name, std::size_t size = 1)
     return std::make_shared<named>(std::move(name), size);
 }
 
-// Pushes them and sends what can be sent; gives what was sent.
+// Pushes requests and sends what can be sent; returns what was sent.
 std::string send(queue& to)
 {
     std::string sent;
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(lost_connection_takes_what_was_sent_and_leaves_what_waits)
     BOOST_TEST(names(requests.take_in_flight()) == "ac");
     BOOST_TEST(requests.in_flight() == 0u);
     BOOST_TEST(send(requests) == "de");
-    BOOST_TEST(requests.push(make("f", 1000)));  // the bytes are counted anew
+    BOOST_TEST(requests.push(make("f", 1000)));  // the count of bytes starts again at 0
     BOOST_TEST(names(requests.take_waiting()) == "f");
     BOOST_TEST(requests.push(make("g", 1000)));
 }

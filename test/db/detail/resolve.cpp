@@ -133,12 +133,12 @@ BOOST_AUTO_TEST_CASE(late_answer_is_not_taken_for_that_to_the_next_question)
         to.host = "localhost";
         to.port = "5432";
         for (int i = 0; i < 20; ++i) {
-            // Others stand before us at the resolver's one thread, so that we give up before it comes to us.
+            // Other lookups occupy the resolver's only thread, so that this one is given up before it starts.
             asio::ip::tcp::resolver others(executor);
             for (int other = 0; other < 500; ++other) others.async_resolve(to.host, to.port, [](auto const&...) {});
             asio::post(executor, [wake] { wake->notify(); });
             auto const ended = co_await detail::lookup(executor, wake, to);
-            if (!ended.found.empty()) continue;  // the answer was quicker, for once
+            if (!ended.found.empty()) continue;  // this time the answer was faster
             BOOST_REQUIRE((ended.failure == asio::error::operation_aborted));
             auto const answered = co_await detail::lookup(executor, wake, to);
             BOOST_REQUIRE(!answered.failure);

@@ -6,11 +6,10 @@ namespace pgtally::lab {
 strategy const notify_row{
     .name = "notify-row",
     .says =
-        "a trigger notifies each row's change to a client that adds it up, here the lab itself. No writer waits for a "
-        "row, but a COMMIT that notifies holds one lock of the whole cluster until it is on disk: such commits go one "
-        "by "
-        "one, whatever message they are about. The counter lives in that client: exact while it listens from the first "
-        "retweet to the last, which a real one does not.",
+        "a trigger notifies a client of each row's change, and the client adds it up; here the lab is the client. No "
+        "writer waits for a row, but a COMMIT that notifies holds a lock of the whole cluster until it is on disk, "
+        "so such commits run one at a time, whatever their message. The counter lives in the client: it is exact "
+        "only while the client listens from the first retweet to the last, which a real client does not.",
     .setup = {R"(
 create function tg_notify_counters() returns trigger language plpgsql as $$
 declare

@@ -5,9 +5,9 @@ namespace pgtally::lab {
 strategy const pgtally_notify{
     .name = "pgtally",
     .says =
-        "a tally with transport notify: its triggers send each statement's sums, and a replica, here one that the lab "
-        "embeds, holds the counters; exact after a loss of the connection, too. No writer waits for a row, but commits "
-        "wait for each other as those of notify-row do, for they notify.",
+        "a tally with transport notify: its triggers send each statement's sums, and a replica, here embedded in the "
+        "lab, holds the counters. They are exact even after a lost connection. No writer waits for a row, but "
+        "commits wait for each other as with notify-row, because they notify.",
     .setup = {R"(
 select tally.create_tally(
   name     => 'pgtally_lab',

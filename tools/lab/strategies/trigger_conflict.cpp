@@ -5,8 +5,8 @@ namespace pgtally::lab {
 strategy const trigger_conflict{
     .name = "trigger-conflict",
     .says =
-        "corrected: what begins the row is what would be added to it. Exact; all retweets of a message still wait for "
-        "one row.",
+        "corrected: the row starts with the value that would be added to it. Exact; all retweets of a message still "
+        "wait for one row.",
     .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 begin

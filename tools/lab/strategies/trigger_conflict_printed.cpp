@@ -5,9 +5,9 @@ namespace pgtally::lab {
 strategy const trigger_conflict_printed{
     .name = "trigger-conflict-printed",
     .says =
-        "the same by \"insert ... on conflict\", as the article prints it: a row begins with 1 for a retweet and with "
-        "0 for anything else, so that a message whose first action takes a retweet back shows 0 instead of -1, and "
-        "is wrong from then on.",
+        "the same with \"insert ... on conflict\", as the article prints it: a row starts with 1 for a retweet and "
+        "with 0 for anything else. A message whose first action takes a retweet back shows 0 instead of -1, and "
+        "stays wrong.",
     .setup = {R"(
 create table counters (
   messageid bigint not null references message (messageid),

@@ -6,8 +6,8 @@ namespace pgtally::lab {
 strategy const trigger_daily{
     .name = "trigger-daily",
     .says =
-        "one summary row a day for all messages, updated, else inserted: whatever is retweeted, all wait for that row, "
-        "and the first ones of a day may fail with 23505.",
+        "one summary row per day for all messages, updated, else inserted: all retweets of all messages wait for "
+        "that row, and the first ones of a day may fail with 23505.",
     .setup = {R"(
 create table daily_counters (
   day     date primary key,

@@ -6,8 +6,8 @@ namespace pgtally::lab {
 strategy const trigger_loop{
     .name = "trigger-loop",
     .says =
-        "the same as the manual writes it for servers without \"on conflict\": when the insert fails because the row "
-        "has come meanwhile, the trigger updates again. Nothing fails any more; the waiting stays.",
+        "the same, as the manual writes it for servers without \"on conflict\": if the insert fails because the row "
+        "exists by then, the trigger updates again. Nothing fails any more; the waiting stays.",
     .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 declare

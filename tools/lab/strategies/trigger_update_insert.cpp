@@ -7,8 +7,8 @@ strategy const trigger_update_insert{
     .name = "trigger-update-insert",
     .says =
         "a trigger keeps a summary row for each message: it updates, and inserts if there was no row. Two first "
-        "retweets both find none and both insert; the second fails with 23505, and its retweet with it. Later ones "
-        "wait for each other as an update in place does.",
+        "retweets both find no row and both insert; the second one fails with 23505. Later retweets wait for each "
+        "other, as with an update in place.",
     .setup = {summary_table, R"(
 create function tg_update_counters() returns trigger language plpgsql as $$
 declare
