@@ -8,8 +8,8 @@
 
 namespace pgtally {
 
-// Payloads that are no events of a tally here. Any role can send them, at any rate, and they must not fill the log: this
-// class decides when a line about them is due. It reads no clock.
+// Payloads that are no events of a tally here. Any role can send them, at any rate, and they must not fill the log:
+// this class decides when a line about them is due. It reads no clock.
 class dropped_payloads {
 public:
     using time_point = std::chrono::steady_clock::time_point;

@@ -62,6 +62,17 @@ void replica_set::impl::give_up_load(std::string const& name)
     }
 }
 
+// A transport opened again. A load under way may be connected to another server, where it may wait for transactions
+// that do not concern the present one, and its barrier would not come back.
+void replica_set::impl::give_up_old_loads()
+{
+    for (auto const& each : loaders) {
+        if (!each->order || each->order->generation == schedule.generation()) continue;
+        auto const name = each->order->tally;
+        give_up_load(name);
+    }
+}
+
 // Call it after each change to the schedule.
 void replica_set::impl::wake_loaders()
 {

@@ -33,7 +33,10 @@ void replica_set::impl::on(std::size_t index, transport::opened const&)
     ++openings;
     // If it opens again, the name may stand for another server: the other connections are replaced before they are
     // used.
-    if (schedule.transport_opened(index)) ++counted.reconnects;
+    if (schedule.transport_opened(index)) {
+        ++counted.reconnects;
+        give_up_old_loads();
+    }
     received.opened(index);
     ask_writes_again(index);
     watch_wake.notify();

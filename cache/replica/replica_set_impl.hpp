@@ -155,6 +155,7 @@ struct replica_set::impl : event_dispatcher::owner {
     void let_audits_go();
 
     // loads.cpp: what `schedule` orders
+    void give_up_old_loads();
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine);
     asio::awaitable<void> attempt_load(loader& mine);

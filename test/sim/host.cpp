@@ -71,7 +71,7 @@ void host::opened(std::size_t by)
 {
     links_[by].watch.opened(now());
     control_.next_look = milliseconds{0};
-    schedule_.transport_opened(by);
+    if (schedule_.transport_opened(by)) give_up_old_loads();
     rules_.opened(by);
     received_.opened(by);
     ask_writes_again(by);

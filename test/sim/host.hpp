@@ -163,6 +163,7 @@ private:
     void look_at_writes();
     bool is_applied(awaited_write& write);
 
+    void give_up_old_loads();
     void wake_loaders();
     void begin_load(loader& mine);
     cache::tally* target_of(loader const& mine);

@@ -22,6 +22,15 @@ void host::give_up_load(std::string const& name)
     }
 }
 
+void host::give_up_old_loads()
+{
+    for (auto const& each : loaders_) {
+        if (!each.order || each.order->generation == schedule_.generation()) continue;
+        auto const name = each.order->tally;
+        give_up_load(name);
+    }
+}
+
 void host::wake_loaders()
 {
     for (auto& each : loaders_) each.wake_at = load_schedule::time_point::min();
