@@ -13,7 +13,9 @@
 //
 // Not promised: that anything is sent. This class knows no socket, no protocol and no clock.
 //
-// Lifetime: it outlives no tally's directory; tallies may end before it. One thread.
+// Lifetime: the directory and the limits outlive it; tallies may end before it.
+//
+// Threads: one.
 
 #include <pgtally/cache/subscription.hpp>
 #include <pgtally/cache/tally.hpp>
@@ -39,6 +41,8 @@ public:
 
     // `ready` is called whenever `next` may have something; often, and also if it had something before.
     client_subscriptions(tally_directory& tallies, limits const& bounds, std::function<void()> ready);
+    client_subscriptions(client_subscriptions const&) = delete;
+    client_subscriptions& operator=(client_subscriptions const&) = delete;
 
     // Requests. Each returns why it is refused, or nothing if it is done.
     std::optional<refusal> subscribe(subscribe_request what);

@@ -8,8 +8,7 @@
 
 namespace pgtally::server {
 
-// Where subscriptions find their tallies. The service implements it over its replicas; a server that follows another
-// one implements it over what it holds of that.
+// Where subscriptions find their tallies. The service implements it over its replicas.
 class tally_directory {
 public:
     // Null if there is no tally of this name, or none is known yet.

@@ -29,6 +29,8 @@ public:
 
     // `ready` is called whenever `next` may have something. The others outlive this object.
     ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, std::function<void()> ready);
+    ws_protocol(ws_protocol const&) = delete;
+    ws_protocol& operator=(ws_protocol const&) = delete;
 
     void receive(std::string_view text);
 
