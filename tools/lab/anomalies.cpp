@@ -1,7 +1,6 @@
 #include "anomalies.hpp"
 
 #include "experiments.hpp"
-#include "tally_setup.hpp"
 
 #include <utility>
 

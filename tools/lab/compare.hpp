@@ -1,12 +1,17 @@
 #pragma once
 
-#include "count.hpp"
-
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace pgtally::lab {
+
+/// A counter's value for one message, or for all messages if there is no ID.
+struct count {
+    std::optional<std::int64_t> messageid{};
+    std::int64_t rts = 0;
+};
 
 /// A counter compared with its expected value.
 struct comparison {

@@ -4,7 +4,6 @@
 #include "retweets.hpp"
 #include "statistics.hpp"
 #include "strategy.hpp"
-#include "tally_setup.hpp"
 
 #include <algorithm>
 #include <string>

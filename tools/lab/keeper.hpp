@@ -1,6 +1,6 @@
 #pragma once
 
-#include "count.hpp"
+#include "compare.hpp"
 #include "laboratory.hpp"
 #include "strategy.hpp"
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "budget.hpp"
+#include "progress.hpp"
 
 #include <pgtally/db/connection.hpp>
 
@@ -79,5 +80,9 @@ private:
     std::string server_version_{};
     bool ours_ = false;  // this laboratory created the schema, or may have
 };
+
+/// Installs schema tally if there is none, and says so on stderr, after the line of `shown` has been removed. Throws
+/// refused, db::error.
+asio::awaitable<void> have_schema_tally(laboratory& lab, progress& shown);
 
 }  // namespace pgtally::lab

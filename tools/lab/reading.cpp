@@ -3,7 +3,6 @@
 #include "readers.hpp"
 #include "reading_table.hpp"
 #include "strategy.hpp"
-#include "tally_setup.hpp"
 #include "write_log.hpp"
 
 #include <boost/asio/as_tuple.hpp>

@@ -54,6 +54,9 @@ private:
 };
 
 /// Events per second; 0 if no time has passed.
-[[nodiscard]] double per_second(std::size_t count, std::chrono::duration<double> took) noexcept;
+[[nodiscard]] inline double per_second(std::size_t count, std::chrono::duration<double> took) noexcept
+{
+    return took.count() > 0 ? static_cast<double>(count) / took.count() : 0;
+}
 
 }  // namespace pgtally::lab
