@@ -21,7 +21,7 @@ enum class flaw {
     // the watch over transports
     reopened,    // deafness is not noticed after a transport's second opening
     borrowed,    // a heartbeat that comes back by one transport counts for the other too
-    other_lost,  // the loss of a transport is told to the other one's tallies
+    other_lost,  // the loss of a transport is reported to the other one's tallies
     stray,       // an event by the wrong transport is applied
     // the schedule of loads
     unfinished,   // a load that failed or was given up counts as done
