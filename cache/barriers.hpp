@@ -19,8 +19,8 @@ public:
     // Receives the index of the transport by which the barrier came.
     using handler = std::function<void(std::size_t transport)>;
 
-    // Returns the id of a new barrier. `back` is called once, when the barrier comes back by transport `by`. If it
-    // comes by another one it proves nothing, and is still expected.
+    // Returns the id of a new barrier. `back` is called once, when the barrier comes back by transport `by`. If the
+    // barrier comes back by another transport, it proves nothing and is still expected.
     std::string expect(handler back, std::size_t by = any_transport)
     {
         auto id = cache::make_uuid();

@@ -60,7 +60,7 @@ counter_table::~counter_table()
     free_all_keys();
 }
 
-// It must not allocate, so it leaves `other` without an index.
+// The move must not allocate, so it leaves `other` without an index.
 counter_table::counter_table(counter_table&& other) noexcept
     : kind_{other.kind_}
     , width_{other.width_}
@@ -116,7 +116,7 @@ bool counter_table::equals(slot s, key const& k) const noexcept
     return is_number(kind_) ? stored == static_cast<word>(k.number) : text_of(stored) == k.text;
 }
 
-// The place in the index of the slot of `k`, or the place where that slot belongs.
+// The position in the index where the slot of `k` is, or where it belongs.
 std::size_t counter_table::probe(key const& k) const noexcept
 {
     std::size_t const mask = index_.size() - 1;

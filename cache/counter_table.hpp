@@ -7,8 +7,8 @@
 // until the row is erased. The links order all rows by their last change: a walk from the newest row to a revision takes
 // as many steps as rows changed since. An index of slots (open addressing, linear probing) finds a row by its key.
 //
-// Guarantees: with a bigint key and two counters, a row takes at most 64 bytes, its share of the index and of unused
-// space included. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
+// Guarantees: with a bigint key and two counters, a row takes at most 64 bytes, including its share of the index and of
+// unused space. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
 // commute.
 //
 // Not promised: a row whose counters are all 0 is not removed; the caller erases it.
@@ -20,7 +20,7 @@
 // Errors: only `find_or_add`, `append_key` and the constructor allocate; they throw std::bad_alloc. If `find_or_add`
 // throws, the table is unchanged.
 //
-// Preconditions: a slot passed to a function is one of a row (`used`). A key is of the table's kind (`parse_key`), and
+// Preconditions: a slot passed to a function belongs to a row (`used`). A key is of the table's kind (`parse_key`), and
 // not longer than `max_key_bytes`.
 
 #include <pgtally/cache/key.hpp>

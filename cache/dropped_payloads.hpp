@@ -8,8 +8,8 @@
 
 namespace pgtally {
 
-// Payloads that are no events of a tally here. Any role can send them, at any rate, and they must not fill the log:
-// this class decides when a line about them is due. It reads no clock.
+// Counts payloads that are no events of a tally here. Any role can send them, at any rate, and they must not fill the
+// log: this class decides when a log line about them is due. It reads no clock.
 class dropped_payloads {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -22,7 +22,7 @@ public:
         last_reason_ = reason;
     }
 
-    // Returns the line that is due at `now`; nothing if none is.
+    // Returns the log line that is due at `now`, or nothing if none is due.
     std::optional<std::string> report(time_point now)
     {
         if (unreported_ == 0 || (reported_at_ && now - *reported_at_ < report_interval)) return std::nullopt;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Events: the messages of the source's transactions to the replicas.
+// Events: the messages that transactions on the source send to the replicas.
 //
 // Model: each payload is one event. `decode` parses its JSON without building a tree, into storage that the event owns
 // and reuses, so that a busy replica does not allocate for each event. The tally checks what depends on its definition:
@@ -30,7 +30,7 @@ struct event {
         truncate,    // sets every counter to 0
         reload,      // the source changed in a way that triggers do not see: the tally must be loaded again
         definition,  // the tally was created, altered or dropped
-        barrier,     // a server sent this event to itself, to see that it comes back
+        barrier,     // a replica sent this event to itself, to see that it comes back
     };
 
     struct delta {

@@ -27,7 +27,7 @@ void event_dispatcher::opened(std::size_t transport)
     owner_->want_definitions();
     for (auto const& [name, tally] : *tallies_) {
         if (!follows(*tally, transport)) continue;
-        // A live tally has missed events, also if no loss was reported because too many events were waiting.
+        // A live tally has missed events. If too many events were waiting, they were dropped without a reported loss.
         if (tally->state() == cache::state::live) tally->lost("events may have been missed; loading again");
         owner_->give_up_load(name);
         owner_->want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
@@ -62,7 +62,7 @@ void event_dispatcher::payload(std::size_t transport, std::string_view text)
 void event_dispatcher::on_event(std::size_t transport)
 {
     auto* const tally = find(decoded_.tally);
-    // If a tally of this name was created a moment ago, its load will contain the event.
+    // If the tally is not known here yet because it was just created, its load will contain the event.
     if (tally == nullptr || !follows(*tally, transport)) return;
     switch (tally->apply(decoded_)) {
         case cache::outcome::applied: break;
@@ -72,13 +72,13 @@ void event_dispatcher::on_event(std::size_t transport)
         case cache::outcome::wrong_key: return owner_->drop("wrong_key");
         case cache::outcome::needs_load: return owner_->want_load(decoded_.tally, load_cause::reload);
     }
-    // The tally failed by this event, unless a load is under way: then the event was kept for that load.
+    // If no load is under way, the event made the tally fail. Otherwise the event was kept for the load.
     bool const failed = tally->state() == cache::state::failed && !tally->loading();
     if (failed) owner_->want_load(decoded_.tally, load_cause::retry);
     owner_->applied(decoded_);
 }
 
-// The events that follow are of a definition that is not known here yet. None of them may be applied until it is.
+// The events that follow belong to a definition that is not known here yet. They must not be applied before it is.
 void event_dispatcher::on_definition()
 {
     owner_->want_definitions();

@@ -3,16 +3,16 @@
 // Decides what a signal of a transport means for the tallies of a database.
 //
 // Model: each tally follows one transport, which its definition names. For every signal the dispatcher decides which
-// tallies change, stop following, or need a load. What takes time it hands to its owner. It knows no connection and no
-// clock, so that a test can play every history to it.
+// tallies change, stop following, or need a load. Its owner does whatever takes time. The dispatcher uses no connection
+// and no clock, so that a test can play every history to it.
 //
 // Guarantees:
 //   - After `opened`, `lost`, or an event that says that a definition changed, no tally concerned is live before
 //     another load. The opening or loss of a transport concerns that transport's tallies only.
-//   - An event that comes by another transport than its tally's is of another definition and changes nothing. That a
-//     definition changed is heard by every transport.
+//   - An event that comes by another transport than its tally's belongs to another definition and changes nothing. An
+//     event that says that a definition changed takes effect by any transport.
 //
-// Transports are named by their index in the replica set; 0 is `notify`.
+// A transport is identified by its index in the replica set; 0 is `notify`.
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/event.hpp>
@@ -35,7 +35,7 @@ public:
     // By name, ascending.
     using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
 
-    // Does what takes time.
+    // Does what takes time on behalf of the dispatcher.
     class owner {
     public:
         virtual void want_load(std::string_view name, load_cause cause) = 0;
@@ -57,13 +57,13 @@ public:
     {
     }
 
-    // The transport that a tally follows; nothing if there is none of the name that its definition has.
+    // The transport that a tally follows; nothing if the set has no transport of the name in the tally's definition.
     std::optional<std::size_t> transport_of(cache::tally const& tally) const noexcept;
 
     // The transport is open: from here on no event is missing.
     void opened(std::size_t transport);
 
-    // The transport is lost, and why.
+    // The transport is lost. `permanent`: waiting does not cure it.
     void lost(std::size_t transport, std::string const& reason, bool permanent);
 
     void payload(std::size_t transport, std::string_view text);

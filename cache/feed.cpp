@@ -78,7 +78,7 @@ void feed::flush()
         for (auto& each : named_) make_ready(each);
     }
     any_ = state_ = false;
-    // A wake may destroy any subscription, which unlinks it, and this feed: from here on only the local list is used.
+    // A wake may destroy any subscription (which unlinks it) and this feed: from here on only use the local list.
     ready_list waking;
     waking.swap(ready_);
     while (!waking.empty()) {

@@ -6,14 +6,14 @@
 //
 //   1. A subscription to named keys is registered under each of its keys. If a key changes, the feed marks that key in
 //      each subscription registered under it.
-//   2. A subscription to all keys is registered under none. It stores the revision up to which it was sent everything;
-//      the table lists what changed since.
+//   2. A subscription to all keys is registered under none. It stores the revision up to which everything was sent; the
+//      table lists what changed since.
 //   3. `flush` wakes each subscription that has something to send, once. The replica calls it once a turn of the event
 //      loop, after it has applied every event that had arrived.
 //
-// Guarantees: a turn costs what its changes and the subscriptions that they concern cost; the number of other
-// subscriptions does not matter. Joining and leaving take constant time, and constant time for each key. A subscription
-// uses memory for the keys it names, never for changes that it has not taken yet.
+// Guarantees: the cost of a turn depends on its changes and on the subscriptions that they concern, not on the number
+// of other subscriptions. Joining and leaving take constant time, and constant time for each key. A subscription uses
+// memory for the keys it names, never for changes that it has not taken yet.
 //
 // Lifetime: a subscription leaves when it is destroyed. Inside a wake, any subscription of the tally may be destroyed
 // or created, and the tally may be destroyed too.
@@ -46,11 +46,12 @@ public:
 
     explicit feed(key_kind kind) noexcept : watched_{kind} {}
 
-    // Adds a subscription, or removes any one of them. `remove_any` returns null if none is left.
+    // `join` adds a subscription. `remove_any` removes an arbitrary one and returns it, or null if none is left.
     void join(subscription& who) noexcept;
     subscription* remove_any() noexcept;
 
-    // Registers a subscription under its key number `index`, or removes the registration at `position` under `k`.
+    // `watch` registers a subscription under `k`, which is its key number `index`. `unwatch` removes the registration
+    // at `position` under `k`.
     void watch(key const& k, subscription& who, std::uint32_t index);
     void unwatch(key const& k, std::uint32_t position) noexcept;
 
@@ -66,13 +67,13 @@ public:
     // The tally has a new epoch: every subscription begins again with a snapshot.
     void start_over() noexcept;
 
-    // Has the next flush wake `who`. Inside a flush that is not the current one.
+    // Makes the next flush wake `who`. If it is called inside a flush, the flush after that one wakes `who`.
     void wake(subscription& who) noexcept;
 
     // Wakes each subscription that has something to send, once.
     //
-    // Errors: a wake should not throw. If one does, the exception leaves the flush, and the subscriptions after it are
-    // not woken before they have something new to send.
+    // Errors: a wake should not throw. If one does, the exception leaves the flush, and the subscriptions that were not
+    // woken yet are woken only when they have something new to send.
     void flush();
 
 private:
@@ -94,7 +95,7 @@ private:
     joined_list all_keys_, named_;
     ready_list ready_;
     bool any_ = false;    // something changed
-    bool state_ = false;  // the state or the epoch did
+    bool state_ = false;  // the state or the epoch changed
 };
 
 }  // namespace pgtally::cache

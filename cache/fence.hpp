@@ -1,11 +1,11 @@
 #pragma once
 
-// The fence: the MVCC snapshot that a load was read in.
+// The fence: the MVCC snapshot in which a load was read.
 //
-// Model: a snapshot sees the transactions that had committed when it was taken. PostgreSQL describes it by `xmin` (every
-// transaction below had ended), `xmax` (no transaction from here on had ended), and the list of the transactions between
-// them that were in progress: see "Transaction ID and Snapshot Information Functions" in the PostgreSQL manual. The ids
-// have 64 bits and never wrap around.
+// Model: a snapshot sees the transactions that had committed when it was taken. PostgreSQL describes it by `xmin`
+// (every transaction below it had ended), `xmax` (no transaction from it on had ended), and the list of the
+// transactions between them that were in progress: see "Transaction ID and Snapshot Information Functions" in the
+// PostgreSQL manual. The ids have 64 bits and never wrap around.
 //
 // Guarantees: if a transaction committed, its changes are in the load if and only if the fence contains its id. The
 // fence keeps the whole list, because a transaction that was in progress may commit days after the load.

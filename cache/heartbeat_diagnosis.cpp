@@ -10,7 +10,7 @@ constexpr char const* standby_remedy =
 
 constexpr char const* deaf = "no heartbeat came back through the database for three intervals: ";
 
-// What a transport delivers.
+// The name of what a transport delivers.
 std::string carrier(heartbeat_signs const& signs)
 {
     return signs.transport == "notify" ? "notification" : "event by transport " + signs.transport;
@@ -37,7 +37,7 @@ std::string with_remedy(std::string failure, std::string_view state)
 {
     // libpq reports some failures itself; they have no SQLSTATE.
     bool const read_only = state == "25006" || failure.find("session is read-only") != std::string::npos;
-    // A reason may quote another one that has the remedy already.
+    // A failure may quote another one that contains the remedy already.
     if (!read_only || failure.find(standby_remedy) != std::string::npos) return failure;
     return failure + standby_remedy;
 }

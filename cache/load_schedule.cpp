@@ -40,7 +40,7 @@ load_schedule::load_state const* load_schedule::find(std::string_view name) cons
 
 void load_schedule::add(std::string name, std::size_t transport)
 {
-    // All tallies draw from one source: copies of it would yield the same pauses to each.
+    // All tallies share one random source: with copies of it, every tally would have the same pauses.
     db::backoff backoff{pauses_, [this] { return random_(); }};
     auto const [at, added] = tallies_.try_emplace(std::move(name), transport, std::move(backoff));
     if (!added) return;
@@ -155,7 +155,7 @@ bool load_schedule::may_run(load_state const& of) const noexcept
     return of.running == 0 && !of.held && is_open(of.transport);
 }
 
-// When the wanted load may begin; nothing: not before the schedule changes.
+// When the wanted load may begin; nothing if it cannot before the schedule changes.
 std::optional<load_schedule::time_point> load_schedule::due(load_state const& of) const noexcept
 {
     if (!of.wanted || !may_run(of) || definitions_read_ < of.definitions_needed) return std::nullopt;
@@ -245,7 +245,7 @@ load_schedule::consequence load_schedule::failed(order const& o, failure why, ca
 {
     auto* const of = end(o, now);
     if (of == nullptr) return consequence::none;
-    // A live tally follows its events, whatever became of the audit.
+    // A live tally follows its events, even if the audit failed.
     if (o.audits() && state == cache::state::live) return consequence::none;
     if (!of->wanted) want(*of, load_cause::retry);
     if (o.audits()) return consequence::none;

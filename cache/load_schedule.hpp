@@ -9,19 +9,20 @@
 //   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. Any other cause
 //     than a retry ends the pause at once.
 //   - Loads that `reload` events cause are rate-limited per tally, because any role can send such events.
-//   - If a definition may have changed, the tally waits until the definitions have been read once more.
+//   - If a tally's definition may have changed, its load waits until the definitions have been read again.
 //   - A held tally has lost its source: it is not loaded until it is released.
-//   - An audit is a load that nothing else wants. Only one runs at a time, and a tally that waits for another load is
-//     not audited before it.
-//   - Connections have a generation. When a transport opens again, its name may lead to another server: connections
-//     of an older generation must not be used.
+//   - An audit is a load that only the audit's caller wants. Only one audit runs at a time, and a tally that waits for
+//     another load is not audited before that load.
+//   - Connections have a generation. When a transport opens again, the database's name may lead to another server:
+//     connections of an older generation must not be used.
 //
-// Guarantees: what is reported of an order that has ended, or whose tally was removed, changes nothing. A running load
-// does not satisfy requests made after it started.
+// Guarantees: a report about an order that has ended, or whose tally was removed, changes nothing. A running load does
+// not satisfy requests made after it started.
 //
 // Not promised: fairness. A tally whose load is always due precedes those with later names.
 //
 // Lifetime: orders may outlive their tally and the schedule.
+//
 // Threads: none of its own; no two calls at once.
 
 #include <pgtally/cache/rate_limiter.hpp>
@@ -59,7 +60,7 @@ class load_schedule {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    // At most this many loads of one tally that `reload` events cause follow each other at once; then one per interval.
+    // At most this many loads of one tally that `reload` events cause run without a pause; then one per interval.
     static constexpr int max_quick_reloads = 5;
     static constexpr std::chrono::milliseconds reload_interval{1'000};
 
@@ -77,15 +78,15 @@ public:
     // Why a load failed.
     struct failure {
         bool permanent = false;  // as far as known, no later load will succeed
-        bool explained = false;  // if the tally is failed already, it has a more useful reason
+        bool explained = false;  // if the tally is failed already, its present reason is more useful
     };
 
     // What a failed load means for the state of its tally.
     enum class consequence {
         none,    // the state stays, and nothing is logged
         log,     // the failure is logged; the state stays
-        stale,   // it is logged, and the tally is lost: `tally::lost`
-        failed,  // it is logged, and the tally fails: `tally::fail`
+        stale,   // the failure is logged; call `tally::lost`
+        failed,  // the failure is logged; call `tally::fail`
     };
 
     // `random` yields numbers in [0, 1).
@@ -121,7 +122,7 @@ public:
     // The outcome of the load under way, if any, is not wanted any more.
     void give_up(std::string_view name);
 
-    // The source is lost, or it exists. If the tally was held, `release` wants a load.
+    // `hold`: the source is lost. `release`: the source exists; if the tally was held, a load is wanted.
     void hold(std::string_view name);
     void release(std::string_view name);
     bool held(std::string_view name) const noexcept;
@@ -137,11 +138,11 @@ public:
     std::optional<order> next(time_point now);
     time_point wake_at() const noexcept;
 
-    // Whether an order has not ended and its tally exists; `stands`: and it was not given up.
+    // `under_way`: the order has not ended, and its tally exists. `stands`: in addition, the order was not given up.
     bool under_way(order const& o) const noexcept;
     bool stands(order const& o) const noexcept;
 
-    // How an order ended; one of these calls for each order. `state` is the tally's, after the load.
+    // How an order ended. Make one of these calls for each order. `state` is the state of the tally after the load.
     void done(order const& o, cache::load_report const& report, cache::state state, time_point now);
     void given_up(order const& o, cache::state state, time_point now);
     consequence failed(order const& o, failure why, cache::state state, time_point now);
@@ -157,7 +158,7 @@ private:
         db::backoff pauses;
         std::uint64_t running = 0;  // the number of the order under way; 0: none
         load_cause running_cause = load_cause::start;
-        bool given_up = false;  // the order under way
+        bool given_up = false;  // whether the order under way was given up
 
         load_state(std::size_t of, db::backoff backoff) : transport{of}, pauses{std::move(backoff)} {}
     };

@@ -15,7 +15,7 @@ std::vector<std::string> without(std::vector<std::string> const& these, std::vec
     return out;
 }
 
-// In the words of tally.problems().
+// Recognizes the texts of tally.problems() about partitions.
 bool is_of_partitions(std::string const& problem)
 {
     return problem.starts_with("partition ") || problem.find(" is no part of the source any more") != std::string::npos;

@@ -12,7 +12,7 @@ struct problem_news {
     bool none() const noexcept { return appeared.empty() && gone.empty(); }
 };
 
-// Whether partitions came or went: rows that no trigger tells of are in the truth then, or are not any more.
+// Whether partitions were attached or detached. The truth then gained or lost rows without any trigger firing.
 bool concerns_partitions(problem_news const& news);
 
 problem_news news_of(std::vector<std::string> const& before, std::vector<std::string> const& now);

@@ -5,9 +5,9 @@
 
 namespace pgtally {
 
-// Limits how often something is done that any role can request. Occasional requests are served at once, a burst of them
-// too; continuous requests are served once per interval. If serving one took longer than an interval, the pause is as
-// long as that. Reads no clock.
+// Limits how often something is done that any role can request. Occasional requests, and a burst of them, are served at
+// once; continuous requests are served once per interval. If serving a request took longer than an interval, the pause
+// is as long as serving it took. The limiter reads no clock.
 class rate_limiter {
 public:
     using time_point = std::chrono::steady_clock::time_point;

@@ -8,8 +8,8 @@ namespace pgtally::cache {
 enum class state {
     loading,  // the tally was never loaded: there are no counters
     live,     // the counters follow the database; barriers that come back prove it
-    stale,    // the counters do not follow the database now; they are the last ones
-    failed,   // the counters cannot follow the database, for a reason that waiting does not remove
+    stale,    // the counters do not follow the database now; they keep their last values
+    failed,   // the counters cannot follow the database, and waiting does not remove the cause
 };
 
 // The word of a state in every interface: "loading", "live", "stale", "failed".

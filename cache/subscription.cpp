@@ -191,8 +191,8 @@ bool subscription::changed_since(std::uint64_t revision, update& out) const
     return true;
 }
 
-// The next part of a snapshot of all keys. It holds the values of now and the revision of the first part, so that what
-// changes between two parts is sent again after the last one.
+// The next part of a snapshot of all keys. It holds the present values and the revision of the first part, so that what
+// changes between two parts is sent again after the last part.
 void subscription::next_part(update& out)
 {
     auto const& table = tally_->table();
@@ -221,8 +221,8 @@ void subscription::all_of_named(update& out)
     out.revision = sent_ = tally_->revision();
 }
 
-// The keys tracked since the last snapshot. The revision is one up to which every tracked key was sent, so that a client
-// that resumes from it misses nothing. If changes of other keys wait, that is an older revision.
+// The keys tracked since the last snapshot. Every tracked key was sent up to the message's revision, so that a client
+// that resumes from it misses nothing. If changes of other keys wait, the revision is older than the values.
 void subscription::next_fresh(update& out)
 {
     out.what = update::kind::snapshot;

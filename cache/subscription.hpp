@@ -48,7 +48,7 @@ protected:
     ~subscriber() = default;
 };
 
-// The position up to which a client says it has everything.
+// The position up to which a client claims to have everything.
 struct since_point {
     std::string epoch;
     std::uint64_t revision = 0;
@@ -93,27 +93,29 @@ public:
     subscription(subscription const&) = delete;
     subscription& operator=(subscription const&) = delete;
 
-    // Adds a named key, or removes one. A key that is tracked already, or is not tracked, is no error. The next snapshot
-    // contains each key that `track` named since the last one.
+    // `track` adds a named key, `untrack` removes one. It is no error to add a key that is tracked already, or to
+    // remove one that is not. The next snapshot contains each key that `track` named since the last snapshot.
     //
     // Preconditions: not `all_keys`, not `dropped`; fewer than `limits::max_tracked_keys` keys are tracked.
     void track(key const& k);
     void untrack(key const& k);
 
-    // Ignores the client's point, so that the first snapshot is a whole one: needed if keys are tracked that the client
-    // did not have at its point.
+    // Forgets the client's point, so that the first snapshot is a whole one. This is needed if the client did not have
+    // all tracked keys at its point.
     void forget_since() noexcept { since_.reset(); }
     std::size_t tracked() const noexcept { return index_.size(); }
     bool tracks(key const& k) const noexcept { return index_.find(k) != nullptr; }
 
     // Writes the message to send now into `out`, and records it as sent. `now` decides whether the interval has passed.
-    // `out` may be reused, so that its storage is.
+    // Pass the same `out` again to reuse its storage.
     void next(update& out, clock::time_point now);
 
-    // When `next` will have a change that the interval holds back now; max() if it holds none back.
+    // When `next` will return the change that the interval holds back; max() if it holds none back.
     clock::time_point due() const noexcept { return due_; }
 
-    // Appends the text of an item's key to `out`. `which` is of the last `next`, and no event was applied since.
+    // Appends the text of an item's key to `out`.
+    //
+    // Preconditions: `which` comes from the last `next`, and the tally has not changed since.
     void append_key(update::item const& which, std::string& out) const;
 
     bool all_keys() const noexcept { return all_keys_; }
@@ -121,7 +123,8 @@ public:
     tally const* of() const noexcept { return tally_; }
     subscriber& owner() const noexcept { return *owner_; }
 
-    // How many changes of keys were replaced by a newer one before they were sent.
+    // How many changes were folded into a newer one before they were sent. A subscription to named keys counts changes
+    // of its keys, a subscription to all keys counts revisions.
     std::uint64_t conflated() const noexcept { return conflated_; }
 
 private:

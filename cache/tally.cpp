@@ -89,7 +89,7 @@ outcome tally::apply_to_load(event const& e)
     return load_->spoiled.empty() && !asks ? outcome::applied : outcome::needs_load;
 }
 
-// An event that the load's fence does not contain.
+// Applies an event that the load's fence does not contain.
 void tally::apply_to_fresh(event const& e)
 {
     if (load_->reload) return;
@@ -239,7 +239,7 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
     if (report.was_live && load_->before != xid{} && !load_->fence->contains(load_->before)) {
         report.forged = load_->before;
     }
-    // Everything that the fence contains has arrived: from here on it judges the events for both tables.
+    // Everything that the fence contains has arrived: from here on this fence decides about events for both tables.
     fence_ = load_->fence;
     highest_ = load_->highest;
     if (!loaded_) {
@@ -274,8 +274,8 @@ void tally::take_first(counter_table fresh)
     feed_.changed_any();
 }
 
-// First all served rows, then the rows of the fresh table. The second pass finds the rows that only the load has, and
-// those that were added meanwhile in slots that the first pass had left behind.
+// Compares first all served rows, then the rows of the fresh table. The second pass finds rows that only the load has,
+// and rows that were added meanwhile in slots that the first pass had already passed.
 std::optional<load_report> tally::compare_more(std::size_t rows)
 {
     if (!comparing()) return std::nullopt;

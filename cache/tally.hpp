@@ -6,8 +6,8 @@
 // load through these steps, in this order:
 //
 //   1. `begin_load`     The transport is open. From here on the load keeps every event.
-//   2. `set_fence`      The snapshot that the truth is read in. Kept events that the fence contains are dropped, the
-//                       others are applied to the fresh table. From here on each event is treated so when it arrives.
+//   2. `set_fence`      The snapshot in which the truth is read. Kept events that the fence contains are dropped, the
+//                       others are applied to the fresh table. Later events are treated likewise on arrival.
 //   3. `add_truth_row`  Once for each row of the truth.
 //   4. `await_barrier`  The load's transaction has committed, and a barrier with this id is about to be sent.
 //   5. `barrier_back`   The barrier has come back through the transport, so everything that the fence contains has
@@ -19,12 +19,12 @@
 // served, because its values are true, but the tally is stale until a load whose fence contains the event.
 //
 // While the tally is live, events that the served table's own fence does not contain are applied to it. While it is not
-// live, none is: a gap in the events would make the counters wrong.
+// live, no event is applied to it: a gap in the events would make the counters wrong.
 //
 // Guarantees: a served value is the truth at a fence plus a prefix of the committed events. The revision grows with
 // every change and never goes back within an epoch. Only loads and events write to a table of counters.
 //
-// Not promised: freshness. `state` tells what the counters are worth.
+// Not promised: freshness. `state` says whether the counters follow the database.
 //
 // Lifetime: subscriptions may outlive the tally. Its destructor wakes each of them once; they are `dropped` then.
 //
@@ -100,7 +100,7 @@ public:
     // The row of a key. All counters of a key that is not counted are 0.
     std::span<std::int64_t const> counters(key const& k) const noexcept;
 
-    // A revision since which the key is unchanged: the one of its last change, if the table still has its row.
+    // A revision since which the key is unchanged: that of its last change, if the table still has the key's row.
     std::uint64_t changed_at(key const& k) const noexcept;
 
     // The oldest revision from which `since` can resume.
@@ -114,14 +114,14 @@ public:
     // Applies an event of this tally, or keeps it for the load. An event that does not fit changes nothing.
     outcome apply(event const& e);
 
-    // The steps of a load. The first four answer why the load cannot go on, if it cannot; the load is ended then.
+    // The steps of a load. If the load cannot continue, the first four end it and return the reason.
     std::optional<std::string> begin_load();
     std::optional<std::string> set_fence(fence f);
     std::optional<std::string> add_truth_row(std::string_view key_text, std::span<std::int64_t const> values);
     std::optional<std::string> await_barrier(std::string id);
 
-    // The report, if this ends the load. A barrier that the load does not wait for changes nothing. If the tally is
-    // live, at most `rows` rows are compared, and `compare_more` goes on while `comparing`.
+    // Return the report if they complete the load. A barrier that the load does not wait for changes nothing. If the
+    // tally is live, each call compares at most `rows` rows; call `compare_more` while `comparing`.
     std::optional<load_report> barrier_back(std::string_view id, std::size_t rows = all_rows);
     std::optional<load_report> compare_more(std::size_t rows);
     bool comparing() const noexcept { return load_ && load_->at == load_step::comparing; }
@@ -129,13 +129,13 @@ public:
     void abandon_load() noexcept { load_.reset(); }
     bool loading() const noexcept { return load_.has_value(); }
 
-    // The tally follows no events any more: until the next load; or until the cause, which waiting does not remove, is
-    // removed. Both end the load under way.
+    // The tally stops following events. `lost`: until the next load. `fail`: until the cause is removed, which waiting
+    // does not do. Both end the load under way.
     void lost(std::string reason);
     void fail(std::string reason);
 
-    // Takes a definition with the same name and the same kind of keys. If it counts something else, the tally starts
-    // over: a new epoch, state `loading`, no counters. Returns whether it does.
+    // Takes a new definition. If its fingerprint differs, the tally starts over: a new epoch, state `loading`, no
+    // counters. Returns whether the tally starts over.
     //
     // Preconditions: the name and the kind of keys are those of the present definition.
     bool redefine(cache::definition what);
@@ -151,9 +151,9 @@ public:
 private:
     // What a load waits for.
     enum class load_step {
-        fence,      // begun: it keeps events until its fence is known
+        fence,      // the load has begun, and keeps events until its fence is known
         rows,       // the truth's rows arrive
-        barrier,    // it has all rows; its barrier is on the way
+        barrier,    // the load has all rows; its barrier is on the way
         comparing,  // the barrier is back; the tables are being compared
     };
 
@@ -165,11 +165,11 @@ private:
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;  // why it cannot succeed any more; empty: it can
+        std::string spoiled;  // why the load cannot succeed any more; empty: it can
         bool reload = false;  // a `reload` event came after its fence: later events are not applied
         xid highest{};        // of the events applied to `table`
         xid before{};         // of the events applied to the served table when this load began
-        counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison goes on
+        counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison continues
         load_report report;
     };
 

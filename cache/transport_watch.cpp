@@ -32,7 +32,7 @@ bool transport_watch::lost(std::string const& reason, bool permanent)
     open_ = false;
     under_way_.clear();
     trouble_ = reason;
-    // After a restart the transport reports the reason that it was given: the deafness goes on.
+    // After a restart the transport reports the reason that `restart` received: the deafness continues.
     trouble_permanent_ = permanent || (deaf_for_good_ && reason == deaf_reason_);
     return trouble_permanent_;
 }
@@ -54,7 +54,7 @@ transport_watch::heartbeat transport_watch::send_heartbeat(time_point now)
 void transport_watch::taken(heartbeat const& one, bool pooled) noexcept
 {
     pooled_ = pooled;
-    // The answer may be to a heartbeat of an earlier opening.
+    // The answer may belong to a heartbeat of an earlier opening.
     if (open_ && one.sent >= opened_at_) taken_ = one.sent;
 }
 

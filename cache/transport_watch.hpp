@@ -5,18 +5,17 @@
 // Model: a transport is open or not. While it is open, a heartbeat is due every interval, the first one at once. A
 // heartbeat is a barrier that the database takes and that comes back by this transport. If none of three comes back,
 // the transport is deaf: it is connected to another server than the one that takes the heartbeats, or something in
-// between keeps events away. The watch then counts it as closed and says why; the caller restarts it.
+// between keeps events away. The watch then counts the transport as closed and says why; the caller restarts it.
 //
 // Guarantees:
-//   - A transport is open for at most three intervals after it opened or after the last heartbeat came back.
-//   - Only a heartbeat that was sent after the transport opened proves anything, and each one proves it once.
+//   - A transport stays open for at most three intervals after it opened or after the last heartbeat came back.
+//   - Only a heartbeat that was sent after the transport opened proves anything, and it counts once.
 //   - Deafness is permanent if the database takes heartbeats and none came back since the transport opened: a new
-//     connection of the same kind hears nothing either. It counts as permanent until a heartbeat comes back.
+//     connection of the same kind receives nothing either. It counts as permanent until a heartbeat comes back.
 //
-// Not promised: that an event which nobody sent by this transport is noticed as missing. The watch knows heartbeats
-// only.
+// Not promised: that a missing event is noticed if it was never sent by this transport. The watch sees heartbeats only.
 //
-// It waits for nothing and reads no clock.
+// The watch waits for nothing and reads no clock.
 
 #include <chrono>
 #include <cstddef>
@@ -44,19 +43,19 @@ public:
     // `transport` is the transport's name in definitions. `interval` > 0.
     transport_watch(std::string transport, clock::duration interval);
 
-    // The transport is open: every event from here on arrives.
+    // The transport is open: from here on every event arrives.
     void opened(time_point now);
 
-    // The transport was lost, or was restarted because it is deaf. Returns whether waiting does not cure it:
-    // `permanent`, or the loss follows from a deafness that is permanent.
+    // The transport was lost, or was restarted because it is deaf. Returns whether the trouble is permanent:
+    // `permanent` is true, or the reason is a deafness that is permanent.
     bool lost(std::string const& reason, bool permanent);
 
     bool is_open() const noexcept { return open_; }
 
-    // How often it opened.
+    // How often the transport opened.
     std::uint64_t openings() const noexcept { return openings_; }
 
-    // Why it is not open; empty if it is, or if it was never lost.
+    // Why the transport is not open; empty if it is open or was never lost.
     std::string const& trouble() const noexcept { return trouble_; }
     bool trouble_is_permanent() const noexcept { return !trouble_.empty() && trouble_permanent_; }
 
@@ -76,11 +75,11 @@ public:
     // Heartbeats under way, oldest first.
     std::size_t under_way() const noexcept { return under_way_.size(); }
 
-    // When the transport is deaf unless a heartbeat comes back; max() while it is not open.
+    // When the transport will count as deaf unless a heartbeat comes back; max() while the transport is not open.
     time_point deaf_at() const noexcept;
 
-    // If the transport is deaf at `now`, counts it as closed and returns the reason for the restart. `why_none_sent` is
-    // what keeps heartbeats from being sent; empty if nothing is known.
+    // If the transport is deaf at `now`, counts it as closed and returns the reason for the restart. `why_none_sent`
+    // says why heartbeats cannot be sent; empty if unknown.
     std::optional<std::string> give_up_if_deaf(time_point now, std::string const& why_none_sent);
 
     // Whether the transport was given up, and the reason is permanent and still stands.
@@ -94,7 +93,7 @@ private:
     time_point opened_at_{};
     time_point last_back_{};  // or when the transport opened
     time_point due_ = time_point::max();
-    std::optional<time_point> taken_;  // when the last heartbeat of this opening that the database took was sent
+    std::optional<time_point> taken_;  // when the last heartbeat was sent that the database took since the opening
     bool pooled_ = false;
     bool any_back_ = false;  // since the transport opened
     std::deque<heartbeat> under_way_;

@@ -1,12 +1,13 @@
-// Read your writes: of a transaction that a caller committed on a connection of its own, and of one that carries a
-// barrier of its own.
+// Read your writes, for a transaction that a caller committed on its own connection, and for one that carries a
+// barrier.
 //
-// Why it is right. The statement that sends a barrier has a snapshot in which the transaction has ended, so that its
-// events are before the barrier in the stream of the tally's transport. When the barrier is back, these events were
-// handed over here, or the transport opened again after they were sent. Those that came while the tally was live are in
-// its counters. Those that came while it was not live, or never came, are in the load that makes it live again: such a
-// load kept them, or its fence is later than they are. So a write is applied when its barrier is back and the tally is
-// live, at once or later. A load whose fence contains the transaction proves it without a barrier.
+// Why this is correct. The statement that sends a barrier has a snapshot in which the transaction has ended, so that
+// its events are before the barrier in the stream of the tally's transport. When the barrier is back, these events have
+// arrived here, or the transport opened again after they were sent. Events that arrived while the tally was live are in
+// its counters. Events that arrived while it was not live, or never arrived, are in the load that makes it live again:
+// the load kept them, or its fence is later than they are. Therefore a write is applied when its barrier is back and
+// the tally is live, in either order. If a load's fence contains the transaction, the write is applied without a
+// barrier.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -22,7 +23,7 @@ namespace pgtally {
 
 namespace {
 
-// The pause before a transaction that has not ended is asked for again.
+// The pause before the database is asked again whether a transaction has ended.
 constexpr std::chrono::milliseconds ask_again_after{20};
 
 using ended_row = std::tuple<std::vector<std::int64_t>, std::optional<std::string>>;
@@ -40,7 +41,7 @@ std::string send_after_ended(transport const& by)
 // The barrier's return and the answer of the statement that sent it come in any order.
 struct replica_set::impl::write_barrier {
     std::size_t by = 0;                // the transport
-    std::vector<std::uint64_t> asked;  // their numbers in `writes`
+    std::vector<std::uint64_t> asked;  // the writes that wait for it, by their numbers in `writes`
     std::optional<std::vector<std::int64_t>> ended;
     bool back = false;
 };
@@ -50,12 +51,13 @@ class replica_set::impl::own_barrier final : public barrier_wait {
 public:
     explicit own_barrier(impl& set) : openings{set.openings}, set_{&set}, back_{set.executor}
     {
-        // It comes by the transport that the tally has when it is sent, which may be another one by then.
+        // The barrier comes by the transport that the tally has when the barrier is sent, which may not be its present
+        // one.
         id_ = set.expected.expect([this](std::size_t transport) {
             came_by_ = transport;
             back_.notify();
             auto const at = set_->writes.find(write);
-            if (at != set_->writes.end()) at->second.barrier_back_by(transport);  // looked at when the turn ends
+            if (at != set_->writes.end()) at->second.barrier_back_by(transport);  // `end_turn` looks at it
         });
     }
     ~own_barrier() override { set_->expected.forget(id_); }
@@ -110,7 +112,7 @@ asio::awaitable<bool> replica_set::impl::applied(std::string name, std::optional
         sent->write = number;
         write.ask_at = clock::time_point::max();
         if (sent->came_by()) write.barrier_back_by(*sent->came_by());
-        // It may have been lost with the connection that it was to come by.
+        // The barrier may have been lost with the transport's old connection.
         else if (sent->openings != openings) write.ask_again();
     }
     look_at(write);
@@ -142,7 +144,7 @@ void replica_set::impl::look_at_writes()
     for (auto& [number, write] : writes) look_at(write);
 }
 
-// A barrier that was sent may have been lost with the connection that it was to come by.
+// A barrier that was sent may have been lost with the transport's old connection.
 void replica_set::impl::ask_writes_again(std::size_t transport)
 {
     for (auto& [number, write] : writes) {
@@ -150,7 +152,7 @@ void replica_set::impl::ask_writes_again(std::size_t transport)
     }
 }
 
-// When the next barrier for them is due; max() if none is.
+// When the next barrier for an awaited write is due; max() if none is.
 replica_set::impl::clock::time_point replica_set::impl::next_write_barrier() const noexcept
 {
     auto result = clock::time_point::max();
@@ -160,7 +162,7 @@ replica_set::impl::clock::time_point replica_set::impl::next_write_barrier() con
     return result;
 }
 
-// One barrier by each transport, for all writes that wait for one by it.
+// Sends one barrier by each transport, for all writes that wait for a barrier by it.
 asio::awaitable<void> replica_set::impl::send_write_barriers(db::connection& connection)
 {
     for (std::size_t index = 0; index < transports.size(); ++index) {

@@ -18,13 +18,13 @@ enum class audit_outcome {
     lost,      // the tally stopped being live during the audit: its transport was lost, or a reload was requested
     changed,   // the tally was dropped, or its definition changed
     failed,    // the truth could not be read, or the barrier did not come back
-    late,      // the caller's time is over; the audit goes on
+    late,      // the caller's time has run out; the audit continues
     stopped,   // the set was stopped
 };
 
 struct audit_report {
     audit_outcome outcome = audit_outcome::failed;
-    std::string why;  // why it could not compare, for people; empty if it could
+    std::string why;  // why the audit could not compare, for people; empty if it could
 
     std::uint64_t keys = 0;             // compared keys: a counter is not 0 in the served table or in the truth
     std::uint64_t differed = 0;         // compared keys whose counters differed

@@ -10,7 +10,7 @@ namespace {
 
 constexpr char const* select_problems = "select coalesce(problems, '{}')::text[] from tally.tallies where name = $1";
 
-// Compares names, because that needs no right on the source. A subscription applies rows to partitions too.
+// Compares names, because this needs no right on the source. A subscription applies rows to partitions too.
 constexpr char const* select_subscribed = R"(
     select exists (select from pg_subscription_rel r
                      join pg_class c on c.oid = coalesce(pg_partition_root(r.srrelid), r.srrelid)

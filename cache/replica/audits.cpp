@@ -47,7 +47,7 @@ asio::awaitable<audit_report> replica_set::impl::audit(std::string name, clock::
     co_return std::move(mine->report);
 }
 
-// Answers the caller of the audit, if there is one.
+// Reports the outcome to the audit's caller, if there is one.
 void replica_set::impl::end_audit(std::string const& name, audit_outcome outcome, std::string why)
 {
     auto const found = audits.extract(name);
@@ -63,7 +63,7 @@ void replica_set::impl::end_audit(std::string const& name, audit_outcome outcome
     }
 }
 
-// If a tally stops being live, its audit has nothing to compare: its caller is answered at once.
+// If a tally stops being live, its audit has nothing to compare: the audit ends at once.
 void replica_set::impl::look_at_audits()
 {
     for (auto at = audits.begin(); at != audits.end();) {
@@ -86,7 +86,7 @@ void replica_set::impl::let_audits_go()
     }
 }
 
-// The load of an audit has been compared.
+// Ends an audit whose load has been compared.
 asio::awaitable<void> replica_set::impl::finish_audit(loader& mine)
 {
     auto const& order = *mine.order;

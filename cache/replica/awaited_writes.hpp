@@ -19,9 +19,9 @@ struct awaited_write {
 
     std::string tally;
     std::optional<cache::xid> transaction;
-    std::size_t by = 0;          // the transport whose barrier proves it
+    std::size_t by = 0;          // the transport whose barrier proves the write
     clock::time_point ask_at{};  // when to send a barrier; max(): one is under way, or the caller sent it
-    bool barrier_back = false;   // by that transport
+    bool barrier_back = false;   // the barrier came back by that transport
     bool done = false;
     db::detail::signal changed;
 
@@ -37,7 +37,7 @@ struct awaited_write {
         return by == transport && needs_barrier() && ask_at <= now;
     }
 
-    // Makes a barrier due, if there is a transaction to ask for.
+    // Makes a barrier due at once, if the transaction's id is known.
     void ask_again() noexcept
     {
         if (transaction && !barrier_back) ask_at = clock::time_point{};
@@ -49,7 +49,7 @@ struct awaited_write {
         barrier_back = true;
     }
 
-    // The tally follows `transport`. Returns whether that is news: then only a barrier by this one proves the write.
+    // The tally follows `transport`. Returns whether that is new: then only a barrier by `transport` proves the write.
     bool come_by(std::size_t transport) noexcept
     {
         if (by == transport) return false;
@@ -60,7 +60,7 @@ struct awaited_write {
     }
 };
 
-// All of a set by their numbers, in the order of the calls.
+// All awaited writes of a set by their numbers, in the order of the calls.
 using awaited_writes = std::map<std::uint64_t, awaited_write>;
 
 }  // namespace pgtally

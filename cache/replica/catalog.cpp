@@ -10,7 +10,7 @@ namespace pgtally {
 
 namespace {
 
-// Counters and actions come in the order in which they were written: json keeps it.
+// Counters and actions come in the order in which they were written, because json keeps that order.
 constexpr char const* select_tallies = R"(
     select name, source, key_type,
            array(select k from json_object_keys(counters) as k)::text[],
@@ -54,7 +54,7 @@ boost::asio::awaitable<std::string> read_fingerprint(db::connection& connection,
 
 bool schema_is_missing(db::error const& e) noexcept
 {
-    // No such schema, function or view. A schema that the role may not use fails with 42501.
+    // There is no such schema, function or view. If the role may not use the schema, the SQLSTATE is 42501.
     return e.state().is("3F000") || e.state().is("42883") || e.state().is("42P01");
 }
 

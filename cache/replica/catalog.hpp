@@ -10,13 +10,13 @@
 
 namespace pgtally {
 
-// The definitions of a database, as it has them.
+// The definitions in a database.
 struct catalog {
     int schema_version = 0;
     std::vector<cache::definition> tallies;  // by name
 };
 
-// Reads them.
+// Reads the definitions.
 // Errors: db::error; `schema_is_missing` tells whether the schema is not installed.
 boost::asio::awaitable<catalog> read_catalog(db::connection& connection);
 

@@ -48,8 +48,8 @@ private:
     std::string text_;
 };
 
-// The counters of one key, as they were when this object was made. They have the definition's order, and names. If the
-// replica never loaded, it is empty. If nothing was counted for the key, every counter is 0.
+// The counters of one key at the time when this object was made, in the definition's order and by name. If the replica
+// never loaded, the object is empty. If nothing was counted for the key, every counter is 0.
 class counter_values {
 public:
     using names_ptr = std::shared_ptr<std::vector<std::string> const>;
@@ -62,7 +62,7 @@ public:
 
     // A counter by its place in the definition, or by name; and the name of a counter.
     //
-    // Errors: throw std::out_of_range if there is no such counter, or none at all.
+    // Errors: throw std::out_of_range if there is no such counter, or if the object is empty.
     std::int64_t operator[](std::size_t index) const;
     std::int64_t operator[](std::string_view name) const;
     std::string const& name(std::size_t index) const;
@@ -95,9 +95,9 @@ public:
     std::size_t size() const noexcept { return items_.size(); }
     bool empty() const noexcept { return items_.empty(); }
 
-    // Whether the range holds every key of the subscription; a key that is not in it is 0. The first call brings a
-    // snapshot. Later ones follow if the tally was dropped and created again, or if more keys fell to 0 than the replica
-    // remembers.
+    // Whether the range holds every key of the subscription; the counters of any other key are 0. The first call brings
+    // a snapshot. Later ones follow if the tally was dropped and created again, or if more keys fell to 0 than the
+    // replica remembers.
     bool snapshot() const noexcept { return snapshot_; }
 
 private:

@@ -23,7 +23,7 @@ asio::awaitable<void> replica_set::impl::control()
     while (!stopping) {
         auto wake_at = clock::time_point{};
         try {
-            // After a failover the name leads to another database, whose definitions must be read again.
+            // After a failover the database's name leads to another server, whose definitions must be read again.
             if (made_in != schedule.generation()) connection.close();
             if (!connection.is_open()) {
                 made_in = schedule.generation();
@@ -44,7 +44,7 @@ asio::awaitable<void> replica_set::impl::control()
     std::erase(open_connections, &connection);
 }
 
-// If a transport opens again meanwhile, the rest waits for the next connection.
+// If a transport opens again meanwhile, the remaining steps wait for the next connection.
 asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection)
 {
     auto const made_in = schedule.generation();
@@ -66,7 +66,7 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
     std::vector<tally_problems> problems;
     if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
     readings.done(clock::now());
-    // If they changed meanwhile they are read once more; only the tallies concerned wait for that.
+    // If a definition changed meanwhile, the definitions are read again; only the tallies concerned wait for that.
     schedule.definitions_read(asked);
     control_trouble.clear();
     reconcile(std::move(seen));
@@ -143,8 +143,8 @@ asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
     wake_loaders();
 }
 
-// A heartbeat that cannot be sent is no loss: three of them are. If definitions cannot be read because of a permanent
-// error, no tally is followed.
+// If a heartbeat cannot be sent, the tallies stay as they are; `watch_transports` acts if three are missing. If
+// definitions cannot be read because of a permanent error, no tally is followed.
 void replica_set::impl::control_failed(db::error const& e)
 {
     bool const missing = schema_is_missing(e);

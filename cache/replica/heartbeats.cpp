@@ -1,4 +1,4 @@
-// Heartbeats: barriers that are sent again and again, to prove that a tally which is called live is live.
+// Heartbeats: barriers that are sent every interval, to prove that the tallies in state live do follow the database.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -23,7 +23,7 @@ asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connecti
     if (slot.channel != channel) co_return;
     slot.watch.taken(sent, answer.pooled);
     if (index == 0) counted.notification_queue_usage = answer.queue_usage;
-    // A schema that is dropped takes its triggers along; no event reports it.
+    // Dropping the schema drops its triggers too, and no event reports it.
     if (!answer.installed) want_definitions();
 }
 
@@ -41,8 +41,8 @@ replica_set::impl::clock::time_point replica_set::impl::next_heartbeat() const n
     return result;
 }
 
-// Restarts each transport that is deaf. Heartbeats may go to another server than the transport follows; when it opens
-// again, all connections are replaced.
+// Restarts each transport that is deaf. The heartbeats may be sent to another server than the one that the transport
+// follows; when the transport opens again, all connections are replaced.
 asio::awaitable<void> replica_set::impl::watch_transports()
 {
     while (!stopping) {

@@ -58,8 +58,8 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, transport co
     connection.set_timeout(times.answer);
     co_await by.prepare_load(connection);
     co_await connection.script(begin);
-    // After a failover the name may lead to another database than the one that the definitions were read from. If the
-    // definition changes later than this, an event reports it before the barrier comes back.
+    // After a failover the name may lead to another database than the one from which the definitions were read. If the
+    // definition changes after this check, an event reports it before the barrier comes back.
     auto const meant = co_await read_fingerprint(connection, name);
     if (meant != wanted(target).definition().fingerprint) throw other_definition{};
     connection.set_timeout(times.answer + load_lock_timeout);

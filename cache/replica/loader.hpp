@@ -3,8 +3,8 @@
 // One load of one tally: the steps of tally.hpp, on a connection of its own.
 //
 // Model: one statement under read committed reads both the fence and the truth. It is a cursor's query: its snapshot is
-// taken when the cursor is declared, after the source was locked. (A function takes the lock, on behalf of a role that
-// needs no right on the source; under repeatable read the call itself would take the snapshot, before the lock.) The
+// taken when the cursor is declared, after the source was locked. (A function takes the lock, so that the role needs no
+// right on the source. Under repeatable read the call of that function would take the snapshot, before the lock.) The
 // fence is the first row, so it is known before the truth is computed. Without the lock, a TRUNCATE or a rewrite of the
 // table that commits between the snapshot and the first row would make the load read an empty table.
 
@@ -28,7 +28,7 @@ struct load_failure : std::runtime_error {
     bool permanent;  // as far as known, no later load will succeed
 };
 
-// The definition in the database is not the one that the tally has here, or not any more.
+// The definition in the database is not, or is no longer, the one that the tally has here.
 struct other_definition : load_failure {
     other_definition() : load_failure{"its definition in the database differs from the one that was read", false} {}
 };
@@ -36,7 +36,7 @@ struct other_definition : load_failure {
 // Thrown by a load that is not wanted any more.
 struct load_given_up {};
 
-// A load's access to its tally, which may be removed, or give the load up, at any time.
+// A load's access to its tally. At any time the tally may be removed, or the load may be given up.
 class load_target {
 public:
     virtual ~load_target() = default;
@@ -47,7 +47,7 @@ public:
 
 // How long a load waits for the database.
 struct load_times {
-    std::chrono::milliseconds answer;    // for statements that need no work: a longer wait means that it hangs
+    std::chrono::milliseconds answer;    // for statements that need no work; if it takes longer, the database hangs
     std::chrono::milliseconds patience;  // for the truth
 
     load_times(std::chrono::milliseconds for_answers, std::chrono::milliseconds for_the_truth)
@@ -56,8 +56,9 @@ struct load_times {
     }
 };
 
-// Steps 1 to 3, and the commit of the load's transaction: everything but the barrier. `name` is the tally's, `by` its
-// transport.
+// Carries out steps 1 to 3 and commits the load's transaction: everything but the barrier. `name` is the tally's name,
+// `by` its transport.
+//
 // Errors: throws db::error, load_failure, other_definition or load_given_up.
 boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
                                         load_times times, load_target& target);

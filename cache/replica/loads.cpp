@@ -12,20 +12,20 @@ namespace pgtally {
 
 namespace {
 
-// What waiting does not cure, as far as the SQLSTATE tells: missing rights, errors of the definition's own expressions,
-// a missing schema.
+// Whether waiting does not cure the error, as far as the SQLSTATE tells: missing rights, errors of the definition's own
+// expressions, a missing schema.
 bool is_permanent(db::error const& e) noexcept
 {
     return e.permanent() || e.state().in_class("42") || e.state().in_class("22") || e.state().is("3F000");
 }
 
-// The schema raises it for a tally that does not exist.
+// The schema raises this error for a tally that does not exist.
 bool is_unknown_tally(db::error const& e) noexcept
 {
     return e.state().is("42704");
 }
 
-// Looks the tally up each time: while the load waits, the tally may be removed, or may end the load by itself.
+// Looks the tally up each time: while the load waits, the tally may be removed, or may end the load.
 class target final : public load_target {
 public:
     explicit target(std::function<cache::tally*()> look) : look_{std::move(look)} {}
@@ -50,7 +50,7 @@ void replica_set::impl::want_load(std::string_view name, load_cause cause)
     wake_loaders();
 }
 
-// Closes the connection too: it may hang as the transport's did.
+// Also closes the load's connection: it may hang as the transport's connection did.
 void replica_set::impl::give_up_load(std::string const& name)
 {
     schedule.give_up(name);
@@ -62,8 +62,8 @@ void replica_set::impl::give_up_load(std::string const& name)
     }
 }
 
-// A transport opened again. A load under way may be connected to another server, where it may wait for transactions
-// that do not concern the present one, and its barrier would not come back.
+// Called when a transport opened again. A load under way may be connected to another server. There it may wait for
+// transactions that do not exist on the present server, and its barrier would not come back.
 void replica_set::impl::give_up_old_loads()
 {
     for (auto const& each : loaders) {
@@ -73,7 +73,7 @@ void replica_set::impl::give_up_old_loads()
     }
 }
 
-// Call it after each change to the schedule.
+// Must be called after each change to the schedule.
 void replica_set::impl::wake_loaders()
 {
     for (auto const& each : loaders) each->work.notify();
@@ -121,7 +121,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine)
 void replica_set::impl::end_load(loader& mine, std::optional<load_ending> const& ending)
 {
     auto const order = *std::exchange(mine.order, std::nullopt);
-    // After a failover the connection may be to another database than the transport's: a failed load does not keep it.
+    // After a failover the connection may lead to another server than the transport's: a failed load closes it.
     bool const failed = ending && ending->failure;
     if (failed || mine.connection.in_transaction()) mine.connection.close();
     auto* const tally = find(order.tally);
@@ -139,7 +139,7 @@ void replica_set::impl::end_load(loader& mine, std::optional<load_ending> const&
     wake_loaders();
 }
 
-// The tally of the load, while the load is wanted.
+// The tally of the load while the load is wanted, otherwise null.
 cache::tally* replica_set::impl::target_of(loader const& mine) noexcept
 {
     return stopping || !schedule.stands(*mine.order) ? nullptr : find(mine.order->tally);
@@ -232,7 +232,7 @@ void replica_set::impl::load_done(loader& mine)
     log_drift(order.tally, report);
 }
 
-// The keys that differed although the tally was live; if there are many, the first ones.
+// Logs the keys that differed although the tally was live; if there are many, the first ones.
 void replica_set::impl::log_drift(std::string const& name, cache::load_report const& report)
 {
     auto const* const tally = find(name);

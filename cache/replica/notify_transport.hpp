@@ -1,10 +1,10 @@
 #pragma once
 
-// Transport `notify`: events are notifications. It is the only place that names the channel and `pg_notify`.
+// Transport `notify`: events are notifications. Only notify_transport.cpp names the channel and `pg_notify`.
 //
-// PostgreSQL hands over a committed transaction's notifications in the order in which transactions become visible,
-// without bounds. A notification therefore never comes before new snapshots see its transaction, so that a load needs
-// no preparation.
+// PostgreSQL delivers the notifications of committed transactions in the order in which the transactions become
+// visible, without their bounds. A notification never comes before new snapshots see its transaction. Therefore a load
+// needs no preparation.
 
 #include <pgtally/cache/replica/transport.hpp>
 

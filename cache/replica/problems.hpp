@@ -1,7 +1,7 @@
 #pragma once
 
-// Problems that the database sees with its tallies (`tally.tallies.problems`), each with its remedy. Despite most of
-// them a tally is as right as it can be. A tally without its source can only be wrong.
+// Problems that the database sees with its tallies (`tally.tallies.problems`), each with its remedy. With most of them
+// a tally is still as exact as it can be. A tally that lost its source cannot be exact.
 
 #include <pgtally/db/connection.hpp>
 
@@ -13,11 +13,11 @@
 
 namespace pgtally {
 
-// Of one tally.
+// The problems of one tally.
 struct tally_problems {
     std::string name;
     std::vector<std::string> all;
-    std::optional<std::string> lost_source;  // one of them: the source was dropped, renamed, or replaced by a namesake
+    std::optional<std::string> lost_source;  // one of `all`: the source was dropped, renamed, or replaced by a namesake
 };
 
 // Reads the problems of all tallies. Version 2 of the schema reports a lost source by the text of a problem only.

@@ -1,4 +1,4 @@
-// Applies what each transport hands over: all of a batch, before any subscriber sees the outcome.
+// Applies what each transport hands over: the whole batch, before any subscriber sees the outcome.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -31,8 +31,8 @@ void replica_set::impl::on(std::size_t index, transport::opened const&)
     slot.watch.opened(clock::now());
     next_look = clock::time_point{};
     ++openings;
-    // If it opens again, the name may stand for another server: the other connections are replaced before they are
-    // used.
+    // If the transport opens again, the database's name may lead to another server: the other connections are replaced
+    // before they are used.
     if (schedule.transport_opened(index)) {
         ++counted.reconnects;
         give_up_old_loads();

@@ -22,8 +22,8 @@ using clock = std::chrono::steady_clock;
 
 namespace {
 
-// The embedder's functions. They are not called after the replica's end, although its connections may log until they are
-// closed.
+// The embedder's functions. They are not called after the replica is destroyed, although its connections may log until
+// they are closed.
 struct hooks {
     bool ended = false;
     std::function<void(db::level, std::string_view)> log;
@@ -105,7 +105,7 @@ struct replica::core : std::enable_shared_from_this<core> {
         }
     }
 
-    // A turn of the replica's own, for a subscription or a stop between two turns of the set.
+    // Posts a turn that the set does not make: after a subscription or a stop between two turns of the set.
     void post_turn()
     {
         if (std::exchange(turn_posted, true)) return;
@@ -162,7 +162,7 @@ struct replica::core : std::enable_shared_from_this<core> {
     db::detail::signal ended;
     std::exception_ptr failure;
     bool began = false, running = false, stopped = false, turn_posted = false;
-    replica_set set;  // the last member: its end wakes subscriptions and may call `on_turn`
+    replica_set set;  // the last member: its destructor wakes subscriptions and may call `on_turn`
 };
 
 replica::replica(asio::any_io_executor executor, config chosen)
@@ -180,7 +180,7 @@ asio::awaitable<void> replica::run()
     return run(core_);
 }
 
-// The set runs in a coroutine of its own, so that a cancellation of this one does not end it before the set's others.
+// The set runs in a separate coroutine, so that a cancellation of this one does not end it before the set's others.
 asio::awaitable<void> replica::run(std::shared_ptr<core> of)
 {
     if (std::exchange(of->began, true)) throw std::logic_error{"a replica runs once"};

@@ -15,17 +15,18 @@
 //
 //   - A value is the truth at one snapshot of the database, plus a prefix of the commits after it. No commit is counted
 //     twice. When the writers pause, the value becomes the truth.
-//   - `run` ends only by `stop`. If the database fails, `state` and `reason` say so, and the replica tries again.
+//   - `run` ends only after `stop` or a cancellation. If the database fails, `state` and `reason` say so, and the
+//     replica tries again.
 //   - A callback is called at most once a turn of the event loop, with the newest values. It is not called after its
 //     handle or the replica was destroyed.
 //
-// Not promised: that a callback sees each intermediate value, or sees keys in an order.
+// Not promised: that a callback sees each intermediate value, or sees keys in a particular order.
 //
-// Lifetime: the replica may be destroyed at any time, inside a callback too. Its destructor stops it; coroutines that
-// wait in it end by themselves. Handles of subscriptions may outlive it.
+// Lifetime: the replica may be destroyed at any time, inside a callback too. Its destructor stops it; the coroutines
+// that wait in it then end. Handles of subscriptions may outlive it.
 //
-// Threads: the replica starts no thread, handles no signal and has no global state. Every call, and every callback, runs
-// on one implicit strand: that of the executor. On a thread pool, pass a `make_strand`.
+// Threads: the replica starts no thread, handles no signal and has no global state. Every call, and every callback,
+// runs on one implicit strand: that of the executor. On a thread pool, pass a strand (`make_strand`).
 //
 // Errors: a callback's exception leaves the context's run(), as an exception of any handler does. The replica continues.
 
@@ -51,7 +52,7 @@ class subscription_adapter;
 
 class replica {
 public:
-    // g++ 12 destroys it twice if it is made inside a co_await expression: make it before.
+    // g++ 12 destroys a config twice if it is constructed inside a co_await expression: construct it before.
     struct config {
         // A connection string of libpq: keywords or a URI ("Connection Strings" in the PostgreSQL manual). If it is
         // empty, libpq's environment variables decide.
@@ -107,7 +108,7 @@ public:
     void stop();
 
     // The counters of a key now. Empty if the replica never loaded. All 0 if nothing was counted for the key, or if no
-    // value of the tally's key type prints like it.
+    // value of the tally's key type prints like the key.
     counter_values get(any_key const& key) const;
 
     cache::state state() const noexcept;
@@ -125,12 +126,13 @@ public:
     subscription subscribe_all(callback call);
 
     // Read your writes: waits until the counters contain everything that a transaction did. `xid` is its id, from
-    // `pg_current_xact_id()` ("Transaction ID and Snapshot Information Functions" in the PostgreSQL manual). The replica
-    // asks the database whether the transaction has ended, so that the COMMIT's answer is not needed. If the transaction
-    // was rolled back, `applied` returns as well. If the database has not assigned the id yet, it waits until then.
+    // `pg_current_xact_id()` ("Transaction ID and Snapshot Information Functions" in the PostgreSQL manual). The
+    // replica asks the database whether the transaction has ended, so that the COMMIT's answer is not needed. If the
+    // transaction was rolled back, `applied` returns as well. If the database has not assigned the id yet, `applied`
+    // waits until it has.
     //
-    // Errors: throws db::error: `closed` after `stop` or the replica's end, `operation_aborted` if the coroutine is
-    // cancelled.
+    // Errors: throws std::invalid_argument if `xid` is 2^63 or more; db::error: `closed` after `stop` or the replica's
+    // end, `operation_aborted` if the coroutine is cancelled.
     boost::asio::awaitable<void> applied(std::uint64_t xid);
 
     // The same, but waits for at most this long; returns false if the transaction is not applied by then.

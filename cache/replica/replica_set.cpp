@@ -12,7 +12,7 @@ namespace pgtally {
 
 namespace {
 
-// By index: `notify` first.
+// The transports by index; `notify` is the first.
 std::vector<transport_factory> kinds_of(replica_set::config const& settings)
 {
     std::vector<transport_factory> out{notify_transport()};
@@ -42,8 +42,8 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
 }
 
-// Runs a coroutine beside the others. `run` ends when the last of them has ended. An exception out of one is a defect;
-// it stops all of them.
+// Runs a coroutine beside the others. `run` ends when the last of them has ended. If an exception leaves a coroutine,
+// it is a defect and stops all of them.
 void replica_set::impl::start(asio::awaitable<void> coroutine, char const* name)
 {
     ++running;

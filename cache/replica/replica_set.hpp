@@ -2,28 +2,29 @@
 
 // The replicas of one database.
 //
-// Model: coroutines and what they share.
+// Model: these coroutines share the tallies.
 //   - receive, one per transport in use: takes each batch from the transport, applies all of it, and then lets every
 //     subscriber see the outcome once (`on_turn`).
 //   - control: reads `tally.tallies` at start, after a reconnect, and when an event says that a definition changed.
 //     Sends a heartbeat by each transport every `heartbeat`. Reads the problems that the database sees
-//     (`tally.tallies.problems`) every `heartbeat` or rarer: it logs those that appear or go; if they concern
-//     partitions it loads the tally again; if the source was dropped, renamed or replaced by a namesake it fails the
-//     tally until there is a source. Changes made while triggers were disabled are found only by an audit.
+//     (`tally.tallies.problems`) every `heartbeat` or rarer: it logs those that appear or disappear. If they concern
+//     partitions, it loads the tally again. If the source was dropped, renamed or replaced by a namesake, it fails the
+//     tally until the source exists again. Changes made while triggers were disabled are found only by an audit.
 //   - watch: restarts a transport if none of three heartbeats came back by it. Then no tally that follows the transport
 //     is live.
 //   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
 //     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
 // A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
-// always in use. If a definition names a transport that this set does not have, its tally is failed. When a transport
-// opens again, all connections are replaced: the name may stand for another server.
+// always in use. If a definition names a transport that this set does not have, its tally fails. When a transport opens
+// again, all connections are replaced: the database's name may lead to another server.
 //
-// Guarantees: `run` ends only by `stop`. Every failure is retried with growing, jittered pauses, and is the reason of a
-// state meanwhile. Tallies that are created, altered or dropped while the set runs are followed.
+// Guarantees: `run` ends only after `stop`. Every failure is retried with growing, jittered pauses, and meanwhile is
+// the reason of a state. Tallies that are created, altered or dropped while the set runs are followed.
 //
-// Lifetime: a `tally*` is valid in the turn in which it was found; a subscription knows when its tally is gone. The set
-// must outlive `run`, and every wait for `audit`, `applied` and a barrier.
+// Lifetime: a `tally*` is valid in the turn in which it was found; a subscription is `dropped` when its tally is
+// destroyed. The set must outlive `run`, and every wait for `audit`, `applied` and a barrier.
+//
 // Threads: none of its own; everything happens on the executor, which must not run two handlers at once.
 
 #include <pgtally/cache/limits.hpp>
@@ -57,7 +58,7 @@ public:
         std::size_t concurrent_loads = 2;
         // Transports beside `notify`, which every set has.
         std::vector<transport_factory> transports;
-        // If the database takes longer for a truth, or for the next 10,000 rows of it, its connection counts as hung.
+        // If the database takes longer than this for the next 10,000 rows of a truth, the connection counts as hung.
         std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
         cache::limits limits;
         // Called after each turn in which an event was applied or a state changed, before subscribers are woken.
@@ -74,7 +75,7 @@ public:
         std::map<load_cause, std::uint64_t> loads;
         std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
         std::uint64_t audits = 0;      // that could compare
-        std::size_t problems = 0;      // that the database sees with it
+        std::size_t problems = 0;      // that the database reports for the tally
     };
 
     struct transport_counters {
@@ -105,35 +106,37 @@ public:
     // Whether the definitions have been read since the start.
     bool knows_tallies() const noexcept;
 
-    // What is wrong with the database, its schema or transport `notify` now; empty if nothing is. A tally of another
-    // transport has that one's trouble as its reason.
+    // What is wrong with the database, its schema or transport `notify` now; empty if nothing is. The trouble of
+    // another transport is the reason of the tallies that follow it.
     std::string const& trouble() const noexcept;
     bool trouble_is_permanent() const noexcept;  // waiting does not cure it
 
     // The version of the installed schema; 0 if it is not known.
     int schema_version() const noexcept;
 
-    // Rebuilds a replica from the truth. If the tally is live, it stays live meanwhile.
+    // Loads a tally again. If the tally is live, it stays live meanwhile.
     void reset(std::string_view name);
 
-    // Compares what is served with the truth at one fence, while both go on, and corrects each key that differs: it
-    // changes with a new revision, as by any other load. Reads the source once, under a lock that hinders no writer.
-    // Runs one audit at a time in the set; the others wait. Other loads of the tally run before it or after it. If the
-    // tally stops being live meanwhile, nothing is compared. An audit that fails leaves the tally as it is.
-    // If the caller does not wait until the end, the audit goes on, and logs its result.
+    // Compares the served counters with the truth at one fence, while events arrive, and corrects each key that
+    // differs. A corrected key has a new revision, as after any other load. An audit reads the source once, under a
+    // lock that blocks no writer. One audit runs at a time in the set; the others wait. Other loads of the tally run
+    // before or after it. If the tally stops being live before the comparison, nothing is compared. If the audit fails,
+    // the tally does not change. If `at_most` runs out, the audit continues and logs its result.
     boost::asio::awaitable<audit_report> audit(std::string name, std::chrono::milliseconds at_most);
 
     // Ends every wait for an audit with `stopped`.
     void let_audits_go();
 
-    // Read your writes, for a transaction of the caller's own: expect a barrier, send its id in the transaction, and
+    // Read your writes, for a transaction that carries a barrier: expect a barrier, send its id in the transaction, and
     // wait for it.
     class barrier_wait;
     std::unique_ptr<barrier_wait> expect_barrier();
 
-    // Read your writes, for a transaction that carries no such barrier: waits until everything that it did is in the
-    // tally's counters. Returns false if it is not by `until`.
-    // Errors: db::error (closed) when the set is stopped.
+    // Read your writes, for a transaction that carries no barrier: waits until everything that the transaction did is
+    // in the tally's counters. Returns false if it is not by `until`.
+    //
+    // Errors: throws db::error (`closed`) when the set is stopped; std::invalid_argument if `transaction` is 2^63 or
+    // more.
     boost::asio::awaitable<bool> applied(std::string name, cache::xid transaction,
                                          std::chrono::steady_clock::time_point until);
 
@@ -145,22 +148,24 @@ private:
 };
 
 // One expected barrier.
-// Lifetime: the set must outlive it; the barrier is expected as long as the object exists.
+//
+// Lifetime: the set must outlive the object; the barrier is expected as long as the object exists.
 class replica_set::barrier_wait {
 public:
     virtual ~barrier_wait() = default;
 
-    // Goes into one transaction, by `tally.act` or by the tally's transport, after this object was made.
+    // The barrier's id. Send it in one transaction, by `tally.act` or by the tally's transport.
     virtual std::string const& id() const noexcept = 0;
 
     // Waits until the barrier comes back by any transport, which proves that its transaction committed. Returns false
-    // if it has not after `at_most`, which proves nothing.
+    // after `at_most`, which proves nothing.
     virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
 
     // Waits until the tally is live and its counters contain everything that the transaction did. Returns false if they
-    // do not by `until`. If `transaction` is given, which says that it committed, a barrier that was lost on its way
-    // does no harm.
-    // Errors: db::error (closed) when the set is stopped.
+    // do not by `until`. If the caller knows that the transaction committed, it passes `transaction`; then a barrier
+    // that is lost on its way does no harm.
+    //
+    // Errors: as `replica_set::applied`.
     virtual boost::asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
                                                  std::chrono::steady_clock::time_point until) = 0;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the coroutines of a replica_set share. A line above each group of functions names their file.
+// What the coroutines of a replica_set share. A line above each group of functions names the file that defines them.
 
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/dropped_payloads.hpp>
@@ -31,15 +31,15 @@ namespace asio = boost::asio;
 struct replica_set::impl : event_dispatcher::owner {
     using clock = std::chrono::steady_clock;
 
-    // How many keys of a load's difference are in the log.
+    // The most keys of a load's difference that are logged.
     static constexpr std::size_t max_logged_drift = 20;
 
-    // Any role can send events that ask for the definitions to be read: so many in quick succession are answered at
-    // once, then one in an interval.
+    // Any role can send events that cause a reading of the definitions: at most this many readings run without a pause,
+    // then one per interval.
     static constexpr int max_quick_readings = 10;
     static constexpr std::chrono::milliseconds reading_interval{250};
 
-    // A caller that waits for an audit. It outlives the audit if the caller is slow.
+    // A caller that waits for an audit. If the caller is slow, the request outlives the audit.
     struct audit_request {
         std::string epoch;      // of the tally when the audit was requested
         bool compared = false;  // the comparison is complete: a loss no longer ends the audit
@@ -83,7 +83,8 @@ struct replica_set::impl : event_dispatcher::owner {
     void log(db::level level, std::string const& line) const;
     void end_turn();
     std::unique_ptr<barrier_wait> expect_barrier();
-    // The longest time for what takes none: a heartbeat or barrier to come back, an answer that needs no work.
+    // How long to wait for what takes almost no time: the return of a heartbeat or barrier, an answer that needs no
+    // work.
     std::chrono::milliseconds answer_time() const noexcept
     {
         return settings.heartbeat * transport_watch::missed_heartbeats;
@@ -95,9 +96,9 @@ struct replica_set::impl : event_dispatcher::owner {
     void open_transport(std::size_t index);
     void close_transport(std::size_t index);
     void use_transports();
-    // Returns whether the tally's transport is missing here.
+    // If the set does not have the tally's transport, fails the tally and returns true.
     bool fail_without_transport(cache::tally& tally);
-    // The index of a tally's transport, for `schedule`; one that is never open if the transport is missing here.
+    // The index of a tally's transport, for `schedule`. If the set does not have it, an index that never opens.
     std::size_t index_of(cache::tally const& tally) const noexcept;
 
     // receive.cpp
@@ -111,7 +112,7 @@ struct replica_set::impl : event_dispatcher::owner {
     void drop(std::string_view reason) override;
     void report_drops();
 
-    // control.cpp: definitions, on the connection that heartbeats and looks use too
+    // control.cpp: definitions, on the connection that heartbeats and reads of problems use too
     asio::awaitable<void> control();
     asio::awaitable<void> control_turn(db::connection& connection);
     asio::awaitable<void> refresh_definitions(db::connection& connection);
@@ -130,7 +131,7 @@ struct replica_set::impl : event_dispatcher::owner {
     bool heartbeat_back(std::size_t index, std::string_view id) override;
     clock::time_point next_heartbeat() const noexcept;
 
-    // watch.cpp: what the database knows to be wrong with its tallies
+    // watch.cpp: the problems that the database reports for its tallies
     asio::awaitable<std::vector<tally_problems>> look_for_problems(db::connection& connection, int version);
     void take_problems(std::vector<tally_problems> const& found);
     void take_problems(tally_problems const& found, cache::tally& tally);
@@ -154,7 +155,7 @@ struct replica_set::impl : event_dispatcher::owner {
     void look_at_audits();
     void let_audits_go();
 
-    // loads.cpp: what `schedule` orders
+    // loads.cpp: loads that `schedule` orders
     void give_up_old_loads();
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine);

@@ -12,13 +12,13 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-// PostgreSQL takes milliseconds as an integer of 32 bits.
+// PostgreSQL takes milliseconds as a 32-bit integer.
 std::string in_ms(milliseconds length)
 {
     return std::to_string(std::clamp<std::int64_t>(length.count(), 0, 2'000'000'000));
 }
 
-// Text inside single quotes. The values here have no backslash.
+// Returns the text in single quotes. The values here contain no backslash.
 std::string quoted(std::string_view text)
 {
     std::string out{'\''};
@@ -48,8 +48,8 @@ std::vector<session_setting> session_settings(session_kind kind, session_times c
             return {
                 {"statement_timeout", in_ms(times.statement)},
                 {"lock_timeout", in_ms(times.lock)},
-                // A session that is stuck holds the advisory lock of its tally. PostgreSQL ends it, and the next server
-                // takes over: after `idle` if the process is stuck, after 30 s if its host is gone.
+                // A hung session holds the advisory lock of its tally. PostgreSQL ends the session, and the next server
+                // takes over: after `idle` if the process hangs, after 30 s if its host is gone.
                 {"idle_session_timeout", in_ms(times.idle)},
                 {"tcp_keepalives_idle", "15"},
                 {"tcp_keepalives_interval", "5"},
@@ -62,7 +62,7 @@ std::vector<session_setting> session_settings(session_kind kind, session_times c
                 {"bytea_output", "hex"},
             };
         case session_kind::script:
-            // Writers queue behind the locks that an installation waits for: it gives up soon, and tries again.
+            // Writers queue behind the locks that an installation waits for: it gives up soon and tries again.
             return {{"lock_timeout", "2s"}, {"client_min_messages", "warning"}};
     }
     return {};
@@ -91,7 +91,7 @@ db::config session_config(session_kind kind, db::config database)
 db::config session_config(session_kind kind, db::config database, session_times const& times)
 {
     if (times.connect > 0ms) database.connect_timeout = times.connect;
-    // PostgreSQL cancels a late statement itself. If its answer stays away longer, the connection is dead.
+    // PostgreSQL cancels a late statement itself. If no answer comes even then, the connection is dead.
     if (times.statement > 0ms) database.query_timeout = times.statement + database.connect_timeout;
     switch (kind) {
         case session_kind::transport:
@@ -114,7 +114,7 @@ db::config session_config(session_kind kind, db::config database, session_times 
             break;
         case session_kind::audit: database.query_timeout = 10s; break;
     }
-    // The settings of a script belong to its transaction: the script makes them itself.
+    // The settings of a script belong to its transaction: the script sets them itself.
     auto const sent = kind == session_kind::script ? std::vector<session_setting>{} : session_settings(kind, times);
     if (!sent.empty()) database.on_connect.push_back(set_session(sent));
     return database;

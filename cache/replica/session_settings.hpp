@@ -1,10 +1,9 @@
 #pragma once
 
-// The sessions that pgtally opens in a database. The settings of all of them are in session_settings.cpp, and nowhere
-// else.
+// The sessions that pgtally opens in a database. Only session_settings.cpp contains their settings.
 //
 // Model: each session is of one kind. A kind has settings of PostgreSQL, which are sent right after the connect, and
-// settings of the client (name, time limits, recovery). A program adds its time limits. The settings of a kind win over
+// settings of the client (name, time limits, recovery). A program adds its time limits. The settings of a kind override
 // those of the role and of the database, because they are sent later.
 //
 // To add a setting to one kind: its case in `session_settings`. To add one to every kind: the top of that function. To
@@ -19,8 +18,8 @@
 namespace pgtally {
 
 enum class session_kind {
-    transport,     // receives events by LISTEN
-    control,       // reads definitions, sends heartbeats
+    transport,     // receives events
+    control,       // reads definitions and problems, sends heartbeats and the barriers of awaited writes
     loader,        // loads tallies, sends the barriers of loads
     action,        // runs the statements behind POST
     bypass,        // reads counters by SQL for ?source=database
@@ -42,8 +41,8 @@ struct session_setting {
     std::string name, value;
 };
 
-// A load waits at most so long for the lock on its source, because writers queue behind that wait. It is a setting of
-// the load's transaction alone: the barrier that follows on the same session waits as long as it must.
+// The longest time that a load waits for the lock on its source, because writers queue behind that wait. The setting
+// holds for the load's transaction alone: the barrier that follows on the same session waits as long as it must.
 inline constexpr std::chrono::milliseconds load_lock_timeout{10'000};
 
 // The settings of PostgreSQL for a kind of session.
@@ -53,7 +52,7 @@ std::vector<session_setting> session_settings(session_kind kind, session_times c
 std::string set_session(std::vector<session_setting> const& all);
 std::string set_local(session_setting const& one);
 
-// `database` with everything that a session of this kind needs.
+// Returns `database` with everything added that a session of this kind needs.
 db::config session_config(session_kind kind, db::config database);
 db::config session_config(session_kind kind, db::config database, session_times const& times);
 

@@ -67,7 +67,8 @@ bool subscription_adapter::collect()
     return snapshot;
 }
 
-// An exception must not interrupt the turn. It leaves the context's run() instead, as an exception of any handler does.
+// A callback's exception must not interrupt the turn. It leaves the context's run() instead, as an exception of any
+// handler does.
 void subscription_adapter::call(changes const& what)
 {
     calling_ = true;

@@ -13,7 +13,8 @@
 
 namespace pgtally {
 
-// Lifetime: the embedder's handle owns it, and it owns itself during a call. It may outlive the tally and the replica.
+// Lifetime: the embedder's handle owns the adapter, and the adapter keeps itself alive during a call. It may outlive
+// the tally and the replica.
 class subscription_adapter final : public cache::subscriber, public std::enable_shared_from_this<subscription_adapter> {
 public:
     using callback = std::function<void(changes const&)>;
@@ -21,15 +22,15 @@ public:
     // What the adapters of one replica share.
     struct group {
         bool ended = false;  // the replica was destroyed: no adapter calls its function any more
-        std::vector<std::weak_ptr<subscription_adapter>> detached;  // subscribe to no tally yet, or no longer
+        std::vector<std::weak_ptr<subscription_adapter>> detached;  // adapters that have no subscription to a tally
     };
 
-    // Subscribes to all keys if `all`, else to `keys`. The caller adds it to `of->detached`.
+    // Subscribes to all keys if `all`, else to `keys`. The caller adds the adapter to `of->detached`.
     subscription_adapter(boost::asio::any_io_executor executor, std::shared_ptr<group> of, std::vector<any_key> keys,
                          bool all, callback call);
 
-    // Subscribes to the tally, unless it subscribes to one already. The next flush makes the first call. If the tally is
-    // destroyed, the adapter adds itself to `detached`.
+    // Subscribes to the tally, unless the adapter has a subscription already. The next flush makes the first call. If
+    // the tally is destroyed, the adapter adds itself to `detached`.
     void attach(cache::tally& which);
 
     // No call begins after this. A call that is running continues, and its changes stay valid.

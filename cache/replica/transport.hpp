@@ -5,27 +5,29 @@
 // Model
 //  1. `run` connects, and connects again after each loss, until `stop`. `next` hands over everything that has arrived,
 //     in commit order.
-//  2. While the transport is open it hands over every payload that was committed since it opened. After `opened`
-//     without `lost` before it, payloads in between are missing.
+//  2. While the transport is open it hands over every payload that was committed since it opened. If it reports
+//     `opened` without `lost` before it, payloads are missing before that `opened`.
 //  3. A transport that knows the bounds of transactions hands over `begin`, the payloads and `commit` of a transaction
 //     in one batch. The consumer applies a batch without waiting in between, so that a transaction is applied whole: no
 //     reader sees a part of it. A transport without bounds (`notify`) hands over payloads only; each one stands alone.
-//  4. A barrier is a payload of our own. It is sent in a transaction on a connection that the transport does not own: a
-//     load's barrier on the load's connection after its commit, heartbeats and the barriers of awaited writes on the
-//     control connection. `barriers::expect`, given the transport's index, awaits it. When it is back, everything that
-//     was visible to the statement that sent it has arrived.
+//  4. A barrier is a payload that the replica set sends to itself. It is sent in a transaction on a connection that the
+//     transport does not own: a load's barrier on the load's connection after its commit, heartbeats and the barriers
+//     of awaited writes on the control connection. `barriers::expect`, given the transport's index, awaits it. When the
+//     barrier is back, everything that was visible to the statement that sent it has arrived.
 //  5. Before a load reads its fence, `prepare_load` waits until every event that came before the load began is visible
 //     to new snapshots.
 //
-// Guarantee to PostgreSQL: a transport reads always and at once. If the consumer is slow, or a transaction is too large
-// to be kept until its commit, the transport drops events and reports `opened`.
+// Guarantee to PostgreSQL: a transport always reads at once what PostgreSQL sends. If the consumer is slow, or a
+// transaction is too large to be kept until its commit, the transport drops events and reports `opened`.
 //
-// To add one: derive from `transport`, and name it in a `transport_factory`. Index 0 of a replica set is `notify`,
-// which is always in use because definitions travel by it. Another transport is made when the first tally uses it, and
-// stopped when no tally does.
+// To add a transport: derive from `transport`, and name it in a `transport_factory`. Index 0 of a replica set is
+// `notify`, which is always in use because definitions travel by it. Another transport is created when the first tally
+// uses it, and stopped when no tally uses it.
 //
 // Lifetime: `stop` ends `run` and `next` soon; the object must outlive both.
+//
 // Threads: none of its own; everything happens on the executor.
+//
 // Errors: `send`, `send_heartbeat` and `prepare_load` throw the db::error of the connection that they use.
 
 #include <pgtally/cache/fence.hpp>
@@ -79,14 +81,16 @@ public:
 
     virtual ~transport() = default;
 
-    // Connects, and connects again, until `stop`.
+    // Connects, and connects again after each loss, until `stop`.
     virtual boost::asio::awaitable<void> run() = 0;
 
-    // Waits until there is something and hands over all of it; empty after `stop`. The span is valid until the next
-    // call. Preconditions: one caller at a time.
+    // Waits until something has arrived and returns all of it; returns an empty span after `stop`. The span is valid
+    // until the next call.
+    //
+    // Preconditions: one caller at a time.
     virtual boost::asio::awaitable<std::span<signal const>> next() = 0;
 
-    // Drops the connection and opens another one. `reason` is that of `lost`.
+    // Drops the connection and opens another one. `reason` becomes the reason of `lost`.
     virtual void restart(std::string reason) = 0;
 
     virtual void stop() = 0;
@@ -102,17 +106,17 @@ public:
         co_await connection.query(statement, text);
     }
 
-    // Sends a heartbeat's barrier, and asks what the heartbeat is to report.
+    // Sends a heartbeat's barrier, and reads what `heartbeat_answer` reports.
     virtual boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection,
                                                                     std::string text) const = 0;
 
-    // Called on a load's connection, outside a transaction, after events are kept for the load and before its fence.
-    // `notify`: nothing to do. `wal` delivers an event before any snapshot sees its transaction: it draws a transaction
-    // id and waits until that is visible.
+    // Called on a load's connection, outside a transaction, after the load began to keep events and before it reads its
+    // fence. `notify` has nothing to do. A transport that delivers an event before snapshots see its transaction must
+    // wait here: it can draw a transaction id and wait until that is visible.
     virtual boost::asio::awaitable<void> prepare_load(db::connection& connection) const = 0;
 };
 
-// Makes the transport that definitions call `name`.
+// Creates the transport that definitions call `name`.
 struct transport_factory {
     std::string name;
     std::function<std::shared_ptr<transport>(boost::asio::any_io_executor, db::config)> make;

@@ -9,7 +9,7 @@
 
 namespace pgtally {
 
-// One transport of a replica set: how to make it, and its state while it is in use.
+// One transport of a replica set: how to create it, and its state while it is in use.
 struct transport_slot {
     transport_factory kind;
     std::shared_ptr<transport> channel;  // null while no tally uses it

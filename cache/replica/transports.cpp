@@ -1,4 +1,4 @@
-// Which transports are in use, and what a tally does whose transport is not there.
+// Decides which transports are in use, and fails each tally whose transport the set does not have.
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -32,7 +32,7 @@ void replica_set::impl::close_transport(std::size_t index)
     slot.watch = transport_watch{slot.kind.name, settings.heartbeat};
 }
 
-// `notify` stays open in any case: definitions travel by it.
+// `notify` is always in use, because definitions travel by it.
 void replica_set::impl::use_transports()
 {
     for (std::size_t index = 1; index < transports.size(); ++index) {

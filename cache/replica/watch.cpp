@@ -1,4 +1,4 @@
-// Asks the database what it knows to be wrong with its tallies.
+// Reads the problems that the database reports for its tallies.
 
 #include <pgtally/cache/problem_news.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
@@ -10,13 +10,13 @@ namespace pgtally {
 
 namespace {
 
-// The pause after a look is a heartbeat's interval, or the time that the look took times this: looks take 2 % of a
-// connection at most.
+// The pause after a look is the longer of a heartbeat's interval and this factor times the duration of the look. Looks
+// therefore use at most 2 % of the connection's time.
 constexpr int rest_per_look = 50;
 
 }  // namespace
 
-// A look that fails or takes too long changes nothing.
+// If the database reports an error or the look times out, returns no problems, which changes nothing.
 asio::awaitable<std::vector<tally_problems>> replica_set::impl::look_for_problems(db::connection& connection,
                                                                                   int version)
 {

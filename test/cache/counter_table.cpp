@@ -28,7 +28,7 @@ using two = std::array<std::int64_t, 2>;
 // How many allocations of this program succeed before one fails.
 std::size_t allocations_left = std::numeric_limits<std::size_t>::max();
 
-// For its life, allocations fail after so many.
+// While it exists, allocations fail after this many.
 struct allocations_fail {
     explicit allocations_fail(std::size_t after) { allocations_left = after; }
     ~allocations_fail() { allocations_left = std::numeric_limits<std::size_t>::max(); }
@@ -46,7 +46,7 @@ void* operator new(std::size_t bytes)
     throw std::bad_alloc{};
 }
 
-void* operator new[](std::size_t bytes)  // that of AddressSanitizer does not call the one above
+void* operator new[](std::size_t bytes)  // the one of AddressSanitizer does not call `operator new` above
 {
     return operator new(bytes);
 }
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_move_needs_no_memory)
     }
 }
 
-// The index and the chunk of rows are full, so that each of the allocations of an addition can fail.
+// The index and the chunk of rows are full, so that each allocation of an addition can fail.
 BOOST_AUTO_TEST_CASE(an_addition_without_memory_changes_nothing)
 {
     constexpr std::size_t full = 12 * 1024;
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(an_addition_without_memory_changes_nothing)
     std::size_t failures = 0;
     for (slot added = counter_table::none; added == counter_table::none;) {
         try {
-            allocations_fail const later{std::min<std::size_t>(failures, 1)};  // what succeeded stays done
+            allocations_fail const later{std::min<std::size_t>(failures, 1)};  // earlier growth is kept
             added = table.find_or_add(another);
         } catch (std::bad_alloc const&) {
             ++failures;
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(an_addition_without_memory_changes_nothing)
     for (std::size_t i = 0; i <= full; ++i) BOOST_TEST_REQUIRE(table.used(table.find({texts[i], 0})));
 }
 
-// Against std::map, through every operation at random: what one has, the other has.
+// Compares the table with a std::map after random operations of every kind.
 BOOST_AUTO_TEST_CASE(equals_a_map_after_random_operations)
 {
     for (auto const kind : {key_kind::bigint, key_kind::text}) {
@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(a_key_with_two_counters_takes_at_most_64_bytes)
     counter_table table{key_kind::bigint, 2};
     for (std::size_t k = 0; k < keys; ++k) {
         table.add(table.find_or_add(number(static_cast<std::int64_t>(k * 7919))), two{1, 1});
-        // Also where the index has just grown.
+        // Checks the bound also where the index has just grown.
         if (k == 786'433) BOOST_TEST(table.memory_bytes() / k <= 64U);
     }
     BOOST_TEST(table.memory_bytes() / keys <= 64U);

@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_key_longer_than_keys_are)
     BOOST_TEST((refusal(with_key(513)) == event_error::wrong_shape));
 }
 
-// Every prefix, and every change of one byte, of a good payload is an event or an error, and nothing else happens.
+// Every prefix of a valid payload, and every change of one byte, decodes to an event or to an error.
 BOOST_AUTO_TEST_CASE(damaged_payloads_never_throw)
 {
     std::string const payload = good;

@@ -1,4 +1,4 @@
-// What a signal means when tallies follow two transports.
+// What the dispatcher does with a signal when tallies follow two transports.
 
 #include <pgtally/cache/event_dispatcher.hpp>
 #include <pgtally/test/cache/tallies.hpp>
@@ -33,7 +33,7 @@ struct two_transports : event_dispatcher::owner {
         add("shares", "smoke");
     }
 
-    // A live tally with one counter.
+    // Adds a live tally with one counter.
     void add(std::string const& name, std::string transport)
     {
         cache::definition what{name, "public.likes", "bigint", {"count"}, {}, name};

@@ -1,4 +1,4 @@
-// Which subscriptions a flush wakes, whatever their owners do in a wake.
+// Which subscriptions a flush wakes, and what owners may do in a wake.
 
 #include "tallies.hpp"
 
@@ -21,7 +21,7 @@ using told = update::kind;
 
 namespace {
 
-// An owner of one subscription, which takes nothing; what it does in a wake is the test's.
+// An owner of one subscription. It takes no message; the test decides what it does in a wake.
 struct client final : subscriber {
     client(tally& of, subscription::options chosen) : sub{std::make_unique<subscription>(of, *this, chosen)} {}
 
@@ -29,7 +29,7 @@ struct client final : subscriber {
     {
         BOOST_TEST(&which == sub.get());
         ++woken;
-        auto const call = act;  // which may replace it
+        auto const call = act;  // a copy: the call may replace `act`
         if (call) call();
     }
 
@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_tally_may_destroy_other_subscriptions)
     BOOST_TEST(first->woken + second->woken + third->woken == 1);
 }
 
-// Keys whose marks are taken out of the middle of their lists.
+// Removes marks of keys from the middle of their lists.
 BOOST_AUTO_TEST_CASE(untracked_keys_leave_their_marks)
 {
     auto t = quiet_tally();
@@ -289,7 +289,7 @@ BOOST_AUTO_TEST_CASE(untracked_keys_leave_their_marks)
     for (std::int64_t const k : {2, 5}) c->sub->untrack(number(k));
     c->sub->track(number(6));
     c->sub->track(number(7));
-    c->sub->track(number(1));  // asked for again, so that the snapshot brings its change
+    c->sub->track(number(1));  // tracked again, so the snapshot contains its change
     c->sub->untrack(number(6));
     BOOST_TEST((c->take() == told::snapshot));
     std::set<std::string> keys;
@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(untracked_keys_leave_their_marks)
     BOOST_TEST((c->take() == told::none));
 }
 
-// Clients that come and go and change their keys, beside a set that says who has to be woken.
+// Clients join, leave and change their keys; a plain set records who must be woken.
 BOOST_AUTO_TEST_CASE(every_flush_wakes_who_a_plain_model_says)
 {
     for (unsigned seed = 1; seed <= 20; ++seed) {

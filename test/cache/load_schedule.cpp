@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_tally_added_while_definitions_are_asked_for_waits_for_the
     s.add("c", 0);
     BOOST_TEST(!s.definitions_current());
     BOOST_TEST(next() == "");
-    s.definitions_read(s.definitions_asked() - 1);  // the reading that began before
+    s.definitions_read(s.definitions_asked() - 1);  // the reading that began before the request
     BOOST_TEST(next() == "");
     s.definitions_read(s.definitions_asked());
     BOOST_TEST(s.definitions_current());
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_failed_load_is_tried_again_after_growing_pauses)
     s.want("a", load_cause::reset);
     BOOST_TEST(next() == "a reset");
     s.failed(*last, {}, state::live, now);
-    BOOST_TEST((s.wake_at() == now + 200ms));  // a success begins again with the shortest
+    BOOST_TEST((s.wake_at() == now + 200ms));  // after a success, the shortest pause is the next
 }
 
 BOOST_AUTO_TEST_CASE(each_pause_of_each_tally_is_drawn_from_one_source)
@@ -236,9 +236,9 @@ BOOST_AUTO_TEST_CASE(reloads_of_a_tally_come_at_once_then_one_an_interval)
     BOOST_TEST(next() == "");
     BOOST_TEST((s.wake_at() == now + load_schedule::reload_interval));
     s.want("b", load_cause::reload);
-    BOOST_TEST(next() == "b reload");  // one tally's do not delay another's
+    BOOST_TEST(next() == "b reload");  // reloads of one tally do not delay those of another
     s.want("a", load_cause::reset);
-    BOOST_TEST(next() == "a reset");  // nor what is asked for by hand
+    BOOST_TEST(next() == "a reset");  // nor a reset by hand
     done(*last);
     s.want("a", load_cause::reload);
     now += load_schedule::reload_interval;

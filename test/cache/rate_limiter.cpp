@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(a_burst_at_once_then_one_an_interval)
     BOOST_TEST((p.ready() == start + 1s));
     p.done(start + 1s);
     BOOST_TEST((p.ready() == start + 2s));
-    // What is not used comes back, up to the burst.
+    // Requests that were not made accumulate, up to the burst.
     for (int i = 0; i < 3; ++i) {
         BOOST_TEST((p.ready() <= start + 1min));
         p.done(start + 1min);

@@ -1,6 +1,6 @@
 #pragma once
 
-// A schedule of loads that a test plays by hand.
+// A schedule of loads whose loader is the test.
 
 #include <pgtally/cache/load_schedule.hpp>
 
@@ -10,7 +10,7 @@
 namespace pgtally::test {
 
 // A schedule with tallies `a` and `b` on an open transport, whose definitions were read. The pauses have no jitter:
-// each is as long as it can be.
+// each has its maximum length.
 struct schedule_fixture {
     load_schedule s{{std::chrono::milliseconds{100}, std::chrono::seconds{10}}, [] { return 1.0; }};
     load_schedule::time_point now{std::chrono::hours{1}};
@@ -23,7 +23,7 @@ struct schedule_fixture {
         s.add("b", 0);
     }
 
-    // Hands out the next load; its name with its cause, or nothing.
+    // Begins the next load. Returns its tally and its cause, or an empty text.
     std::string next()
     {
         last = s.next(now);

@@ -20,7 +20,7 @@ struct session final : subscriber {
     void wake(subscription&) override { ++woken; }
 };
 
-// A client that applies messages: replaces on a snapshot, sets on a change.
+// A client that applies messages: it replaces its values on a snapshot and sets them on a change.
 struct client {
     client(tally& t, subscription::options options) : of{t}, sub{t, owner, std::move(options)} {}
 
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(changes_conflate_to_the_newest_value)
     c.sub.track(number(33));
     c.drain();
     for (std::uint64_t x = 21; x < 121; ++x) t->apply(deltas(x, "33", 1, 0));
-    t->apply(deltas(121, "34", 1, 0));  // of no concern
+    t->apply(deltas(121, "34", 1, 0));  // the client did not track this key
     BOOST_TEST((c.receive() == told::change));
     BOOST_TEST(c.last.items.size() == 1U);
     BOOST_TEST(c.at("33") == row(100, 0));
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(all_keys_get_what_changed_since_they_were_sent_something)
     BOOST_TEST((c.receive() == told::none));
 }
 
-// A row that an event made but did not change must not hide what changed before it.
+// A row that an event created without changing a counter must not hide earlier changes.
 BOOST_AUTO_TEST_CASE(a_delta_of_zero_hides_nothing)
 {
     auto t = loaded_tally("10:20:");
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(since_brings_only_what_changed_after)
     BOOST_TEST(everything.last.partial);
     BOOST_TEST(everything.values.size() == 2U);
     BOOST_TEST(everything.at("34") == row(2, 0));
-    BOOST_TEST(everything.values.count("35") == 1U);  // fell to 0
+    BOOST_TEST(everything.values.count("35") == 1U);  // the key fell to 0
 
     client named{*t, {.since = point}};
     named.sub.track(number(33));
@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(a_dropped_tally_says_so_once)
     BOOST_TEST(c.sub.dropped());
 }
 
-// Clients of all sorts that come, go, are slow and resume: whenever one has drained, it has what the tally has.
+// Random clients join, leave, are slow and resume: when a client has taken every message, its values equal the tally's.
 BOOST_AUTO_TEST_CASE(clients_converge_whatever_happens)
 {
     for (unsigned seed = 1; seed <= 20; ++seed) {

@@ -60,7 +60,7 @@ inline cache::load_report finish(cache::tally& t)
     return *report;
 }
 
-// Live and empty, behind a fence.
+// A live tally without rows, loaded with this fence.
 inline std::unique_ptr<cache::tally> loaded_tally(char const* fence, cache::limits const& bounds = {},
                                                   cache::definition what = tweets())
 {

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_load_beside_the_served_table_changes_only_what_differs)
     BOOST_TEST(shown(*t, "35") == row(0, 0));
     BOOST_TEST(shown(*t, "36") == row(7, 0));
     BOOST_TEST(t->changed_at(number(33)) < t->changed_at(number(34)));
-    BOOST_TEST((t->apply(deltas(29, "33", 1, 0)) == outcome::contained));  // the new fence holds
+    BOOST_TEST((t->apply(deltas(29, "33", 1, 0)) == outcome::contained));  // the new fence applies
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_applied_while_stale)
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(reload_is_stale_until_a_load_whose_fence_contains_it)
     finish(*t);
     BOOST_TEST((t->state() == state::live));
 
-    // One that comes while a load is under way: what was read is shown, up to it, and the tally is stale.
+    // If a reload comes while a load is under way, the load is served up to the reload, and the tally is stale.
     for (bool const kept : {false, true}) {
         std::uint64_t const first = kept ? 50 : 30;
         auto const events = [&] {
@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(a_load_tells_what_drifted_while_it_was_live)
     BOOST_TEST(other.drifted.empty());
 }
 
-// Whatever comes between the slices, to keys on either side of where the comparison is, in places that were freed.
+// Between two slices, events change keys that were compared and keys that were not, also in slots that were freed.
 BOOST_AUTO_TEST_CASE(a_live_tally_is_compared_some_rows_at_a_time)
 {
     for (unsigned seed = 0; seed < 300; ++seed) {
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_
     auto t = loaded_tally("10:20:");
     auto const load_at = [&](char const* fence) {
         t->begin_load();
-        t->apply(deltas(60, "34", 1, 0));  // while it is under way: it may be as it says
+        t->apply(deltas(60, "34", 1, 0));  // while the load is under way: such a transaction may be genuine
         t->set_fence(snapshot(fence));
         return finish(*t).forged;
     };
@@ -291,13 +291,13 @@ BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_
     t->apply(deltas(50, "33", 1, 0));
     BOOST_TEST((load_at("61:61:") == std::nullopt));
     t->apply(deltas(70, "33", 1, 0));
-    BOOST_TEST((load_at("70:70:") == xid{70}));  // not begun
+    BOOST_TEST((load_at("70:70:") == xid{70}));  // the transaction had not begun
     BOOST_TEST((load_at("61:80:65") == std::nullopt));
     t->apply(deltas(81, "33", 1, 0));
-    BOOST_TEST((load_at("81:82:81") == xid{81}));  // in progress
+    BOOST_TEST((load_at("81:82:81") == xid{81}));  // the transaction was in progress
 }
 
-// Whatever was done before: a step that is not the load's next one is refused, and the load is over.
+// At any point, a step that is not the load's next one is refused and ends the load.
 BOOST_AUTO_TEST_CASE(a_step_out_of_turn_is_refused_and_ends_the_load)
 {
     enum class step { begin, fence, row, barrier };
@@ -343,7 +343,7 @@ BOOST_AUTO_TEST_CASE(a_step_out_of_turn_is_refused_and_ends_the_load)
             BOOST_TEST(!t->compare_more(9));
             BOOST_TEST((t->state() == state::live));
             BOOST_TEST(shown(*t, "33") == row(1, 0));
-            BOOST_TEST(!t->begin_load());  // the next one begins as any
+            BOOST_TEST(!t->begin_load());  // the next load begins normally
         }
     }
 }
@@ -461,7 +461,7 @@ BOOST_AUTO_TEST_CASE(old_zeros_are_forgotten_and_remembered_as_forgotten)
         BOOST_TEST(t->table().rows() <= 12U);
     }
     BOOST_TEST(t->remembered_from() > epoch_begin);
-    // A forgotten key's change is not older than what is remembered: an ETag cannot come back.
+    // `changed_at` of a forgotten key is not older than `remembered_from`: an ETag cannot recur.
     BOOST_TEST(t->changed_at(number(0)) == t->remembered_from());
 }
 

@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(barrier_that_is_no_heartbeat_proves_nothing)
 BOOST_AUTO_TEST_CASE(heartbeat_of_an_earlier_opening_proves_nothing)
 {
     auto const old = send(1s);
-    watch.opened(at(2s));  // without a loss: events were dropped
+    watch.opened(at(2s));  // no loss was reported: events were dropped
     BOOST_TEST(watch.under_way() == 0U);
     BOOST_TEST(!watch.came_back(old.id, at(3s)));
     BOOST_TEST((watch.deaf_at() == at(17s)));
@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(deaf_from_the_opening_the_restart_is_a_permanent_loss)
 BOOST_AUTO_TEST_CASE(deaf_after_it_heard_the_restart_is_no_permanent_loss)
 {
     auto const one = send(0s);
-    watch.came_back(one.id, at(0s));  // at the very time of the opening
+    watch.came_back(one.id, at(0s));  // at the same time as the opening
     auto const reason = watch.give_up_if_deaf(at(15s), {});
     BOOST_TEST(!watch.deaf_for_good());
     BOOST_TEST(!watch.lost(*reason, false));

@@ -52,7 +52,7 @@ void client::forget()
     point_.reset();
 }
 
-// Resumes from its point with the same keys, or subscribes for the first time.
+// Resumes from the client's point with the same keys, or subscribes for the first time.
 void client::join(cache::tally& tally, std::uint32_t how, bool resume)
 {
     cache::subscription::options chosen;

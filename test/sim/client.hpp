@@ -16,13 +16,13 @@ class client final : cache::subscriber {
 public:
     client(environment& around, std::string name) : env_{around}, name_{std::move(name)} {}
 
-    // If it is not subscribed, subscribes to all keys or some; otherwise leaves, returns, or tracks other keys.
+    // If the client is not subscribed, subscribes to all keys or some; otherwise leaves, returns, or tracks other keys.
     void change(cache::tally* of, std::uint32_t how);
 
-    // The next message, if there is reason to ask for one.
+    // Takes the next message, if the client was woken or a message is due.
     void take();
 
-    // Takes all that is to be had, and compares it with what is served.
+    // Takes every message that is due, and compares the client's values with the served ones.
     void check();
 
 private:

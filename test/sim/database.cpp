@@ -104,7 +104,7 @@ bool database::send(std::size_t by, std::string text)
     return true;
 }
 
-// By the tally's transport it looks like a trigger's event; by the other one it means nothing.
+// By the tally's transport the payload looks like a trigger's event; by the other transport it has no effect.
 void database::forge(std::size_t by, std::size_t tally, changed_key const& what)
 {
     auto const x = next_xid_;

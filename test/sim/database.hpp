@@ -55,7 +55,7 @@ public:
     bool set_savepoint(std::size_t who);
     bool rollback_to_savepoint(std::size_t who);
     bool flush(std::size_t who);  // the first half of a commit
-    bool show(std::size_t who);   // the second
+    bool show(std::size_t who);   // the second half: the transaction becomes visible
     bool rollback(std::size_t who);
     session const& writer(std::size_t who) const noexcept { return sessions_[who]; }
 
@@ -80,7 +80,7 @@ public:
     std::size_t first_entry(std::size_t by) const noexcept { return streams_[by].first; }
     std::uint64_t truth_at(std::size_t by, std::size_t tally, std::size_t position) const noexcept;
 
-    // The last transaction that was told of a tally, and where it ends in the stream; 0: none.
+    // The last transaction that sent an event of a tally, and where the transaction ends in the stream; 0: none.
     struct told_write {
         std::uint64_t xid = 0;
         std::size_t by = notify, position = 0;
@@ -93,10 +93,11 @@ public:
     kept_table const& kept(std::size_t tally) const noexcept { return tables_[tally].kept; }
     bool keep(std::size_t tally, kept_table const& what);  // sets the keys that have a value, or none of them
 
-    // A constraint of that table's.
+    // A constraint of that table.
     static bool refuses(std::size_t key, numbers const& value) noexcept { return key == 5 && value[0] % 3 == 1; }
 
-    // Faults. A crash ends all sessions and forgets what was not received; a standby may have missed the last commits.
+    // Faults. A crash ends all sessions and loses the events that were not received; a standby may have missed the last
+    // commits.
     void crash();
     void stop();
     bool up() const noexcept { return up_; }
@@ -115,11 +116,11 @@ private:
         int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
-        bool lost = false;  // it does not have the name in the definition
+        bool lost = false;  // the table does not have the name in the definition
     };
 
-    // A stream tells of all tallies, also of those whose events travel by the other one: what it says of them is not
-    // served to anybody who follows it.
+    // A stream has events of all tallies, also of those whose events travel by the other stream. No server that follows
+    // the stream serves those.
     struct told_stream {
         std::vector<entry> entries;
         std::size_t first = 0;

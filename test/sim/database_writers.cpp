@@ -153,7 +153,7 @@ bool database::flush(std::size_t who)
     for (auto const& other : sessions_) {
         if (s.notifies() && other.at == session::phase::flushed && other.notifies()) return false;
     }
-    // Equal notifications of a transaction are one.
+    // PostgreSQL folds equal notifications of a transaction into one.
     auto& all = s.work.messages;
     for (std::size_t i = 0; i < all.size(); ++i) {
         for (std::size_t j = 0; j < i && all[i].by[notify]; ++j) {

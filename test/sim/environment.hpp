@@ -25,7 +25,7 @@ struct environment {
     std::vector<std::unique_ptr<database>> nodes;
     std::size_t named = 0;  // the node that the name leads to
     std::size_t tallies = 1;
-    std::size_t max_keys = key_count;  // limit of a server's tally
+    std::size_t max_keys = key_count;  // the limit `max_keys` of a server's tallies
     flaw broken = flaw::none;
     milliseconds now{0};
     milliseconds heartbeat{5'000};
@@ -34,7 +34,8 @@ struct environment {
     milliseconds answer_time() const noexcept { return heartbeat * 3; }
     database& current() noexcept { return *nodes[named]; }
 
-    // Whether servers must follow this tally once all is at rest: it exists, has its source, and not too many keys.
+    // Whether servers must follow this tally when everything is at rest: it exists, has its source, and not too many
+    // keys.
     bool can_be_live(std::size_t tally) noexcept
     {
         auto const& as = current().definition(tally);

@@ -12,12 +12,12 @@ enum class flaw {
     fence,       // the fence is one transaction too late
     barrier,     // a load does not wait for its barrier
     lock,        // a load does not lock the source before its fence
-    comparison,  // a load after the first takes what is served for the truth
+    comparison,  // a load after the first uses the served counters as the truth
     fold,        // events carry no n, so PostgreSQL folds equal ones
-    heartbeat,   // nothing follows when no heartbeat comes back
-    deltas,      // materialization adds what changed instead of setting values
+    heartbeat,   // the server does nothing when no heartbeat comes back
+    deltas,      // materialization adds the changes instead of setting values
     applied,     // a write counts as applied without a barrier
-    visibility,  // by wal a load does not wait until all that was decoded can be seen
+    visibility,  // by wal a load does not wait until snapshots see all decoded transactions
     // the watch over transports
     reopened,    // deafness is not noticed after a transport's second opening
     borrowed,    // a heartbeat that comes back by one transport counts for the other too

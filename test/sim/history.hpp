@@ -1,8 +1,8 @@
 #pragma once
 
-// A history: a list of steps as plain numbers, so that a seed makes it, and a shorter one can be made of it and printed.
+// A history: a list of steps as plain numbers, so that it can be generated from a seed, shortened and printed.
 //
-// A step that is impossible when its turn comes is skipped. Therefore every part of a history is a history.
+// If a step is impossible when its turn comes, it is skipped. Therefore every part of a history is itself a history.
 
 #include <cstdint>
 #include <vector>
@@ -22,7 +22,7 @@ enum class act : std::uint8_t {
     show,
     commit,  // flush and show
     rollback,
-    // our servers
+    // servers
     receive,
     control,
     load,
@@ -46,13 +46,13 @@ enum class act : std::uint8_t {
     crash,
     failover,
     stop_old,
-    quiet,  // the writers pause until all is settled
+    quiet,  // the writers pause until everything is at rest
 };
 
 struct step {
     act what{};
     std::uint8_t who = 0;   // the session, the server, …
-    std::uint32_t how = 0;  // everything else, as many bits as it takes
+    std::uint32_t how = 0;  // the other parameters of the step, as bits
 };
 
 struct history {

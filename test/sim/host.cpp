@@ -57,7 +57,7 @@ void host::connect(std::size_t by)
     if (!from.used || !from.connection.open(env_)) return;
     from.hushed = false;
     from.position = from.connection.at().stream(by).size();
-    // LISTEN may bring a little of what committed before it.
+    // LISTEN may deliver some of what committed before it.
     if (by == notify) {
         auto const first = from.connection.at().first_entry(by);
         from.position -= std::min<std::size_t>(from.position - first, from.position % 3);
@@ -66,7 +66,7 @@ void host::connect(std::size_t by)
     opened(by);
 }
 
-// If it opens again, the other connections are replaced too: this may be another server.
+// If the transport opens again, the other connections are replaced too: it may be connected to another server.
 void host::opened(std::size_t by)
 {
     links_[by].watch.opened(now());
@@ -99,7 +99,7 @@ void host::receive(std::size_t by, std::size_t at_most)
     if (!from.connection.alive()) return hear_of_loss(by, "the connection broke");
     auto const& stream = from.connection.at().stream(by);
     auto const begin = from.position;
-    // By wal a transaction comes whole.
+    // By wal, a transaction arrives whole.
     auto const goes_on = [&] {
         return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends);
     };
@@ -262,12 +262,12 @@ void host::take_problems()
     }
 }
 
-// Returns whether one was due.
+// Returns whether a heartbeat was due and sent.
 bool host::send_heartbeat(std::size_t by)
 {
     auto& to = links_[by];
     if (to.watch.next_heartbeat() > now()) return false;
-    if (!control_.connection.at().may_send(by)) return false;  // it waits for a commit
+    if (!control_.connection.at().may_send(by)) return false;  // the heartbeat waits for a commit
     auto const sent = to.watch.send_heartbeat(now());
     control_.connection.at().send(by, barriers::payload(sent.id));
     to.watch.taken(sent, false);

@@ -1,9 +1,9 @@
 #pragma once
 
-// A server of ours without its coroutines: the core of `cache/`, driven one step at a time.
+// A pgtally server without its coroutines: the core of `cache/`, driven one step at a time.
 //
-// Model: what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, heartbeats.cpp, loads.cpp, loader.cpp) is
-// played here. Each wait ends a step, so that anything can happen in between. What decides is the shipped code:
+// Model: this class plays what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, heartbeats.cpp, loads.cpp,
+// loader.cpp, applied.cpp). Each wait ends a step, so that anything can happen in between. The shipped code decides:
 // `event_dispatcher`, `transport_watch`, `load_schedule`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
@@ -31,7 +31,7 @@ public:
     host(host const&) = delete;
     host& operator=(host const&) = delete;
 
-    // Steps. Each does what can be done now, perhaps nothing.
+    // Steps. Each one does what is possible now, perhaps nothing.
     void receive(std::size_t by, std::size_t at_most);  // connects, notices a loss, or takes what has arrived
     void control();                                     // one statement of the control connection
     void load(std::size_t which, std::uint32_t luck);
@@ -42,17 +42,17 @@ public:
     void change_subscription(std::size_t which, std::uint32_t how);
 
     // Faults.
-    void break_transport(std::size_t by);  // noticed at once
-    void leave_old();                      // the same, if it is connected to another node than the name leads to
+    void break_transport(std::size_t by);  // the server notices at once
+    void leave_old();                      // the same, for links to another node than the named one
     void hush_transport(std::size_t by);   // the server does not notice
     void overflow(std::size_t by);         // too many events: the waiting ones are dropped
     void break_loader(std::size_t which);
     void break_control() { control_.connection.close(); }
-    void nag(std::size_t tally, std::size_t times, std::size_t loader);  // tally.reload, again and again
+    void nag(std::size_t tally, std::size_t times, std::size_t loader);  // calls tally.reload repeatedly
 
     void mend();  // requests audits of tallies with forged events
 
-    // Whether nothing is left to do, and what must be true then, and always.
+    // `settled`: nothing is left to do. The checks throw `violation`: `check_quiet` at rest, the others at any time.
     bool settled();
     void check_served();
     void check_heard() const;  // after `watch`
@@ -63,7 +63,7 @@ public:
     std::string const& name() const noexcept { return name_; }
 
 private:
-    // What a loader's coroutine has while it waits.
+    // The state of a loader's coroutine while it waits.
     struct loader {
         enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
         step at = step::idle;
@@ -91,7 +91,7 @@ private:
         std::vector<bool> lost;  // by tally: its source
         milliseconds next_look{0};
     };
-    // A transport: its connection, what the shipped watch thinks of it, and how far it was received.
+    // A transport: its connection, the shipped watch over it, and the position up to which it was received.
     struct link {
         explicit link(milliseconds heartbeat, std::size_t by) : watch{transport_names[by], heartbeat} {}
         wire connection;
@@ -114,8 +114,8 @@ private:
         std::string epoch;
         std::uint64_t revision = 0, truth = 0;
         std::size_t by = notify, node = 0, position = 0;  // while it was live
-        // By wal, what a load shows that a reload met is the truth at its fence and what was told until the reload:
-        // true, but not necessarily a prefix of the stream, which is not in the order in which snapshots see.
+        // By wal, if a reload arrives during a load, the tally shows the truth at the load's fence plus the events
+        // until the reload. That is not necessarily a prefix of the stream, whose order is not the order of visibility.
         bool by_fence = false;
         std::vector<forgery> forged{};  // applied events; a load whose fence contains them corrects their effect
         std::array<tag, key_count> tags{};

@@ -77,7 +77,7 @@ void host::take_fence(loader& mine)
     mine.at = loader::step::rows;
 }
 
-// Reads as of the fence, but from the table's current file and by the current definition.
+// Reads the truth as of the fence, but from the table's current file and by the current definition.
 void host::read_truth(loader& mine)
 {
     mine.as = mine.connection.at().definition(mine.source);
@@ -108,7 +108,7 @@ void host::send_barrier(loader& mine)
     auto back = [this, &mine, id, order = *mine.order](std::size_t) { take_barrier(mine, order, *id); };
     *id = expected_.expect(std::move(back), by);
     if (!mine.connection.at().send(by, barriers::payload(*id))) {
-        expected_.forget(*id);  // it waits for a commit
+        expected_.forget(*id);  // the statement waits for a commit
         return;
     }
     mine.barrier = *id;
@@ -148,7 +148,7 @@ void host::take_report(loader& mine, std::optional<cache::load_report> report)
 
 void host::wait_for_barrier(loader& mine)
 {
-    // A live tally is compared one row a step; all other steps may happen in between.
+    // Each step compares one row of a live tally; all other steps may happen in between.
     auto* tally = target_of(mine);
     if (!mine.report && tally != nullptr && tally->comparing()) {
         take_report(mine, tally->compare_more(1));

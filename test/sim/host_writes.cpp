@@ -7,7 +7,7 @@
 
 namespace pgtally::sim {
 
-// A caller waits for the last transaction whose commit is known to it.
+// A caller waits for the last transaction of which it knows that it committed.
 void host::await_write(std::size_t tally)
 {
     auto const& last = env_.current().last_write(tally);
@@ -26,7 +26,7 @@ void host::await_write(std::size_t tally)
     look_at_writes();
 }
 
-// A loss of the transport may have lost the barriers that were sent.
+// If the transport was lost, the barriers that were sent may be lost too.
 void host::ask_writes_again(std::size_t by)
 {
     for (auto& [number, write] : writes_) {
@@ -53,7 +53,7 @@ void host::send_write_barrier(std::size_t by)
     };
     auto const id = expected_.expect(back, by);
     if (!c.at().send(by, barriers::payload(id))) {
-        expected_.forget(id);  // it waits for a commit
+        expected_.forget(id);  // the statement waits for a commit
         return;
     }
     for (auto const number : ended) writes_.at(number).asked = true;
@@ -64,8 +64,8 @@ void host::look_at_writes()
     for (auto at = writes_.begin(); at != writes_.end();) at = is_applied(at->second) ? writes_.erase(at) : ++at;
 }
 
-// Whether the server reports the write as applied. If so, the served counters must contain it. After a failover its fate
-// is unknown.
+// Whether the server reports the write as applied. If so, the served counters must contain it. After a failover it is
+// unknown whether the transaction survived.
 bool host::is_applied(awaited_write& write)
 {
     auto const* const tally = find(tally_name(write.tally));

@@ -1,7 +1,7 @@
 #pragma once
 
-// Materialization: what server/materialize/materializer.cpp does, one statement at a time, by the shipped plan. The
-// server that holds the lock writes. An answer may be lost with the connection, and a constraint may refuse a row.
+// Materialization: does what server/materialize/materializer.cpp does, one statement at a time, by the shipped plan.
+// The server that holds the lock writes. An answer may be lost with the connection, and a constraint may refuse a row.
 
 #include "host.hpp"
 
@@ -22,14 +22,14 @@ public:
     void want_everything() noexcept { plan_.want_full_pass(); }  // as after an audit
     void check_quiet() const;
 
-    // Whether it has the lock, and everything that is served is written.
+    // Whether this server has the lock, and all served counters are written.
     bool settled() const noexcept;
 
 private:
     enum class phase {
-        planning,  // what is to be done?
+        planning,  // decides what to do next
         writing,   // the statement is on its way
-        waiting,   // it was done, the answer is on its way
+        waiting,   // the statement was executed, the answer is on its way
     };
 
     cache::tally* live() const noexcept;

@@ -4,7 +4,7 @@
 
 namespace pgtally::sim {
 
-// The same numbers on every machine: splitmix64.
+// A generator of the same numbers on every machine: splitmix64.
 class random {
 public:
     explicit random(std::uint64_t seed) noexcept : state_{seed} {}

@@ -30,7 +30,7 @@ void schedule_rules::wanted(std::string_view tally, load_cause cause)
 {
     auto& its = of(tally);
     if (cause != load_cause::retry) its.failed.reset();
-    // After these nobody knows whether the definition is still the one that was read.
+    // After these causes the definition may differ from the one that was read.
     if (cause == load_cause::start || cause == load_cause::reconnect || cause == load_cause::definition) {
         its.needs = asked_;
     }

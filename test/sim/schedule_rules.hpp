@@ -24,7 +24,7 @@ public:
     void lost(std::size_t transport) noexcept { open_[transport] = false; }
     std::uint64_t reopenings() const noexcept { return reopenings_; }
 
-    // The definitions are asked for; are being read; were read.
+    // The definitions are requested; are being read; were read.
     void asked() noexcept { ++asked_; }
     void reads() noexcept { reading_ = asked_; }
     void has_read() noexcept { read_ = reading_; }
@@ -44,7 +44,7 @@ private:
     struct record {
         bool held = false;
         std::size_t transport = notify;
-        std::uint64_t needs = 0;  // readings of the definitions
+        std::uint64_t needs = 0;  // the request for definitions that must be satisfied before a load
         std::optional<order> running;
         std::optional<time_point> failed;  // since then, only retries were wanted
         std::deque<time_point> reloads;    // when the last ones ended

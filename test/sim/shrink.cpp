@@ -15,7 +15,7 @@ bool fails(history const& what, flaw broken)
     return play(what, broken).has_value();
 }
 
-// Accepts `changed` if it fails too.
+// Applies `change` to a copy of `best`, and keeps the copy if it still fails.
 template <class Change>
 bool attempt(history& best, flaw broken, Change change)
 {

@@ -1,7 +1,7 @@
 #pragma once
 
-// The shipped schedule of loads, as a server of the model uses it. With one of the flaws of the schedule, the server
-// does not report everything to it, reports something false, or does not do what it orders.
+// The shipped schedule of loads, as a server of the model uses it. If a flaw of the schedule is planted, the server
+// withholds a report from it, makes a false report, or does not do what it orders.
 
 #include "flaw.hpp"
 

@@ -11,7 +11,7 @@ namespace pgtally::sim {
 // One thing that a transaction does to a source.
 struct deed {
     enum class kind {
-        row,       // counts a row more, or less
+        row,       // adds a row to the count, or removes one
         truncate,  // the table gets an empty file
         rewrite,   // the table gets a new file with the same rows, all of them written by this transaction
         define,    // another definition
@@ -22,7 +22,7 @@ struct deed {
     meaning becomes{};
 };
 
-// An event under way, and its place in the source's history.
+// An event of a transaction, and the changes that it describes.
 struct message {
     std::string text;
     std::array<bool, transport_count> by{};  // none: the statement's sums are all 0, so it sends nothing

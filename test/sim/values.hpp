@@ -46,7 +46,7 @@ struct meaning {
 
 std::string tally_name(std::size_t tally);
 
-// A key as PostgreSQL prints it, and which one a row of a table has.
+// A key as PostgreSQL prints it, and the key that a row of a table has.
 std::string_view key_text(meaning const& as, std::size_t key) noexcept;
 std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot s) noexcept;
 cache::key as_key(meaning const& as, std::size_t key) noexcept;
@@ -62,7 +62,7 @@ std::uint64_t fingerprint(meaning const& as, cache::counter_table const& of) noe
 // The payload of an event, as the triggers write it.
 struct changed_key {
     std::size_t key;
-    numbers delta;  // in the source's rows
+    numbers delta;  // of the source's rows
 };
 std::string deltas_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n,
                         std::span<changed_key const> keys);

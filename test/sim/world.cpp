@@ -90,7 +90,7 @@ void world::end_transactions(std::uint32_t how)
     }
     for (std::size_t who = 0; who < database::session_count; ++who) {
         auto const& writer = at.writer(who);
-        // By wal a load waits for every transaction that is older than it.
+        // By wal, a load waits for every transaction that is older than it.
         bool waited_for = history_.wal[0] || history_.wal[1] || history_.changes_by;
         for (auto const& held : writer.held) waited_for = waited_for || held.owns;
         if (!waited_for && (how >> who) % 2 == 1) continue;
@@ -109,7 +109,7 @@ void world::turn_servers()
         for (int i = 0; i < 3; ++i) each->control();
         for (std::uint32_t i = 0; i < 4; ++i) each->load(i, 1);
     }
-    // Each hears what all have sent.
+    // Each server receives what all servers have sent.
     for (auto const& each : hosts_) {
         for (auto const by : {wal, notify}) each->receive(by, 1'000);
     }

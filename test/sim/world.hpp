@@ -18,7 +18,7 @@ class world {
 public:
     world(history const& what, flaw broken, std::ostream* trace);
 
-    // Plays all of it, and lets it come to rest at its end. Throws `violation`.
+    // Plays the whole history and brings it to rest at its end. Throws `violation`.
     void play();
 
 private:

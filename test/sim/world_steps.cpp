@@ -135,7 +135,7 @@ void world::junk(std::uint32_t how)
     env_.current().send(low(how, 16, 1), texts[how % std::size(texts)]);
 }
 
-// It makes a tally wrong until the next load. An audit is one.
+// A forged event makes a tally wrong until the next load, for instance an audit.
 void world::forge(std::uint32_t how)
 {
     std::size_t const by = low(how, 13, 1);

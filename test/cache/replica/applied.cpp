@@ -12,7 +12,7 @@ namespace {
 
 constexpr char const* one_more = "insert into activity (messageid, action) values (33, 'rt')";
 
-// A program of its own beside the replica: each of its commits must be seen once it was awaited.
+// A program beside the replica. After it has awaited a commit, the counters must contain the commit.
 asio::awaitable<void> write_and_read(asio::any_io_executor executor, tweets& of, replica& from, int key, int& left)
 {
     auto const connection = co_await connect(executor, of.dsn());
@@ -35,7 +35,7 @@ asio::awaitable<void> write_only(asio::any_io_executor executor, tweets& of, int
     }
 }
 
-// Few times: the pauses before it connects again grow.
+// Only a few times, because the pauses between connection attempts grow.
 asio::awaitable<void> cut_now_and_then(asio::any_io_executor executor, tweets& of)
 {
     auto const connection = co_await connect(executor, of.dsn());
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_touched_nothing_is_applied)
     });
 }
 
-// It is in the load, whenever that is: nothing else need come.
+// The first load contains the write, so no barrier is needed.
 BOOST_AUTO_TEST_CASE(before_the_first_load_it_waits_for_it)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

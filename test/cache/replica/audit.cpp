@@ -9,7 +9,7 @@ namespace {
 
 using counters = std::vector<std::int64_t>;
 
-// Changes while the triggers are off; afterwards everything is as it was.
+// Changes rows while the triggers are disabled, and enables the triggers again.
 constexpr char const* unseen = R"(
 alter table activity disable trigger all;
 insert into activity (messageid, action) values (33, 'rt'), (40, 'fav');
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(names_what_is_wrong_with_the_source)
     });
 }
 
-// Writers of every kind go on; what is true must never be called a drift.
+// While writers of every kind continue, an audit must report no drift.
 BOOST_AUTO_TEST_CASE(is_exact_while_writers_write)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(one_at_a_time)
         BOOST_TEST((second.outcome == audit_outcome::running));
         auto const unknown = co_await it.set->audit("nope", 30s);
         BOOST_TEST((unknown.outcome == audit_outcome::unknown));
-        // Other loads wait for it.
+        // Other loads wait for the audit.
         it.set->reset("tweets");
         co_await lock->query("commit");
         auto const report = co_await first.result(executor);
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(who_has_no_time_hears_that_it_goes_on)
     });
 }
 
-// Each of them ends an audit that waits for the source's lock.
+// Each of these causes ends an audit that waits for the source's lock.
 BOOST_AUTO_TEST_CASE(cannot_compare_what_stopped_being_live)
 {
     struct fault {
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(a_tally_that_is_dropped_or_a_set_that_stops_ends_it)
     }
 }
 
-// The lock of who drops a tally goes before its event comes: without the event at all the outcome is the same.
+// Dropping a tally releases its lock before the event arrives. The outcome must be the same without any event.
 BOOST_AUTO_TEST_CASE(a_tally_that_is_not_there_any_more_has_changed)
 {
     for (bool const waits : {false, true}) {

@@ -10,7 +10,7 @@ namespace pgtally::test {
 
 namespace {
 
-// What an installation runs: the numbered files, in order, as one transaction.
+// The SQL of an installation: the numbered files, in order, as one transaction.
 std::string schema()
 {
     std::vector<std::filesystem::path> files;
@@ -65,7 +65,7 @@ tweets::~tweets()
     try {
         cluster::shared().sql("drop database " + name + " with (force)");
     } catch (std::exception const&) {
-        // The cluster's end takes it along.
+        // The database is removed with the cluster.
     }
 }
 

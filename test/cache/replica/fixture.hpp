@@ -32,16 +32,16 @@ struct tweets {
     std::string sql(std::string const& statement) const { return cluster::shared().sql(statement, name); }
     [[nodiscard]] replica::config config(std::string through = {}) const;
 
-    /// Runs SQL in a transaction of its own; gives its id.
+    /// Runs SQL in a separate transaction; returns the transaction's id.
     std::uint64_t write(std::string const& statements) const;
 
     std::string name;
 };
 
-/// A connection of another program's.
+/// Opens a connection, as another program would.
 asio::awaitable<std::unique_ptr<db::connection>> connect(asio::any_io_executor executor, std::string dsn);
 
-/// Runs a statement in a transaction and commits it; gives its id.
+/// Runs a statement in a transaction and commits it; returns the transaction's id.
 asio::awaitable<std::uint64_t> commit(db::connection& connection, std::string statement);
 
 /// A replica that runs beside the test.
@@ -56,7 +56,7 @@ struct running {
     std::shared_ptr<bool> ended = std::make_shared<bool>(false);
 };
 
-/// Lets others run until `what()` is true. Fails the test if it never is.
+/// Lets other coroutines run until `what()` is true. Fails the test if it does not become true.
 template <class Condition>
 asio::awaitable<void> eventually(asio::any_io_executor executor, Condition what)
 {

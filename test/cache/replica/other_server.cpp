@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(definitions_are_read_by_each_connection_that_reads_them)
         co_await it.until_live();
         auto const epoch = it.set->find("tweets")->epoch();
         sql(define_otherwise);
-        // The one that sends heartbeats, and no other.
+        // Ends only the connection that sends heartbeats.
         auto const* const end_control =
             "select count(pg_terminate_backend(pid))::text from pg_stat_activity "
             "where datname = current_database() and query like '%pg_notification_queue_usage%' "

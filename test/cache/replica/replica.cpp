@@ -12,7 +12,7 @@ using namespace pgtally::test;
 
 namespace {
 
-// So many turns of the loop, and a while in which as many things may happen.
+// Waits for this many turns of the event loop, and for some time.
 asio::awaitable<void> pass(asio::any_io_executor executor, int turns)
 {
     for (int i = 0; i < turns; ++i) co_await asio::post(executor, asio::use_awaitable);
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_key_is_the_same_by_number_and_by_text)
     BOOST_CHECK_THROW(any_key{"33 "}.number(), std::invalid_argument);
 }
 
-// Faults are seen in the state, and are cured as soon as the database lets them.
+// The state shows faults, and recovers when the database does.
 BOOST_AUTO_TEST_CASE(state_follows_the_tally_and_tells_why)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(cancelled_run_is_a_stop)
     }
 }
 
-// The program's end, as in main(): the replica goes first, then the context with whatever waits in it.
+// As at the end of main(): the replica is destroyed first, then the context with the coroutines that wait in it.
 BOOST_AUTO_TEST_CASE(a_context_that_is_left_early_leaves_nothing_behind)
 {
     for (int turns = 0; turns < 200; turns = turns * 2 + 1) {

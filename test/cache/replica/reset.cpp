@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(while_it_is_stale_it_waits_for_the_transport)
     });
 }
 
-// Its pause before the next attempt need not be waited for.
+// The reset ends the pause before the next attempt.
 BOOST_AUTO_TEST_CASE(while_it_is_failed_it_tries_at_once)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

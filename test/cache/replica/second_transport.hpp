@@ -14,14 +14,14 @@
 
 namespace pgtally::test {
 
-// What a test does to it, and what it sees of it.
+// How a test controls the second transport, and what it observes.
 struct second_transport_state {
-    bool hears = true;              // else it swallows everything that arrives
-    bool ends_transactions = true;  // else `commit` is missing
+    bool hears = true;              // if false, the transport drops everything that arrives
+    bool ends_transactions = true;  // if false, `commit` is missing
     int made = 0, stopped = 0, prepared = 0;
 };
 
-// Its events are notifications on a channel of its own. Each one is a transaction.
+// Its events are notifications on a separate channel. Each one is a transaction.
 class second_transport final : public transport {
 public:
     second_transport(asio::any_io_executor executor, db::config database, std::shared_ptr<second_transport_state> seen)
@@ -84,7 +84,7 @@ private:
 };
 
 // A database with a second tally, "votes". Its triggers send by NOTIFY; `vote` also sends the event by the other
-// transport, so that a tally which heeds both counts twice.
+// transport. A tally that applied both would count twice.
 struct votes : tweets {
     std::shared_ptr<second_transport_state> seen = std::make_shared<second_transport_state>();
 

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(settings_of_the_database_are_kept)
     auto const settings = session_config(session_kind::control, database);
     BOOST_TEST(settings.conninfo == "dbname=likes");
     BOOST_TEST_REQUIRE(settings.on_connect.size() == 2U);
-    BOOST_TEST(settings.on_connect.front() == "set role keeper");  // ours come later, and win
+    BOOST_TEST(settings.on_connect.front() == "set role keeper");  // pgtally's settings come later and override it
     BOOST_TEST(settings.on_connect.back() == "set synchronous_commit = 'local'");
     BOOST_TEST((settings.recovery_timeout == 0ms));
     BOOST_TEST((settings.connect_timeout == database.connect_timeout));

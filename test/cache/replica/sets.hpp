@@ -40,7 +40,7 @@ struct running_set {
         co_await eventually(executor, over);
     }
 
-    // Everything that was sent before is applied.
+    // Waits until everything that was sent before is applied.
     asio::awaitable<void> settle(tweets const& of)
     {
         auto const barrier = set->expect_barrier();
@@ -76,7 +76,7 @@ inline replica_set::config set_config(std::string dsn)
     return out;
 }
 
-/// Starts an audit whose report is in `out` when it has ended.
+/// Starts an audit. When the audit has ended, its report is in `out`.
 struct audit_under_way {
     audit_under_way(running_set& of, std::string name = "tweets", std::chrono::milliseconds at_most = 30s)
     {

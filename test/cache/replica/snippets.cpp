@@ -1,4 +1,4 @@
-// The blocks of code of cache/README.md, between marks, which tools/snippets compares: compiled, and run.
+// Compiles and runs the code blocks of cache/README.md. They stand between marks, and tools/snippets compares them.
 
 #include <pgtally/test/cache/replica/fixture.hpp>
 

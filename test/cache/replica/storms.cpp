@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(definitions_of_one_tally_do_not_hold_up_another)
     }
 }
 
-// No fence contains a forged event of a transaction that does not exist. It must not cause loads without end.
+// No fence contains a forged event of a transaction that does not exist. It must not cause an endless series of loads.
 BOOST_AUTO_TEST_CASE(a_reload_from_the_future_is_one_load)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_reload_from_the_future_is_one_load)
     });
 }
 
-// Junk at any rate is a line in ten seconds, which quotes nothing of it.
+// Junk at any rate causes one log line every ten seconds, which quotes none of it.
 BOOST_AUTO_TEST_CASE(junk_does_not_fill_the_log)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {

@@ -1,4 +1,4 @@
-// What a replica tells those who subscribed.
+// What a replica passes to the callbacks of its subscriptions.
 
 #include <pgtally/test/cache/replica/fixture.hpp>
 
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(it_may_subscribe_and_unsubscribe_inside)
             self = {};
             other = {};
             inner = replica.subscribe_all([&](auto const& again) { nested.take(again); });
-            for (auto const& [key, counters] : told) iterated += counters.size();  // still good
+            for (auto const& [key, counters] : told) iterated += counters.size();  // copies stay valid
         };
         self = replica.subscribe({33, 34}, handler);
         other = replica.subscribe({34}, [&](auto const&) { ++other_calls; });
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(more_keys_than_allowed_are_refused)
     BOOST_CHECK_THROW((void)replica.subscribe({1, 2, 3}, [](auto const&) {}), std::length_error);
 }
 
-// As with any handler: it does not harm the replica, and comes out where handlers are run.
+// As with any handler, the exception leaves the context's run(); the replica continues.
 BOOST_AUTO_TEST_CASE(what_it_throws_comes_out_of_the_context)
 {
     asio::io_context context;

@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(each_tally_follows_its_own_transport_and_no_other)
         auto const written = cache::xid{vote("1")};
         bool const applied = co_await it.set->applied("votes", written, std::chrono::steady_clock::now() + 30s);
         BOOST_TEST(applied);
-        co_await it.settle(*this);  // the trigger's notification has come, too
+        co_await it.settle(*this);  // the trigger's notification has arrived too
         BOOST_TEST(it.shown("1", "votes") == count(3));
         BOOST_TEST(it.set->stats().transports.at("wal").position > 0U);
         co_await it.stop();
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(loss_concerns_the_tallies_of_that_transport_only)
     follow_by("wal");
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         auto config = both();
-        config.heartbeat = 5s;  // so that a slow machine loses nothing else
+        config.heartbeat = 5s;  // so that a slow machine loses no other transport
         running_set it{executor, std::move(config)};
         co_await it.until_live("votes");
         co_await it.until_live("tweets");
