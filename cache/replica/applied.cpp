@@ -46,7 +46,7 @@ struct replica_set::impl::write_barrier {
     bool back = false;
 };
 
-// A barrier that the caller sends, in a transaction of its own.
+// A barrier that the caller sends in its own transaction.
 class replica_set::impl::own_barrier final : public barrier_wait {
 public:
     explicit own_barrier(impl& set) : openings{set.openings}, set_{&set}, back_{set.executor}

@@ -17,7 +17,7 @@ namespace pgtally {
 struct tally_problems {
     std::string name;
     std::vector<std::string> all;
-    std::optional<std::string> lost_source;  // one of `all`: the source was dropped, renamed, or replaced by a namesake
+    std::optional<std::string> lost_source;  // one of `all`: the source was dropped, renamed, or replaced
 };
 
 // Reads the problems of all tallies. Version 2 of the schema reports a lost source by the text of a problem only.

@@ -8,8 +8,9 @@
 //   - control: reads `tally.tallies` at start, after a reconnect, and when an event says that a definition changed.
 //     Sends a heartbeat by each transport every `heartbeat`. Reads the problems that the database sees
 //     (`tally.tallies.problems`) every `heartbeat` or rarer: it logs those that appear or disappear. If they concern
-//     partitions, it loads the tally again. If the source was dropped, renamed or replaced by a namesake, it fails the
-//     tally until the source exists again. Changes made while triggers were disabled are found only by an audit.
+//     partitions, it loads the tally again. If the source was dropped, renamed or replaced by another table of that
+//     name, it fails the tally until the source exists again. Changes made while triggers were disabled are found only
+//     by an audit.
 //   - watch: restarts a transport if none of three heartbeats came back by it. Then no tally that follows the transport
 //     is live.
 //   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a

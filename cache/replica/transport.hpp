@@ -99,7 +99,7 @@ public:
     // it.
     virtual std::string sending(std::string_view parameter) const = 0;
 
-    // Sends a payload in a transaction of its own on `connection`.
+    // Sends a payload in a separate transaction on `connection`.
     boost::asio::awaitable<void> send(db::connection& connection, std::string text) const
     {
         auto const statement = "select " + sending("$1");

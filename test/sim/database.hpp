@@ -2,13 +2,13 @@
 
 // A small PostgreSQL: the parts that decide whether counters are exact.
 //
-// Model: writers have sessions with transactions, savepoints and locks. One counter gives all ids, subtransactions'
-// included. A commit has two steps: it is flushed, then it becomes visible. A table is a file of rows, each with the id
-// that wrote it. TRUNCATE and rewrites replace the file for all snapshots at once, as PostgreSQL does. Each transport
-// has a stream of events. By notify, events arrive when their transaction becomes visible, one notifying commit at a
-// time, and equal ones of a transaction are folded; by wal, they arrive when the commit is flushed. A tally's events
-// travel by the transport that its definition names. A changed definition is announced by NOTIFY, by its old transport
-// and by its new one.
+// Model: writers have sessions with transactions, savepoints and locks. One counter assigns all ids, including those of
+// subtransactions. A commit has two steps: it is flushed, then it becomes visible. A table is a file of rows, each with
+// the id that wrote it. TRUNCATE and rewrites replace the file for all snapshots at once, as PostgreSQL does. Each
+// transport has a stream of events. By notify, events arrive when their transaction becomes visible, one notifying
+// commit at a time, and equal events of a transaction are folded; by wal, they arrive when the commit is flushed. A
+// tally's events travel by the transport that its definition names. A changed definition is announced by NOTIFY, by its
+// old transport and by its new one.
 //
 // If a request would wait for a lock, it returns false and does nothing.
 
@@ -71,9 +71,9 @@ public:
     bool share(std::size_t tally);
     void unshare(std::size_t tally) noexcept { --tables_[tally].shared; }
     bool may_send(std::size_t by) const noexcept;
-    bool send(std::size_t by, std::string text);  // a barrier, in a transaction of its own
+    bool send(std::size_t by, std::string text);  // a barrier, in a separate transaction
     void forge(std::size_t by, std::size_t tally, changed_key const& what);
-    void send_reload(std::size_t tally);  // in a transaction of its own
+    void send_reload(std::size_t tally);  // in a separate transaction
 
     // The streams: entries from `first_entry` on can still be received.
     std::vector<entry> const& stream(std::size_t by) const noexcept { return streams_[by].entries; }
