@@ -17,7 +17,7 @@ struct limits {
     std::size_t max_clients = 10'000;          // connections of the public addresses; more: 503
     std::size_t max_admin_clients = 100;       // connections of the admin address; more: 503
     std::size_t max_refusals = 100;  // connections that receive such a 503 at a time; more are closed without an answer
-    std::chrono::seconds keep_alive{60};      // a connection without a request is closed after it
+    std::chrono::seconds keep_alive{60};      // without a request; then the connection is closed
     std::chrono::seconds header_timeout{10};  // from the first byte of a request to the last of its header
     std::chrono::seconds body_timeout{10};    // for the body
     std::chrono::seconds answer_timeout{30};  // until the client has taken the answer
