@@ -78,7 +78,7 @@ struct limits {
 
     std::size_t max_web_file_bytes = 16U << 20;      // of a file of --web; a larger one is not found
     std::size_t web_piece_bytes = 64U << 10;         // of such a file, read at a time
-    std::chrono::seconds connect_timeout{5};         // to the database, for actions and bypass
+    std::chrono::seconds connect_timeout{5};         // to the database: actions, bypass, materialization
     std::chrono::milliseconds reconnect_pause{500};  // at most, between two attempts to connect
     std::chrono::seconds idle_check_after{1};        // a connection that was idle for that time is tested before use
     std::chrono::milliseconds accept_pause{200};     // after accept() fails for lack of descriptors
