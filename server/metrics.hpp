@@ -13,8 +13,8 @@ class clients;
 struct materialize_counters;
 struct traffic;
 
-// The text that Prometheus reads: what is measured here, and the counters of the sessions, the replicas and the system
-// at this moment.
+// Composes the text that Prometheus reads, from the times recorded here and from the current counters of the sessions,
+// the replicas and the system.
 class metrics {
 public:
     metrics();

@@ -45,7 +45,7 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
         connected.on_replicas_changed();
         kept.on_replicas_changed();
     };
-    // Where an audit finds drift, the materialized table may differ as well.
+    // The materialized table may differ from the truth as well.
     out.on_audit = [&kept](std::string_view name) { kept.full_pass(name); };
     out.on_event_lag = [&measured](double seconds) { measured.event_lag(seconds); };
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
@@ -53,7 +53,7 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     return out;
 }
 
-// Destroys nothing: coroutines that still wait refer to what they work with.
+// Ends the process without destructors: suspended coroutines still refer to the objects that they use.
 [[noreturn]] void leave(int status)
 {
     std::_Exit(status);
@@ -101,7 +101,7 @@ struct service::impl {
     asio::io_context io{1};
     bool draining = false, closing = false;
     bool over = false;
-    int tasks = 0;  // coroutines of the service's own
+    int tasks = 0;  // running coroutines of the service itself
     asio::signal_set signals{io, SIGTERM, SIGINT};
     asio::steady_timer next_look{io};
     metrics measured;
@@ -217,7 +217,7 @@ asio::awaitable<void> service::impl::drain()
     over = true;
     next_look.cancel();
     signals.cancel();
-    // The rest ends within a turn or two, unless it waits for the database.
+    // The remaining coroutines end within a turn or two, unless they wait for the database.
     for (int turns = 0; !quiet() && turns < 25; ++turns) co_await sleep_for(20ms);
     log(log_level::info, "ended");
     if (!quiet()) leave(0);

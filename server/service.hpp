@@ -2,9 +2,9 @@
 
 // `pgtally serve`: the replicas, the addresses, and everything between, on one io_context and one thread.
 //
-// Model: it runs until a SIGTERM or SIGINT, and then drains. It is not ready at once, takes no new clients after the
-// delay, finishes requests under way, closes WebSockets a few at a time (so that they do not all reconnect elsewhere at
-// the same moment), and stops the replicas. A second signal ends the process at once.
+// Model: the service runs until SIGTERM or SIGINT, and then drains. At once it is no longer ready. After the delay it
+// accepts no new clients, finishes requests in progress, closes WebSockets a few at a time (so that they do not all
+// reconnect elsewhere at the same moment), and stops the replicas. A second signal ends the process at once.
 
 #include <pgtally/server/base/serve_options.hpp>
 
@@ -18,7 +18,7 @@ public:
     explicit service(serve_options chosen);
     ~service();
 
-    // Runs until it has drained, and returns the exit status 0. A second signal or a defect ends the process at once
+    // Runs until the drain is complete, and returns exit status 0. A second signal or a defect ends the process at once
     // with status 1.
     int run();
 

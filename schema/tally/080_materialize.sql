@@ -1,7 +1,8 @@
 -- The table of a materialized tally: found, checked, or created.
 
--- The table as it is now, by its stored name schema.table: one row, for create_tally and for servers. This function alone
--- says which table, which column is the key, and how the columns are quoted. It needs no right of the caller on the table.
+-- The current table, by its stored name schema.table: one row, for create_tally and for servers. Only this function
+-- decides which table it is, which column is the key, and how the columns are quoted. It needs no right of the caller on
+-- the table.
 create or replace function tally.materialize_target(
   target text, key_type text, counters text[],
   out identity text,        -- differs for another table and after TRUNCATE; null if there is no such table

@@ -1,7 +1,7 @@
 -- create_tally, alter_tally, drop_tally and reload. These functions run with the rights of the caller.
 
--- Whether both say the same. Null is the same as {}. A value that is not an object is like no other; tally.check_form()
--- refuses it.
+-- Whether both values mean the same. Null means the same as {}. A value that is not an object equals no other;
+-- tally.check_form() refuses it.
 create or replace function tally.same(a json, b json) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case when json_typeof(coalesce(a, '{}')) = 'object' and json_typeof(coalesce(b, '{}')) = 'object' then

@@ -96,7 +96,7 @@ begin
 end
 $$;
 
--- The tallies whose functions must be generated again, where their owner can do it.
+-- The tallies whose functions must be generated again and all belong to the current owner of the source.
 create or replace function tally.outdated() returns table (number integer, name text, owner oid)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.id, d.name, c.relowner

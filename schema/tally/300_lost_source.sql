@@ -1,4 +1,4 @@
--- Version 3: a question of servers.
+-- Version 3: a function that servers call.
 
 -- Why a tally has lost its source: the table was dropped or renamed, or another table has its name. Null if it has not.
 create or replace function tally.lost_source(name text) returns text

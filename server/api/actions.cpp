@@ -23,7 +23,7 @@ db::pool_config settings_of(db::config database, limits const& bounds)
     return settings;
 }
 
-// The statement was not sent.
+// The answer if the statement was not sent.
 response not_begun(db::error const& e, actions::order const& what)
 {
     if (e.code() == db::errc::overloaded) {
@@ -36,7 +36,7 @@ response not_begun(db::error const& e, actions::order const& what)
     return problem(503, "not_done", "the database cannot be reached: the action was not begun");
 }
 
-// The statement was sent. PostgreSQL refused it, or the connection broke and the outcome is unknown.
+// The answer if the statement was sent, and PostgreSQL refused it, or the connection broke and the outcome is unknown.
 response after_error(db::error const& e, actions::order const& what)
 {
     // The schema's SQLSTATE for a tally or an action that does not exist: it was dropped a moment ago.
@@ -90,7 +90,7 @@ asio::awaitable<std::optional<response>> actions::run(order what)
     co_return late;
 }
 
-// Sends it once.
+// Sends the statement once.
 asio::awaitable<actions::outcome> actions::send(order const& what, std::string const& barrier)
 {
     outcome result;
@@ -98,7 +98,7 @@ asio::awaitable<actions::outcome> actions::send(order const& what, std::string c
     try {
         auto const lease = co_await pool_.acquire();
         begun = true;
-        // The action comes first in the plan: the select list is computed after it ran.
+        // PostgreSQL runs the action, which is in FROM, before it computes the select list.
         auto const answer = co_await lease->query_as<transaction_row>(
             "select pg_current_xact_id()::text::bigint from tally.act($1, $2, $3, $4::json, $5)", what.tally,
             what.action, what.key, what.body, barrier);

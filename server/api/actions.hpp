@@ -30,12 +30,13 @@ public:
 
     actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds);
 
-    // Nothing if it is done and applied: the answer is then the key's counters. Preconditions: the tally and the action
-    // exist.
+    // Returns nothing if the action is done and applied: then the caller answers with the key's counters.
+    //
+    // Preconditions: the tally and the action exist.
     asio::awaitable<std::optional<response>> run(order what);
 
 private:
-    // Of the statement: its transaction, or why there is none, as far as this is known.
+    // The outcome of the statement: its transaction, or the answer that says why none is known.
     struct outcome {
         std::optional<cache::xid> transaction;
         std::optional<response> refused;

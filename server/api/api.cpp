@@ -187,7 +187,7 @@ response api::list() const
     return read_unknown_tallies(names, state, from_.replicas.trouble());
 }
 
-// Finds the tally that a segment names. Why there is none; status 200 if there is one.
+// Finds the tally that a segment names. Returns why there is none, or status 200.
 response api::found(std::string_view segment, cache::tally*& out) const
 {
     auto const name = percent_decoded(segment);
@@ -224,7 +224,7 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
 
 asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<std::string> keys, bool one)
 {
-    // When the answer comes, the tally may be dropped, or its definition another one.
+    // When the answer comes, the tally may have been dropped, or its definition may have changed.
     auto const name = of.definition().name;
     auto const counters = of.definition().counters;
     auto answered = co_await from_.database.ask(name, counters.size(), keys);
@@ -251,7 +251,7 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     if (outcome) co_return std::move(*outcome);
 
     auto const* const now = from_.replicas.find(name);
-    // The action is done, but the tally that counts it is dropped.
+    // The action is done, but the tally that counts it was dropped.
     if (now == nullptr || !now->has_counters())
         co_return response{.status = 202, .body = R"({"committed":true,"applied":false})"};
     auto out = read_key(*now, key, {});

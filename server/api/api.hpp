@@ -2,8 +2,8 @@
 
 // The answer to every request.
 //
-// Model: first who sends it (the origin rule), then what it names (the route), then the method. The replicas answer
-// most requests by themselves. An action and `source=database` go to the database. This class knows no sockets.
+// Model: the api checks the origin first, then the route, then the method. The replicas alone answer most requests. An
+// action and `source=database` go to the database. This class knows no sockets.
 //
 // Guarantee: every request is answered, with a documented code. An exception becomes 500 and a line in the log.
 
@@ -26,7 +26,7 @@ namespace pgtally::server {
 
 class api final : public request_handler {
 public:
-    // Lifetime: all of it outlives the api.
+    // Lifetime: all referenced objects outlive the api.
     struct sources {
         serve_options const& options;
         replica_set& replicas;

@@ -48,8 +48,8 @@ bool is_json(std::string_view text)
     return !failure && taken == text.size() && parser.done();
 }
 
-// The key of a path's segment. Browsers and proxies fold away what is empty or dots, so a key that is goes by the
-// query.
+// The key in a segment of the path. Browsers and proxies remove the segments "", "." and "..", so requests must name
+// such keys in the query.
 std::optional<std::string> key_of_segment(std::string_view segment)
 {
     auto key = percent_decoded(segment);

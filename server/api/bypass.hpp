@@ -18,7 +18,7 @@ namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// `?source=database`: the truth, read from PostgreSQL itself, past the replica. Each request scans the source, so only
+// `?source=database`: the truth, read from PostgreSQL and not from the replica. Each request scans the source, so only
 // few run at a time.
 class bypass {
 public:

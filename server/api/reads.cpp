@@ -40,8 +40,8 @@ void append_description(std::string& out, cache::tally const& of)
     append_standing(out, of, of.revision());
 }
 
-// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so there is
-// none.
+// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so such a
+// tally has none.
 response conditional(cache::tally const& of, std::uint64_t revision, std::string_view if_none_match, std::string body)
 {
     response out{.body = std::move(body)};

@@ -16,14 +16,14 @@ namespace pgtally::server {
 // All tallies, also those that have no counters yet.
 response read_tallies(replica_set::tallies const& all);
 
-// Tallies of which only the name is known, because the database was not reached yet. `trouble` says why, if it is not
-// empty.
+// Tallies of which only the name is known, because the definitions could not be read yet. `trouble` says why, if it is
+// not empty.
 response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
 
 // One tally, with its sums.
 response read_tally(cache::tally const& of, std::string_view if_none_match);
 
-// The counters of one key, or of many. The keys are keys of the tally (`unusable_key`).
+// The counters of one key, or of many. Preconditions: `unusable_key` accepts the keys.
 response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match);
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match);
 

@@ -47,7 +47,7 @@ asio::awaitable<void> audit_rounds::round()
     for (auto const& name : names) {
         auto const found = co_await replicas_.audit(name, patience_);
         if (stopping_) co_return;
-        // The replica set logs the audits that it begins. These two did not begin.
+        // The replica set logs the audits that it begins. With these two outcomes, the audit did not begin.
         if (found.outcome == audit_outcome::not_live || found.outcome == audit_outcome::running) {
             log(log_level::warn, "tally {}: not audited this time: {}", name, found.why);
         }

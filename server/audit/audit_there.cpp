@@ -34,7 +34,7 @@ std::optional<names> names_in(std::string const& body)
     return out;
 }
 
-// What a problem answer says.
+// The text of an answer that is a problem (RFC 9457).
 std::string refusal(http_answer const& answer)
 {
     std::string const status = "the server answered " + std::to_string(answer.status);

@@ -8,7 +8,7 @@
 
 namespace pgtally::server {
 
-// "keys":3,"differed":1,"drift":[{"key":"33","served":{"rts":5},"truth":{"rts":2}}],"reasons":["…"]
+// Appends "keys":3,"differed":1,"drift":[{"key":"33","served":{"rts":5},"truth":{"rts":2}}],"reasons":["…"]
 void append_audit(std::string& out, audit_report const& found);
 
 // Reads such members from a JSON object. Nothing if the text is not such an object.

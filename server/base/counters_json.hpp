@@ -13,17 +13,17 @@ namespace pgtally::server {
 
 // The JSON members that answers and messages have in common.
 
-// {"rts":2,"favs":1}
+// Appends {"rts":2,"favs":1}.
 void append_counters(std::string& out, std::vector<std::string> const& names, std::span<std::int64_t const> values);
 void append_counters(std::string& out, std::vector<std::string> const& names, std::span<cache::wide_sum const> values);
 
-// "state":"stale","reason":"…"; without a reason, the state alone.
+// Appends "state":"stale","reason":"…"; without a reason, the state alone.
 void append_state(std::string& out, cache::state state, std::string_view reason);
 
-// "epoch":"…","revision":17,"state":"live", and "reason" if there is one.
+// Appends "epoch":"…","revision":17,"state":"live", and "reason" if there is one.
 void append_standing(std::string& out, cache::tally const& of, std::uint64_t revision);
 
-// "keys":{"33":{"rts":2,"favs":1},…} of an update that `from` produced.
+// Appends "keys":{"33":{"rts":2,"favs":1},…} of an update that `from` produced.
 void append_keys(std::string& out, cache::update const& what, cache::subscription const& from);
 
 }  // namespace pgtally::server

@@ -10,8 +10,8 @@
 
 namespace pgtally::server {
 
-// The database at `dsn`, with its log lines in the log of the program. Every connection of the program begins with it;
-// session_config() adds what the kind of session needs.
+// The configuration of a connection to `dsn`, which writes its log lines to the log of the program. Every connection
+// starts from it; session_config() adds the settings of the kind of session.
 db::config database_config(std::string const& dsn);
 
 // A pool of sessions of that kind. PostgreSQL cancels a statement after `statement`; if PostgreSQL does not answer, the

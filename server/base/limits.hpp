@@ -17,7 +17,7 @@ struct limits {
     std::size_t max_clients = 10'000;          // connections of the public addresses; more: 503
     std::size_t max_admin_clients = 100;       // connections of the admin address; more: 503
     std::size_t max_refusals = 100;  // connections that receive such a 503 at a time; more are closed without an answer
-    std::chrono::seconds keep_alive{60};      // a connection without a request is closed after it
+    std::chrono::seconds keep_alive{60};      // without a request; then the connection is closed
     std::chrono::seconds header_timeout{10};  // from the first byte of a request to the last of its header
     std::chrono::seconds body_timeout{10};    // for the body
     std::chrono::seconds answer_timeout{30};  // until the client has taken the answer
@@ -78,7 +78,7 @@ struct limits {
 
     std::size_t max_web_file_bytes = 16U << 20;      // of a file of --web; a larger one is not found
     std::size_t web_piece_bytes = 64U << 10;         // of such a file, read at a time
-    std::chrono::seconds connect_timeout{5};         // to the database, for actions and bypass
+    std::chrono::seconds connect_timeout{5};         // to the database: actions, bypass, materialization
     std::chrono::milliseconds reconnect_pause{500};  // at most, between two attempts to connect
     std::chrono::seconds idle_check_after{1};        // a connection that was idle for that time is tested before use
     std::chrono::milliseconds accept_pause{200};     // after accept() fails for lack of descriptors

@@ -29,8 +29,8 @@ asio::awaitable<void> check_rights(db::connection& connection, int schema, findi
 // A note about the roles that can forge events: those that may connect, other than superusers and this role.
 asio::awaitable<void> check_senders(db::connection& connection, findings& out);
 
-// The rights of this role on the tables of materialized tallies. Before version 4 the schema cannot tell them: no
-// finding.
+// The rights of this role on the tables of materialized tallies. Before version 4 the schema cannot report them: then
+// there is no finding.
 asio::awaitable<void> check_tables(db::connection& connection, int schema, findings& out);
 
 // The problems that the schema knows of each tally: triggers, partitions, row level security.

@@ -23,7 +23,7 @@ std::optional<std::string> variable(std::string const& name)
 
 int run(serve_options const& chosen)
 {
-    // If a client leaves during a write, the write fails. The process goes on.
+    // If a client disconnects during a write, only the write fails, and the process continues.
     std::signal(SIGPIPE, SIG_IGN);
     start_log(chosen.level, chosen.format);
     try {

@@ -118,7 +118,7 @@ texts origins_of(option_values const& values)
     return out;
 }
 
-// Whether tally.create_tally takes it as a name.
+// Whether tally.create_tally accepts the text as a name.
 bool is_name(std::string_view text)
 {
     auto const letter = [](char c) { return c >= 'a' && c <= 'z'; };

@@ -13,7 +13,7 @@
 
 namespace pgtally::server {
 
-// The command line, parsed: the options of one command, or the answer that the command line already is.
+// The result of parsing the command line: the options of one command, a text to print, or an error.
 
 // Text for stdout, such as the help. Exit status 0.
 struct print_text {

@@ -83,7 +83,7 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         auto [failure, socket] = co_await socket_.async_accept(as_values);
         if (failure == asio::error::operation_aborted || !socket_.is_open()) break;
         if (out_of_resources(failure)) {
-            // Near the limit, accepts fail and succeed in turn: log both seldom.
+            // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
                 log(log_level::error, "no more connections for now: {}", failure.message());
                 told = true;

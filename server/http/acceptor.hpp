@@ -16,11 +16,11 @@ public:
     // Binds at once. Throws std::runtime_error that names the address.
     acceptor(asio::io_context& io, endpoint const& where, address_kind kind);
 
-    // Takes connections until `close`. If the process has no descriptor left, it pauses and logs that.
+    // Accepts connections until `close`. If the process has no descriptor left, pauses and logs that.
     asio::awaitable<void> run(connection_context& with);
     void close() noexcept;
 
-    // What it is bound to. If the requested port is 0, this has the port that the system chose.
+    // The address that the acceptor is bound to. If the requested port is 0, it has the port that the system chose.
     endpoint const& address() const noexcept { return address_; }
     address_kind kind() const noexcept { return kind_; }
 

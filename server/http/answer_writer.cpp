@@ -41,7 +41,7 @@ asio::awaitable<bool> answer_writer::write_body(body_source& from, framing how)
     auto const size = from.size();
     std::uint64_t produced = 0;
     for (;;) {
-        tcp_of(stream_).expires_never();  // the source takes its time
+        tcp_of(stream_).expires_never();  // no deadline while the source produces a piece
         auto const piece = co_await from.next();
         if (piece.empty()) break;
         produced += piece.size();

@@ -22,8 +22,8 @@ public:
     {
     }
 
-    // Each is false if the client is gone, takes nothing, or could not be given all of the body: the connection cannot
-    // be used any more.
+    // Each returns false if the client is gone, takes nothing, or did not get the whole body. Then the connection
+    // cannot be used any more.
     asio::awaitable<bool> write(response const& answer, head_options how, bool with_body);
     asio::awaitable<bool> write(std::string_view text);
 

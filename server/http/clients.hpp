@@ -14,7 +14,7 @@ class client {
 public:
     virtual protocol speaks() const noexcept = 0;
 
-    // Ends the connection after what is under way; at once if nothing is.
+    // Ends the connection after the request or message in progress; at once if there is none.
     virtual void drain() = 0;
 
     // Ends the connection at once.
@@ -52,7 +52,7 @@ public:
 
     void check_liveness(std::chrono::steady_clock::time_point now);
 
-    // Calls those that registered for it.
+    // Calls the clients that registered by `waits`.
     void on_replicas_changed();
 
 private:

@@ -9,12 +9,12 @@
 
 namespace pgtally::server {
 
-// Connections that are served, and connections that are refused because there are too many.
+// The numbers of connections that are served, and of those that are refused because there are too many.
 struct places {
     std::size_t served = 0, refused = 0;
 };
 
-// What connections need. Lifetime: all of it outlives them.
+// What connections need from the service. Lifetime: all referenced objects outlive the connections.
 struct connection_context {
     limits const& bounds;
     request_handler& requests;

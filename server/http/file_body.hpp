@@ -9,16 +9,16 @@
 
 namespace pgtally::server {
 
-// A file, read in pieces as the client takes them, so that a large one neither holds the loop nor fills the memory.
+// A file, read in pieces as the client takes them, so that a large file neither blocks the loop nor fills the memory.
 class file_body final : public body_source {
 public:
-    // `size` bytes of the file, from its beginning. Throws std::runtime_error if it cannot be opened.
+    // Opens the file. The body is its first `size` bytes. Throws std::runtime_error if the file cannot be opened.
     file_body(std::filesystem::path const& path, std::uint64_t size, std::size_t piece_bytes);
 
     std::optional<std::uint64_t> size() const noexcept override { return size_; }
     boost::asio::awaitable<std::string_view> next() override;
 
-    // A piece, without the wait that `next` may be. A file that became shorter ends early.
+    // Reads one piece without suspending. If the file became shorter, the body ends early.
     std::string_view read();
 
 private:

@@ -19,8 +19,8 @@ struct header_facts {
 // certain where the next request begins.
 response refuse_header(header_facts const& facts, limits const& bounds);
 
-// The same for a header that is longer than any acceptable one. If the target was read already, its fields are too
-// long.
+// The same for a header that is longer than any acceptable one. If the parser has read the target, the fields are too
+// long; otherwise the target is.
 response refuse_long_header(bool has_target, limits const& bounds);
 
 }  // namespace pgtally::server

@@ -109,7 +109,7 @@ public:
     }
     void check_liveness(std::chrono::steady_clock::time_point) override {}  // the stream's deadlines bound it
 
-    // To its end, or to an accepted upgrade.
+    // Serves requests until the connection ends or an upgrade is accepted.
     asio::awaitable<std::unique_ptr<upgrade>> run();
     asio::awaitable<void> refuse();
 
@@ -140,8 +140,8 @@ asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
     if (!open) co_return nullptr;
     auto next = then::next;
     while (next == then::next) {
-        // No condition awaits, here or elsewhere: optimized by g++ 12, `while (… && co_await …)` awaits although the
-        // left side is false, or runs into a trap.
+        // Never await inside a condition, here or elsewhere: with optimization, g++ 12 miscompiles `while (… &&
+        // co_await …)`. It awaits although the left side is false, or traps.
         bool const begins = co_await request_begins();
         if (!begins) co_return nullptr;
         next = co_await one_request();
@@ -156,7 +156,7 @@ asio::awaitable<bool> http_session::opens()
     co_return co_await handshake(stream_);
 }
 
-// Waits for a request's first byte. False: none comes.
+// Waits for the first byte of a request. Returns false if none comes.
 asio::awaitable<bool> http_session::request_begins()
 {
     if (buffer_.size() > 0) co_return true;
@@ -231,7 +231,7 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
         co_return co_await refuse_request(std::move(refused));
     }
     if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
-        // The parser takes the first line when it is whole.
+        // The parser consumes the first line only when it is complete.
         bool const has_target = !parser.get().target().empty();
         co_return co_await refuse_request(refuse_long_header(has_target, bounds));
     }
@@ -261,7 +261,7 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     co_return !failure;
 }
 
-// Answers a request that is not read, or not wholly. The connection must close then. Always false.
+// Answers a request that was not read, or not completely. Then the connection must close: returns always false.
 asio::awaitable<bool> http_session::refuse_request(response why)
 {
     with_.counted.request("none", why.status);
@@ -300,7 +300,7 @@ asio::awaitable<void> http_session::refuse()
 
 namespace {
 
-// In a coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
+// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
 asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with,
                                                          address_kind where)
 {

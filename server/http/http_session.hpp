@@ -12,8 +12,8 @@ enum class address_kind {
     admin,  // the operators' address
 };
 
-// Serves a connection, request after request, until either end closes it. After an accepted upgrade the upgrade handler
-// serves it; the HTTP session is destroyed before.
+// Serves a connection, request after request, until either end closes it. After an accepted upgrade, the HTTP session
+// is destroyed, and the upgrade handler serves the connection.
 asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, address_kind where);
 
 // Answers a connection's first request with 503, because there are too many connections, and closes it.

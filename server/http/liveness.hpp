@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether the other end of a connection that stays open still takes what it is sent and still answers.
+// Decides whether the other end of a long-lived connection still takes bytes and still answers.
 //
 // Model: a session calls `check` every `limits::stall_check` and does what it returns. A client makes progress if the
 // kernel reports that it took bytes, or if there is nothing to take. A client that is silent is pinged, and any byte
@@ -33,13 +33,14 @@ public:
 
     liveness(limits const& bounds, time_point now) noexcept : bounds_{bounds}, progress_at_{now} {}
 
-    // A close was sent, or is about to be. Later calls do nothing.
+    // To be called when a close is sent. Later calls do nothing.
     void closing(time_point now) noexcept
     {
         if (!closing_since_) closing_since_ = now;
     }
 
-    // `writing`: a message is unfinished. `end` is nothing if the system does not say: then only a close is timed.
+    // `writing`: a message is unfinished. `end` is nothing if the system does not report it: then only a close is
+    // timed.
     action check(time_point now, std::optional<tcp_progress> const& end, bool writing) noexcept;
 
 private:

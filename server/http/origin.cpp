@@ -55,7 +55,7 @@ std::uint16_t implied_port(std::string_view scheme) noexcept
 
 struct parsed_origin {
     std::string scheme;
-    authority where;  // port 0: the scheme's own
+    authority where;  // port 0: the default port of the scheme
 };
 
 std::optional<parsed_origin> parse_origin(std::string_view text)
@@ -70,7 +70,7 @@ std::optional<parsed_origin> parse_origin(std::string_view text)
     return out;
 }
 
-// 127.0.0.0/8: a name that merely begins with "127." is a name.
+// Whether the host is `localhost`, in 127.0.0.0/8, or `[::1]`. A name such as "127.example" is not an address.
 bool is_loopback(std::string_view host)
 {
     if (host == "localhost" || host == "[::1]") return true;

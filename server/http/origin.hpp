@@ -14,8 +14,8 @@
 
 namespace pgtally::server {
 
-// An origin in one spelling, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing if the
-// text is not an origin: it has a path or a user, or no scheme.
+// The canonical form of an origin, `scheme://host[:port]`: lower case, without a port that the scheme implies. Nothing
+// if the text is not an origin: it has a path or a user, or no scheme.
 std::optional<std::string> canonical_origin(std::string_view text);
 
 // Whether `origin` may use the server that the request calls `host`. `listed` are canonical origins, or `*`.

@@ -17,7 +17,7 @@ struct request {
     std::string if_none_match;  // all fields of this name, joined by commas
     bool preflight = false;     // it carries Access-Control-Request-Method
     std::string_view body;
-    bool admin = false;  // it came by the admin address
+    bool admin = false;  // it came through the admin address
 };
 
 }  // namespace pgtally::server

@@ -13,24 +13,24 @@ namespace pgtally::server {
 
 struct upgrade;
 
-// Who answers requests. The sessions know it by this interface only.
+// Answers requests. The sessions know the API only by this interface.
 class request_handler {
 public:
-    // Answers every request, and throws for none. `asked` lives until the answer is there.
+    // Answers every request, and never throws. Lifetime: `asked` is valid until the answer is complete.
     virtual asio::awaitable<response> answer(request const& asked) = 0;
 
-    // Of a request to become a WebSocket: nothing if there is no WebSocket at its address, which `answer` then says;
-    // status 101 if it may; else why it may not.
+    // Judges a request to become a WebSocket. Returns nothing if there is no WebSocket at its target: then `answer`
+    // answers it. Otherwise returns status 101 if the upgrade is allowed, or the refusal.
     virtual std::optional<response> judge_upgrade(request const& asked) const = 0;
 
 protected:
     ~request_handler() = default;
 };
 
-// Who serves a connection once it is a WebSocket.
+// Serves connections that become WebSockets.
 class upgrade_handler {
 public:
-    // Serves it to its end.
+    // Serves the connection until it ends.
     virtual asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) = 0;
 
 protected:

@@ -20,21 +20,21 @@ struct response {
     std::string_view route = "none";          // the pattern of its route, for the metrics
 };
 
-// "Not Found" of 404.
+// The phrase of a status, such as "Not Found" for 404.
 std::string_view reason_phrase(unsigned status) noexcept;
 
-// An answer by RFC 9457. `code` is for programs, `detail` for people; `type` is about:blank, so `title` is the status's
-// own phrase.
+// An answer in the format of RFC 9457. `code` is for programs, `detail` for people; `type` is about:blank, so `title`
+// is the status's own phrase.
 response problem(unsigned status, std::string_view code, std::string_view detail);
 
-// What the head of an answer says beside the answer's own fields.
+// What the head of an answer contains beside the answer's own fields.
 struct head_options {
     unsigned version = 11;  // 10: HTTP/1.0
     bool keep_alive = true;
     std::chrono::seconds retry_after{1};  // of 503 and 429
 };
 
-// How the end of a body is found.
+// How the client finds the end of a body.
 enum class framing {
     length,   // by Content-Length
     chunked,  // by chunks
@@ -43,7 +43,7 @@ enum class framing {
 
 framing framing_of(response const& answer, unsigned version) noexcept;
 
-// The status line and the fields, those of the framing and Connection among them, up to and with the empty line.
+// The status line, all fields (including Connection and those of the framing), and the empty line after them.
 std::string encode_head(response const& answer, head_options chosen);
 
 }  // namespace pgtally::server

@@ -2,11 +2,11 @@
 
 // The stream under HTTP and WebSockets: the one place that knows whether it is encrypted.
 //
-// The sessions use what is declared here, and of a stream only `async_read_some`, `async_write_some` and
-// `get_executor`. To serve TLS, make `client_stream` an asio::ssl::stream<tcp_stream>, and let `make_stream` and
-// `handshake` do their part. test/server/tls compiles the sessions with such a file.
+// The sessions use what this file declares, and only `async_read_some`, `async_write_some` and `get_executor` of a
+// stream. To serve TLS, make `client_stream` an asio::ssl::stream<tcp_stream>, and adapt `make_stream` and `handshake`.
+// test/server/tls compiles the sessions with such a file.
 //
-// Only the sessions include this file: Beast is heavy.
+// Only the sessions, `answer_writer` and `upgrade` include this file, because Beast is slow to compile.
 
 #include <pgtally/server/base/net.hpp>
 
@@ -29,8 +29,7 @@ inline client_stream make_stream(tcp_socket socket)
     return client_stream{std::move(socket)};
 }
 
-// What both ends do before the first request. False: they cannot agree, and the connection must close. The deadline is
-// the caller's.
+// The handshake before the first request. If it returns false, the connection must close. The caller sets the deadline.
 inline asio::awaitable<bool> handshake(client_stream&)
 {
     co_return true;

@@ -14,7 +14,7 @@ struct target {
     std::vector<std::pair<std::string_view, std::string_view>> query;  // name and value of each `name=value`
 };
 
-// Nothing if the text is neither `/path?query` nor `http://host/path?query`. The views are into `text`.
+// Nothing if the text is neither `/path?query` nor `http://host/path?query`. Lifetime: the views refer to `text`.
 std::optional<target> split_target(std::string_view text);
 
 // Decodes escapes like `%41`. Nothing if one is invalid.

@@ -13,7 +13,7 @@ struct tcp_progress {
     std::chrono::milliseconds silent{0};  // since the last byte came
 };
 
-// Nothing if the system does not say.
+// Returns nothing if the system does not report it.
 std::optional<tcp_progress> progress_of(int socket) noexcept;
 
 }  // namespace pgtally::server

@@ -10,7 +10,7 @@ namespace pgtally::server {
 
 // What the sessions count. The metrics read it.
 struct traffic {
-    // Answers by route and status. Routes are patterns, so that clients cannot make this grow.
+    // Answers by route and status. Routes are patterns, so clients cannot make the map grow without bound.
     std::map<std::pair<std::string_view, unsigned>, std::uint64_t> requests{};
 
     std::uint64_t changes_pushed = 0;     // values pushed to clients

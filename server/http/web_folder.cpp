@@ -75,7 +75,7 @@ std::optional<web_folder::file> web_folder::find_in_folder(std::vector<std::stri
     return file{real, size, at.filename().string()};
 }
 
-// Nothing if the file is gone meanwhile, or may not be read.
+// Returns nothing if the file has disappeared or cannot be read.
 std::optional<response> web_folder::open(file const& which) const
 {
     response out{.content_type = content_type_of(which.name)};
@@ -95,7 +95,7 @@ std::optional<response> web_folder::open(file const& which) const
 
 namespace {
 
-// The name of a built-in file that a path would be; empty if it is none.
+// The name that a built-in file at this path would have; empty if no built-in file can be there.
 std::string built_in_name(std::vector<std::string> const& path)
 {
     if (path.size() != 1) return {};
@@ -122,7 +122,7 @@ std::optional<response> web_folder::find(std::vector<std::string> const& path) c
     auto const built_in = web_file(name);
     if (!built_in) return std::nullopt;
     response out{.content_type = content_type_of(name), .body = std::string{*built_in}};
-    // No foreign page may lay ours, with its buttons, under a reader's pointer. A <meta> element cannot say this.
+    // Against clickjacking: no other site may show the page in a frame. A <meta> element cannot set `frame-ancestors`.
     if (name.ends_with(".html")) out.fields.emplace_back("Content-Security-Policy", "frame-ancestors 'none'");
     return out;
 }

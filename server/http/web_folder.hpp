@@ -25,12 +25,12 @@ public:
     // Throws std::filesystem::filesystem_error if it is no folder.
     web_folder(std::string const& folder, std::size_t max_file_bytes, std::size_t piece_bytes);
 
-    // The file at a path's segments, decoded; a folder means its index.html. Nothing for dotfiles, for what is no
-    // regular file or is too large, and for what a link leads to outside of the folder. "pgtally.js" is always the one
-    // built in.
+    // The file at a path, given as decoded segments. If the last segment is empty, it is the index.html of that folder.
+    // Returns nothing for dotfiles, for files that are not regular or too large, and for links that lead out of the
+    // folder. "pgtally.js" is always the built-in file.
     std::optional<response> find(std::vector<std::string> const& path) const;
 
-    // Whether `find` finds one. It does not read the file.
+    // Whether there is a file at the path. Does not read the file.
     bool contains(std::vector<std::string> const& path) const;
 
 private:

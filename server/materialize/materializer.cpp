@@ -40,7 +40,7 @@ materializer::materializer(asio::any_io_executor executor, sources with, std::st
 {
 }
 
-// Looked up in each turn, because it may have been dropped.
+// Looks the tally up in each turn, because it may have been dropped.
 cache::tally* materializer::wanted() noexcept
 {
     auto* const tally = with_.replicas.find(name_);

@@ -12,7 +12,7 @@
 // reason until all is well again, and retried after growing pauses. Rows that a constraint refuses are skipped until
 // they change, or until the next full pass.
 //
-// Not promised: a right table while other programs write it. The next full pass repairs it.
+// Not promised: a correct table while other programs write it. The next full pass repairs it.
 
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/db/detail/signal.hpp>

@@ -15,8 +15,8 @@
 //     skipped until it changes, or until the next full pass.
 //
 // Guarantees: a batch takes the values at the time it is made, so with one writer the values of a key never go back. A
-// round can take any number of turns and pauses; changes behind it belong to the next round. The limits bound the
-// memory, whatever the size of the tally.
+// round can take any number of turns and pauses; changes to keys that it has passed belong to the next round. The
+// limits bound the memory, whatever the size of the tally.
 
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/base/limits.hpp>

@@ -15,7 +15,8 @@ namespace {
 constexpr char const* look =
     "select identity, key_columns, key_types, rounding, columns, missing from tally.materialize_target($1, $2, $3)";
 
-// The same for version 3 of the schema, which has no such function. It goes when version 3 is two versions back.
+// The same for version 3 of the schema, which has no such function. Remove this when the server no longer supports
+// version 3.
 constexpr char const* look_in_version_3 = R"(
     with keys as (
       select distinct quote_ident(attname) as name, format_type(atttypid, -1) as type,

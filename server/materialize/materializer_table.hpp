@@ -1,6 +1,6 @@
 #pragma once
 
-// The table of a tally as it is now, and the statements that write and read it.
+// The current table of a tally, and the statements that write and read it.
 
 #include <pgtally/cache/definition.hpp>
 #include <pgtally/db/connection.hpp>
@@ -28,7 +28,7 @@ struct materializer_table {
     std::string first_page, next_page;
 };
 
-// The table cannot be written as it is. what() says why, and what to do.
+// Thrown if the table cannot be written. what() says why, and what to do.
 struct table_trouble : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -44,7 +44,7 @@ struct sql_column {
     std::string name, type;
 };
 
-// The statements for a table, of a key column and the quoted columns of the counters.
+// Composes the statements for a table from its key column and the quoted columns of the counters.
 materializer_table statements_for(std::string const& table, sql_column const& key,
                                   std::vector<std::string> const& counters, std::size_t page_size);
 

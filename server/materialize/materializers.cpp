@@ -18,7 +18,7 @@ db::config settings_of(db::config database, std::chrono::milliseconds every, lim
     times.connect = bounds.connect_timeout;
     times.statement = bounds.materialize_timeout;
     times.lock = bounds.materialize_lock_timeout;
-    // Each round runs statements. A session without one for some rounds is stuck.
+    // Each round runs statements. If a session runs none for some rounds, it is stuck.
     times.idle = bounds.materialize_timeout + every * 3;
     return session_config(session_kind::materializer, std::move(database), times);
 }

@@ -116,7 +116,7 @@ std::optional<refusal> client_subscriptions::subscribe(subscribe_request what)
     return std::nullopt;
 }
 
-// All of the keys or none: a client should not have to find out which.
+// Tracks all of the keys or none, so that a client need not find out which are tracked.
 std::optional<refusal> client_subscriptions::track_in(cache::subscription& into, std::string const& id,
                                                       std::vector<std::string> const& keys) const
 {
@@ -315,7 +315,7 @@ bool client_subscriptions::next_of(entry& which, push& out, clock::time_point no
     out.epoch = which.of()->epoch();
     out.state = which.of()->state();
     out.reason = which.of()->reason();
-    which.queued = true;  // it may have more: it is asked again when its turn comes
+    which.queued = true;  // it may have more to send: `next` asks it again when its turn comes
     ready_queue_.push_back(&which);
     return true;
 }

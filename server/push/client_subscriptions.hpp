@@ -2,14 +2,14 @@
 
 // The subscriptions of one client, whichever protocol carries them.
 //
-// Model: requests go in, and `next` gives what to send, one push at a time, when the connection can take one. There is
-// no queue of changes. A subscription that has something to send stands in a queue of subscriptions; when its turn
-// comes, it gives its newest values. After each push it moves to the end, so that no subscription starves another.
+// Model: the caller passes requests in, and calls `next` for one push at a time, when the connection can take one.
+// There is no queue of changes. A subscription that has something to send waits in a queue of subscriptions; when its
+// turn comes, it sends its newest values. After each push it moves to the end, so that no subscription starves another.
 //
-// If the definitions are not known yet, a subscribe stays pending and a state answers it. `on_replicas_changed` begins
-// it once they are known. What is then wrong with it comes as a push of kind `refused`.
+// If the definitions are not known yet, a subscribe stays pending and a state answers it. Once they are known,
+// `on_replicas_changed` begins the subscription. If it is refused then, the error is a push of kind `refused`.
 //
-// Guarantees: what the client subscribes to and `limits` bound the memory. A request is done whole or refused whole.
+// Guarantees: the client's subscriptions and `limits` bound the memory. A request is done or refused as a whole.
 //
 // Not promised: that anything is sent. This class knows no socket, no protocol and no clock.
 //
@@ -39,7 +39,7 @@ class client_subscriptions final : cache::subscriber {
 public:
     using clock = cache::subscription::clock;
 
-    // `ready` is called whenever `next` may have something; often, and also if it had something before.
+    // `ready` is called whenever `next` may have something, also repeatedly for the same push.
     client_subscriptions(tally_directory& tallies, limits const& bounds, std::function<void()> ready);
     client_subscriptions(client_subscriptions const&) = delete;
     client_subscriptions& operator=(client_subscriptions const&) = delete;
@@ -53,7 +53,7 @@ public:
     // The next push; the caller sends it. False if there is none now.
     bool next(push& out, clock::time_point now);
 
-    // When `next` has something that an interval holds back now; max() if nothing waits for time.
+    // When the first push that an interval holds back becomes due; max() if no push is held back.
     clock::time_point due() const noexcept;
 
     // Enqueues the subscriptions that are due.
@@ -76,7 +76,7 @@ private:
         std::string const id;
         bool queued = false;
         std::uint64_t conflated_sent = 0;  // of `conflated()`, already in a push
-        std::uint64_t revision = 0;        // up to which all that it wants was sent
+        std::uint64_t revision = 0;        // all changes up to this one were sent
         bool none_tracked = false;         // a track without keys waits for its answer
     };
 

@@ -10,11 +10,11 @@
 
 namespace pgtally::server {
 
-// One thing that a subscription says to its client. `client_subscriptions` produces it, and an encoder per protocol
-// writes it.
+// One message of a subscription to its client, independent of the protocol. `client_subscriptions` produces it, and an
+// encoder per protocol writes it.
 //
-// Lifetime: it refers to the replicas and to the subscription. Encode it before either of them changes, that is before
-// the coroutine waits.
+// Lifetime: it refers to the replicas and to the subscription. Encode it before either of them changes, that is, before
+// the coroutine suspends.
 struct push {
     enum class kind {
         snapshot,  // replaces what the client has of the keys in it. `update->more`: a part, and not the last one

@@ -8,8 +8,7 @@
 
 namespace pgtally::server {
 
-// The JSON of pushes that protocols share. A protocol adds what is its own: the WebSocket `type` and `id`, and
-// Server-Sent Events their field names.
+// The JSON of pushes that protocols share. A protocol adds its own members: the WebSocket adds `type` and `id`.
 
 // The members of a snapshot: "epoch":"…","revision":17,"state":"live","keys":{…}, with "partial" and "more" if they
 // hold.

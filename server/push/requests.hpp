@@ -10,10 +10,10 @@
 
 namespace pgtally::server {
 
-// What a client wants to follow, whichever protocol it says it by.
+// A request to follow a tally, whichever protocol carries it.
 //
-// An id is the text that names the subscription to the client. The WebSocket's ids are JSON, `1` or `"1"`, so that the
-// two differ and need no type of their own.
+// An id is the text that names the subscription to the client. The WebSocket's ids are JSON texts, `1` or `"1"`, so
+// that a number and a string stay distinct.
 struct subscribe_request {
     std::string id;
     std::string tally;
@@ -22,7 +22,7 @@ struct subscribe_request {
     std::chrono::milliseconds interval{0};
 };
 
-// Why the server does not do what a client requests.
+// Why the server refuses a request.
 struct refusal {
     std::string id;  // empty: the request names no subscription
     std::string_view code;

@@ -11,17 +11,17 @@ namespace pgtally::server {
 
 // Changes of all keys, encoded once for all clients that receive them, whichever protocol carries them.
 //
-// A change is named by its epoch and the two revisions that it leads from and to: the same name, the same text. Few are
-// remembered, because clients that keep up all need the newest.
+// A change is identified by its epoch and by the revisions before and after it: the same identity, the same text. The
+// class remembers few changes, because all clients that keep up need the newest.
 class shared_changes {
 public:
-    // Remembers `most` of them; 0 encodes each change for each client.
+    // Remembers at most `most` changes. With 0, each change is encoded for each client.
     explicit shared_changes(std::size_t most) noexcept : most_{most} {}
 
     // `"revision":18,"keys":{…}}` of `what`, a change of all keys that `from` produced.
     std::shared_ptr<std::string const> text_of(cache::update const& what, cache::subscription const& from);
 
-    // How many were encoded.
+    // The number of changes that were encoded.
     std::uint64_t encoded() const noexcept { return encoded_; }
 
 private:

@@ -14,10 +14,10 @@ public:
     // Null if there is no tally of this name, or none is known yet.
     virtual cache::tally* find(std::string_view name) = 0;
 
-    // Whether the definitions are read: if not, a name that is not found may still be a tally's.
+    // Whether the definitions are known. If not, a name that `find` does not find may still be that of a tally.
     virtual bool knows_tallies() const = 0;
 
-    // Why the definitions cannot be read, if waiting does not help; else empty.
+    // Why the definitions cannot be read, if the error is permanent; else empty.
     virtual std::string failure() const = 0;
 
     // The bounds of every tally in it.

@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-// The first thing wrong with a message. Thrown and caught in this file only.
+// The first error in a message. Thrown and caught in this file only.
 struct wrong {
     std::string_view code;
     std::string message;

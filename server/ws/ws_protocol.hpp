@@ -6,7 +6,7 @@
 // can take one. Answers to the client's messages are a short queue; while it is full, the session does not read from
 // the client. `client_subscriptions` decides what to push, and `ws_encoder` writes it.
 //
-// Guarantees: every text is answered, and none ends the connection.
+// Guarantees: every refused message is answered with an error, and no text ends the connection.
 //
 // Not promised: that anything is sent. This class knows no socket and no clock.
 
@@ -27,7 +27,7 @@ class ws_protocol {
 public:
     using clock = client_subscriptions::clock;
 
-    // `ready` is called whenever `next` may have something. The others outlive this object.
+    // `ready` is called whenever `next` may have something. Lifetime: the other arguments outlive this object.
     ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, std::function<void()> ready);
     ws_protocol(ws_protocol const&) = delete;
     ws_protocol& operator=(ws_protocol const&) = delete;

@@ -35,7 +35,7 @@ bool offers_subprotocol(upgrade const& of)
 }
 
 // One WebSocket: a coroutine reads, and another one writes. Only the second one writes, pings and the close included,
-// so that no two messages are on their way at once.
+// so that two writes never overlap.
 class ws_session final : public client {
 public:
     ws_session(client_stream stream, ws_context const& with);
@@ -121,7 +121,7 @@ asio::awaitable<void> ws_session::run()
 {
     with_.connected.add(*this);
     auto const on_end = [this](std::exception_ptr) {
-        // Whatever ended the writer: without one there is nothing to read for.
+        // Without a writer no message can be answered, so the connection ends.
         writer_gone_ = true;
         cut();
         room_.notify();

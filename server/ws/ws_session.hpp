@@ -9,7 +9,7 @@
 
 namespace pgtally::server {
 
-// What WebSockets need. Lifetime: all of it outlives them.
+// What WebSockets need from the service. Lifetime: all referenced objects outlive the WebSockets.
 struct ws_context {
     limits const& bounds;
     tally_directory& tallies;

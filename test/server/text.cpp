@@ -1,4 +1,4 @@
-// The small pure things: durations, escapes, targets, tags, JSON.
+// Small pure functions: durations, escapes, targets, tags, JSON.
 
 #include <pgtally/server/base/duration.hpp>
 #include <pgtally/server/base/json_text.hpp>

@@ -1,4 +1,4 @@
-// Limits of time, made short: who does nothing is closed.
+// Time limits, made short: the server closes a client that does nothing.
 
 #include <pgtally/server/service.hpp>
 
@@ -44,7 +44,7 @@ serve_options short_times(std::uint16_t port)
     return out;
 }
 
-// The service, in a thread of its own, until the end of the test.
+// Runs the service in a thread of its own until the end of the test.
 struct running {
     explicit running(serve_options options) : one{std::move(options)}, thread{[this] { status = one.run(); }} {}
     ~running()
@@ -74,7 +74,7 @@ struct visitor {
         asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
     }
 
-    // All that comes until the server closes; nothing if it does not.
+    // Returns all bytes until the server closes; nothing if the server does not close.
     std::optional<std::string> rest()
     {
         std::string out;
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(who_takes_no_answer_is_cut)
     running const server{options};
     visitor slow{port};
     slow.say("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
-    // As long as two keep-alives, which are as long as an answer may lie.
+    // Waits for two keep-alives. Each is as long as the time in which a client must take a byte of an answer.
     for (int i = 0; i < 2; ++i) {
         visitor another{port};
         BOOST_TEST((another.rest() == ""));

@@ -1,4 +1,4 @@
-// HTTP over a socket, with answers that tests make: streamed bodies, and what becomes of the session after an upgrade.
+// HTTP over a socket, with answers that the tests choose: streamed bodies, and the end of the session at an upgrade.
 
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/http/acceptor.hpp>
@@ -19,7 +19,7 @@ namespace pgtally::server {
 
 namespace {
 
-// Pieces one after another; the empty one stands for a failure.
+// Returns pieces one after another. At an empty piece it throws.
 class pieces final : public body_source {
 public:
     pieces(std::vector<std::string> all, std::optional<std::uint64_t> size) : all_{std::move(all)}, size_{size} {}
@@ -38,7 +38,7 @@ private:
     std::size_t at_ = 0;
 };
 
-// One piece, and then nothing until it is stopped.
+// Returns one piece, and then waits until it is stopped.
 class waiting final : public body_source {
 public:
     explicit waiting(asio::any_io_executor executor) : stopped_{std::move(executor)} {}
@@ -143,7 +143,7 @@ struct visitor {
         ::send(socket.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
     }
 
-    // All that comes until `end` did, or the server closes.
+    // Returns all bytes until `end` arrives or the server closes.
     std::string heard_until(std::string const& end)
     {
         std::string out;

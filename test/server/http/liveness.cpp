@@ -16,7 +16,7 @@ static std::ostream& operator<<(std::ostream& out, action what)
 
 namespace {
 
-// A client whose kernel is asked once a second.
+// A client whose liveness is checked once a second.
 struct fixture {
     action check(bool writing = false)
     {
@@ -24,7 +24,7 @@ struct fixture {
         return life.check(now, end, writing);
     }
 
-    // The first action but none, and after how many seconds.
+    // The first action other than `none`, and the number of seconds until it.
     std::pair<action, int> first(bool writing, int most = 100)
     {
         for (int seconds = 1; seconds <= most; ++seconds) {
@@ -34,7 +34,7 @@ struct fixture {
         return {action::none, most};
     }
 
-    limits bounds;  // 20 s to a ping, 30 s of a stall, 5 s of a close
+    limits bounds;  // 20 s until a ping, 30 s for a stall, 5 s for a close
     liveness::time_point now{1h};
     liveness life{bounds, now};
     tcp_progress end;

@@ -16,7 +16,7 @@ using step = materializer_plan::step;
 
 namespace {
 
-// A table that rows are written into, perhaps not all of them.
+// A table in memory, which refuses the rows whose keys are in `refuses`.
 struct table {
     std::map<std::string, std::vector<std::int64_t>> rows;
     std::set<std::string> refuses;
@@ -37,7 +37,7 @@ struct table {
         return true;
     }
 
-    // As PostgreSQL orders and limits them.
+    // A page of keys, ordered and limited as by PostgreSQL.
     std::vector<std::string> page(std::optional<std::string> const& after, std::size_t size) const
     {
         std::vector<std::string> out;
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(many_changes_are_looked_for_in_slices)
     round();
     kept.written = 0;
     turns = 0;
-    add_many(20, 31);  // one more than are listed
+    add_many(20, 31);  // one more than the plan lists
     round();
     BOOST_TEST(!plan.full());
     BOOST_TEST(kept.written == 11U);
@@ -294,8 +294,8 @@ BOOST_AUTO_TEST_CASE(start_over_gives_up_the_round)
     BOOST_TEST((kept.nonzero() == nonzero(*counted)));
 }
 
-// Whatever happens to the tally and the table between any two steps: a round after that has it right, and a full pass
-// mends what others did.
+// Whatever happens to the tally and the table between any two steps, later rounds make the table equal to the tally,
+// and a full pass also corrects the rows that were refused.
 BOOST_AUTO_TEST_CASE(random_histories_end_equal)
 {
     for (unsigned seed = 1; seed <= 200; ++seed) {

@@ -1,4 +1,4 @@
-// Tables that tallies are kept in, with limits made small, against PostgreSQL.
+// Materialized tables in PostgreSQL, with small limits.
 
 #include <pgtally/server/cli/install_script.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
@@ -25,7 +25,7 @@ struct fixture {
 
     std::string sql(std::string const& statement) const { return cluster::shared().sql(statement, database); }
 
-    // Whether the table is the truth.
+    // Whether the table equals the truth.
     bool exact() const
     {
         return sql("select count(*) from (select key::text, count from s.kept where count <> 0) as k full join "

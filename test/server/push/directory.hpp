@@ -24,7 +24,7 @@ struct directory final : server::tally_directory {
 
     cache::tally& tweets() { return *tallies.at("tweets"); }
 
-    // Adds to a counter of `tweets`, as a transaction of its own, and wakes the subscriptions.
+    // Adds to a counter of `tweets` in a transaction of its own, and wakes the subscriptions.
     void count(std::string const& key, std::int64_t rts, std::int64_t favs)
     {
         tweets().apply(deltas(++transaction, key, rts, favs));

@@ -1,7 +1,7 @@
 #pragma once
 
-// server/http/stream.hpp as TLS makes it. The sessions are compiled with this file in the place of that one, to prove
-// that no other file knows which stream it is.
+// The variant of server/http/stream.hpp for TLS. The build compiles the sessions with this file instead of that one, to
+// prove that no other file depends on the type of the stream.
 
 #include <pgtally/server/base/net.hpp>
 
