@@ -32,7 +32,7 @@ struct listening {
 struct lost {
     std::string reason{};    ///< one line, without secrets
     sqlstate state{};        ///< empty if the server gave no reason
-    bool permanent = false;  ///< the password, role, database or connection string is wrong: waiting does not cure it
+    bool permanent = false;  ///< the password, role, database or connection string is wrong: a retry does not help
 };
 
 using event = std::variant<notification, listening, lost>;

@@ -38,7 +38,7 @@ class Member(threading.Thread):
                     if not self.paused.is_set():
                         self.one()
                 self.stopping.wait(self.random.uniform(0, self.rest) if not self.paused.is_set() else 0.02)
-        except Exception as error:  # noqa: BLE001: told by the referee
+        except Exception as error:  # noqa: BLE001: the referee reports it
             self.error = error
         finally:
             if self.connection:

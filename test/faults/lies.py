@@ -40,7 +40,7 @@ class Lies:
         return json.dumps(event)
 
     def lie(self):
-        """Without writers: forges an event of posts, which then shows it. Returns the key, and the number of loads of posts before."""
+        """Without writers: forges an event of posts and waits until it is shown. Returns the key, and the loads of posts before."""
         loads = self.program.loads("posts")
         key = str(self.random.randint(1, 400))
         shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]

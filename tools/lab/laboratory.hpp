@@ -35,7 +35,7 @@ class laboratory {
 public:
     laboratory(asio::any_io_executor executor, std::string dsn);
 
-    /// Connects, and checks that no other lab is at work and that the schema may be created. Throws refused,
+    /// Connects, and checks that no other lab is running and that the schema may be created. Throws refused,
     /// db::error.
     asio::awaitable<void> open();
 
