@@ -27,7 +27,7 @@ struct listening {
     std::uint64_t generation = 0;  ///< grows by one with each `listening`
 };
 
-/// The connection is lost or cannot be made. The listener reconnects by itself. Notifications before the next
+/// The connection is lost or cannot be opened. The listener reconnects by itself. Notifications before the next
 /// `listening` may be missing.
 struct lost {
     std::string reason{};    ///< one line, without secrets

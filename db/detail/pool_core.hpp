@@ -14,7 +14,7 @@
 
 namespace pgtally::db::detail {
 
-enum class member_id : std::uint64_t {};  ///< a connection of a pool, or an attempt to make one
+enum class member_id : std::uint64_t {};  ///< a connection of a pool, or an attempt to open one
 enum class ticket : std::uint64_t {};     ///< a place in the queue
 
 struct pool_limits {

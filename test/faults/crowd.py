@@ -1,4 +1,4 @@
-"""The writers: eight for every kind of DML, which survive the loss of connections; storytellers; and posters of actions."""
+"""The writers: eight for every kind of DML, storytellers, posters of actions. They survive the loss of connections."""
 
 import json
 import pathlib
@@ -112,7 +112,7 @@ class Teller(Member):
 
 
 class Poster(Member):
-    """Posts actions, each with its own key, so that the number of rows says how often it was done."""
+    """Posts actions, each with its own key, so that the number of rows shows how often it was done."""
 
     ROWS = {201: (1,), 202: (1,), 422: (0,), 429: (0,), 503: (0,), 504: (0, 1), "lost": (0, 1)}
 

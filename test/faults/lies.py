@@ -51,7 +51,7 @@ class Lies:
         return key, loads
 
     def forged_nuisance(self):
-        """Well-formed and harmless events, which only cause work; also for the story."""
+        """A well-formed and harmless event, which only causes work; also for the story."""
         tally = self.random.choice([*FORGED, "story", "ballots", "said"])
         event = self.random.choice([self.forged_head(tally) | {"reload": True}, {"t": tally, "x": "9", "n": 1, "definition": True},
                                     {"barrier": str(uuid.UUID(int=self.random.getrandbits(128)))}])
