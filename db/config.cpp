@@ -37,7 +37,7 @@ void detail::log(config const& settings, level at, std::string_view line, std::s
         all.append(whose).append(": ").append(line);
         log(settings, at, all);
     } catch (...) {
-        // Nor must a lack of memory for the line.
+        // A lack of memory for the line must not fail it either.
     }
 }
 

@@ -14,7 +14,7 @@ enum class level {
     debug,  ///< each step
     info,   ///< connected, reconnected, a NOTICE of the server
     warn,   ///< connection lost, connect failed, a WARNING of the server
-    error,  ///< a failure that waiting does not cure
+    error,  ///< a failure that a retry does not fix
 };
 
 /// How to reach a database, and how to behave on the connection. Objects copy it.

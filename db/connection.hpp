@@ -48,7 +48,7 @@ class connection_core;
 ///
 /// Guarantees
 ///  - SQL and parameters are copied before the first wait.
-///  - A cancellation never hits another statement than the one that it was meant for.
+///  - A cancellation never hits a statement other than the one that it was meant for.
 ///  - Errors and log lines contain no connection string, password or parameter. The server's own messages may
 ///    quote data.
 ///  - Nothing blocks, except what libpq reads itself: password, service and certificate files, Kerberos caches.
@@ -58,7 +58,7 @@ class connection_core;
 ///    reconnect.
 ///  - query() refuses COPY (bad_result).
 ///  - Notifications that arrive here are dropped. A listener has its own connection.
-///  - A statement that was given up may have taken effect: the server may have been faster.
+///  - A statement whose caller gave up may have taken effect, because the server may have been faster.
 ///  - Cancellation through a pooler that shares one server connection among clients is not supported.
 ///
 /// *Lifetime*: destroying the object is close(). A waiting operation then ends and does not use the object.

@@ -42,11 +42,11 @@ private:
 };
 
 enum class errc {
-    /// The connection string cannot be parsed or contradicts itself. Waiting does not cure it.
+    /// The connection string cannot be parsed or contradicts itself. A retry does not help.
     bad_config = 1,
     /// No host could be reached, or no host matches target_session_attrs.
     connect_failed,
-    /// The server refuses the password, the role or the database. Waiting does not cure it.
+    /// The server refuses the password, the role or the database. A retry does not help.
     login_failed,
     /// The connection broke during use. It is unknown whether a statement took effect.
     connection_lost,

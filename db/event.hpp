@@ -27,12 +27,12 @@ struct listening {
     std::uint64_t generation = 0;  ///< grows by one with each `listening`
 };
 
-/// The connection is lost or cannot be made. The listener reconnects by itself. Notifications before the next
+/// The connection is lost or cannot be opened. The listener reconnects by itself. Notifications before the next
 /// `listening` may be missing.
 struct lost {
     std::string reason{};    ///< one line, without secrets
     sqlstate state{};        ///< empty if the server gave no reason
-    bool permanent = false;  ///< the password, role, database or connection string is wrong: waiting does not cure it
+    bool permanent = false;  ///< the password, role, database or connection string is wrong: a retry does not help
 };
 
 using event = std::variant<notification, listening, lost>;

@@ -5,7 +5,7 @@
 
 namespace pgtally::db {
 
-/// A source of numbers in [0, 1) for pauses with jitter. Each has a seed of its own, so that
+/// A source of numbers in [0, 1) for pauses with jitter. Each source has its own seed, so that
 /// processes that start together do not pause in step. Not for secrets.
 [[nodiscard]] inline std::function<double()> jitter_source()
 {

@@ -46,8 +46,8 @@ struct pool_config {
     std::size_t max_connecting_after_failure{1};
 
     /// If true, callers do not wait for a server that cannot be reached: while no connection is open, a failure
-    /// to connect is thrown to all waiting callers and to all new ones until the next attempt. Failures that
-    /// waiting does not cure are always thrown so.
+    /// to connect is thrown to all waiting callers and to all new ones until the next attempt. Permanent
+    /// failures (error::permanent()) are always thrown so.
     bool fail_fast{false};
 
     /// A connection that was idle for at least this time is tested before it is handed out; 0: never.
@@ -115,8 +115,8 @@ private:
 ///  3. If connecting fails, callers keep waiting up to their deadlines while the pool retries:
 ///     max_connecting_after_failure attempts at once, with the growing pauses of config::retry. The pauses start
 ///     short again after a connection has been useful.
-///  4. If waiting does not cure a failure (error::permanent()), it is thrown at once to all waiting callers and
-///     to all new ones until the next attempt, unless an open connection is left to wait for.
+///  4. If a failure is permanent (error::permanent()), it is thrown at once to all waiting callers and to all
+///     new ones until the next attempt, unless an open connection is left to wait for.
 ///
 /// Guarantees
 ///  - A caller that leaves at any moment, by its deadline or by Asio's cancellation, costs no other caller its

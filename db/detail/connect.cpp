@@ -22,7 +22,7 @@ bool names_session_attrs(pq::options const& named, pq::options const& effective)
     return !value.empty() && value != "any";
 }
 
-// Refusals that waiting does not cure: class 28 (authentication and authorization), 3D000 (unknown database),
+// Refusals that a retry does not fix: class 28 (authentication and authorization), 3D000 (unknown database),
 // 42501 (the role may not enter the database).
 bool is_refused_login(sqlstate const& state)
 {

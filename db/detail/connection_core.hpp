@@ -249,7 +249,7 @@ public:
     void finish() noexcept { state_ = state::finished; }
     [[nodiscard]] bool is_finished() const noexcept { return state_ == state::finished; }
 
-    /// Gives the connection free. If it is in the middle of a statement, it recovers first.
+    /// Releases the connection. If it is in the middle of a statement, it recovers first.
     void release() noexcept;
     /// Disarms the deadline while nothing is awaited.
     void pause() noexcept
@@ -282,8 +282,8 @@ struct connection_core::cancel_request {
     std::int32_t backend = 0;
     std::weak_ptr<connection_core> of{};
     bool over = false;      // the statement has ended
-    bool answered = false;  // no request is on its way to the server any more,
-    bool doubtful = false;  // unless this is true: its answer did not come
+    bool answered = false;  // no request is on its way to the server, unless `doubtful` is true
+    bool doubtful = false;  // a request was sent, and its answer did not arrive
     signal wake;
 };
 
@@ -294,7 +294,7 @@ struct connection_core::readiness {
     bool awaits_write = false;
     bool writable = false;
     bool nudged = false;
-    waiter waiting{};  // resumed by each of them
+    waiter waiting{};  // each wait that ends resumes it
 };
 
 }  // namespace pgtally::db::detail

@@ -6,7 +6,7 @@
 
 namespace pgtally::db::detail {
 
-/// Base of the members of `deadlines`. A member leaves when it is destroyed.
+/// Base of the members of `deadlines`. Destroying a member removes it.
 struct with_deadline : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };

@@ -21,7 +21,7 @@ void event_queue::batch::clear() noexcept
     bytes = 0;
 }
 
-// From here on the first block stays as it is.
+// Called when the first block is full. Later texts are not put into it, even if they would fit.
 char* event_queue::batch::grow(std::size_t wanted)
 {
     used = std::max(used, first_block_bytes + 1);

@@ -61,8 +61,8 @@ private:
     std::size_t max_events_;
     std::size_t max_bytes_;
     std::uint64_t generation_ = 0;
-    std::unique_ptr<batch> back_;   // is filled
-    std::unique_ptr<batch> front_;  // was handed out
+    std::unique_ptr<batch> back_;   // being filled
+    std::unique_ptr<batch> front_;  // returned by take()
 };
 
 }  // namespace pgtally::db::detail

@@ -21,8 +21,8 @@ public:
     /// What the peer has not answered yet.
     enum class in_flight {
         nothing,
-        awaited,   ///< a statement may take its time: only a keep-alive sent before it can be overdue
-        given_up,  ///< no caller waits: a silence of interval + timeout is enough
+        awaited,   ///< a caller waits: a statement may be slow, so only a keep-alive sent before it can be overdue
+        given_up,  ///< no caller waits: a silence of interval + timeout is a loss
     };
 
     /// *Preconditions*: both > 0.

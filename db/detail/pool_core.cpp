@@ -8,7 +8,7 @@
 namespace pgtally::db::detail {
 namespace {
 
-// The largest part by which a lifetime is shortened, so that connections made together do not end together.
+// The largest part by which a lifetime is shortened, so that connections that were opened together do not end together.
 constexpr double lifetime_jitter = 0.1;
 
 pool_limits raised(pool_limits limits)

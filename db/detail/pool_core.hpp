@@ -14,8 +14,8 @@
 
 namespace pgtally::db::detail {
 
-enum class member_id : std::uint64_t {};  ///< a connection of a pool, or an attempt to make one
-enum class ticket : std::uint64_t {};     ///< a place in the line
+enum class member_id : std::uint64_t {};  ///< a connection of a pool, or an attempt to open one
+enum class ticket : std::uint64_t {};     ///< a place in the queue
 
 struct pool_limits {
     std::size_t max_connections = 1;
@@ -33,7 +33,7 @@ struct pool_limits {
 struct pool_step {
     enum class kind {
         nothing,    ///< wait, until wake_at() at the latest
-        hand_over,  ///< give `member` to `waiter`, who has left the line
+        hand_over,  ///< give `member` to `waiter`, which has left the queue
         connect,    ///< open `member`, then call connected() or connect_failed()
         check,      ///< test `member`, then call tended()
         close,      ///< close `member`, which has left the pool
@@ -64,9 +64,9 @@ enum class fate {
 /// numbers.
 ///
 /// Model
-///  1. Callers stand in one line. The first caller gets the idle connection that was used last, so that surplus
+///  1. Callers wait in one queue. The first caller gets the idle connection that was used last, so that surplus
 ///     connections grow old.
-///  2. The pool opens connections for callers in line that have none coming, and to keep min_idle.
+///  2. The pool opens a connection for each queued caller for which none is being opened, and to keep min_idle.
 ///  3. After a failure only max_connecting_after_failure attempts run at a time, with growing pauses, until one
 ///     succeeds. The pauses start short again after a connection has been useful.
 class pool_core {
@@ -83,7 +83,7 @@ public:
     void waits() noexcept { ++counters_.waited; }
 
     enum class leaving { timed_out, cancelled };
-    /// Returns false if the caller is not in line.
+    /// Returns false if the caller is not in the queue.
     bool leave(ticket whose, leaving why);
 
     /// Call it after every change, until it returns `nothing`.
@@ -93,7 +93,7 @@ public:
     [[nodiscard]] time_point wake_at() const;
 
     void connected(member_id which, time_point now);
-    /// Returns the callers that have nothing left to wait for. They have left the line.
+    /// Returns the callers that have nothing left to wait for. They have left the queue.
     [[nodiscard]] std::vector<ticket> connect_failed(member_id which, bool permanent, time_point now);
     [[nodiscard]] fate came_back(member_id which, returned how, time_point now);
     [[nodiscard]] fate tended(member_id which, bool good, time_point now);
@@ -103,7 +103,7 @@ public:
     /// True if there is no connection, the last attempt failed permanently, and the next one is not due.
     [[nodiscard]] bool hopeless(time_point now) const noexcept;
 
-    /// Returns all callers in line. The pool is then empty for good.
+    /// Returns all callers in the queue. The pool is then empty for good.
     [[nodiscard]] std::vector<ticket> stop();
     [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 

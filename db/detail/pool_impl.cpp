@@ -29,7 +29,7 @@ pool_limits limits_of(pool_config const& settings)
 
 }  // namespace
 
-/// A place in the line. Its holder may leave at any time.
+/// A place in the queue. Its caller may leave at any time.
 class pool_impl::place {
 public:
     place(pool_impl& pool, ticket whose, waiter_ptr of) : pool_(pool), whose_(whose), waiter_(std::move(of)) {}

@@ -31,8 +31,8 @@ struct request_limits {
     std::size_t queued_bytes = 0;  ///< one request may exceed it
 };
 
-/// The requests of one connection: those that wait, first come, first served, then those that were sent and are
-/// answered in the same order. A pure class.
+/// The requests of one connection: those that wait and are sent in order, and those that were sent and are answered
+/// in the same order. A pure class.
 template <class Request>
 class request_queue {
 public:

@@ -119,7 +119,7 @@ class Comparison:
             raise Wrong("; ".join(wrong))
 
     def who_waits(self, markers):
-        """The viewers that did not see the end in time. They are compared too: their values are not the truth."""
+        """The viewers that were not shown their marker in time. Their values are compared too."""
         def missing():
             return [f"{watcher.name} of {watcher.tally} was not shown the end: it is {state or 'not connected'}"
                     for watcher, state, values in self.watchers.look() if state != "live" or markers[watcher.tally] not in values]

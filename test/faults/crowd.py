@@ -1,4 +1,4 @@
-"""The writers: eight for every kind of DML, which survive the loss of connections; storytellers; and posters of actions."""
+"""The writers: eight for every kind of DML, storytellers, posters of actions. They survive the loss of connections."""
 
 import json
 import pathlib
@@ -38,7 +38,7 @@ class Member(threading.Thread):
                     if not self.paused.is_set():
                         self.one()
                 self.stopping.wait(self.random.uniform(0, self.rest) if not self.paused.is_set() else 0.02)
-        except Exception as error:  # noqa: BLE001: told by the referee
+        except Exception as error:  # noqa: BLE001: the referee reports it
             self.error = error
         finally:
             if self.connection:
@@ -112,7 +112,7 @@ class Teller(Member):
 
 
 class Poster(Member):
-    """Posts actions, each with its own key, so that the number of rows says how often it was done."""
+    """Posts actions, each with its own key, so that the number of rows shows how often it was done."""
 
     ROWS = {201: (1,), 202: (1,), 422: (0,), 429: (0,), 503: (0,), 504: (0, 1), "lost": (0, 1)}
 

@@ -42,7 +42,7 @@ class Faults(Lies):
         self.timers = []
         self.words = []
         self.names = [name for name in self.SHARES if not only or name in only]
-        self.deck = self.random.sample(self.names, len(self.names))  # first, each one once
+        self.deck = self.random.sample(self.names, len(self.names))  # the first deck has each fault once
 
     def one(self):
         if not self.deck:
@@ -62,7 +62,7 @@ class Faults(Lies):
         self.stage.say("healed")
 
     def last_words(self):
-        """At times, a fault that is not healed: the listener becomes deaf, and the service must notice. Returns whether it did that."""
+        """Makes the listener deaf in two calls of three. This is not healed; the service must detect it. Returns True if it did."""
         if not self.words:
             self.words = self.random.sample(["deafness", "silence", None], 3)
         name = self.words.pop()
@@ -156,7 +156,7 @@ class Faults(Lies):
         self.timers.append(timer)
         return f"for {seconds:.2f} s"
 
-    # The database's own
+    # In the database
 
     def patiently(self, statement, arguments=None):
         """Waits for locks with a timeout, and retries after it."""

@@ -40,7 +40,7 @@ class Lies:
         return json.dumps(event)
 
     def lie(self):
-        """Without writers: forges an event of posts, which then shows it. Returns the key, and the number of loads of posts before."""
+        """Without writers: forges an event of posts and waits until it is shown. Returns the key, and the loads of posts before."""
         loads = self.program.loads("posts")
         key = str(self.random.randint(1, 400))
         shown = self.program.get(f"/v1/tallies/posts/keys/{key}")["counters"]
@@ -51,7 +51,7 @@ class Lies:
         return key, loads
 
     def forged_nuisance(self):
-        """Well-formed and harmless events, which only cause work; also for the story."""
+        """A well-formed and harmless event, which only causes work; also for the story."""
         tally = self.random.choice([*FORGED, "story", "ballots", "said"])
         event = self.random.choice([self.forged_head(tally) | {"reload": True}, {"t": tally, "x": "9", "n": 1, "definition": True},
                                     {"barrier": str(uuid.UUID(int=self.random.getrandbits(128)))}])

@@ -112,7 +112,7 @@ class Proxy:
         return self._each("listener", lambda link: setattr(link, "deaf", True))
 
     def hear(self):
-        """Ends it: links that were deaf have missed notifications and are cut."""
+        """Ends the deafness. Links that were deaf have missed notifications, so they are cut."""
         def end():
             self.deaf_to_come = False
             for link in list(self.links):

@@ -110,7 +110,7 @@ class Referee:
             self.judge()
 
     def judge(self):
-        """Everything that was shown of the story so far."""
+        """Judges every value of the story that was shown since the last call."""
         rows = self.stage.sql("select key, weight, rows from story_kept where key = any(%s)", [KEYS])
         self.kept_viewer.saw({"at": time.strftime("%X")}, {key: {"weight": weight, "rows": count} for key, weight, count in rows})
         watching = [watcher.viewer for watcher in self.watchers.watchers if watcher.viewer]

@@ -146,7 +146,7 @@ class Reader(threading.Thread):
                     self.read_on_one_connection()
                 except (OSError, http.client.HTTPException):
                     self.stopping.wait(0.1)
-        except Exception as error:  # noqa: BLE001: told by the referee
+        except Exception as error:  # noqa: BLE001: the referee reports it
             self.error = error
 
     def read_on_one_connection(self):

@@ -1,5 +1,5 @@
-// What clients send over a WebSocket: any text is a message, or is refused with a reason; a message equals its
-// text.
+// What clients send over a WebSocket: any text is a message, or is refused with a reason; a message that is
+// encoded and decoded is the same.
 
 #include "fuzz.hpp"
 

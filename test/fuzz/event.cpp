@@ -1,5 +1,5 @@
-// Event payloads: any text is an event or an error; an event equals its text; after it is applied, the table's
-// sums are right.
+// Event payloads: any text is an event or an error; an event that is encoded and decoded is the same; after it is
+// applied, the table's sums are right.
 
 #include "fuzz.hpp"
 

@@ -1,4 +1,4 @@
-// Request targets: cut, decoded, routed, and the keys that they request of a tally.
+// Request targets: splits, decodes and routes them, and reads the keys that they request from a tally.
 
 #include "fuzz.hpp"
 

@@ -45,8 +45,8 @@ struct feed_figures {
     double leaves_per_cpu_second = 0;
 };
 
-/// The core's work for 10,000 clients, each with a key of its own, spread over tallies of `clients` clients each:
-/// `changes` changes of one key of one tally, one a turn; then the leave of every client. Needs no database.
+/// Measures the core's work for 10,000 clients with one key each, spread over tallies of `clients` clients each:
+/// first `changes` changes of one key of one tally, one a turn; then every client leaves. Needs no database.
 feed_figures feed(std::size_t clients, std::size_t changes);
 
 }  // namespace pgtally::bench

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t all_clients = 10'000;
 
-/// A client with one key of its own, which takes at once what it is woken for.
+/// A client that subscribes to one key, and takes its updates inside wake().
 class client final : public cache::subscriber {
 public:
     client(cache::tally& of, std::int64_t number) : subscription_{of, *this, {}}

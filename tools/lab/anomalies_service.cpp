@@ -25,7 +25,7 @@ select exists (select from pg_locks l join pg_stat_activity a using (pid)
                 where not l.granted and l.relation = 'pgtally_lab.activity'::regclass and a.application_name = $1
                   and $2::int = any (pg_blocking_pids(l.pid))))";
 
-// The articles' service and a replica, both on the same table at the same time, and the connection that retweets.
+// The articles' service and a replica, which follow the same table, and the connection that retweets.
 struct stage {
     explicit stage(laboratory& in) : lab(in), writer(in.executor()) {}
 
@@ -101,7 +101,7 @@ asio::awaitable<verdict> three_in_one_transaction(stage& on, std::int64_t messag
     co_return said;
 }
 
-// The service hears nothing while it is disconnected. The replica's connections are terminated too; when it
+// The service receives nothing while it is disconnected. The replica's connections are terminated too; when it
 // reconnects does not matter.
 asio::awaitable<verdict> while_away(stage& on, std::int64_t messageid)
 {
@@ -117,7 +117,7 @@ asio::awaitable<verdict> while_away(stage& on, std::int64_t messageid)
     co_return said;
 }
 
-// The number of the service is that of its table, which is what survives a restart.
+// The number of the service is the one in its table, because only the table survives a restart.
 asio::awaitable<verdict> restart(stage& on, std::int64_t messageid)
 {
     for (int i = 0; i < 5; ++i) co_await retweet(on, messageid);

@@ -10,13 +10,13 @@
 namespace pgtally::lab {
 namespace {
 
-// Two sessions retweet one message each: what each does first, and then.
+// Two sessions retweet the same message. Each first sends `looks`, then `writes`.
 struct race {
     char const* name;
     char const* setup;
-    std::string looks;    ///< both, before either writes
-    std::string writes;   ///< A, then B
-    bool b_waits;         ///< until A commits
+    std::string looks;    ///< sent by both sessions before either writes
+    std::string writes;   ///< sent by A, then by B
+    bool b_waits;         ///< B waits until A commits
     std::string counter;  ///< rows of one column: the stored counter
     char const* says;
 };

@@ -15,10 +15,10 @@
 
 namespace pgtally::lab {
 
-/// Keeps counters as the articles' service does: it listens, reads the counters once from the view, adds what it
-/// is notified of, and adds what it has gathered to its table when it materializes. SQL and code are our own.
+/// Keeps counters as the articles' service does: it listens, reads the counters once from the view, adds the deltas
+/// of notifications, and adds the gathered deltas to its table when it materializes. SQL and code are our own.
 ///
-/// It is wrong in four ways on purpose; see anomalies. Destroying it is the end of the process.
+/// It has four errors on purpose (anomalies.hpp). Destroying it stands for the end of the service's process.
 class article_keeper {
 public:
     struct counters {
@@ -45,7 +45,7 @@ public:
     /// Returns when every notification sent so far has been added.
     asio::awaitable<void> catch_up() { return ear_->catch_up(); }
 
-    /// Adds what it gathered, which after a load is everything, to the table.
+    /// Adds the gathered counters to the table. After a load, these are all counters that were read.
     asio::awaitable<void> materialize();
 
     /// The counter that it serves.
@@ -58,7 +58,7 @@ private:
         void begin(ledger read);
 
         bool loaded = false;
-        std::vector<std::string> waiting{};  // notified before it has read; added after that
+        std::vector<std::string> waiting{};  // payloads that arrived before load(), which adds them
         ledger answers{};
         ledger gathered{};  // since the last materialization
     };

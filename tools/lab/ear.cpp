@@ -89,7 +89,7 @@ asio::awaitable<void> ear::listen()
 
 asio::awaitable<void> ear::catch_up()
 {
-    // Notifications arrive in commit order, so everything committed before this one has been heard.
+    // Notifications arrive in commit order, so everything committed before this one has been received.
     state_->fenced = false;
     co_await lab_.director().query("select pg_notify($1, $2)", state_->channels.front(), fence);
     co_await until(state_, &state::fenced, "the listener did not hear its own notification");

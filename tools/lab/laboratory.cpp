@@ -21,7 +21,7 @@ constexpr char const* lock_sql = "select pg_try_advisory_lock(hashtext('pgtally_
 // After a lost connection, the server may not have noticed yet that it is gone.
 constexpr char const* wait_for_lock_sql = "select true from pg_advisory_lock(hashtext('pgtally_lab'))";
 
-// Each worker's session holds this lock while it lives. A backend runs on for a while after its client has left,
+// Each worker's session holds this lock while it lives. A backend continues for a while after its client has left,
 // and could deadlock with a DROP that locks the tables in another order.
 constexpr char const* at_work_sql = "select pg_advisory_lock_shared(hashtext('pgtally_lab workers'))";
 

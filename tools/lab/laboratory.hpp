@@ -35,7 +35,7 @@ class laboratory {
 public:
     laboratory(asio::any_io_executor executor, std::string dsn);
 
-    /// Connects, and checks that no other lab is at work and that the schema may be created. Throws refused,
+    /// Connects, and checks that no other lab is running and that the schema may be created. Throws refused,
     /// db::error.
     asio::awaitable<void> open();
 
@@ -81,7 +81,7 @@ private:
     bool ours_ = false;  // this laboratory created the schema, or may have
 };
 
-/// Installs schema tally if there is none, and says so on stderr, after the line of `shown` has been removed. Throws
+/// Installs schema tally if there is none, and says so on stderr, after it has removed the line of `shown`. Throws
 /// refused, db::error.
 asio::awaitable<void> have_schema_tally(laboratory& lab, progress& shown);
 

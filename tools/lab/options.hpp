@@ -30,7 +30,7 @@ struct load {
     std::size_t retweets = 100;   ///< per worker
     std::int64_t message = 3;     ///< the first message
     std::size_t spread = 1;       ///< the number of messages, used in turn
-    bool default_workers = true;  ///< no number was given: fewer are used if the server has no room
+    bool default_workers = true;  ///< `workers` was not given: fewer are used if the server has no room
 };
 
 /// The same retweets with one strategy after another.

@@ -11,8 +11,8 @@
 namespace pgtally::lab {
 
 /// `pgtally serve` for the lab's tally, as a child process on a free port. Destroying it ends it with SIGTERM,
-/// and with SIGKILL after 5 s. It also ends if the lab ends in any other way. It gets the connection string
-/// through its environment, which other users cannot read.
+/// and with SIGKILL after 5 s. The process also ends if the lab ends without destroying it. It gets the
+/// connection string through its environment, which other users cannot read.
 class own_server {
 public:
     /// Starts the program, and returns when it has reported its address. Throws refused, with the program's last

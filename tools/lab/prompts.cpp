@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto patience = 30s;
 constexpr auto between_looks = 5ms;
 
-// The lock that a backend waits for, and the transaction that holds it.
+// The lock that backend $1 waits for, and whether backend $2 blocks it.
 constexpr char const* locks_sql = R"(
 select l.locktype, l.mode, $2::int = any (pg_blocking_pids($1::int))
   from pg_locks l

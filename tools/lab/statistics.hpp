@@ -20,8 +20,8 @@ template <class T>
     return values[static_cast<std::size_t>(place)];
 }
 
-/// Keeps at most `most` measured values: when there are that many, it discards every second one and from there on
-/// takes only every second one. Percentiles stay good; the greatest value is exact.
+/// Keeps at most `most` measured values. When it is full, it discards every second one, and takes half as many
+/// from then on. Percentiles stay close to the true ones; the greatest value is exact.
 template <class T>
 class samples {
 public:

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double width = 760;
 
-// Sizes of charts.
+// Sizes of charts, in pixels.
 constexpr double label_width = 220, text_width = 110, bar_height = 16, bar_room = 20, group_gap = 6, head = 8,
                  foot = 36;
 constexpr double plot = width - label_width - text_width;

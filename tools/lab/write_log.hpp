@@ -30,7 +30,7 @@ public:
     [[nodiscard]] bool full() const noexcept { return times_.size() >= most_; }
     [[nodiscard]] std::size_t size() const noexcept { return times_.size(); }
 
-    /// *Preconditions*: `when` never goes back.
+    /// *Preconditions*: `when` never decreases.
     void acknowledge(clock::time_point when);
 
     /// The gap of a number that includes `shown` writes and is read at `now`.

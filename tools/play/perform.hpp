@@ -60,8 +60,8 @@ struct performance_report {
 /// Performs a play: posts its speeches in order over time, while an audience acts on them.
 ///
 /// Model
-///  1. Each speech and each act is a transaction of its own. The clock decides when a step is due, the seed
-///     decides what it is: on messages that no other program posts, the same seed gives the same acts.
+///  1. Each speech and each act is a transaction of its own. The clock determines when a step is due, the seed
+///     determines what it is: on messages that no other program posts, the same seed gives the same acts.
 ///  2. A speech that already exists (see rehearse) takes its turn but is not posted again. On a play that is
 ///     loaded, only the audience adds something.
 ///  3. While the database is away, the performance waits, and does not catch up later. A speech is tried until it

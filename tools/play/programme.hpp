@@ -14,9 +14,9 @@ enum class step {
 };
 
 enum class until {
-    play_ends,  ///< and the acts that follow the last speech
+    play_ends,  ///< after the last speech and the acts that follow it
     acts,       ///< after a number of acts; the play may end sooner, and the acts continue
-    stopped,    ///< only by a stop
+    stopped,    ///< only by performance::stop()
 };
 
 /// The order of steps: a speech, then a number of acts, then the next speech. A pure class.
