@@ -26,11 +26,11 @@ std::string why_deaf(heartbeat_signs const& signs)
     }
     if (signs.pooled) {
         return std::string{deaf} +
-               "a pooler in between keeps notifications away; connect to PostgreSQL directly, or by a pooler in "
+               "a pooler in between does not forward notifications; connect to PostgreSQL directly, or by a pooler in "
                "session mode";
     }
     return std::string{deaf} + "they were sent, but no " + carrier(signs) +
-           " is delivered; connect to PostgreSQL directly, by a name that stands for one server";
+           " is delivered; connect to PostgreSQL directly, by a host name that resolves to one server";
 }
 
 std::string with_remedy(std::string failure, std::string_view state)

@@ -150,7 +150,7 @@ void service::impl::start(asio::awaitable<void> task, char const* name)
         try {
             std::rethrow_exception(failure);
         } catch (std::exception const& e) {
-            log(log_level::error, "{} ended by a defect: {}", name, e.what());
+            log(log_level::error, "{} ended because of a defect: {}", name, e.what());
         }
         leave(1);
     };
@@ -166,7 +166,7 @@ void service::impl::announce() const
     }
     auto const descriptors = raise_descriptor_limit();
     if (descriptors < options.bounds.max_clients + 100) {
-        log(log_level::warn, "{} descriptors are fewer than {} clients need: raise the limit (ulimit -n)", descriptors,
+        log(log_level::warn, "the limit of {} descriptors is too low for {} clients: raise it (ulimit -n)", descriptors,
             options.bounds.max_clients);
     }
 }
@@ -208,7 +208,7 @@ asio::awaitable<void> service::impl::drain()
 
     using namespace std::chrono_literals;
     while (connected.size() > 0 && clock::now() < until) co_await sleep_for(20ms);
-    if (connected.size() > 0) log(log_level::warn, "{} clients did not leave by themselves: cut", connected.size());
+    if (connected.size() > 0) log(log_level::warn, "{} clients did not close in time: cut", connected.size());
     for (auto const speaks : {protocol::http, protocol::websocket}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
@@ -230,7 +230,7 @@ asio::awaitable<void> service::impl::finish_tables(clock::time_point until)
     kept.finish();
     while (kept.busy() > 0 && clock::now() < until) co_await sleep_for(10ms);
     if (kept.busy() == 0) co_return;
-    log(log_level::warn, "the last changes of {} table(s) could not be written in time: the next server does it",
+    log(log_level::warn, "the last changes of {} table(s) could not be written in time; the next server writes them",
         kept.busy());
     kept.cut();
 }

@@ -37,8 +37,8 @@ std::vector<std::string> reasons_of(drift_evidence const& seen)
     std::string const past =
         "the source's triggers were off for a while, a partition with rows was attached or detached, rows came by "
         "logical replication, or events were forged";
-    out.push_back(seen.asked ? "nothing is wrong with the tally now; before, " + past
-                             : "the database did not answer what is wrong with the tally; perhaps " + past);
+    out.push_back(seen.asked ? "the tally has no problems now; before, " + past
+                             : "the tally's problems could not be read; perhaps " + past);
     return out;
 }
 

@@ -82,7 +82,7 @@ void replica_set::impl::let_audits_go()
 {
     while (!audits.empty()) {
         auto const name = audits.begin()->first;
-        end_audit(name, audit_outcome::stopped, "the replicas are about to be stopped; nothing was compared");
+        end_audit(name, audit_outcome::stopped, "the replicas are stopping; nothing was compared");
     }
 }
 

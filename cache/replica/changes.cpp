@@ -14,7 +14,7 @@ std::int64_t any_key::number() const
     std::int64_t result = 0;
     auto const [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), result);
     if (error != std::errc{} || end != text_.data() + text_.size()) {
-        throw std::invalid_argument{"the key " + text_ + " is not a number of 64 bits"};
+        throw std::invalid_argument{"the key " + text_ + " is not a signed 64-bit integer"};
     }
     return result;
 }

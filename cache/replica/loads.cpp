@@ -240,7 +240,7 @@ void replica_set::impl::log_drift(std::string const& name, cache::load_report co
     auto const shown = std::min(report.drifted.size(), max_logged_drift);
     for (std::size_t i = 0; i < shown; ++i) {
         log(db::level::warn,
-            "tally " + name + ": " + describe(report.drifted[i], tally->definition().counters) + "; mended");
+            "tally " + name + ": " + describe(report.drifted[i], tally->definition().counters) + "; corrected");
     }
     if (report.differed > shown) {
         log(db::level::warn,

@@ -183,7 +183,7 @@ asio::awaitable<void> replica::run()
 // The set runs in a separate coroutine, so that a cancellation of this one does not end it before the set's others.
 asio::awaitable<void> replica::run(std::shared_ptr<core> of)
 {
-    if (std::exchange(of->began, true)) throw std::logic_error{"a replica runs once"};
+    if (std::exchange(of->began, true)) throw std::logic_error{"run() was called before"};
     of->running = true;
     std::exception_ptr cancelled;
     auto on_end = [of](std::exception_ptr thrown) {

@@ -52,7 +52,7 @@ void replica_set::impl::take_problems(tally_problems const& found, cache::tally&
     for (auto const& each : news.appeared) {
         log(each == found.lost_source ? db::level::error : db::level::warn, "tally " + found.name + ": " + each);
     }
-    for (auto const& each : news.gone) log(db::level::info, "tally " + found.name + ": no longer: " + each);
+    for (auto const& each : news.gone) log(db::level::info, "tally " + found.name + ": problem resolved: " + each);
     known = found.all;
     counted.tallies[found.name].problems = found.all.size();
 

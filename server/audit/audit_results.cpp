@@ -47,7 +47,7 @@ std::string text_of(tally_audits const& all)
     for (auto const& [tally, found] : all) {
         if (found.outcome != audit_outcome::compared) continue;
         out += "tally " + tally + ": " + counted(found.keys, "key") + " compared, ";
-        out += found.differed == 0 ? "none differs" : std::to_string(found.differed) + " not as the truth";
+        out += found.differed == 0 ? "none differs" : std::to_string(found.differed) + " different from the truth";
         out += '\n';
         for (auto const& one : found.drifted) out += "  " + describe(one, found.counters) + '\n';
         auto const not_listed = found.differed - found.drifted.size();

@@ -64,7 +64,7 @@ asio::awaitable<std::optional<int>> check_schema(db::connection& connection, fin
         co_return std::nullopt;
     }
     if (!may_use) {
-        add(out, "rights", severity::error, "this role has no right to usage of schema tally", grant_remedy);
+        add(out, "rights", severity::error, "this role has no USAGE right on schema tally", grant_remedy);
         co_return std::nullopt;
     }
     auto const function = co_await connection.query_as<two_facts>(

@@ -58,8 +58,7 @@ asio::awaitable<std::optional<db::error>> attempt(db::config settings, std::stri
             last = e;
         }
         if (!lock_was_missing(*last) || attempts == max_attempts) break;
-        std::cerr << "pgtally " << command << ": waited for a lock too long, tries again in " << pause.count()
-                  << " ms\n";
+        std::cerr << "pgtally " << command << ": waited for a lock too long; retrying in " << pause.count() << " ms\n";
         asio::steady_timer timer{executor, pause};
         co_await timer.async_wait(as_values);
         pause *= 2;

@@ -198,7 +198,7 @@ command parse_audit(option_values const& values)
     out.url = parse_server_url(url);
     if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
     if (!values.text("for", "").empty()) {
-        throw bad_option{"--for does not go with --url: a server compares what it serves now"};
+        throw bad_option{"--for cannot be combined with --url: a server compares what it serves now"};
     }
     return out;
 }

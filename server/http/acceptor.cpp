@@ -38,7 +38,7 @@ void report(std::exception_ptr failure)
     try {
         std::rethrow_exception(failure);
     } catch (std::exception const& e) {
-        log(log_level::error, "a connection ended by a defect: {}", e.what());
+        log(log_level::error, "a connection ended because of a defect: {}", e.what());
     }
 }
 
@@ -85,7 +85,7 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         if (out_of_resources(failure)) {
             // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
-                log(log_level::error, "no more connections for now: {}", failure.message());
+                log(log_level::error, "cannot accept connections: {}", failure.message());
                 told = true;
                 tell_at = clock::now() + with.bounds.accept_report;
             }
@@ -94,7 +94,7 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         }
         if (failure) continue;
         full = false;
-        if (std::exchange(told, false)) log(log_level::info, "connections are taken again");
+        if (std::exchange(told, false)) log(log_level::info, "accepting connections again");
         take(std::move(socket), with);
     }
 }

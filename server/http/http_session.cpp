@@ -292,7 +292,7 @@ asio::awaitable<void> http_session::refuse()
     if (!open) co_return;
     bool const begins = co_await request_begins();
     if (!begins) co_return;
-    auto why = problem(503, "too_many_clients", "the server has as many clients as it may have");
+    auto why = problem(503, "too_many_clients", "the server has reached its limit of clients");
     co_await refuse_request(std::move(why));
 }
 

@@ -100,7 +100,7 @@ def test_killed_lab_is_taken_over(at_work, lab, empty_database):
 def test_second_lab_is_refused(at_work, lab):
     status, out, err = lab("isolation", "--walk")
     assert (status, out) == (1, "")
-    assert err == "pgtally-lab: another pgtally-lab is at work in this database: wait until it has ended\n"
+    assert err == "pgtally-lab: another pgtally-lab is running in this database: wait until it has ended\n"
     assert at_work.poll() is None
 
 
@@ -108,7 +108,7 @@ def test_schema_of_somebody_else_is_refused_and_left_alone(lab, empty_database):
     empty_database.sql.execute("create schema pgtally_lab; create table pgtally_lab.message (mine int)")
     status, out, err = lab("isolation", "--walk")
     assert (status, out) == (1, "")
-    assert "that pgtally-lab did not make" in err
+    assert "that pgtally-lab did not create" in err
     assert empty_database.sql.execute("select count(*) from pgtally_lab.message").fetchone()[0] == 0
 
 

@@ -113,7 +113,7 @@ def test_program_that_says_too_much_is_not_waited_for(rows, tmp_path):
     program.write_text("#!/bin/sh\nhead -c 20000 /dev/zero | tr '\\0' x\nexec sleep 60\n")
     program.chmod(0o755)
     row = rows("--program", program, *HTTP)["pgtally-http"]
-    assert row["remark"] == "absent: pgtally serve says too much, and not where it listens"
+    assert row["remark"] == "absent: pgtally serve writes too much before it says where it listens"
 
 
 def test_program_that_does_not_end_is_killed(rows, tmp_path):

@@ -81,7 +81,7 @@ def test_what_differs_is_told_mended_and_pushed(server, tweets, client):
     client.nothing_waits()
     assert shown(server, 33) == {"rts": 3, "favs": 1}
     assert server.metrics()['pgtally_drift_keys_total{tally="tweets"}'] == 2
-    eventually(lambda: 'tally tweets: key "33" showed rts=2 favs=1, the truth is rts=3 favs=1; mended' in server.log(), server.last_lines)
+    eventually(lambda: 'tally tweets: key "33" showed rts=2 favs=1, the truth is rts=3 favs=1; corrected' in server.log(), server.last_lines)
     assert audit(server).json()["differed"] == 0
 
 
@@ -89,7 +89,7 @@ def test_a_thousand_keys_are_told_and_twenty_logged(server, tweets):
     unseen(tweets, "insert into tweet.activity (messageid, action) select n, 'rt' from generate_series(1000, 2499) n")
     answer = audit(server).json()
     assert answer["differed"] == 1500 and len(answer["drift"]) == 1000
-    eventually(lambda: server.log().count("; mended") == 20 and "1480 more keys" in server.log(), server.last_lines)
+    eventually(lambda: server.log().count("; corrected") == 20 and "1480 more keys" in server.log(), server.last_lines)
     assert server.get(TALLY).json()["sum"]["rts"] == 1503
 
 

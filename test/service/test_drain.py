@@ -192,7 +192,7 @@ def test_an_action_that_does_not_end_is_cut(server, tweets):
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=AT_MOST) == 0
     asking.join(20)
-    eventually(lambda: "did not leave by themselves: cut" in server.log(), server.last_lines)
+    eventually(lambda: "did not close in time: cut" in server.log(), server.last_lines)
 
 
 def failing(server):

@@ -148,7 +148,7 @@ def test_out_of_descriptors(serve, tweets):
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_now + 3, open_now + 3))
     host, port = server.host.split(":")
     held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
-    eventually(lambda: "no more connections for now" in server.log())
+    eventually(lambda: "cannot accept connections" in server.log())
     # Existing connections are served.
     tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
     assert client.receive()["keys"] == {"33": {"rts": 2, "favs": 2}}
@@ -161,8 +161,8 @@ def test_out_of_descriptors(serve, tweets):
     for each in held:
         each.close()
     assert server.get("/livez").status_code == 200
-    eventually(lambda: "connections are taken again" in server.log())
-    assert server.log().count("no more connections for now") == 1
+    eventually(lambda: "accepting connections again" in server.log())
+    assert server.log().count("cannot accept connections") == 1
     client.close()
 
 

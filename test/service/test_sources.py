@@ -124,7 +124,7 @@ def test_a_source_that_is_lost(server, likes, witness, change, says, remedy):
     likes.sql.execute(f"insert into {name} (post_id) values (4711)")
     exact(server, likes.sql, witness)
     eventually(lambda: problems(server) == 0)
-    eventually(lambda: "no longer: source" in server.log(), server.last_lines)
+    eventually(lambda: "problem resolved: source" in server.log(), server.last_lines)
 
 
 def test_a_source_that_is_dropped(server, likes, witness):

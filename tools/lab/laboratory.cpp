@@ -108,7 +108,7 @@ asio::awaitable<void> laboratory::connect_and_lock(std::string lock_statement)
     co_await director_.connect(std::move(settings));
     director_.set_timeout(patience);
     auto const locked = (co_await director_.query_as<bool>(std::move(lock_statement))).one();
-    if (!locked) throw refused("another pgtally-lab is at work in this database: wait until it has ended");
+    if (!locked) throw refused("another pgtally-lab is running in this database: wait until it has ended");
 }
 
 asio::awaitable<void> laboratory::check_schema()
@@ -116,7 +116,7 @@ asio::awaitable<void> laboratory::check_schema()
     auto const found = co_await director_.query_as<std::optional<std::string>>(
         "select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = 'pgtally_lab'");
     if (found.empty() || found.one() == mark) co_return;
-    throw refused("there is a schema pgtally_lab that pgtally-lab did not make: rename it, or use another database");
+    throw refused("there is a schema pgtally_lab that pgtally-lab did not create: rename it, or use another database");
 }
 
 asio::awaitable<std::size_t> laboratory::check_connections(connection_need need)

@@ -151,7 +151,8 @@ asio::awaitable<std::unique_ptr<own_server>> own_server::start(laboratory& lab, 
             one->address_ = *where;
             co_return one;
         }
-        if (said->text.size() >= max_kept) throw refused(name + " serve says too much, and not where it listens");
+        if (said->text.size() >= max_kept)
+            throw refused(name + " serve writes too much before it says where it listens");
         if (said->ended) {
             auto const words = last_line(said->text);
             throw refused(name + " serve ended at once: " + (words.empty() ? "it cannot be run" : words));

@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(part_of_a_transaction_restarts_the_transport)
         seen->ends_transactions = false;
         auto restarted = [&] {
             auto const& reason = it.set->find("votes")->reason();
-            return reason.find("handed over a part of a transaction") != std::string::npos;
+            return reason.find("delivered an incomplete transaction") != std::string::npos;
         };
         co_await eventually(executor, restarted);
         BOOST_TEST(!live(it, "votes"));

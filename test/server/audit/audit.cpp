@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(what_the_command_prints)
         {"a", equal()}, {"b", drifted()}, {"c", other(audit_outcome::lost)}, {{}, other(audit_outcome::failed)}};
     BOOST_TEST(text_of(all) ==
                "tally a: 1 key compared, none differs\n"
-               "tally b: 3 keys compared, 2 not as the truth\n"
+               "tally b: 3 keys compared, 2 different from the truth\n"
                "  key \"3\\\"3\" showed rts=5 favs=9007199254740993, the truth is rts=2 favs=-1\n"
                "  and 1 more key\n"
                "  reason: events were forged\n");
