@@ -53,8 +53,8 @@ void schedule_rules::begins(order const& o)
     }
     bool const may_retry = !its.failed || o.began >= *its.failed + db::backoff_limits{}.first;
     require(o.cause != load_cause::retry || may_retry, o.tally, "too soon after one that failed");
-    if (o.cause == load_cause::reload && its.reloads.size() == load_schedule::max_quick_reloads) {
-        bool const may_reload = o.began >= its.reloads.front() + load_schedule::reload_interval;
+    if (o.cause == load_cause::reload && its.reloads.size() == load_schedule::max_quick_requests) {
+        bool const may_reload = o.began >= its.reloads.front() + load_schedule::request_interval;
         require(may_reload, o.tally, "too soon after many that events asked for");
     }
     its.running = o;
@@ -75,7 +75,7 @@ void schedule_rules::ends(order const& o, time_point now, bool failed)
     if (failed && !o.audits()) its.failed = now;
     if (o.cause != load_cause::reload) return;
     its.reloads.push_back(now);
-    if (its.reloads.size() > load_schedule::max_quick_reloads) its.reloads.pop_front();
+    if (its.reloads.size() > load_schedule::max_quick_requests) its.reloads.pop_front();
 }
 
 }  // namespace pgtally::sim
