@@ -148,10 +148,7 @@ private:
         return false;
     }
 
-    bool is_numeric() const noexcept
-    {
-        return member_ == member::n || member_ == member::at || member_ == member::v;
-    }
+    bool is_numeric() const noexcept { return member_ == member::n || member_ == member::at || member_ == member::v; }
     bool has_key() const noexcept { return !out_->deltas.empty() && out_->deltas.back().key_begin != no_key; }
     bool no_such_number(json_error& ec)
     {

@@ -44,7 +44,7 @@ struct event {
     std::string tally;    // the tally's name; empty for a barrier
     std::string barrier;  // the barrier's id; empty for other kinds
     xid transaction{};
-    std::uint64_t v = 0;  // the number of the definition by which the event was made; 0: it names none
+    std::uint64_t v = 0;     // the number of the definition by which the event was made; 0: it names none
     std::uint64_t n = 0;     // distinguishes events of one transaction that are equal otherwise
     std::int64_t at_us = 0;  // the end of the statement, in microseconds since 1970; 0 if the payload has none
     std::string text;        // the keys, one after the other; of `broken`: SQLSTATE and message

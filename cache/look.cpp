@@ -42,7 +42,10 @@ void look::remove(std::string_view name)
 
 void look::connected() noexcept
 {
-    for (auto& [name, of] : tallies_) of.asked = true;
+    for (auto& [name, of] : tallies_) {
+        of.asked = true;
+        of.tried.reset();
+    }
 }
 
 void look::ask(std::string_view name) noexcept
@@ -171,11 +174,12 @@ void look::repair_failed(std::string_view name, bool transient, time_point now)
     auto* const of = find(name);
     if (of == nullptr) return;
     if (!transient) {
+        of->repairs.done(now);
         of->tried = curable(of->found);
         return;
     }
-    of->pause = std::clamp(of->pause * 2, std::chrono::seconds{first_repair_pause},
-                           std::chrono::seconds{longest_repair_pause});
+    of->pause =
+        std::clamp(of->pause * 2, std::chrono::seconds{first_repair_pause}, std::chrono::seconds{longest_repair_pause});
     of->not_before = now + of->pause;
 }
 

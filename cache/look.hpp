@@ -67,8 +67,8 @@ public:
     // A look. `begin` before the query is sent; `asks` says whose findings the look must read beside these rows; `take`
     // when it is complete.
     struct change {
-        bool definitions = false;            // they must be read again: a tally appeared, went, or has another number
-        std::vector<std::string> reload;     // the tallies that must be loaded again
+        bool definitions = false;         // they must be read again: a tally appeared, went, or has another number
+        std::vector<std::string> reload;  // the tallies that must be loaded again
     };
     std::uint64_t begin() noexcept { return ++clock_; }
     std::vector<std::string> asks(std::vector<looked_tally> const& rows) const;
@@ -95,15 +95,15 @@ public:
 private:
     struct entry {
         std::uint64_t v = 0;
-        bool asked = true;                              // its findings are due
-        std::string seen;                               // by the last look
-        std::string served;                             // what the served load read; empty: nothing is served yet
-        std::string reading;                            // what the load under way read
-        std::string requested;                          // the change for which a load was requested
-        std::uint64_t read_at = 0;                      // when a load read last
+        bool asked = true;          // its findings are due
+        std::string seen;           // by the last look
+        std::string served;         // what the served load read; empty: nothing is served yet
+        std::string reading;        // what the load under way read
+        std::string requested;      // the change for which a load was requested
+        std::uint64_t read_at = 0;  // when a load read last
         findings found;
         bool may_repair = false;
-        std::optional<findings> tried;                  // what a repair was meant to cure, and cannot
+        std::optional<findings> tried;  // what a repair was meant to cure, and cannot
         time_point not_before = time_point::min();
         std::chrono::seconds pause{0};
         rate_limiter repairs{repair_interval, max_quick_repairs};

@@ -84,8 +84,8 @@ outcome tally::apply(event const& e)
     auto const misfit = refuse(e);
     outcome const fresh = load_ ? apply_to_load(e, misfit) : outcome::ignored;
     outcome const served = state_ == state::live ? apply_to_served(e, misfit) : outcome::ignored;
-    for (auto const each : {outcome::broken, outcome::wrong_width, outcome::wrong_key, outcome::needs_load,
-                            outcome::applied}) {
+    for (auto const each :
+         {outcome::broken, outcome::wrong_width, outcome::wrong_key, outcome::needs_load, outcome::applied}) {
         if (fresh == each || served == each) return each;
     }
     return served == outcome::ignored ? fresh : served;

@@ -170,11 +170,11 @@ private:
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;  // why the load cannot succeed any more; empty: it can
+        std::string spoiled;     // why the load cannot succeed any more; empty: it can
         std::string incomplete;  // why the fresh table does not follow all later events; empty: it does
         std::string broken;      // the reason of a `broken` event that came after its fence
-        xid highest{};        // of the events applied to `table`
-        xid before{};         // of the events applied to the served table when this load began
+        xid highest{};           // of the events applied to `table`
+        xid before{};            // of the events applied to the served table when this load began
         counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison continues
         load_report report;
     };

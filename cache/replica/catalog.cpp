@@ -41,10 +41,9 @@ boost::asio::awaitable<catalog> read_catalog(db::connection& connection)
     auto const rows = co_await connection.query_as<tally_row>(select);
     for (auto row : rows) {
         auto& [name, source, key_type, counters, actions, fingerprint, materialize, transport, v] = row;
-        result.tallies.push_back(cache::definition{std::move(name), std::move(source), std::move(key_type),
-                                                   std::move(counters), std::move(actions), std::move(fingerprint),
-                                                   std::move(materialize), std::move(transport),
-                                                   static_cast<std::uint64_t>(v)});
+        result.tallies.push_back(cache::definition{
+            std::move(name), std::move(source), std::move(key_type), std::move(counters), std::move(actions),
+            std::move(fingerprint), std::move(materialize), std::move(transport), static_cast<std::uint64_t>(v)});
     }
     co_return result;
 }
@@ -52,8 +51,7 @@ boost::asio::awaitable<catalog> read_catalog(db::connection& connection)
 boost::asio::awaitable<identity> read_identity(db::connection& connection, int schema_version, std::string name)
 {
     using identity_row = std::tuple<std::string, std::int64_t>;
-    auto const select =
-        select_identity + number_of_definition(schema_version) + " from tally.tallies where name = $1";
+    auto const select = select_identity + number_of_definition(schema_version) + " from tally.tallies where name = $1";
     auto const rows = co_await connection.query_as<identity_row>(select, name);
     identity result;
     for (auto const& [fingerprint, v] : rows) {

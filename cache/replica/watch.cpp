@@ -86,7 +86,8 @@ asio::awaitable<void> replica_set::impl::read_all(db::connection& connection, lo
     auto const began = clock::now();
     if (looks_too) seen.found = co_await read_all_findings(connection);
     else seen.found = co_await read_problems(connection);
-    next_findings = clock::now() + std::max<clock::duration>(settings.heartbeat, (clock::now() - began) * rest_per_reading);
+    next_findings =
+        clock::now() + std::max<clock::duration>(settings.heartbeat, (clock::now() - began) * rest_per_reading);
     for (auto const& [name, tally] : replicas) {
         if (std::ranges::find(seen.found, name, &found_in_tally::name) != seen.found.end()) continue;
         found_in_tally& nothing = seen.found.emplace_back();

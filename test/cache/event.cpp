@@ -83,7 +83,8 @@ BOOST_AUTO_TEST_CASE(broken)
     BOOST_TEST((e.what == event::kind::broken));
     BOOST_TEST(e.text == R"(42703 column "m" does not exist)");
     BOOST_TEST(e.deltas.empty());
-    for (auto const* const text : {"", "42703", "42703 ", "4270 column", "42703-column", "4270a column", "column is gone"}) {
+    for (auto const* const text :
+         {"", "42703", "42703 ", "4270 column", "42703-column", "4270a column", "column is gone"}) {
         auto const payload = R"({"t":"a","x":"7","n":1,"broken":")" + std::string{text} + "\"}";
         BOOST_TEST((refusal(payload) == event_error::wrong_shape), payload);
     }
