@@ -116,7 +116,9 @@ void host::receive(std::size_t by, std::size_t at_most)
 
 void host::take_entry(std::size_t by, database::entry const& next)
 {
-    if (next.forged != 0) {
+    auto const* const whose = find(tally_name(next.forged_for));
+    // By its own transport a tally's changes come before the barrier of every load that contains them.
+    if (next.forged != 0 && (whose == nullptr || transport_of(*whose) == by)) {
         forgery const one{links_[by].connection.number(), next.forged, next.unseen};
         shown_[tally_name(next.forged_for)].forged.push_back(one);
     }
