@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 import psycopg
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "tally"
@@ -39,6 +40,14 @@ def install_version_3(connection):
 def uninstall(connection):
     with connection.transaction():
         connection.execute((SCHEMA / "uninstall.sql").read_text())
+
+
+def client_program(name, cluster):
+    """The path of a client program: Debian's newest, for packages of servers may have none. Skips the test if it refuses so new a server."""
+    bindir = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if name == "pg_dump" and int(bindir.parent.name) < cluster.version():
+        pytest.skip(f"pg_dump {bindir.parent.name} refuses PostgreSQL {cluster.version()}")
+    return bindir / name
 
 
 class Cluster:
@@ -76,6 +85,11 @@ class Cluster:
 
     def dsn(self, database="postgres", user="postgres"):
         return psycopg.conninfo.make_conninfo(self.base, dbname=database, user=user)
+
+    def version(self):
+        """The major version."""
+        with self.connect() as connection:
+            return connection.info.server_version // 10000
 
     def connect(self, database="postgres", user="postgres", **arguments):
         return psycopg.connect(self.dsn(database, user), autocommit=True, **arguments)

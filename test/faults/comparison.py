@@ -11,7 +11,8 @@ from lies import FORGED
 from stage import LONG, Wrong, eventually
 from story import KEYS
 
-COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "story": ["weight", "rows"], "said": ["count"]}
+COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "bookings": ["stays", "guests"],
+            "story": ["weight", "rows"], "said": ["count"]}
 
 # The counters in plain SQL, without pgtally.
 PLAIN = {
@@ -19,6 +20,7 @@ PLAIN = {
     "weights": """select post_id::text, coalesce(sum(case kind when 'like' then 1 when 'unlike' then -1 end), 0), coalesce(sum(weight), 0)
                   from reaction where post_id is not null and kind <> 'draft' group by 1""",
     "ballots": "select ballot, count(*), sum(points) from vote group by 1",
+    "bookings": "select lower(room)::text, count(*), sum(guests) from booking group by 1",
     "story": "select key, sum(weight), count(*) from story group by 1",
     "said": "select key, count(*) from said group by 1",
     "kinds": "select post_id::text, count(*), coalesce(sum(case kind when 'like' then 1 end), 0) from reaction where post_id is not null group by 1",
@@ -81,9 +83,10 @@ class Comparison:
         self.stage.sql("insert into post values (%s) on conflict do nothing", [number])
         self.stage.sql("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [number])
         self.stage.sql("insert into vote values (%s, %s, 1)", [end, 700_000 + self.markers])
+        self.stage.sql("insert into booking values (int4range(%s, %s), '[2026-01-01,2026-01-02)', 1) on conflict do nothing", [number, number + 1])
         self.stage.sql("insert into story (key, weight) values (%s, 1)", [end])
         self.stage.sql("insert into said values (%s, 'end')", [end])
-        return {"posts": str(number), "weights": str(number), "drafts": str(number), "ballots": end, "story": end, "said": end}
+        return {"posts": str(number), "weights": str(number), "drafts": str(number), "bookings": str(number), "ballots": end, "story": end, "said": end}
 
     def truths(self):
         found = {}

@@ -16,7 +16,7 @@ from story import Storyteller, is_lost  # noqa: E402
 from writers import EVERY, Rewriter, Writer  # noqa: E402
 
 RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
-           psycopg.errors.ForeignKeyViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
+           psycopg.errors.ForeignKeyViolation, psycopg.errors.ExclusionViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
 
 
 class Member(threading.Thread):
