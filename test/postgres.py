@@ -13,6 +13,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "tally"
 SCHEMA_VERSION = int(re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", (ROOT / "CMakeLists.txt").read_text())[1])
 
+# The client programs: Debian's newest, because the packages of other servers have none.
+BINDIR = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+
 
 def schema_files():
     """The numbered files, which make an installation, in order."""
@@ -43,11 +46,10 @@ def uninstall(connection):
 
 
 def client_program(name, cluster):
-    """The path of a client program: Debian's newest, for packages of servers may have none. Skips the test if it refuses so new a server."""
-    bindir = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    if name == "pg_dump" and int(bindir.parent.name) < cluster.version():
-        pytest.skip(f"pg_dump {bindir.parent.name} refuses PostgreSQL {cluster.version()}")
-    return bindir / name
+    """The path of a client program. Skips the test if it refuses so new a server."""
+    if name == "pg_dump" and int(BINDIR.parent.name) < cluster.version():
+        pytest.skip(f"pg_dump {BINDIR.parent.name} refuses PostgreSQL {cluster.version()}")
+    return BINDIR / name
 
 
 class Cluster:
