@@ -7,10 +7,14 @@ import subprocess
 import tempfile
 
 import psycopg
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "tally"
 SCHEMA_VERSION = int(re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", (ROOT / "CMakeLists.txt").read_text())[1])
+
+# The client programs: Debian's newest, because the packages of other servers have none.
+BINDIR = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 def schema_files():
@@ -37,6 +41,13 @@ def install_version(connection, version):
 def uninstall(connection):
     with connection.transaction():
         connection.execute((SCHEMA / "uninstall.sql").read_text())
+
+
+def client_program(name, cluster):
+    """The path of a client program. Skips the test if it refuses so new a server."""
+    if name == "pg_dump" and int(BINDIR.parent.name) < cluster.version():
+        pytest.skip(f"pg_dump {BINDIR.parent.name} refuses PostgreSQL {cluster.version()}")
+    return BINDIR / name
 
 
 class Cluster:
@@ -74,6 +85,11 @@ class Cluster:
 
     def dsn(self, database="postgres", user="postgres"):
         return psycopg.conninfo.make_conninfo(self.base, dbname=database, user=user)
+
+    def version(self):
+        """The major version."""
+        with self.connect() as connection:
+            return connection.info.server_version // 10000
 
     def connect(self, database="postgres", user="postgres", **arguments):
         return psycopg.connect(self.dsn(database, user), autocommit=True, **arguments)

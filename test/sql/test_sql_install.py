@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from postgres import SCHEMA, SCHEMA_VERSION, install, install_version, schema_files, uninstall
+from postgres import SCHEMA, SCHEMA_VERSION, client_program, install, install_version, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
@@ -189,16 +189,15 @@ def test_uninstall_leaves_nothing(empty_database):
 
 
 def test_a_dump_is_restored_with_its_tallies(cluster, database):
-    import pathlib
     import subprocess
-    bindir = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+    pg_dump, psql = (client_program(name, cluster) for name in ("pg_dump", "psql"))
     database.sql.execute("""create table filler (); create table t (k int, day date); insert into t values (1, '2026-01-02');
         select tally.create_tally('t', 't', 'k', actions => '{"add": "insert into t values ($1::int)"}');
         select tally.create_tally('d', 't', 'day', filter => $$day > '2026-01-01'$$)""")
-    dump = subprocess.run([bindir / "pg_dump", database.dsn], check=True, stdout=subprocess.PIPE).stdout
+    dump = subprocess.run([pg_dump, database.dsn], check=True, stdout=subprocess.PIPE).stdout
     copy = cluster.create_database()
     try:
-        subprocess.run([bindir / "psql", "-qXv", "ON_ERROR_STOP=1", copy.dsn], check=True, input=dump, stdout=subprocess.DEVNULL)
+        subprocess.run([psql, "-qXv", "ON_ERROR_STOP=1", copy.dsn], check=True, input=dump, stdout=subprocess.DEVNULL)
         assert copy.sql.execute("select problems from tally.tallies").fetchall() == [([],), ([],)]
         replicas = [Replica(copy, name) for name in ("t", "d")]
         copy.sql.execute("select tally.act('t', 'add', '1', null, null); update t set day = '2026-01-03'")
