@@ -16,8 +16,8 @@ struct definition {
     std::vector<std::string> counters;  // names, in the definition's order; 1 to 64
     std::vector<std::string> actions;   // names of the statements behind POST
 
-    // Everything that decides what the numbers mean and how their events travel, as text: source, key, counters,
-    // filter, transport.
+    // What decides what the counters mean and how their events travel, as text: key, counters, filter, transport. If
+    // definitions have no numbers: source and key type too.
     std::string fingerprint;
 
     std::string materialize{};         // the table that the counters are kept in, as SQL names it; empty: none

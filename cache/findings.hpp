@@ -15,8 +15,12 @@ struct finding {
     // The sentence for people.
     std::string text() const { return remedy.empty() ? message : message + "; remedy: " + remedy; }
 
-    // Whether `tally.reload` cures it.
-    bool cured_by_reload() const noexcept { return remedy.starts_with("select tally.reload("); }
+    // Whether `tally.reload` cures it without a decision. If the source is lost, it is for people to say whether the
+    // table that has its name now is meant.
+    bool cured_by_reload() const noexcept
+    {
+        return kind != "source_lost" && remedy.starts_with("select tally.reload(");
+    }
 
     friend bool operator==(finding const&, finding const&) = default;
 };

@@ -12,10 +12,6 @@ namespace pgtally::cache {
 
 namespace {
 
-constexpr char const* reload_reason = "the source changed in a way that events do not describe; loading again";
-constexpr char const* misfit_reason = "an event does not fit the definition that was read; loading again";
-constexpr char const* definition_reason = "its definition changed; loading again";
-
 // The first `most` bytes of a text, without part of a character at their end.
 std::string cut(std::string text, std::size_t most)
 {
@@ -24,6 +20,11 @@ std::string cut(std::string text, std::size_t most)
     while (most > 0 && continues(most)) --most;
     text.resize(most);
     return text + "…";
+}
+
+reason does_not_fit()
+{
+    return {reason::kind::definition_changed, "an event does not fit the definition that was read; loading again"};
 }
 
 }  // namespace
@@ -72,11 +73,11 @@ std::optional<outcome> tally::refuse(event const& e) const
 }
 
 // Anybody can send the event: its text must not break a line of the log.
-std::string tally::broken_reason(event const& e) const
+reason tally::broken_reason(event const& e) const
 {
     auto message = cut(e.text, limits_.max_broken_bytes);
     std::ranges::replace_if(message, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
-    return "a change could not be counted: " + message;
+    return {reason::kind::not_counted, "a change could not be counted: " + message};
 }
 
 outcome tally::apply(event const& e)
@@ -121,12 +122,12 @@ void tally::apply_to_fresh(event const& e)
     if (!incomplete.empty()) return;
     auto& table = load_->table;
     if (refuse(e)) {
-        incomplete = misfit_reason;
+        incomplete = does_not_fit();
         return;
     }
     load_->highest = std::max(load_->highest, e.transaction);
     if (e.what == event::kind::reload) {
-        incomplete = reload_reason;
+        incomplete = cache::reason{reason::kind::reload};
         return;
     }
     if (e.what == event::kind::truncate) {
@@ -143,13 +144,15 @@ outcome tally::apply_to_served(event const& e, std::optional<outcome> misfit)
 {
     if (fence_->contains(e.transaction)) return outcome::contained;
     if (misfit) {
-        set_state(state::stale, misfit_reason);
+        set_state(state::stale, does_not_fit());
         return *misfit;
     }
     switch (e.what) {
         case event::kind::deltas: add_to_served(e); break;
         case event::kind::truncate: truncate_served(); break;
-        case event::kind::reload: set_state(state::stale, reload_reason); return outcome::needs_load;
+        case event::kind::reload:
+            set_state(state::stale, cache::reason{reason::kind::reload});
+            return outcome::needs_load;
         case event::kind::broken:
             broken_ = broken_reason(e);
             set_state(state::failed, broken_);
@@ -176,7 +179,7 @@ void tally::add_to_served(event const& e)
         revision_ = revision;
         changed(s, revision);
     }
-    if (served_.rows() > limits_.max_keys) fail(too_many_keys());
+    if (served_.rows() > limits_.max_keys) fail({reason::kind::too_many_keys, too_many_keys()});
 }
 
 void tally::truncate_served()
@@ -363,27 +366,27 @@ void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth,
 
 // States
 
-void tally::set_state(pgtally::cache::state value, std::string reason)
+void tally::set_state(pgtally::cache::state value, pgtally::cache::reason why)
 {
-    if (state_ == value && reason_ == reason) return;
+    if (state_ == value && reason_ == why) return;
     state_ = value;
-    reason_ = std::move(reason);
+    reason_ = std::move(why);
     ++state_changes_;
     feed_.changed_state();
 }
 
-void tally::lost(std::string reason)
+void tally::lost(pgtally::cache::reason why)
 {
     abandon_load();
     if (!broken_.empty()) set_state(state::failed, broken_);
-    else if (loaded_) set_state(state::stale, std::move(reason));
+    else if (loaded_) set_state(state::stale, std::move(why));
     else set_state(state::loading, {});
 }
 
-void tally::fail(std::string reason)
+void tally::fail(pgtally::cache::reason why)
 {
     abandon_load();
-    set_state(state::failed, std::move(reason));
+    set_state(state::failed, std::move(why));
 }
 
 bool tally::redefine(cache::definition what)
@@ -396,7 +399,7 @@ bool tally::redefine(cache::definition what)
         start_over();
     } else if (renumbered) {
         abandon_load();
-        if (state_ == state::live) set_state(state::stale, definition_reason);
+        if (state_ == state::live) set_state(state::stale, cache::reason{reason::kind::definition_changed});
     }
     return other || renumbered;
 }
@@ -406,7 +409,7 @@ void tally::start_over()
     load_.reset();
     fence_.reset();
     highest_ = {};
-    broken_.clear();
+    broken_ = {};
     loaded_ = false;
     epoch_ = make_uuid();
     revision_ = remembered_from_ = 0;

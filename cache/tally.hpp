@@ -42,6 +42,7 @@
 #include <pgtally/cache/feed.hpp>
 #include <pgtally/cache/fence.hpp>
 #include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/reason.hpp>
 #include <pgtally/cache/state.hpp>
 
 #include <cstdint>
@@ -94,9 +95,9 @@ public:
     // Views and references are valid until the next call that changes the tally.
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
-    std::string const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
-    bool has_counters() const noexcept { return loaded_; }          // false until the first load
-    std::string const& epoch() const noexcept { return epoch_; }    // a UUID
+    pgtally::cache::reason const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
+    bool has_counters() const noexcept { return loaded_; }                     // false until the first load
+    std::string const& epoch() const noexcept { return epoch_; }               // a UUID
     std::uint64_t revision() const noexcept { return revision_; }
     counter_table const& table() const noexcept { return served_; }
 
@@ -135,8 +136,8 @@ public:
     // The tally stops following events. `lost`: until the next load. `fail`: until the cause is removed, which waiting
     // does not do. Both end the load under way. After a `broken` event, `lost` does not change the state: the tally is
     // failed until a load.
-    void lost(std::string reason);
-    void fail(std::string reason);
+    void lost(pgtally::cache::reason why);
+    void fail(pgtally::cache::reason why);
 
     // Takes the definition that was read. If its fingerprint differs, the tally starts over: a new epoch, state
     // `loading`, no counters. If only its number differs, the counters mean the same, and the tally is stale. Returns
@@ -170,11 +171,11 @@ private:
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;     // why the load cannot succeed any more; empty: it can
-        std::string incomplete;  // why the fresh table does not follow all later events; empty: it does
-        std::string broken;      // the reason of a `broken` event that came after its fence
-        xid highest{};           // of the events applied to `table`
-        xid before{};            // of the events applied to the served table when this load began
+        std::string spoiled;                // why the load cannot succeed any more; empty: it can
+        pgtally::cache::reason incomplete;  // why the fresh table does not follow all later events; empty: it does
+        pgtally::cache::reason broken;      // the reason of a `broken` event that came after its fence
+        xid highest{};                      // of the events applied to `table`
+        xid before{};                       // of the events applied to the served table when this load began
         counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison continues
         load_report report;
     };
@@ -182,7 +183,7 @@ private:
     std::string end_out_of_turn(char const* step);
     std::optional<std::string> end_if_spoiled();
     std::optional<outcome> refuse(event const& e) const;
-    std::string broken_reason(event const& e) const;
+    pgtally::cache::reason broken_reason(event const& e) const;
     outcome apply_to_load(event const& e, std::optional<outcome> misfit);
     outcome apply_to_served(event const& e, std::optional<outcome> misfit);
     void apply_to_fresh(event const& e);
@@ -194,7 +195,7 @@ private:
     void changed(counter_table::slot s, std::uint64_t revision);
     void start_over();
     void forget_old_zeros();
-    void set_state(pgtally::cache::state value, std::string reason);
+    void set_state(pgtally::cache::state value, pgtally::cache::reason why);
     std::string too_many_keys() const;
 
     cache::definition definition_;
@@ -202,8 +203,8 @@ private:
     std::string epoch_;
     std::uint64_t revision_ = 0, remembered_from_ = 0, state_changes_ = 1;
     pgtally::cache::state state_ = state::loading;
-    std::string reason_;
-    std::string broken_;  // the reason of a `broken` event that no load contains yet
+    pgtally::cache::reason reason_;
+    pgtally::cache::reason broken_;  // of a `broken` event that no load contains yet
     bool loaded_ = false;
     counter_table served_;
     std::optional<pgtally::cache::fence> fence_;

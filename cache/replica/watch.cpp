@@ -107,8 +107,7 @@ void replica_set::impl::take_look(looked const& seen)
     for (auto const& name : change.reload) {
         auto* const tally = find(name);
         if (tally == nullptr || schedule.held(name)) continue;
-        constexpr char const* reason = "its source was changed in a way that no event describes; loading again";
-        if (tally->state() == cache::state::live) tally->lost(reason);
+        if (tally->state() == cache::state::live) tally->lost(cache::reason{cache::reason::kind::reload});
         give_up_load(name);
         want_load(name, load_cause::look);
     }
@@ -125,8 +124,9 @@ void replica_set::impl::take_findings(found_in_tally const& found, cache::tally&
     for (auto const& each : news.gone) log(db::level::info, "tally " + name + ": problem resolved: " + each.text());
     counted.tallies[name].problems = found.all.size();
     if (auto const failure = looks.failure(name)) {
+        using kind = cache::reason::kind;
         schedule.hold(name);
-        tally.fail(failure->text());
+        tally.fail({failure->kind == "source_lost" ? kind::source_lost : kind::needs_repair, failure->text()});
         give_up_load(name);
         return;
     }

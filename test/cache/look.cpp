@@ -171,6 +171,16 @@ BOOST_AUTO_TEST_CASE(finding_that_fails_lasts_until_it_is_gone)
     BOOST_TEST(l.take_findings("nobody", {warning}, true).appeared.empty());
 }
 
+// Which table is meant is for people to say.
+BOOST_AUTO_TEST_CASE(lost_source_is_not_repaired)
+{
+    finding const lost{"source_lost", "public.s", "source public.s was dropped", "select tally.reload('a')", true};
+    l.take_findings("a", {lost}, true);
+    BOOST_TEST(l.failure("a").has_value());
+    BOOST_TEST(!l.repair(now));
+    BOOST_TEST((l.repair_at() == look::time_point::max()));
+}
+
 BOOST_AUTO_TEST_CASE(what_reload_cures_is_repaired_where_the_role_may)
 {
     l.take_findings("a", {failing()}, false);

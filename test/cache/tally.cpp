@@ -110,9 +110,9 @@ BOOST_AUTO_TEST_CASE(nothing_is_applied_while_stale)
 {
     auto t = loaded_tally("10:20:");
     t->apply(deltas(21, "33", 1, 0));
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST((t->state() == state::stale));
-    BOOST_TEST(t->reason() == "cut");
+    BOOST_TEST(t->reason().text() == "cut");
     BOOST_TEST((t->apply(deltas(22, "33", 1, 0)) == outcome::ignored));
     BOOST_TEST(shown(*t, "33") == row(1, 0));
 }
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(lost_abandons_the_load_under_way)
     t->begin_load();
     t->set_fence(snapshot("30:30:"));
     t->await_barrier("b");
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST(!t->loading());
     BOOST_TEST(!t->barrier_back("b"));
     BOOST_TEST((t->state() == state::stale));
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_load_tells_what_drifted_while_it_was_live)
     BOOST_TEST(report.drifted[0].truth == row(0, 0));
     BOOST_TEST(!report.forged);
 
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     t->begin_load();
     t->set_fence(snapshot("40:40:"));
     auto const other = finish(*t);
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(what_ends_a_load_ends_its_comparison)
         return t;
     };
     auto t = begun();
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST(!t->comparing());
     BOOST_TEST(!t->compare_more(9));
 
@@ -301,25 +301,25 @@ BOOST_AUTO_TEST_CASE(broken_is_failed_until_a_load_whose_fence_contains_it)
 {
     auto t = loaded_tally("10:20:");
     t->apply(deltas(21, "33", 1, 0));
-    BOOST_TEST((t->apply(broken(19, "42703 column is gone")) == outcome::contained));
+    BOOST_TEST((t->apply(uncounted(19, "42703 column is gone")) == outcome::contained));
     BOOST_TEST((t->state() == state::live));
-    BOOST_TEST((t->apply(broken(22, "42703 column is gone")) == outcome::broken));
+    BOOST_TEST((t->apply(uncounted(22, "42703 column is gone")) == outcome::broken));
     BOOST_TEST((t->state() == state::failed));
-    BOOST_TEST(t->reason() == "a change could not be counted: 42703 column is gone");
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 column is gone");
     BOOST_TEST((t->apply(deltas(23, "33", 1, 0)) == outcome::ignored));
     BOOST_TEST(shown(*t, "33") == row(1, 0));  // the last values
 
     // A lost transport, or a load that fails, does not change why.
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST((t->state() == state::failed));
-    BOOST_TEST(t->reason() == "a change could not be counted: 42703 column is gone");
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 column is gone");
 
     t->begin_load();
     t->set_fence(snapshot("24:24:"));
     t->add_truth_row("33", row(2, 0));
     BOOST_TEST(finish(*t).live);
     BOOST_TEST((t->state() == state::live));
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST((t->state() == state::stale));
 }
 
@@ -328,10 +328,10 @@ BOOST_AUTO_TEST_CASE(broken_during_a_load_is_failed_at_its_end)
     for (bool const kept : {false, true}) {
         for (bool const after_reload : {false, true}) {
             auto t = loaded_tally("10:20:");
-            t->lost("cut");
+            t->lost({reason::kind::unreachable, "cut"});
             auto const come = [&] {
                 if (after_reload) t->apply(simple(event::kind::reload, 30));
-                return t->apply(broken(31, "22012 division by zero"));
+                return t->apply(uncounted(31, "22012 division by zero"));
             };
             t->begin_load();
             if (kept) BOOST_TEST((come() == outcome::broken));
@@ -341,7 +341,7 @@ BOOST_AUTO_TEST_CASE(broken_during_a_load_is_failed_at_its_end)
             t->apply(deltas(32, "33", 100, 0));
             BOOST_TEST(!finish(*t).live);
             BOOST_TEST((t->state() == state::failed));
-            BOOST_TEST(t->reason() == "a change could not be counted: 22012 division by zero");
+            BOOST_TEST(t->reason().text() == "a change could not be counted: 22012 division by zero");
             BOOST_TEST(shown(*t, "33") == row(4, 0));
         }
     }
@@ -352,8 +352,8 @@ BOOST_AUTO_TEST_CASE(message_of_broken_is_one_short_line)
     limits few;
     few.max_broken_bytes = 10;
     auto t = loaded_tally("10:20:", few);
-    t->apply(broken(21, "42703 a\\n\\u007fü…"));
-    BOOST_TEST(t->reason() == "a change could not be counted: 42703 a  …");
+    t->apply(uncounted(21, "42703 a\\n\\u007fü…"));
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 a  …");
 }
 
 BOOST_AUTO_TEST_CASE(event_that_does_not_fit_is_stale_until_a_load_whose_fence_contains_it)
@@ -516,7 +516,7 @@ BOOST_AUTO_TEST_CASE(more_keys_than_allowed_is_failed)
     BOOST_TEST((t->state() == state::live));
     t->apply(deltas(21, "3", 1, 0));
     BOOST_TEST((t->state() == state::failed));
-    BOOST_TEST(t->reason().find("--max-keys") != std::string::npos);
+    BOOST_TEST(t->reason().text().find("--max-keys") != std::string::npos);
 
     tally big{tweets(), few};
     big.begin_load();
@@ -572,10 +572,10 @@ BOOST_AUTO_TEST_CASE(definition_of_another_number_is_stale_and_keeps_its_counter
     BOOST_TEST(t->epoch() == epoch);
     BOOST_TEST(shown(*t, "33") == row(1, 0));
     BOOST_TEST(!t->redefine(next));
-    t->fail("its source is lost");
+    t->fail({reason::kind::source_lost, "its source is lost"});
     next.v = 14;
     BOOST_TEST(t->redefine(next));
-    BOOST_TEST(t->reason() == "its source is lost");
+    BOOST_TEST(t->reason().text() == "its source is lost");
 }
 
 BOOST_AUTO_TEST_CASE(another_definition_is_another_epoch)

@@ -85,7 +85,7 @@ void host::opened(std::size_t by)
     end_turn();
 }
 
-void host::hear_of_loss(std::size_t by, std::string const& why)
+void host::hear_of_loss(std::size_t by, cache::reason const& why)
 {
     auto& from = links_[by];
     from.connection.close();
@@ -103,7 +103,7 @@ void host::receive(std::size_t by, std::size_t at_most)
     auto& from = links_[by];
     if (!from.watch.is_open()) return connect(by);
     if (from.hushed) return;
-    if (!from.connection.alive()) return hear_of_loss(by, "the connection broke");
+    if (!from.connection.alive()) return hear_of_loss(by, {cache::reason::kind::unreachable, "the connection broke"});
     auto const& stream = from.connection.at().stream(by);
     auto const begin = from.position;
     // By wal, a transaction arrives whole.
@@ -176,7 +176,7 @@ bool host::heartbeat_back(std::size_t by, std::string_view id)
 
 void host::break_transport(std::size_t by)
 {
-    if (links_[by].watch.is_open()) hear_of_loss(by, "it was cut");
+    if (links_[by].watch.is_open()) hear_of_loss(by, {cache::reason::kind::unreachable, "it was cut"});
 }
 
 void host::leave_old()
@@ -184,7 +184,7 @@ void host::leave_old()
     for (auto const by : {notify, wal}) {
         auto const& from = links_[by];
         if (from.watch.is_open() && from.connection.number() != env_.named)
-            hear_of_loss(by, "the other node is wanted");
+            hear_of_loss(by, {cache::reason::kind::unreachable, "the other node is wanted"});
     }
 }
 
@@ -300,7 +300,7 @@ void host::take_look()
         auto* const tally = find(name);
         if (schedule_.held(name)) continue;
         env_.tell(name_, ": the source of ", name, " was changed");
-        if (tally->state() == cache::state::live) tally->lost("its source was changed");
+        if (tally->state() == cache::state::live) tally->lost(cache::reason{cache::reason::kind::reload});
         give_up_load(name);
         want_load(name, load_cause::look);
     }
@@ -325,7 +325,7 @@ void host::take_findings(std::size_t i)
     rules_.held(name, failure.has_value());
     if (failure) {
         schedule_.hold(name);
-        find(name)->fail(failure->text());
+        find(name)->fail({cache::reason::kind::needs_repair, failure->text()});
         give_up_load(name);
     } else {
         schedule_.release(name);

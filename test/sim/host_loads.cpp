@@ -159,8 +159,9 @@ void host::fail(loader& mine, std::string const& why, bool permanent, bool other
     if (auto* const tally = find(order.tally)) {
         auto const follows = schedule_.failed(order, {permanent, false, other_definition}, tally->state(), now());
         if (other_definition) rules_.asked_for(order.tally);
-        if (follows == consequence::failed) tally->fail(why);
-        if (follows == consequence::stale) tally->lost(why);
+        cache::reason const reason{cache::reason::kind::load_failed, why};
+        if (follows == consequence::failed) tally->fail(reason);
+        if (follows == consequence::stale) tally->lost(reason);
     }
     wake_loaders();
     end_turn();

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(change_that_could_not_be_counted_fails_until_it_is_loaded)
         sql(event(broken));
         auto failed = [&] { return state_of(it) == cache::state::failed; };
         co_await eventually(executor, failed);
-        BOOST_TEST(it.set->find("tweets")->reason() == "a change could not be counted: 22012 division by zero");
+        BOOST_TEST(it.set->find("tweets")->reason().text() == "a change could not be counted: 22012 division by zero");
         BOOST_TEST(it.shown("33") == (counters{2, 1}));
         co_await lock->script("insert into activity (messageid, action) values (33, 'rt'); commit");
         co_await it.until_live();
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(repair_does_not_wait_for_a_writer_and_says_what_to_do_meanw
         auto refused = [&] { return it.lines_with("tally.reload cannot repair it") >= 1; };
         co_await eventually(executor, refused);
         BOOST_TEST((state_of(it) == cache::state::failed));
-        BOOST_TEST(it.set->find("tweets")->reason().ends_with("remedy: select tally.reload('tweets')"));
+        BOOST_TEST(it.set->find("tweets")->reason().text().ends_with("remedy: select tally.reload('tweets')"));
         co_await writer->script("commit");
         auto counted = [&] { return it.shown("33") == counters{3, 1} && state_of(it) == cache::state::live; };
         co_await eventually(executor, counted);
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(without_rights_the_state_names_the_remedy)
         sql("alter table activity disable trigger all");
         auto failed = [&] { return state_of(it) == cache::state::failed; };
         co_await eventually(executor, failed);
-        BOOST_TEST(it.set->find("tweets")->reason().ends_with("remedy: select tally.reload('tweets')"));
+        BOOST_TEST(it.set->find("tweets")->reason().text().ends_with("remedy: select tally.reload('tweets')"));
         BOOST_TEST(it.lines_with("tally.reload cannot repair it") == 0U);
         sql("insert into activity (messageid, action) values (33, 'rt')");
         sql("select tally.reload('tweets')");
