@@ -126,7 +126,7 @@ begin
       when others then
         raise exception 'tally "%": its functions and triggers cannot be created: %', d.name, sqlerrm
           using errcode = sqlstate, detail = format('The statement: %s', left(statement, 200)),
-                hint = 'If an event trigger of this database refused it, that one must allow the role of the source''s owner to do this.';
+                hint = tally.event_trigger_hint();
     end;
   end loop;
   if not can_create then
@@ -230,9 +230,7 @@ begin
   lock table tally.definition in share row exclusive mode;
   select * into strict d from tally.definition t where t.id = number;
   owner := (select relowner from pg_class where oid = d.source);
-  if d.code -> 'columns' is null then
-    d := tally.understand_all(owner, d, '{}');
-  end if;
+  d := tally.understand_all(owner, d, '{}');
   update tally.definition t
      set v = nextval('tally.definition_number'), code = d.code, key_type = d.key_type, attnums = d.attnums, place = d.place
    where t.id = number;

@@ -9,7 +9,7 @@ returns table (kind text, subject text, message text, remedy text, severity text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   today text := tally.name_of(d.source);
-  namesake regclass := tally.table_named(d.source_name);
+  namesake regclass := tally.namesake(d);
   unfit record;
 begin
   if today is null and namesake is null then
@@ -58,21 +58,23 @@ create or replace function tally.column_findings(d tally.definition)
 returns table (kind text, subject text, message text, remedy text, severity text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   with read as (
-    select distinct substring(e.suffix from '^(key|filter)|^c') as suffix, c.recorded, c.name, c.number, c.type, c.type_then,
-           case when c.type is not null then format_type(c.type, -1) end as type_now
-      from tally.expressions(d) as e, json_to_recordset(e.code -> 'columns') as r (place integer)
-           join tally.columns_today(d) as c on c.place = r.place)
+    select distinct substring(e.suffix from '^(key|filter)|^c') as suffix, c.recorded, c.name, c.number, c.type, p.proargtypes[r.i - 1] as type_then
+      from tally.expressions(d) as e
+           cross join lateral (select i, place from json_array_elements(e.code -> 'columns') with ordinality as u (column_read, i),
+                                                    json_to_record(column_read) as x (place integer)) as r
+           join tally.columns_today(d) as c on c.place = r.place
+           left join pg_proc p on p.pronamespace = 'tally'::regnamespace and p.proname = format('tally_%s_%s', d.id, e.suffix))
   select 'column_dropped', recorded,
          format('its %s reads column %I, which %s does not have any more', coalesce(suffix, 'counters'), recorded, d.source),
          format('select tally.alter_tally(%L, %s => ...) with an expression that does not read it', d.name, coalesce(suffix, 'counters')), 'failed'
     from read where number is null
   union all
   select 'column_changed', name,
-         format('its %s reads column %I, which is of type %s now, not %s', coalesce(suffix, 'counters'), name, type_now, type_then),
+         format('its %s reads column %I, which is of type %s now, not %s', coalesce(suffix, 'counters'), name, format_type(type, -1), format_type(type_then, -1)),
          format('select tally.reload(%L)', d.name),
-         case when suffix is distinct from 'key' and exists (select from pg_cast where castsource = type and casttarget = to_regtype(type_then)
+         case when suffix is distinct from 'key' and exists (select from pg_cast where castsource = type and casttarget = type_then
                                                                                      and castcontext = 'i') then 'warning' else 'failed' end
-    from read where type_now <> type_then
+    from read where type <> type_then
   union all
   select 'column_renamed', name, format('column %I is named %I now: counting it takes writers longer', recorded, name),
          format('select tally.reload(%L)', d.name), 'warning'

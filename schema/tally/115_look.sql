@@ -23,7 +23,8 @@ $$;
 create or replace function tally.look() returns table (name text, v bigint, fingerprint text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.name, d.v, md5(concat_ws(E'\n',
-    (select i.id from tally.installation i), d.id, d.v, d.source::oid, d.key_type,
+    (select i.id from tally.installation i), (select system_identifier from pg_control_system()),
+    (select oid from pg_database where datname = current_database()), d.id, d.v, d.source::oid, d.key_type,
     (select string_agg(concat_ws(' ', c.oid, c.relfilenode, c.relkind, c.relowner, c.relispartition, c.relforcerowsecurity,
                                  (select string_agg(concat_ws('>', h.inhrelid, h.inhparent), ' ' order by h.inhrelid, h.inhparent)
                                     from pg_inherits h where c.oid in (h.inhrelid, h.inhparent))), ',' order by c.oid)
@@ -42,6 +43,6 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
       where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name(d.id)),
     (select tally.labels(p.prorettype)
        from pg_proc p where p.pronamespace = 'tally'::regnamespace and p.proname = format('tally_%s_key', d.id)),
-    nullif(tally.table_named(d.source_name), d.source)::oid))  -- another table took the name
+    nullif(tally.namesake(d), d.source)::oid))  -- another table took the name
     from tally.definition d
 $$;
