@@ -110,9 +110,10 @@ begin
                    and prosecdef = (proname ~ '_(key|filter|c[0-9]+)$')) then
     return query select 'altered', d.name, 'its functions were altered', reload, 'failed';
   end if;
-  if not has_schema_privilege(owner, 'tally', 'usage') or not has_sequence_privilege(owner, 'tally.event_number', 'usage')
-     or exists (select from unnest(tally.owner_functions()) as f where not has_function_privilege(owner, 'tally.' || f, 'execute')) then
-    return query select 'rights', owner_name::text, format('role %s lacks what its triggers need', owner_name), reload, 'failed';
+  other := coalesce(other, owner);
+  if not has_schema_privilege(other, 'tally', 'usage') or not has_sequence_privilege(other, 'tally.event_number', 'usage')
+     or exists (select from unnest(tally.owner_functions()) as f where not has_function_privilege(other, 'tally.' || f, 'execute')) then
+    return query select 'rights', pg_get_userbyid(other)::text, format('role %s lacks what its triggers need', pg_get_userbyid(other)), reload, 'failed';
   end if;
   if exists (select from pg_proc
               where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
