@@ -57,9 +57,10 @@ void add_common_fields(response& to, request const& asked, bool for_everybody)
 {
     to.fields.emplace_back("Cache-Control", "no-cache");
     to.fields.emplace_back("Vary", "Origin");
-    if (for_everybody) {
+    bool const refused = to.status == 403 || to.status == 421;
+    if (for_everybody && to.status != 421) {
         to.fields.emplace_back("Access-Control-Allow-Origin", "*");
-    } else if (asked.origin && to.status != 403 && to.status != 421) {
+    } else if (asked.origin && !refused) {
         to.fields.emplace_back("Access-Control-Allow-Origin", *asked.origin);
         to.fields.emplace_back("Access-Control-Expose-Headers", "ETag, Retry-After");
     }

@@ -138,14 +138,40 @@ def closed_at_once(host, port):
             return False
 
 
+def leave_descriptors(server, clients):
+    """Lowers the limit so far that clients find this many descriptors; the other half is kept from them."""
+    limit = 2 * (len(os.listdir(f"/proc/{server.process.pid}/fd")) + clients)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    return limit
+
+
+def test_descriptors_are_kept_for_operators_and_the_database(serve, tweets):
+    server = serve(tweets.dsn, "--heartbeat", "200ms").wait_live()
+    limit = leave_descriptors(server, 10)
+    host, port = server.host.split(":")
+    held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(2 * limit)]
+    eventually(lambda: "cannot accept connections" in server.log())
+    assert len(os.listdir(f"/proc/{server.process.pid}/fd")) <= limit // 2 + 1
+    operators = [requests.Session() for _ in range(5)]
+    assert [one.get(server.admin + "/metrics", timeout=10).status_code for one in operators] == [200] * 5
+    # The connections to the database are made anew, and follow it.
+    tweets.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
+    wanted = {"counters": {"rts": 2, "favs": 2}, "state": "live"}
+    eventually(lambda: wanted.items() <= operators[0].get(server.admin + KEYS + "/33", timeout=10).json().items())
+    assert server.metrics()["pgtally_reconnects_total"] >= 1
+    for each in held:
+        each.close()
+    assert server.get("/livez").status_code == 200
+
+
 def test_out_of_descriptors(serve, tweets):
     server = serve(tweets.dsn, "--heartbeat", "200ms").wait_live()
     client = server.connect()
     assert client.ask(type="subscribe", id=1, tally="tweets", keys=["33"])["type"] == "snapshot"
     session = requests.Session()
     assert session.get(server.url + "/livez", timeout=10).ok
-    open_now = len(os.listdir(f"/proc/{server.process.pid}/fd"))
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_now + 3, open_now + 3))
+    leave_descriptors(server, 3)
     host, port = server.host.split(":")
     held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
     eventually(lambda: "cannot accept connections" in server.log())
