@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_state_wakes_every_subscription)
 {
     auto t = quiet_tally();
     auto const named = of_keys(*t, {33}), without_keys = of_keys(*t, {}), every = of_all(*t);
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     t->subscribers().flush();
     for (auto const* const each : {named.get(), without_keys.get(), every.get()}) BOOST_TEST(each->woken == 1);
 }
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(a_wake_may_destroy_any_subscription)
     BOOST_TEST(after->woken == 0);
     BOOST_TEST(last->woken == 1);
     change(*t, 33);
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     t->subscribers().flush();
     BOOST_TEST(before->woken + self->woken == 2);
     BOOST_TEST(after->woken + idle->woken == 0);

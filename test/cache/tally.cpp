@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_applied_while_stale)
 {
     auto t = loaded_tally("10:20:");
     t->apply(deltas(21, "33", 1, 0));
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST((t->state() == state::stale));
     BOOST_TEST(t->reason().text() == "cut");
     BOOST_TEST((t->apply(deltas(22, "33", 1, 0)) == outcome::ignored));
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(lost_abandons_the_load_under_way)
     t->begin_load();
     t->set_fence(snapshot("30:30:"));
     t->await_barrier("b");
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST(!t->loading());
     BOOST_TEST(!t->barrier_back("b"));
     BOOST_TEST((t->state() == state::stale));
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_load_tells_what_drifted_while_it_was_live)
     BOOST_TEST(report.drifted[0].truth == row(0, 0));
     BOOST_TEST(!report.forged);
 
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     t->begin_load();
     t->set_fence(snapshot("40:40:"));
     auto const other = finish(*t);
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(what_ends_a_load_ends_its_comparison)
         return t;
     };
     auto t = begun();
-    t->lost("cut");
+    t->lost({reason::kind::unreachable, "cut"});
     BOOST_TEST(!t->comparing());
     BOOST_TEST(!t->compare_more(9));
 

@@ -254,7 +254,7 @@ void host::take_problems()
         rules_.held(name, lost);
         if (lost) {
             schedule_.hold(name);
-            tally->fail("its source is lost");
+            tally->fail(cache::reason{cache::reason::kind::source_lost});
             give_up_load(name);
         } else {
             schedule_.release(name);
