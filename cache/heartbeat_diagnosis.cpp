@@ -18,27 +18,35 @@ std::string carrier(heartbeat_signs const& signs)
 
 }  // namespace
 
-std::string why_deaf(heartbeat_signs const& signs)
+cache::reason why_deaf(heartbeat_signs const& signs)
 {
+    using kind = cache::reason::kind;
     if (!signs.sent) {
-        return std::string{deaf} +
-               "none could be sent: " + (signs.trouble.empty() ? "the database does not answer" : signs.trouble);
+        auto const none_sent = std::string{deaf} + "none could be sent: ";
+        if (signs.trouble.empty()) return {kind::no_answer, none_sent + "the database does not answer"};
+        return {signs.trouble.what(), none_sent + signs.trouble.text()};
     }
     if (signs.pooled) {
-        return std::string{deaf} +
-               "a pooler in between does not forward notifications; connect to PostgreSQL directly, or by a pooler in "
-               "session mode";
+        return {kind::deaf,
+                std::string{deaf} +
+                    "a pooler in between does not forward notifications; connect to PostgreSQL directly, or by a "
+                    "pooler in session mode"};
     }
-    return std::string{deaf} + "they were sent, but no " + carrier(signs) +
-           " is delivered; connect to PostgreSQL directly, by a host name that resolves to one server";
+    return {kind::deaf, std::string{deaf} + "they were sent, but no " + carrier(signs) +
+                            " is delivered; connect to PostgreSQL directly, by a host name that resolves to one "
+                            "server"};
+}
+
+bool is_read_only(std::string_view failure, std::string_view state) noexcept
+{
+    // libpq reports some failures itself; they have no SQLSTATE.
+    return state == "25006" || failure.find("session is read-only") != std::string_view::npos;
 }
 
 std::string with_remedy(std::string failure, std::string_view state)
 {
-    // libpq reports some failures itself; they have no SQLSTATE.
-    bool const read_only = state == "25006" || failure.find("session is read-only") != std::string::npos;
     // A failure may quote another one that contains the remedy already.
-    if (!read_only || failure.find(standby_remedy) != std::string::npos) return failure;
+    if (!is_read_only(failure, state) || failure.find(standby_remedy) != std::string::npos) return failure;
     return failure + standby_remedy;
 }
 

@@ -31,6 +31,7 @@ struct listening {
 /// `listening` may be missing.
 struct lost {
     std::string reason{};    ///< one line, without secrets
+    error_code code{};       ///< empty if reconnect() was called
     sqlstate state{};        ///< empty if the server gave no reason
     bool permanent = false;  ///< the password, role, database or connection string is wrong: a retry does not help
 };

@@ -22,22 +22,20 @@ def schema_files():
     return sorted(SCHEMA.glob("[0-9]*.sql"))
 
 
-def install_sql(version=SCHEMA_VERSION):
-    """What the program runs, or what it would run if the files of later versions were not there."""
-    later = tuple(str(number) for number in range(version + 1, SCHEMA_VERSION + 1))
-    files = [path for path in schema_files() if not path.name.startswith(later)]
-    return "\n".join(path.read_text() for path in files).replace("@PGTALLY_SCHEMA_VERSION@", str(version))
+def install_sql():
+    """What the program runs."""
+    return "\n".join(path.read_text() for path in schema_files()).replace("@PGTALLY_SCHEMA_VERSION@", str(SCHEMA_VERSION))
 
 
-def install(connection, version=SCHEMA_VERSION):
+def install(connection):
     """Installs as the program does: all files in one transaction."""
     with connection.transaction():
-        connection.execute(install_sql(version))
+        connection.execute(install_sql())
 
 
-def install_version_3(connection):
-    """Installs version 3 as it was: the output of `pgtally install --print` then."""
-    connection.execute((ROOT / "test" / "sql" / "version_3.sql").read_text())
+def install_version(connection, version):
+    """Installs a former version as it was: the output of `pgtally install --print` then."""
+    connection.execute((ROOT / "test" / "sql" / f"version_{version}.sql").read_text())
 
 
 def uninstall(connection):

@@ -1,5 +1,6 @@
 // Loads, as `load_schedule` orders them: each loader waits for an order, carries it out, and reports how it ended.
 
+#include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
 #include <boost/asio/post.hpp>
@@ -106,6 +107,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine)
         ending->permanent = is_permanent(e);
         ending->other_definition = is_unknown_tally(e);
         ending->failure = e.what();
+        ending->what = kind_of(e, ending->what);
     } catch (other_definition const& e) {
         ending->other_definition = true;
         ending->failure = e.what();
@@ -255,8 +257,8 @@ void replica_set::impl::load_failed(load_schedule::order const& order, cache::ta
     load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good()};
     auto const follows = schedule.failed(order, why, tally.state(), clock::now());
     if (follows == consequence::none) return;
-    auto const reason = "cannot load tally " + order.tally + ": " + ending.failure.value_or("");
-    if (tally.reason() != reason) log(ending.permanent ? db::level::error : db::level::warn, reason);
+    cache::reason const reason{ending.what, "cannot load tally " + order.tally + ": " + ending.failure.value_or("")};
+    if (tally.reason() != reason) log(ending.permanent ? db::level::error : db::level::warn, reason.text());
     if (follows == consequence::failed) tally.fail(reason);
     if (follows == consequence::stale) tally.lost(reason);
 }

@@ -140,7 +140,7 @@ bool replica_set::knows_tallies() const noexcept
     return impl_->definitions_known;
 }
 
-std::string const& replica_set::trouble() const noexcept
+cache::reason const& replica_set::trouble() const noexcept
 {
     auto const& of_transport = impl_->transports[0].watch.trouble();
     return of_transport.empty() ? impl_->control_trouble : of_transport;

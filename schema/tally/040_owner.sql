@@ -85,6 +85,22 @@ begin
 end
 $$;
 
+-- Parses a statement as the owner and runs nothing of it. The text of a caller may stand in it: OPEN fails for several
+-- statements (42P11), so no text can add one.
+create or replace function tally.open_as_owner(owner oid, statement text) returns void
+language plpgsql as $$
+begin
+  perform tally.as_owner(owner, pg_catalog.format('do %L', pg_catalog.format($body$
+    declare
+      c pg_catalog.refcursor;
+    begin
+      open c for execute %L using null::pg_catalog.text, null::pg_catalog.json;
+      close c;
+    end
+    $body$, statement)));
+end
+$$;
+
 create or replace function tally.ask_owner(owner oid, question text) returns text
 language plpgsql as $$
 begin
