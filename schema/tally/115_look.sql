@@ -19,9 +19,10 @@ $$;
 
 -- The fingerprint of each tally: what its source and its functions are physically. It differs after a change that a
 -- trigger does not see: a table rewritten, replaced, restored, attached or detached, a column dropped or changed in type, a
--- trigger or a function altered, another installation. It stays the same when something is renamed.
+-- trigger or a function altered, another installation. It stays the same when something is renamed. Without JIT: PostgreSQL overestimates queries of its
+-- catalog, and would compile for a second what runs for milliseconds.
 create or replace function tally.look() returns table (name text, v bigint, fingerprint text)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select d.name, d.v, md5(concat_ws(E'\n',
     (select i.id from tally.installation i), (select system_identifier from pg_control_system()),
     (select oid from pg_database where datname = current_database()), d.id, d.v, d.source::oid, d.key_type,
