@@ -15,16 +15,6 @@ namespace {
 constexpr std::uint64_t unused_revision = ~std::uint64_t{0};
 constexpr std::size_t min_index_size = 16;
 
-// The finalizer of MurmurHash3: each bit of the input affects each bit of the output.
-constexpr std::uint64_t mix(std::uint64_t x) noexcept
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ (x >> 33);
-}
-
 // A text key is one block: two bytes with its length, then the text.
 std::string_view text_of(std::uint64_t word) noexcept
 {
@@ -49,8 +39,8 @@ constexpr std::uint64_t pack(std::uint32_t low_half, std::uint32_t high_half) no
 
 }  // namespace
 
-counter_table::counter_table(key_kind kind, std::size_t width)
-    : kind_{kind}, width_{width}, index_(min_index_size, none), sums_(width, 0)
+counter_table::counter_table(key_kind kind, std::size_t width, hash_seed const& seed)
+    : kind_{kind}, width_{width}, hash_{seed}, index_(min_index_size, none), sums_(width, 0)
 {
     BOOST_ASSERT(width >= 1 && width <= 64);
 }
@@ -64,6 +54,7 @@ counter_table::~counter_table()
 counter_table::counter_table(counter_table&& other) noexcept
     : kind_{other.kind_}
     , width_{other.width_}
+    , hash_{other.hash_}
     , chunks_{std::move(other.chunks_)}
     , index_{std::move(other.index_)}
     , sums_{std::move(other.sums_)}
@@ -81,6 +72,7 @@ counter_table& counter_table::operator=(counter_table&& other) noexcept
 {
     std::swap(kind_, other.kind_);
     std::swap(width_, other.width_);
+    std::swap(hash_, other.hash_);
     chunks_.swap(other.chunks_);
     index_.swap(other.index_);
     sums_.swap(other.sums_);
@@ -106,8 +98,7 @@ counter_table::word const* counter_table::row(slot s) const noexcept
 
 std::uint64_t counter_table::hash(key const& k) const noexcept
 {
-    if (is_number(kind_)) return mix(static_cast<std::uint64_t>(k.number));
-    return mix(std::hash<std::string_view>{}(k.text));
+    return is_number(kind_) ? hash_(k.number) : hash_(k.text);
 }
 
 bool counter_table::equals(slot s, key const& k) const noexcept

@@ -24,6 +24,7 @@
 // not longer than `max_key_bytes`.
 
 #include <pgtally/cache/key.hpp>
+#include <pgtally/cache/key_hash.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,8 +43,8 @@ public:
     using slot = std::uint32_t;
     static constexpr slot none = 0xffffffff;
 
-    // A table without rows; `width` counters a key, 1 to 64.
-    counter_table(key_kind kind, std::size_t width);
+    // A table without rows; `width` counters a key, 1 to 64. Lifetime: the seed outlives the table.
+    counter_table(key_kind kind, std::size_t width, hash_seed const& seed = process_hash_seed());
     ~counter_table();
     counter_table(counter_table&&) noexcept;
     counter_table& operator=(counter_table&&) noexcept;
@@ -121,6 +122,7 @@ private:
 
     key_kind kind_;
     std::size_t width_;
+    key_hash hash_;
     std::vector<std::unique_ptr<word[]>> chunks_;
     std::vector<slot> index_;
     std::vector<wide_sum> sums_;

@@ -44,7 +44,7 @@ public:
         hook joined, ready;
     };
 
-    explicit feed(key_kind kind) noexcept : watched_{kind} {}
+    explicit feed(key_kind kind) : watched_{kind} {}
 
     // `join` adds a subscription. `remove_any` removes an arbitrary one and returns it, or null if none is left.
     void join(subscription& who) noexcept;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/cache/key.hpp>
+#include <pgtally/cache/key_hash.hpp>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -12,11 +13,14 @@ namespace pgtally::cache {
 
 // A map from keys of one kind: by number for the integer kinds, by text for the others.
 //
-// Lifetime: an insertion or a removal invalidates pointers and references to values.
+// Lifetime: the seed outlives the map. An insertion or a removal invalidates pointers and references to values.
 template <class T>
 class key_map {
 public:
-    explicit key_map(key_kind kind) noexcept : by_number_{is_number(kind)} {}
+    explicit key_map(key_kind kind, hash_seed const& seed = process_hash_seed())
+        : by_number_{is_number(kind)}, numbers_(0, key_hash{seed}), texts_(0, key_hash{seed})
+    {
+    }
 
     T* find(key const& k) noexcept
     {
@@ -49,14 +53,9 @@ public:
     std::size_t size() const noexcept { return by_number_ ? numbers_.size() : texts_.size(); }
 
 private:
-    struct text_hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-    };
-
     bool by_number_;
-    boost::unordered_flat_map<std::int64_t, T> numbers_;
-    boost::unordered_flat_map<std::string, T, text_hash, std::equal_to<>> texts_;
+    boost::unordered_flat_map<std::int64_t, T, key_hash> numbers_;
+    boost::unordered_flat_map<std::string, T, key_hash, std::equal_to<>> texts_;
 };
 
 }  // namespace pgtally::cache

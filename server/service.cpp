@@ -72,9 +72,9 @@ public:
 
     cache::tally* find(std::string_view name) override { return replicas_.find(name); }
     bool knows_tallies() const override { return replicas_.knows_tallies(); }
-    std::string failure() const override
+    cache::reason failure() const override
     {
-        return replicas_.trouble_is_permanent() ? replicas_.trouble().text() : std::string{};
+        return replicas_.trouble_is_permanent() ? replicas_.trouble() : cache::reason{};
     }
     cache::limits const& bounds() const override { return bounds_; }
 
@@ -165,7 +165,7 @@ void service::impl::announce() const
         log(log_level::info, "{} http://{}/", what, to_string(address->address()));
     }
     auto const descriptors = raise_descriptor_limit();
-    if (descriptors < options.bounds.max_clients + 100) {
+    if (descriptors < options.bounds.max_clients + options.bounds.kept_descriptors) {
         log(log_level::warn, "the limit of {} descriptors is too low for {} clients: raise it (ulimit -n)", descriptors,
             options.bounds.max_clients);
     }

@@ -45,6 +45,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where n.nspname = name[1] and c.relname = name[2]
 $$;
 
+-- The table that has the recorded name of the source: it, or another one. A view does not count: an application that renames
+-- a table may leave one.
+create or replace function tally.namesake(d tally.definition) returns regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select oid::regclass from pg_class where oid = tally.table_named(d.source_name) and relkind in ('r', 'p')
+$$;
+
 -- The source and, if it is partitioned, all partitions below it. Each has triggers of its own, because PostgreSQL does not
 -- clone statement triggers to partitions.
 create or replace function tally.parts(source regclass) returns setof regclass

@@ -48,6 +48,11 @@ begin
 end
 $$;
 
+create or replace function tally.event_trigger_hint() returns text
+language sql immutable as $$
+  select 'If an event trigger of this database refused it, that must allow the owner of the source to create functions and tables.'
+$$;
+
 create or replace function tally.open_stand_in(owner oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -63,14 +68,20 @@ begin
             hint = format('grant temporary on database %I to %I', current_database(), pg_get_userbyid(owner));
   end if;
   perform tally.close_stand_in();
-  if switched then
-    perform set_config('role', pg_get_userbyid(owner), true);
-  end if;
-  execute stand_in;
-  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner can have changed the default privileges
-  if switched then
-    perform set_config('role', role_before, true);
-  end if;
+  begin
+    if switched then
+      perform set_config('role', pg_get_userbyid(owner), true);
+    end if;
+    execute stand_in;
+    execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner can have changed the default privileges
+    if switched then
+      perform set_config('role', role_before, true);
+    end if;
+  exception
+    when others then
+      raise exception 'role % cannot create a function in pg_temp: %', pg_get_userbyid(owner), sqlerrm
+        using errcode = sqlstate, hint = tally.event_trigger_hint();
+  end;
 end
 $$;
 

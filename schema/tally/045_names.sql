@@ -14,10 +14,10 @@ $$;
 -- The columns that the expressions of a definition read: today's attributes, in the order of code -> 'columns'. A column
 -- that does not exist has null for its number.
 create or replace function tally.columns_today(d tally.definition)
-returns table (place integer, recorded text, name text, number smallint, type oid, type_then text)
+returns table (place integer, recorded text, name text, number smallint, type oid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select c.place::integer, c.recorded, a.attname::text, a.attnum, a.atttypid, c.type_then
-    from (select place, e ->> 'name' as recorded, e ->> 'type' as type_then,
+  select c.place::integer, c.recorded, a.attname::text, a.attnum, a.atttypid
+    from (select place, e ->> 'name' as recorded,
                  case when d.place = tally.place_of(d.source) then d.attnums[place] end as number
             from json_array_elements(d.code -> 'columns') with ordinality as u (e, place)) as c
          left join pg_attribute held on held.attrelid = d.source and held.attnum = c.number and not held.attisdropped

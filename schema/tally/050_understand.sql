@@ -57,7 +57,13 @@ begin
     probe := 'pgtally_probe';
   end if;
   probe := format('pg_temp.%I', probe);
-  perform tally.as_owner(owner, format('create table %s (like %s)', probe, tally.name_of(source)));
+  begin
+    perform tally.as_owner(owner, format('create table %s (like %s)', probe, tally.name_of(source)));
+  exception
+    when others then
+      raise exception 'role % cannot create a table in pg_temp: %', pg_get_userbyid(owner), sqlerrm
+        using errcode = sqlstate, hint = tally.event_trigger_hint();
+  end;
   return probe;
 end
 $$;

@@ -46,7 +46,7 @@ $$;
 create or replace function tally.drop_orphans() returns void
 language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages = notice as $$
 declare
-  orphan regprocedure;
+  orphan name;
   tables text;
   lock_before text := current_setting('lock_timeout');
 begin
@@ -54,7 +54,7 @@ begin
     perform set_config('lock_timeout', '10s', true);
   end if;
   for orphan, tables in
-    select p.oid, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
+    select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
       from pg_proc p
      where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name(null)
        and substring(p.proname from '[0-9]+')::integer not in (select id from tally.definition)
@@ -65,7 +65,7 @@ begin
     end if;
     perform set_config('client_min_messages', 'warning', true);  -- PostgreSQL names what else is dropped
     begin
-      execute format('drop function %s cascade', orphan);
+      execute format('drop function tally.%I cascade', orphan);
     exception
       when lock_not_available then
         raise exception 'triggers of a tally that does not exist are on %, which is in use', tables
@@ -89,7 +89,7 @@ declare
   owner_name name;
   can_create boolean;
   statement text;
-  held regprocedure;
+  held name;
 begin
   -- One session at a time: two that grant and revoke on one schema fail with "tuple concurrently updated".
   lock table tally.definition in share row exclusive mode;
@@ -103,10 +103,11 @@ begin
   update tally.definition t set generated = tally.hash_of_functions(d) where t.id = number;
   perform tally.grant_owner(owner);
 
-  -- Their parameters can have other types now. No writer is under way: the source is locked.
+  -- Their parameters can have other types now. No writer is under way: the source is locked. (By name, for this role need not
+  -- have a right on the schemas of those types.)
   if triggers_too then
-    for held in select oid from pg_proc where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_(key|filter|c[0-9]+)$', number) loop
-      execute format('drop function %s', held);
+    for held in select proname from pg_proc where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_(key|filter|c[0-9]+)$', number) loop
+      execute format('drop function tally.%I', held);
     end loop;
   end if;
 
@@ -126,7 +127,7 @@ begin
       when others then
         raise exception 'tally "%": its functions and triggers cannot be created: %', d.name, sqlerrm
           using errcode = sqlstate, detail = format('The statement: %s', left(statement, 200)),
-                hint = 'If an event trigger of this database refused it, that one must allow the role of the source''s owner to do this.';
+                hint = tally.event_trigger_hint();
     end;
   end loop;
   if not can_create then
@@ -142,7 +143,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set clie
 declare
   known tally.definition;
   owner oid := (select relowner from pg_class where oid = d.source);
-  stale oid;
+  stale name;
 begin
   if owner is null or not tally.stands_in(owner) then
     raise exception 'this session has not proven that it may act as the owner of %', d.source
@@ -208,11 +209,11 @@ begin
      where t.id = d.id;
     -- Functions of another owner cannot be replaced, and a former source keeps its triggers: drop both.
     for stale in
-      select oid from pg_proc
+      select proname from pg_proc
        where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
          and (proowner <> owner or known.source <> d.source)
     loop
-      execute format('drop function %s cascade', stale::regprocedure);
+      execute format('drop function tally.%I cascade', stale);
     end loop;
   end if;
 
@@ -230,9 +231,7 @@ begin
   lock table tally.definition in share row exclusive mode;
   select * into strict d from tally.definition t where t.id = number;
   owner := (select relowner from pg_class where oid = d.source);
-  if d.code -> 'columns' is null then
-    d := tally.understand_all(owner, d, '{}');
-  end if;
+  d := tally.understand_all(owner, d, '{}');
   update tally.definition t
      set v = nextval('tally.definition_number'), code = d.code, key_type = d.key_type, attnums = d.attnums, place = d.place
    where t.id = number;
@@ -246,7 +245,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set clie
 declare
   known tally.definition;
   owner oid;
-  stale oid;
+  stale name;
   called text;
 begin
   lock table tally.definition in share row exclusive mode;
@@ -260,10 +259,10 @@ begin
   select proowner into owner from pg_proc
    where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_truth', known.id);
   for stale in
-    select oid from pg_proc
+    select proname from pg_proc
      where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(known.id)
   loop
-    execute format('drop function %s cascade', stale::regprocedure);
+    execute format('drop function tally.%I cascade', stale);
   end loop;
   perform tally.announce($1);
   delete from tally.definition t where t.id = known.id;

@@ -156,7 +156,7 @@ $$;
 create or replace function tally.current_source(d tally.definition) returns regclass
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  today regclass := coalesce(tally.table_named(d.source_name), (select oid from pg_class where oid = d.source));
+  today regclass := coalesce(tally.namesake(d), (select oid from pg_class where oid = d.source));
 begin
   if today is null then
     raise exception 'tally "%": its source % is gone', d.name, d.source_name

@@ -9,7 +9,7 @@ returns table (kind text, subject text, message text, remedy text, severity text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   today text := tally.name_of(d.source);
-  namesake regclass := tally.table_named(d.source_name);
+  namesake regclass := tally.namesake(d);
   unfit record;
 begin
   if today is null and namesake is null then
@@ -58,21 +58,23 @@ create or replace function tally.column_findings(d tally.definition)
 returns table (kind text, subject text, message text, remedy text, severity text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   with read as (
-    select distinct substring(e.suffix from '^(key|filter)|^c') as suffix, c.recorded, c.name, c.number, c.type, c.type_then,
-           case when c.type is not null then format_type(c.type, -1) end as type_now
-      from tally.expressions(d) as e, json_to_recordset(e.code -> 'columns') as r (place integer)
-           join tally.columns_today(d) as c on c.place = r.place)
+    select distinct substring(e.suffix from '^(key|filter)|^c') as suffix, c.recorded, c.name, c.number, c.type, p.proargtypes[r.i - 1] as type_then
+      from tally.expressions(d) as e
+           cross join lateral (select i, place from json_array_elements(e.code -> 'columns') with ordinality as u (column_read, i),
+                                                    json_to_record(column_read) as x (place integer)) as r
+           join tally.columns_today(d) as c on c.place = r.place
+           left join pg_proc p on p.pronamespace = 'tally'::regnamespace and p.proname = format('tally_%s_%s', d.id, e.suffix))
   select 'column_dropped', recorded,
          format('its %s reads column %I, which %s does not have any more', coalesce(suffix, 'counters'), recorded, d.source),
          format('select tally.alter_tally(%L, %s => ...) with an expression that does not read it', d.name, coalesce(suffix, 'counters')), 'failed'
     from read where number is null
   union all
   select 'column_changed', name,
-         format('its %s reads column %I, which is of type %s now, not %s', coalesce(suffix, 'counters'), name, type_now, type_then),
+         format('its %s reads column %I, which is of type %s now, not %s', coalesce(suffix, 'counters'), name, format_type(type, -1), format_type(type_then, -1)),
          format('select tally.reload(%L)', d.name),
-         case when suffix is distinct from 'key' and exists (select from pg_cast where castsource = type and casttarget = to_regtype(type_then)
+         case when suffix is distinct from 'key' and exists (select from pg_cast where castsource = type and casttarget = type_then
                                                                                      and castcontext = 'i') then 'warning' else 'failed' end
-    from read where type_now <> type_then
+    from read where type <> type_then
   union all
   select 'column_renamed', name, format('column %I is named %I now: counting it takes writers longer', recorded, name),
          format('select tally.reload(%L)', d.name), 'warning'
@@ -108,9 +110,10 @@ begin
                    and prosecdef = (proname ~ '_(key|filter|c[0-9]+)$')) then
     return query select 'altered', d.name, 'its functions were altered', reload, 'failed';
   end if;
-  if not has_schema_privilege(owner, 'tally', 'usage') or not has_sequence_privilege(owner, 'tally.event_number', 'usage')
-     or exists (select from unnest(tally.owner_functions()) as f where not has_function_privilege(owner, 'tally.' || f, 'execute')) then
-    return query select 'rights', owner_name::text, format('role %s lacks what its triggers need', owner_name), reload, 'failed';
+  other := coalesce(other, owner);
+  if not has_schema_privilege(other, 'tally', 'usage') or not has_sequence_privilege(other, 'tally.event_number', 'usage')
+     or exists (select from unnest(tally.owner_functions()) as f where not has_function_privilege(other, 'tally.' || f, 'execute')) then
+    return query select 'rights', pg_get_userbyid(other)::text, format('role %s lacks what its triggers need', pg_get_userbyid(other)), reload, 'failed';
   end if;
   if exists (select from pg_proc
               where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
@@ -134,7 +137,7 @@ $$;
 
 create or replace function tally.findings(name text)
 returns table (kind text, subject text, message text, remedy text, severity text)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 #variable_conflict use_column
 declare
   d tally.definition := tally.look_up($1);
@@ -155,7 +158,7 @@ $$;
 -- Those of all tallies, and of the schema: then `name` is null.
 create or replace function tally.findings()
 returns table (name text, kind text, subject text, message text, remedy text, severity text)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select d.name, f.* from tally.definition d, tally.findings(d.name) as f
   union all
   select null, 'orphan', t.tgrelid::regclass::text,
@@ -168,7 +171,7 @@ $$;
 
 -- The same as text, as the view tally.tallies shows it.
 create or replace function tally.problems(name text) returns text[]
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select case when exists (select from tally.definition d where d.name = $1)
               then coalesce((select array_agg(format('%s; remedy: %s', f.message, f.remedy)) from tally.findings($1) as f), '{}') end
 $$;

@@ -14,7 +14,8 @@ begin
   end if;
   -- Nothing in it is called: a schema with this name can be somebody else's.
   if to_regprocedure('tally.version()') is null
-     or not exists (select from pg_class where relnamespace = 'tally'::regnamespace and relname = 'definition' and relkind = 'r') then
+     or (select count(*) from pg_class where relnamespace = 'tally'::regnamespace
+                                         and (relname, relkind) in (('definition', 'r'), ('event_number', 'S'))) <> 2 then
     raise exception 'there is a schema tally that pgtally did not create'
       using errcode = '42P06', hint = 'Nothing was removed.';
   end if;

@@ -42,7 +42,10 @@ response after_error(db::error const& e, actions::order const& what)
     // The schema's SQLSTATE for a tally or an action that does not exist: it was dropped a moment ago.
     if (e.state().is("TL404")) return problem(404, "unknown_action", e.primary());
     switch (judge(e.code(), e.state())) {
-        case verdict::refused: return problem(422, "refused", e.primary().empty() ? e.what() : e.primary());
+        case verdict::refused:
+            // The text of an error that does not come from PostgreSQL names the connection.
+            return problem(422, "refused",
+                           e.primary().empty() ? "PostgreSQL cannot hold a value of the request" : e.primary());
         case verdict::not_done:
             log(log_level::warn, "action {} of tally {}: {}", what.action, what.tally, e.what());
             return problem(503, "not_done",

@@ -3,6 +3,7 @@
 #include <pgtally/server/api/audit_answer.hpp>
 #include <pgtally/server/api/reads.hpp>
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
 
@@ -18,6 +19,13 @@ response bad_origin(bool admin)
     return problem(403, "bad_origin",
                    admin ? "the admin address is not for browsers: it answers no request with an Origin"
                          : "this origin is not allowed; the server's option --allow-origin lists those that are");
+}
+
+response bad_host()
+{
+    return problem(421, "bad_host",
+                   "this server answers to IP addresses, localhost and the names that its option --allow-host lists; "
+                   "the request names another host");
 }
 
 response not_found()
@@ -49,9 +57,10 @@ void add_common_fields(response& to, request const& asked, bool for_everybody)
 {
     to.fields.emplace_back("Cache-Control", "no-cache");
     to.fields.emplace_back("Vary", "Origin");
-    if (for_everybody) {
+    bool const refused = to.status == 403 || to.status == 421;
+    if (for_everybody && to.status != 421) {
         to.fields.emplace_back("Access-Control-Allow-Origin", "*");
-    } else if (asked.origin && to.status != 403) {
+    } else if (asked.origin && !refused) {
         to.fields.emplace_back("Access-Control-Allow-Origin", *asked.origin);
         to.fields.emplace_back("Access-Control-Expose-Headers", "ETag, Retry-After");
     }
@@ -84,10 +93,14 @@ bool takes(route_id id, method verb, bool writable)
 
 }  // namespace
 
-bool api::refused_origin(request const& asked) const
+// The refusal of a request whose host or whose page may not use the server.
+std::optional<response> api::refuse_page(request const& asked, bool for_everybody) const
 {
-    if (!asked.origin) return false;
-    return asked.admin || !origin_allowed(*asked.origin, asked.host, from_.options.allow_origin);
+    if (!host_allowed(asked.host, asked.loopback, from_.options.allow_host)) return bad_host();
+    if (for_everybody || !asked.origin) return std::nullopt;
+    if (asked.admin || !origin_allowed(*asked.origin, asked.host, from_.options.allow_origin))
+        return bad_origin(asked.admin);
+    return std::nullopt;
 }
 
 asio::awaitable<response> api::answer(request const& asked)
@@ -97,8 +110,8 @@ asio::awaitable<response> api::answer(request const& asked)
     bool const for_everybody = split && is_client_script(*split) && !asked.admin;
     auto const where = split ? find_route(split->path, asked.admin) : route{};
     bool const writable = from_.options.writable;
-    if (!for_everybody && refused_origin(asked)) {
-        out = bad_origin(asked.admin);
+    if (auto refused = refuse_page(asked, for_everybody)) {
+        out = std::move(*refused);
     } else if (asked.target == "*" && asked.verb == method::options) {
         out = options_answer(asked, "GET, HEAD, POST, OPTIONS");
     } else if (!split) {
@@ -132,7 +145,7 @@ std::optional<response> api::judge_upgrade(request const& asked) const
 {
     if (asked.target.substr(0, asked.target.find('?')) != "/v1/ws") return std::nullopt;
     response out{.status = 101};
-    if (refused_origin(asked)) out = bad_origin(asked.admin);
+    if (auto refused = refuse_page(asked, false)) out = std::move(*refused);
     else if (from_.closing) out = problem(503, "draining", "the server is shutting down");
     if (out.status != 101) add_common_fields(out, asked, false);
     out.route = "/v1/ws";
@@ -142,15 +155,15 @@ std::optional<response> api::judge_upgrade(request const& asked) const
 asio::awaitable<response> api::route_to(request const& asked, route const& where, target const& split)
 {
     switch (where.id) {
-        case route_id::tallies: co_return list();
+        case route_id::tallies: co_return list(asked.who());
         case route_id::tally:
         case route_id::key:
         case route_id::keys: co_return co_await read(asked, where, split);
         case route_id::action: co_return co_await act(asked, where);
-        case route_id::reset: co_return reset(where);
-        case route_id::audit: co_return co_await audit(where);
+        case route_id::reset: co_return reset(where, asked.who());
+        case route_id::audit: co_return co_await audit(where, asked.who());
         case route_id::livez: co_return response{.body = R"({"alive":true})"};
-        case route_id::readyz: co_return readiness(split);
+        case route_id::readyz: co_return readiness(split, asked.who());
         case route_id::metrics: {
             response out{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
             out.body = from_.metrics_text();
@@ -168,32 +181,32 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
 }
 
 // Why the tallies are not known; status 200 if they are.
-response api::not_ready() const
+response api::not_ready(audience who) const
 {
     if (from_.replicas.knows_tallies()) return {};
-    auto const& trouble = from_.replicas.trouble().text();
+    auto const trouble = text_for(who, from_.replicas.trouble());
     if (trouble.empty()) return problem(503, "loading", "the tallies' definitions are not read yet");
     return problem(503, from_.replicas.trouble_is_permanent() ? "failed" : "loading", trouble);
 }
 
-response api::list() const
+response api::list(audience who) const
 {
-    auto why = not_ready();
-    if (why.status == 200) return read_tallies(from_.replicas.all());
+    auto why = not_ready(who);
+    if (why.status == 200) return read_tallies(from_.replicas.all(), who);
     // The names in the options are known before the definitions are.
     auto const& names = from_.options.tallies;
     if (names.empty()) return why;
     auto const state = from_.replicas.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
-    return read_unknown_tallies(names, state, from_.replicas.trouble().text());
+    return read_unknown_tallies(names, state, text_for(who, from_.replicas.trouble()));
 }
 
 // Finds the tally that a segment names. Returns why there is none, or status 200.
-response api::found(std::string_view segment, cache::tally*& out) const
+response api::found(std::string_view segment, audience who, cache::tally*& out) const
 {
     auto const name = percent_decoded(segment);
     out = name ? from_.replicas.find(*name) : nullptr;
     if (out != nullptr) return {};
-    auto why = not_ready();
+    auto why = not_ready(who);
     if (why.status != 200) return why;
     return problem(404, "unknown_tally", "there is no tally of this name");
 }
@@ -201,7 +214,7 @@ response api::found(std::string_view segment, cache::tally*& out) const
 asio::awaitable<response> api::read(request const& asked, route const& where, target const& split)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, tally);
+    auto refused = found(where.tally, asked.who(), tally);
     if (tally == nullptr) co_return refused;
 
     auto wanted = wanted_keys(*tally, where, split, from_.options.bounds.max_query_keys);
@@ -215,11 +228,12 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
         if (where.id == route_id::tally) co_return problem(400, "bad_request", "source=database is for keys");
         co_return co_await ask_database(*tally, std::move(wanted.keys), where.id == route_id::key);
     }
-    refused = unreadable(*tally);
+    refused = unreadable(*tally, asked.who());
     if (refused.status != 200) co_return refused;
-    if (where.id == route_id::tally) co_return read_tally(*tally, asked.if_none_match);
-    if (where.id == route_id::key) co_return read_key(*tally, wanted.keys.front(), asked.if_none_match);
-    co_return read_keys(*tally, wanted.keys, asked.if_none_match);
+    asker const by{asked.who(), asked.if_none_match};
+    if (where.id == route_id::tally) co_return read_tally(*tally, by);
+    if (where.id == route_id::key) co_return read_key(*tally, wanted.keys.front(), by);
+    co_return read_keys(*tally, wanted.keys, by);
 }
 
 asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<std::string> keys, bool one)
@@ -239,7 +253,7 @@ asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<
 asio::awaitable<response> api::act(request const& asked, route const& where)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, tally);
+    auto refused = found(where.tally, asked.who(), tally);
     if (tally == nullptr) co_return refused;
     auto wanted = wanted_action(*tally, where, asked.body);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
@@ -254,16 +268,17 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     // The action is done, but the tally that counts it was dropped.
     if (now == nullptr || !now->has_counters())
         co_return response{.status = 202, .body = R"({"committed":true,"applied":false})"};
-    auto out = read_key(*now, key, {});
+    asker const by{asked.who()};
+    auto out = read_key(*now, key, by);
     out.status = 201;
     std::erase_if(out.fields, [](auto const& field) { return field.first == "ETag"; });
     co_return out;
 }
 
-response api::reset(route const& where)
+response api::reset(route const& where, audience who)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, tally);
+    auto refused = found(where.tally, who, tally);
     if (tally == nullptr) return refused;
     log(log_level::info, "tally {}: reset requested", tally->definition().name);
     from_.replicas.reset(tally->definition().name);
@@ -271,10 +286,10 @@ response api::reset(route const& where)
 }
 
 // If the client disconnects, the audit continues, and its outcome is logged.
-asio::awaitable<response> api::audit(route const& where)
+asio::awaitable<response> api::audit(route const& where, audience who)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, tally);
+    auto refused = found(where.tally, who, tally);
     if (tally == nullptr) co_return refused;
     auto const name = tally->definition().name;
     log(log_level::info, "tally {}: audit requested", name);
@@ -297,19 +312,19 @@ bool api::has_file(target const& split) const
     return path && from_.web.contains(*path);
 }
 
-response api::readiness(target const& split) const
+response api::readiness(target const& split, audience who) const
 {
     if (from_.draining) return problem(503, "draining", "the server is shutting down");
-    if (auto why = not_ready(); why.status != 200) return why;
+    if (auto why = not_ready(who); why.status != 200) return why;
     bool const live_only = has_query(split, "live");
     for (auto const& [name, tally] : from_.replicas.all()) {
         bool const good = live_only ? tally->state() == cache::state::live
                                     : tally->has_counters() || tally->state() == cache::state::failed;
         if (good) continue;
         auto const state = std::string{to_string(tally->state())};
-        return problem(
-            503, "not_ready",
-            "tally " + name + " is " + state + (tally->reason().empty() ? "" : ": " + tally->reason().text()));
+        auto detail = "tally " + name + " is " + state;
+        if (auto const why = text_for(who, tally->reason()); !why.empty()) detail.append(": ").append(why);
+        return problem(503, "not_ready", detail);
     }
     return {.body = R"({"ready":true})"};
 }

@@ -2,7 +2,7 @@
 
 // The answer to every request.
 //
-// Model: the api checks the origin first, then the route, then the method. The replicas alone answer most requests. An
+// Model: the api checks the host and the origin first, then the route, then the method. The replicas alone answer most requests. An
 // action and `source=database` go to the database. This class knows no sockets.
 //
 // Guarantee: every request is answered, with a documented code. An exception becomes 500 and a line in the log.
@@ -48,16 +48,16 @@ private:
     asio::awaitable<response> act(request const& asked, route const& where);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
-    response reset(route const& where);
-    asio::awaitable<response> audit(route const& where);
-    response not_ready() const;
-    response list() const;
+    response reset(route const& where, audience who);
+    asio::awaitable<response> audit(route const& where, audience who);
+    response not_ready(audience who) const;
+    response list(audience who) const;
     response web(target const& split) const;
     bool has_file(target const& split) const;
-    response readiness(target const& split) const;
+    response readiness(target const& split, audience who) const;
 
-    bool refused_origin(request const& asked) const;
-    response found(std::string_view segment, cache::tally*& out) const;
+    std::optional<response> refuse_page(request const& asked, bool for_everybody) const;
+    response found(std::string_view segment, audience who, cache::tally*& out) const;
 
     sources from_;
 };

@@ -24,7 +24,7 @@ void append_names(std::string& out, std::vector<std::string> const& names)
 }
 
 // {"name":…,…,"state":"live" without the closing brace.
-void append_description(std::string& out, cache::tally const& of)
+void append_description(std::string& out, cache::tally const& of, audience who)
 {
     out += R"({"name":)";
     append_json(out, of.definition().name);
@@ -37,7 +37,7 @@ void append_description(std::string& out, cache::tally const& of)
     out += R"(,"size":)";
     append_json(out, std::uint64_t{of.table().nonzero()});
     out += ',';
-    append_standing(out, of, of.revision());
+    append_standing(out, of, who);
 }
 
 // 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so such a
@@ -82,7 +82,7 @@ void append_keys_object(std::string& out, cache::tally const& of, std::vector<st
 
 }  // namespace
 
-response read_tallies(replica_set::tallies const& all)
+response read_tallies(replica_set::tallies const& all, audience who)
 {
     response out;
     char separator = '[';
@@ -90,7 +90,7 @@ response read_tallies(replica_set::tallies const& all)
     for (auto const& [name, tally] : all) {
         out.body += separator;
         separator = ',';
-        append_description(out.body, *tally);
+        append_description(out.body, *tally, who);
         out.body += '}';
     }
     if (all.empty()) out.body += '[';
@@ -121,17 +121,17 @@ response read_unknown_tallies(std::vector<std::string> const& names, cache::stat
     return out;
 }
 
-response read_tally(cache::tally const& of, std::string_view if_none_match)
+response read_tally(cache::tally const& of, asker const& by)
 {
     std::string body;
-    append_description(body, of);
+    append_description(body, of, by.who);
     body += R"(,"sum":)";
     append_counters(body, of.definition().counters, of.table().sums());
     body += '}';
-    return conditional(of, of.revision(), if_none_match, std::move(body));
+    return conditional(of, of.revision(), by.if_none_match, std::move(body));
 }
 
-response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match)
+response read_key(cache::tally const& of, std::string const& key, asker const& by)
 {
     auto const k = parsed(of, key);
     std::string body{R"({"key":)"};
@@ -139,21 +139,21 @@ response read_key(cache::tally const& of, std::string const& key, std::string_vi
     body += R"(,"counters":)";
     append_counters(body, of.definition().counters, of.counters(k));
     body += ',';
-    append_standing(body, of, of.revision());
+    append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, of.changed_at(k), if_none_match, std::move(body));
+    return conditional(of, of.changed_at(k), by.if_none_match, std::move(body));
 }
 
-response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match)
+response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by)
 {
     std::uint64_t newest = 0;
     for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
     std::string body{"{"};
     append_keys_object(body, of, keys, [&](std::size_t i) { return of.counters(parsed(of, keys[i])); });
     body += ',';
-    append_standing(body, of, of.revision());
+    append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, newest, if_none_match, std::move(body));
+    return conditional(of, newest, by.if_none_match, std::move(body));
 }
 
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)
@@ -175,11 +175,14 @@ response database_keys(cache::tally const& of, std::vector<std::string> const& k
     return out;
 }
 
-response unreadable(cache::tally const& of)
+response unreadable(cache::tally const& of, audience who)
 {
     if (of.has_counters()) return {};
-    if (of.state() == cache::state::failed) return problem(503, "failed", of.reason().text());
-    return problem(503, "loading", "the tally is being loaded for the first time");
+    auto const why = text_for(who, of.reason());
+    if (of.state() == cache::state::failed) return problem(503, "failed", why);
+    std::string detail{"the tally is being loaded for the first time"};
+    if (!why.empty()) detail.append(": ").append(why);
+    return problem(503, "loading", detail);
 }
 
 response unusable_key(cache::tally const& of, std::string_view key)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <cstdint>
@@ -13,19 +14,25 @@ namespace pgtally::server {
 
 // The answers that the replicas give without the database.
 
+// Who asks, and which answer the client has already.
+struct asker {
+    audience who = audience::everybody;
+    std::string_view if_none_match{};
+};
+
 // All tallies, also those that have no counters yet.
-response read_tallies(replica_set::tallies const& all);
+response read_tallies(replica_set::tallies const& all, audience who);
 
 // Tallies of which only the name is known, because the definitions could not be read yet. `trouble` says why, if it is
 // not empty.
 response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
 
 // One tally, with its sums.
-response read_tally(cache::tally const& of, std::string_view if_none_match);
+response read_tally(cache::tally const& of, asker const& by);
 
 // The counters of one key, or of many. Preconditions: `unusable_key` accepts the keys.
-response read_key(cache::tally const& of, std::string const& key, std::string_view if_none_match);
-response read_keys(cache::tally const& of, std::vector<std::string> const& keys, std::string_view if_none_match);
+response read_key(cache::tally const& of, std::string const& key, asker const& by);
+response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by);
 
 // The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);
@@ -33,7 +40,7 @@ response database_keys(cache::tally const& of, std::vector<std::string> const& k
                        std::vector<std::vector<std::int64_t>> const& counters);
 
 // Why a tally cannot be read, and why a key cannot be one of its keys; status 200 if it can.
-response unreadable(cache::tally const& of);
+response unreadable(cache::tally const& of, audience who);
 response unusable_key(cache::tally const& of, std::string_view key);
 
 }  // namespace pgtally::server

@@ -41,14 +41,20 @@ void append_state(std::string& out, cache::state state, std::string_view reason)
     }
 }
 
-void append_standing(std::string& out, cache::tally const& of, std::uint64_t revision)
+void append_standing(std::string& out, std::string_view epoch, std::uint64_t revision, cache::state state,
+                     std::string_view reason)
 {
     out += R"("epoch":")";
-    out += of.epoch();
+    out += epoch;
     out += R"(","revision":)";
     append_json(out, revision);
     out += ',';
-    append_state(out, of.state(), of.reason().text());
+    append_state(out, state, reason);
+}
+
+void append_standing(std::string& out, cache::tally const& of, audience who)
+{
+    append_standing(out, of.epoch(), of.revision(), of.state(), text_for(who, of.reason()));
 }
 
 void append_keys(std::string& out, cache::update const& what, cache::subscription const& from)

@@ -2,6 +2,7 @@
 
 #include <pgtally/cache/subscription.hpp>
 #include <pgtally/cache/tally.hpp>
+#include <pgtally/server/base/audience.hpp>
 
 #include <cstdint>
 #include <span>
@@ -21,7 +22,9 @@ void append_counters(std::string& out, std::vector<std::string> const& names, st
 void append_state(std::string& out, cache::state state, std::string_view reason);
 
 // Appends "epoch":"…","revision":17,"state":"live", and "reason" if there is one.
-void append_standing(std::string& out, cache::tally const& of, std::uint64_t revision);
+void append_standing(std::string& out, std::string_view epoch, std::uint64_t revision, cache::state state,
+                     std::string_view reason);
+void append_standing(std::string& out, cache::tally const& of, audience who);
 
 // Appends "keys":{"33":{"rts":2,"favs":1},…} of an update that `from` produced.
 void append_keys(std::string& out, cache::update const& what, cache::subscription const& from);

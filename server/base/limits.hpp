@@ -81,11 +81,12 @@ struct limits {
     std::chrono::seconds connect_timeout{5};         // to the database: actions, bypass, materialization
     std::chrono::milliseconds reconnect_pause{500};  // at most, between two attempts to connect
     std::chrono::seconds idle_check_after{1};        // a connection that was idle for that time is tested before use
-    std::chrono::milliseconds accept_pause{200};     // after accept() fails for lack of descriptors
-    std::chrono::seconds accept_report{10};          // between two log lines about it
-    std::chrono::milliseconds drain_spread{1'000};   // the time over which WebSockets are closed
-    std::chrono::seconds drain_timeout{8};           // then the remaining clients are cut
-    std::chrono::seconds drain_end{9};               // then the last materialization is abandoned
+    std::size_t kept_descriptors = 64;  // that clients of public addresses leave to the rest; at most half of the limit
+    std::chrono::milliseconds accept_pause{200};    // after accept() fails for lack of descriptors
+    std::chrono::seconds accept_report{10};         // between two log lines about it
+    std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets are closed
+    std::chrono::seconds drain_timeout{8};          // then the remaining clients are cut
+    std::chrono::seconds drain_end{9};              // then the last materialization is abandoned
 };
 
 }  // namespace pgtally::server

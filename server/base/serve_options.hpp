@@ -24,6 +24,7 @@ struct serve_options {
     bool writable = false;
     bool allow_bypass = false;
     std::vector<std::string> allow_origin;  // canonical, or "*"
+    std::vector<std::string> allow_host;    // canonical
     std::size_t max_keys = 0;
     std::chrono::milliseconds drain_delay{};
     std::string web;  // a folder, or empty

@@ -1,6 +1,7 @@
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>
+#include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
 
 #include <algorithm>
@@ -39,6 +40,7 @@ po::options_description serve_description()
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
         ("allow-origin", list("ORIGIN"), "allow pages of this origin, or of any origin by *; repeatable")
+        ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
         ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
@@ -118,6 +120,17 @@ texts origins_of(option_values const& values)
     return out;
 }
 
+texts hosts_of(option_values const& values)
+{
+    texts out;
+    for (auto const& value : values.list("allow-host")) {
+        auto const host = canonical_host(value);
+        if (!host) values.refuse("allow-host", value, "a name like counters.example.org, without scheme and port");
+        out.push_back(*host);
+    }
+    return out;
+}
+
 // Whether tally.create_tally accepts the text as a name.
 bool is_name(std::string_view text)
 {
@@ -151,6 +164,7 @@ command parse_serve(option_values const& values)
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
     out.allow_origin = origins_of(values);
+    out.allow_host = hosts_of(values);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
     out.drain_delay = values.time("drain-delay", "0s", 0ms);

@@ -1,5 +1,6 @@
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/acceptor.hpp>
+#include <pgtally/server/http/descriptor_room.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -45,7 +46,7 @@ void report(std::exception_ptr failure)
 }  // namespace
 
 acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kind)
-    : socket_{io}, address_{where}, kind_{kind}
+    : socket_{io}, address_{where}, where_{kind}
 {
     try {
         auto const at = resolve(io, where);
@@ -54,6 +55,8 @@ acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kin
         if (at.address().is_v6()) socket_.set_option(asio::ip::v6_only{true});
         socket_.bind(at);
         socket_.listen(4'096);
+        socket_.non_blocking(true);
+        where_.loopback = at.address().is_loopback();
         address_.host = socket_.local_endpoint().address().to_string();
         address_.port = socket_.local_endpoint().port();
     } catch (boost::system::system_error const& e) {
@@ -74,14 +77,27 @@ asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
     co_await timer.async_wait(as_values);
 }
 
+// Accepts one of the connections that wait. If none waits any more, fails with `would_block`.
+boost::system::error_code acceptor::accept(tcp_socket& into, limits const& bounds)
+{
+    bool const room =
+        kind() == address_kind::admin || room_for_client(socket_.native_handle(), bounds.kept_descriptors);
+    boost::system::error_code failure;
+    if (!room) failure = boost::system::errc::make_error_code(boost::system::errc::too_many_files_open);
+    else socket_.accept(into, failure);
+    return failure;
+}
+
 asio::awaitable<void> acceptor::run(connection_context& with)
 {
     using clock = std::chrono::steady_clock;
     bool full = false, told = false;
     auto tell_at = clock::time_point::min();
     while (socket_.is_open()) {
-        auto [failure, socket] = co_await socket_.async_accept(as_values);
-        if (failure == asio::error::operation_aborted || !socket_.is_open()) break;
+        auto const [ended] = co_await socket_.async_wait(tcp_acceptor::wait_read, as_values);
+        if (ended || !socket_.is_open()) break;
+        tcp_socket socket{socket_.get_executor()};
+        auto const failure = accept(socket, with.bounds);
         if (out_of_resources(failure)) {
             // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
@@ -101,14 +117,15 @@ asio::awaitable<void> acceptor::run(connection_context& with)
 
 void acceptor::take(tcp_socket socket, connection_context& with)
 {
-    auto& of = kind_ == address_kind::admin ? with.admin_places : with.open_places;
-    auto const most = kind_ == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;
+    auto& of = kind() == address_kind::admin ? with.admin_places : with.open_places;
+    auto const most = kind() == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;
     auto const executor = socket.get_executor();
     bool const room = of.served < most;
     if (!room && of.refused >= with.bounds.max_refusals) return;
     auto& count = room ? of.served : of.refused;
     ++count;
-    auto session = room ? serve_connection(std::move(socket), with, kind_) : refuse_connection(std::move(socket), with);
+    auto session =
+        room ? serve_connection(std::move(socket), with, where_) : refuse_connection(std::move(socket), with);
     auto const on_end = [&count](std::exception_ptr failure) {
         --count;
         report(failure);

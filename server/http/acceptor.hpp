@@ -16,21 +16,23 @@ public:
     // Binds at once. Throws std::runtime_error that names the address.
     acceptor(asio::io_context& io, endpoint const& where, address_kind kind);
 
-    // Accepts connections until `close`. If the process has no descriptor left, pauses and logs that.
+    // Accepts connections until `close`. If the process has no descriptor left for them, pauses and logs that: a public
+    // address while only `limits::kept_descriptors` are left, the admin address when there is none.
     asio::awaitable<void> run(connection_context& with);
     void close() noexcept;
 
     // The address that the acceptor is bound to. If the requested port is 0, it has the port that the system chose.
     endpoint const& address() const noexcept { return address_; }
-    address_kind kind() const noexcept { return kind_; }
+    address_kind kind() const noexcept { return where_.kind; }
 
 private:
+    boost::system::error_code accept(tcp_socket& into, limits const& bounds);
     void take(tcp_socket socket, connection_context& with);
     static asio::awaitable<void> pause(std::chrono::milliseconds length);
 
     tcp_acceptor socket_;
     endpoint address_;
-    address_kind kind_;
+    entrance where_;
 };
 
 }  // namespace pgtally::server

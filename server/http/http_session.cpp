@@ -2,6 +2,7 @@
 #include <pgtally/server/http/answer_writer.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/http_session.hpp>
+#include <pgtally/server/http/target.hpp>
 #include <pgtally/server/http/upgrade.hpp>
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -66,16 +67,24 @@ std::string joined(header_type const& header, http::field name)
     return out;
 }
 
-request request_of(message_type const& message, address_kind where)
+std::string_view host_of(message_type const& message)
+{
+    // RFC 9112, 3.2.2: the host of an absolute target replaces the field.
+    if (auto const named = authority_of(view_of(message.target()))) return *named;
+    return view_of(message[http::field::host]);
+}
+
+request request_of(message_type const& message, entrance where)
 {
     request out{.verb = method_of(message.method()),
                 .target = view_of(message.target()),
-                .host = view_of(message[http::field::host]),
+                .host = host_of(message),
                 .origin = {},
                 .if_none_match = joined(message, http::field::if_none_match),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
-                .admin = where == address_kind::admin};
+                .admin = where.kind == address_kind::admin,
+                .loopback = where.loopback};
     if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
     return out;
 }
@@ -83,7 +92,7 @@ request request_of(message_type const& message, address_kind where)
 // One connection while it speaks HTTP. It is in the registry for as long as it exists.
 class http_session final : public client {
 public:
-    http_session(tcp_socket socket, connection_context& with, address_kind where)
+    http_session(tcp_socket socket, connection_context& with, entrance where)
         : stream_{make_stream(std::move(socket))}
         , with_{with}
         , where_{where}
@@ -127,7 +136,7 @@ private:
 
     client_stream stream_;
     connection_context& with_;
-    address_kind where_;
+    entrance where_;
     answer_writer writer_;
     beast::flat_buffer buffer_;
     std::optional<message_type> upgrade_;
@@ -147,7 +156,8 @@ asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
         next = co_await one_request();
     }
     if (next == then::close) co_return nullptr;
-    co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_));
+    auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
+    co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_), who);
 }
 
 asio::awaitable<bool> http_session::opens()
@@ -301,8 +311,7 @@ asio::awaitable<void> http_session::refuse()
 namespace {
 
 // A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
-asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with,
-                                                         address_kind where)
+asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with, entrance where)
 {
     http_session session{std::move(socket), with, where};
     co_return co_await session.run();
@@ -310,7 +319,7 @@ asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, conn
 
 }  // namespace
 
-asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, address_kind where)
+asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, entrance where)
 {
     beast::error_code ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
@@ -321,7 +330,7 @@ asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& wi
 
 asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with)
 {
-    http_session session{std::move(socket), with, address_kind::open};
+    http_session session{std::move(socket), with, entrance{}};
     co_await session.refuse();
 }
 

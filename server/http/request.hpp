@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pgtally/server/base/audience.hpp>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,12 +14,15 @@ enum class method { get, head, post, options, other };
 struct request {
     method verb = method::other;
     std::string_view target;
-    std::string_view host;
+    std::string_view host;  // of an absolute target, else of the field Host
     std::optional<std::string_view> origin;
     std::string if_none_match;  // all fields of this name, joined by commas
     bool preflight = false;     // it carries Access-Control-Request-Method
     std::string_view body;
-    bool admin = false;  // it came through the admin address
+    bool admin = false;     // it came through the admin address
+    bool loopback = false;  // the address that it came through is bound to loopback
+
+    audience who() const noexcept { return admin ? audience::operators : audience::everybody; }
 };
 
 }  // namespace pgtally::server

@@ -22,6 +22,7 @@ std::string_view reason_phrase(unsigned status) noexcept
         case 411: return "Length Required";
         case 413: return "Content Too Large";
         case 414: return "URI Too Long";
+        case 421: return "Misdirected Request";
         case 422: return "Unprocessable Content";
         case 426: return "Upgrade Required";
         case 429: return "Too Many Requests";

@@ -46,13 +46,24 @@ void split(std::string_view text, char separator, Take take)
 
 }  // namespace
 
+std::optional<std::string_view> authority_of(std::string_view text) noexcept
+{
+    for (std::string_view const scheme : {"http://", "https://"}) {
+        if (!text.starts_with(scheme)) continue;
+        text.remove_prefix(scheme.size());
+        text = text.substr(0, text.find_first_of("/?#"));
+        if (!text.empty()) return text;
+    }
+    return std::nullopt;
+}
+
 std::optional<target> split_target(std::string_view text)
 {
     // RFC 9112, 3.2.2: a server must accept the absolute form too.
-    for (std::string_view const scheme : {"http://", "https://"}) {
-        if (!text.starts_with(scheme)) continue;
-        auto const slash = text.find('/', scheme.size());
-        text = slash == std::string_view::npos ? std::string_view{"/"} : text.substr(slash);
+    if (auto const host = authority_of(text)) {
+        auto const rest = host->data() + host->size();
+        text = std::string_view{rest, static_cast<std::size_t>(text.data() + text.size() - rest)};
+        if (text.empty()) text = "/";
     }
     if (!text.starts_with('/')) return std::nullopt;
     text = text.substr(0, text.find('#'));

@@ -17,6 +17,9 @@ struct target {
 // Nothing if the text is neither `/path?query` nor `http://host/path?query`. Lifetime: the views refer to `text`.
 std::optional<target> split_target(std::string_view text);
 
+// The host and port of a target that is `http://host:port/path`; nothing if it is a path, or names no host. Lifetime: as above.
+std::optional<std::string_view> authority_of(std::string_view text) noexcept;
+
 // Decodes escapes like `%41`. Nothing if one is invalid.
 std::optional<std::string> percent_decoded(std::string_view text);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/http/stream.hpp>
 
 #include <boost/beast/http/message.hpp>
@@ -11,12 +12,13 @@ namespace pgtally::server {
 
 // A connection whose request to become a WebSocket is accepted, and that request.
 struct upgrade {
-    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked)
-        : stream{std::move(from)}, request{std::move(asked)}
+    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader)
+        : stream{std::move(from)}, request{std::move(asked)}, who{reader}
     {
     }
     client_stream stream;
     beast::http::request<beast::http::string_body> request;
+    audience who;
 };
 
 }  // namespace pgtally::server

@@ -71,8 +71,9 @@ refusal unknown_id(std::string const& id)
 
 }  // namespace
 
-client_subscriptions::client_subscriptions(tally_directory& tallies, limits const& bounds, std::function<void()> ready)
-    : tallies_{tallies}, bounds_{bounds}, ready_{std::move(ready)}
+client_subscriptions::client_subscriptions(tally_directory& tallies, limits const& bounds, audience who,
+                                           std::function<void()> ready)
+    : tallies_{tallies}, bounds_{bounds}, who_{who}, ready_{std::move(ready)}
 {
 }
 
@@ -249,7 +250,8 @@ bool client_subscriptions::next_of_pending(push& out)
         return true;
     }
     if (pending_.empty()) return false;
-    auto const failure = tallies_.failure();
+    auto const why = tallies_.failure();
+    std::string const failure{text_for(who_, why)};
     for (auto& [id, which] : pending_) {
         if (which.failure_sent == failure) continue;
         which.failure_sent = failure;
@@ -314,7 +316,7 @@ bool client_subscriptions::next_of(entry& which, push& out, clock::time_point no
     }
     out.epoch = which.of()->epoch();
     out.state = which.of()->state();
-    out.reason = which.of()->reason().text();
+    out.reason = text_for(who_, which.of()->reason());
     which.queued = true;  // it may have more to send: `next` asks it again when its turn comes
     ready_queue_.push_back(&which);
     return true;

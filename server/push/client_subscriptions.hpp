@@ -19,6 +19,7 @@
 
 #include <pgtally/cache/subscription.hpp>
 #include <pgtally/cache/tally.hpp>
+#include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/push/push.hpp>
 #include <pgtally/server/push/requests.hpp>
@@ -40,7 +41,7 @@ public:
     using clock = cache::subscription::clock;
 
     // `ready` is called whenever `next` may have something, also repeatedly for the same push.
-    client_subscriptions(tally_directory& tallies, limits const& bounds, std::function<void()> ready);
+    client_subscriptions(tally_directory& tallies, limits const& bounds, audience who, std::function<void()> ready);
     client_subscriptions(client_subscriptions const&) = delete;
     client_subscriptions& operator=(client_subscriptions const&) = delete;
 
@@ -105,6 +106,7 @@ private:
 
     tally_directory& tallies_;
     limits const& bounds_;
+    audience who_;
     std::function<void()> ready_;
     std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
     std::map<std::string, waiting, std::less<>> pending_;

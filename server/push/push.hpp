@@ -35,7 +35,7 @@ struct push {
     // snapshot's last part.
     std::string_view epoch{};
     cache::state state{};
-    std::string reason{};  // empty: the state needs none
+    std::string reason{};  // as long as the client may read it; empty: the state needs none
 
     std::uint64_t conflated = 0;  // changes that newer ones replaced before they were sent
     refusal why{};                // of `refused`

@@ -5,7 +5,7 @@ namespace pgtally::server {
 
 void append_snapshot(std::string& out, push const& what)
 {
-    append_standing(out, *what.from->of(), what.update->revision);
+    append_standing(out, what.epoch, what.update->revision, what.state, what.reason);
     if (what.update->partial) out += R"(,"partial":true)";
     if (what.update->more) out += R"(,"more":true)";
     out += ',';

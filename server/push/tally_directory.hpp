@@ -18,7 +18,7 @@ public:
     virtual bool knows_tallies() const = 0;
 
     // Why the definitions cannot be read, if the error is permanent; else empty.
-    virtual std::string failure() const = 0;
+    virtual cache::reason failure() const = 0;
 
     // The bounds of every tally in it.
     virtual cache::limits const& bounds() const = 0;

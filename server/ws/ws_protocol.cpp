@@ -4,9 +4,12 @@
 
 namespace pgtally::server {
 
-ws_protocol::ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds,
+ws_protocol::ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, audience who,
                          std::function<void()> ready)
-    : shared_{shared}, bounds_{bounds}, ready_{std::move(ready)}, subscriptions_{tallies, bounds, [this] { ready_(); }}
+    : shared_{shared}
+    , bounds_{bounds}
+    , ready_{std::move(ready)}
+    , subscriptions_{tallies, bounds, who, [this] { ready_(); }}
 {
 }
 

@@ -28,7 +28,8 @@ public:
     using clock = client_subscriptions::clock;
 
     // `ready` is called whenever `next` may have something. Lifetime: the other arguments outlive this object.
-    ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, std::function<void()> ready);
+    ws_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, audience who,
+                std::function<void()> ready);
     ws_protocol(ws_protocol const&) = delete;
     ws_protocol& operator=(ws_protocol const&) = delete;
 

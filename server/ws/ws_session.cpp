@@ -38,7 +38,7 @@ bool offers_subprotocol(upgrade const& of)
 // so that two writes never overlap.
 class ws_session final : public client {
 public:
-    ws_session(client_stream stream, ws_context const& with);
+    ws_session(client_stream stream, audience who, ws_context const& with);
     ws_session(ws_session const&) = delete;
     ws_session& operator=(ws_session const&) = delete;
     ~ws_session() = default;
@@ -71,10 +71,10 @@ private:
     bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, writer_gone_ = false;
 };
 
-ws_session::ws_session(client_stream stream, ws_context const& with)
+ws_session::ws_session(client_stream stream, audience who, ws_context const& with)
     : socket_{std::move(stream)}
     , with_{with}
-    , protocol_{with.tallies, with.shared, with.bounds, [this] { wake(); }}
+    , protocol_{with.tallies, with.shared, with.bounds, who, [this] { wake(); }}
     , liveness_{with.bounds, clock::now()}
     , in_{with.bounds.max_message_bytes + 1}
     , something_{socket_.get_executor()}
@@ -241,7 +241,7 @@ void ws_session::check_liveness(clock::time_point now)
 
 asio::awaitable<void> ws_server::serve(std::unique_ptr<upgrade> accepted)
 {
-    ws_session session{std::move(accepted->stream), with_};
+    ws_session session{std::move(accepted->stream), accepted->who, with_};
     bool const open = co_await session.accept(std::move(accepted));
     if (open) co_await session.run();
 }

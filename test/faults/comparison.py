@@ -9,7 +9,7 @@ import requests
 import shape
 from faults import COME_AND_GO
 from lies import FORGED
-from shape import CHANGING, plain, things
+from shape import CHANGING, things
 from stage import LONG, Wrong, eventually
 from story import KEYS
 
@@ -91,23 +91,32 @@ class Comparison:
         return {"posts": str(number), "weights": str(number), "drafts": str(number), "bookings": str(number), "ballots": end, "story": end, "said": end,
                 **shape.mark(self.stage.sql, number)}
 
+    def counters(self, tally):
+        return list(json.loads(COME_AND_GO[self.faults.definition])) if tally == "drafts" else COUNTERS[tally]
+
+    def plain(self, tally):
+        """The truth in plain SQL."""
+        if tally in CHANGING:
+            query = shape.plain(tally, things(self.stage.sql("select thing, name from thing")))
+        elif tally == "drafts":
+            query = PLAIN["kinds" if self.faults.definition == "kinds" else "weight of drafts"]
+        else:
+            query = PLAIN[tally]
+        return nonzero(self.stage.sql(query), self.counters(tally))
+
     def truths(self):
         found = {}
-        now = things(self.stage.sql("select thing, name from thing"))
-        names = COUNTERS | {"drafts": list(json.loads(COME_AND_GO[self.faults.definition]))}
-        queries = PLAIN | {"drafts": PLAIN["kinds" if self.faults.definition == "kinds" else "weight of drafts"]}
-        queries |= {tally: plain(tally, now) for tally in CHANGING}
-        for tally, counters in names.items():
-            found[tally] = nonzero(self.stage.sql(queries[tally]), counters)
-            told = nonzero([(key, *values) for key, values in self.stage.sql("select key, counters from tally.truth(%s)", [tally])], counters)
+        for tally in (*COUNTERS, "drafts"):
+            found[tally] = self.plain(tally)
+            rows = self.stage.sql("select key, counters from tally.truth(%s)", [tally])
+            told = nonzero([(key, *values) for key, values in rows], self.counters(tally))
             if wrong := differences(told, found[tally]):
                 raise Wrong(f"tally.truth('{tally}') is not what plain SQL says: {wrong}")
         return found
 
-    def changed_differs(self, tally):
-        """How REST differs from plain SQL, for a tally that DDL changes."""
-        now = things(self.stage.sql("select thing, name from thing"))
-        return self.rest_differs(tally, nonzero(self.stage.sql(plain(tally, now)), CHANGING[tally]))
+    def differs(self, tally):
+        """How REST differs from plain SQL now."""
+        return self.rest_differs(tally, self.plain(tally))
 
     def compare(self):
         markers = self.mark()

@@ -1,4 +1,4 @@
-"""The administrator: does what a failed tally's remedy says, and waits until tallies that DDL changed are live and equal the truth."""
+"""The administrator: does what a failed tally's remedy says, and waits until tallies are live and equal the truth."""
 
 import re
 import time
@@ -6,7 +6,7 @@ import time
 import psycopg
 import requests
 
-from shape import CHANGING, definition, things
+from shape import definition, things
 from stage import LONG, Wrong, eventually
 
 PATIENCE = 3  # seconds that a tally is failed before the administrator acts: the service repairs what it can itself
@@ -20,13 +20,13 @@ class Dba:
         self.failed_since = {}
         self.repairs = 0
 
-    def settle(self):
-        """Returns once all changing tallies are live and right. Live and wrong may last as long as nobody has told the service."""
+    def settle(self, tallies):
+        """Returns once the tallies are live and right. Without writers, and bounded: the service notices what nobody told it."""
         wrong = {}
 
         def settled():
             states = self.stage.program.states()
-            for tally in CHANGING:
+            for tally in tallies:
                 wrong[tally] = self.look(tally, states.get(tally))
             return not any(wrong.values())
 

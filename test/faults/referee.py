@@ -51,7 +51,7 @@ class Referee:
         self.history = History()
         self.faults = Faults(stage, self.watchers, random, self.restore, only)
         self.comparison = Comparison(stage, self.faults, self.watchers, self.posters, self.check)
-        self.dba = Dba(stage, self.comparison.changed_differs)
+        self.dba = Dba(stage, self.comparison.differs)
         self.looks = self.looks_live = 0
         self.next_check = time.monotonic()
 
@@ -139,7 +139,7 @@ class Referee:
         self.writers_go_on()
         with self.everybody_paused():
             self.faults.there()
-            self.dba.settle()
+            self.dba.settle(CHANGING)
             lie = None if deaf else self.faults.lie()
             if self.faults.forged:
                 self.comparison.mend(lie)
@@ -179,6 +179,8 @@ class Referee:
             self.judge()
             restore.restore(self.stage.database.dsn, file, *options)
             self.history.restored(self.stage.sql)
+            self.faults.there()
+            self.dba.settle([*COUNTERS, "drafts"])  # events before it is noticed come on top of the old values
             self.kept_viewer.forget()
             for poster in self.posters:
                 poster.said.clear()

@@ -156,11 +156,12 @@ class History:
 
     def restored(self, sql):
         """The database was restored: what was shown until then is still explained, and what is restored comes after it."""
-        last = {key: (serial, weight, count) for key, serial, weight, count in sql(LAST, [KEYS])}
+        serials = {key: serial for key, serial, *_ in sql(LAST, [KEYS])}
+        # From the story itself: a dump sees a table that was truncated after its snapshot empty, and the history as it was.
+        now = {key: (weight, count) for key, weight, count in sql(SUMS, [KEYS])}
         for key, lines in self.lines.items():
-            serial, *line = last.get(key, (0, 0, 0))
-            self.lost[key] = len(lines) - serial
-            self.add(key, tuple(line))
+            self.lost[key] = len(lines) - serials.get(key, 0)
+            self.add(key, now.get(key, (0, 0)))
 
 
 class Viewer:

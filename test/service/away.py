@@ -5,8 +5,9 @@ import random
 import threading
 
 import psycopg
+import requests
 
-from program import eventually
+from program import LONG, eventually
 
 LIKES = """
 create table likes (id bigint generated always as identity primary key, post_id bigint, weight int not null default 1);
@@ -103,8 +104,8 @@ def served(server, tally="likes"):
 
 
 def tally_of(server, name="likes"):
-    """The tally's entry in the list; {} if there is none, or no list."""
-    answer = server.get("/v1/tallies")
+    """The tally's entry in the operators' list; {} if there is none, or no list."""
+    answer = requests.get(server.admin + "/v1/tallies", timeout=LONG)
     return next((one for one in answer.json().get("tallies", []) if one["name"] == name), {})
 
 

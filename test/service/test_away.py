@@ -8,6 +8,7 @@ import time
 
 import psycopg
 import pytest
+import requests
 
 from away import LIKES, Witness, Writer, exact, port_of, reason, served, tally_of, truth
 from postgres import Cluster, Database, install
@@ -334,9 +335,11 @@ def test_read_only(likes, own_cluster, life):
 def test_a_name_that_does_not_resolve(serve, likes):
     nowhere = likes.dsn.replace("host=127.0.0.1", "host=nowhere.invalid")
     lost = serve(nowhere, *QUICK)
-    eventually(lambda: "cannot resolve" in lost.get("/v1/tallies").text)
-    answer = lost.get("/v1/tallies")
+    eventually(lambda: "cannot resolve" in requests.get(lost.admin + "/v1/tallies", timeout=30).text)
+    answer = requests.get(lost.admin + "/v1/tallies", timeout=30)
     assert answer.status_code == 503 and "nowhere.invalid" in answer.json()["detail"]
+    public = lost.get("/v1/tallies")
+    assert public.status_code == 503 and public.json()["detail"] == "the database cannot be reached"
     port = port_of(likes.dsn)
     server = serve(f"host=nowhere.invalid,127.0.0.1 port={port},{port} user=postgres dbname={likes.name}", *QUICK)
     exact(server, likes.sql)

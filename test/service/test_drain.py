@@ -67,7 +67,7 @@ def test_a_request_under_way_is_finished(server, tweets):
 def test_a_client_that_does_not_answer_the_close_is_cut(server):
     host, port = server.host.split(":")
     with socket.create_connection((host, int(port)), timeout=20) as mute:
-        mute.sendall(b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        mute.sendall(b"GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                      b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
         assert mute.recv(4096).startswith(b"HTTP/1.1 101 ")
         server.process.send_signal(signal.SIGTERM)

@@ -20,7 +20,7 @@ def status(answer):
 
 
 def head(path, *fields):
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *fields, "Connection: close", "", ""])
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *fields, "Connection: close", "", ""])
 
 
 def test_target(server):
@@ -33,7 +33,7 @@ def test_target(server):
 
 def test_header(server):
     def fields(size):
-        rest = size - len("Host: x\r\n") - len("Connection: close\r\n") - len("X: \r\n")
+        rest = size - len("Host: localhost\r\n") - len("Connection: close\r\n") - len("X: \r\n")
         return "X: " + "y" * rest
     assert status(server.raw(head("/livez", fields(16384)))) == 200
     assert status(server.raw(head("/livez", fields(16385)))) == 431
@@ -46,7 +46,7 @@ def test_body(server):
     assert requests.post(server.url + KEYS + "/33/fav", data=largest, timeout=10).status_code == 201
     answer = requests.post(server.url + KEYS + "/33/fav", data=largest + b" ", timeout=10)
     assert answer.status_code == 413 and answer.json()["code"] == "body_too_large"
-    assert status(server.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n")) == 400
+    assert status(server.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n")) == 400
 
 
 def test_query_keys(server):
@@ -58,13 +58,13 @@ def test_query_keys(server):
 
 @pytest.mark.parametrize("text, wanted", [
     ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
-    ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 411),
-    ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
-    ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
-    ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\nx", 400),
-    ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505), ("nonsense\r\n\r\n", 400), ("GET nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n", 411),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
+    ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\nx", 400),
+    ("GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505), ("nonsense\r\n\r\n", 400), ("GET nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400)])
 def test_not_http(server, text, wanted):
     answer = server.raw(text)
@@ -73,7 +73,7 @@ def test_not_http(server, text, wanted):
 
 
 def test_expect_continue(server):
-    answer = server.raw(f"POST {KEYS}/33/fav HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n" + "{}")
+    answer = server.raw(f"POST {KEYS}/33/fav HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n" + "{}")
     assert answer.startswith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 ")
 
 
@@ -121,7 +121,7 @@ def test_too_many_clients_of_the_admin_address(server):
     # A hundred more get an error at their request; the next one is closed without an answer.
     told = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
     eventually(lambda: closed_at_once(host, port))
-    told[0].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    told[0].sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert told[0].recv(100).startswith(b"HTTP/1.1 503 ")
     for each in held + told:
         each.close()
@@ -138,14 +138,40 @@ def closed_at_once(host, port):
             return False
 
 
+def leave_descriptors(server, clients):
+    """Lowers the limit so far that clients find this many descriptors; the other half is kept from them."""
+    limit = 2 * (len(os.listdir(f"/proc/{server.process.pid}/fd")) + clients)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    return limit
+
+
+def test_descriptors_are_kept_for_operators_and_the_database(serve, tweets):
+    server = serve(tweets.dsn, "--heartbeat", "200ms").wait_live()
+    limit = leave_descriptors(server, 10)
+    host, port = server.host.split(":")
+    held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(2 * limit)]
+    eventually(lambda: "cannot accept connections" in server.log())
+    assert len(os.listdir(f"/proc/{server.process.pid}/fd")) <= limit // 2 + 1
+    operators = [requests.Session() for _ in range(5)]
+    assert [one.get(server.admin + "/metrics", timeout=10).status_code for one in operators] == [200] * 5
+    # The connections to the database are made anew, and follow it.
+    tweets.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+    tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
+    wanted = {"counters": {"rts": 2, "favs": 2}, "state": "live"}
+    eventually(lambda: wanted.items() <= operators[0].get(server.admin + KEYS + "/33", timeout=10).json().items())
+    assert server.metrics()["pgtally_reconnects_total"] >= 1
+    for each in held:
+        each.close()
+    assert server.get("/livez").status_code == 200
+
+
 def test_out_of_descriptors(serve, tweets):
     server = serve(tweets.dsn, "--heartbeat", "200ms").wait_live()
     client = server.connect()
     assert client.ask(type="subscribe", id=1, tally="tweets", keys=["33"])["type"] == "snapshot"
     session = requests.Session()
     assert session.get(server.url + "/livez", timeout=10).ok
-    open_now = len(os.listdir(f"/proc/{server.process.pid}/fd"))
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_now + 3, open_now + 3))
+    leave_descriptors(server, 3)
     host, port = server.host.split(":")
     held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(8)]
     eventually(lambda: "cannot accept connections" in server.log())

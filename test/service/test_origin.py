@@ -7,6 +7,11 @@ import websockets
 PATHS = ("/v1/tallies", "/v1/tallies/tweets/keys/33", "/livez", "/")
 
 
+@pytest.fixture
+def server(serve, tweets):
+    return serve(tweets.dsn, "--writable", "--heartbeat", "200ms", "--allow-host", "counters.example").wait_live()
+
+
 def ask(server, origin, host=None, method="GET", path="/v1/tallies", **more):
     headers = {"Origin": origin, **({"Host": host} if host else {}), **more}
     return requests.request(method, server.url + path, headers=headers, timeout=10)

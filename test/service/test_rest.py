@@ -77,7 +77,7 @@ def test_unknown_tally(server):
 @pytest.mark.parametrize("key", ["abc", "007", "+7", "33.0", "-0", "9223372036854775808", "%00", "3%003", "%ff", "%", "%4", "%zz",
                                  "%2e", "%2e%2e"])
 def test_no_key_of_an_integer_tally(server, key):
-    answer = server.raw(f"GET {KEYS}/{key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = server.raw(f"GET {KEYS}/{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert answer.startswith("HTTP/1.1 400 ") and '"code":"bad_key"' in answer
 
 
@@ -99,7 +99,7 @@ def test_text_keys_are_any_text(server, tweets):
         if word not in ("", ".", ".."):
             path = "/v1/tallies/words/keys/" + requests.utils.quote(word, safe="")
             assert server.get(path).json()["counters"] == {"count": 1}, word
-    answer = server.raw("GET /v1/tallies/words/keys/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = server.raw("GET /v1/tallies/words/keys/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert '"code":"bad_key"' in answer
 
 
@@ -140,7 +140,7 @@ def test_etag_stays_while_the_asked_keys_do(server, tweets):
 def test_many_if_none_match_fields_are_one_list(server):
     etag = server.get(KEYS + "/33").headers["ETag"]
     for first, second in (etag, '"x"'), ('"x"', etag):
-        answer = server.raw(f"GET {KEYS}/33 HTTP/1.1\r\nHost: x\r\nIf-None-Match: {first}\r\nIf-None-Match: {second}\r\nConnection: close\r\n\r\n")
+        answer = server.raw(f"GET {KEYS}/33 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {first}\r\nIf-None-Match: {second}\r\nConnection: close\r\n\r\n")
         assert answer.startswith("HTTP/1.1 304 ")
 
 
@@ -171,7 +171,7 @@ def test_head_is_get_without_a_body(server):
 
 def test_options(server):
     for path, allowed in ((KEYS + "/33", "GET, HEAD, OPTIONS"), (KEYS + "/33/fav", "POST, OPTIONS"), ("*", "GET, HEAD, POST, OPTIONS")):
-        answer = server.raw(f"OPTIONS {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = server.raw(f"OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert answer.startswith("HTTP/1.1 204 ") and f"\r\nAllow: {allowed}\r\n" in answer
 
 
@@ -197,12 +197,12 @@ def test_unknown_route_by_any_method(server, method, path):
 
 
 def test_keep_alive_and_versions(server):
-    two = server.raw("GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    two = server.raw("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert two.count("HTTP/1.1 200 OK") == 2 and two.count("Connection: close") == 1
     assert "Connection: close" in server.raw("GET /livez HTTP/1.0\r\n\r\n")
     kept = server.raw("GET /livez HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /livez HTTP/1.0\r\n\r\n")
     assert kept.count("HTTP/1.0 200 OK") == 2 and kept.count("Connection: keep-alive") == 1
-    absolute = server.raw("GET http://x/livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    absolute = server.raw("GET http://localhost/livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert absolute.startswith("HTTP/1.1 200 ")
 
 
@@ -381,7 +381,7 @@ def test_web_folder(serve, tweets, tmp_path):
     assert answer.json() == {"33": "hello"} and answer.headers["Content-Type"] == "application/json"
     for path in "/.hidden", "/link.txt", "/labels", "/labels/", "/large.bin", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/%00", "//secret.txt":
         assert "secret" not in server.get(path).text and server.get(path).status_code == 404, path
-    raw = server.raw("GET /../secret.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    raw = server.raw("GET /../secret.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert raw.startswith("HTTP/1.1 404 ")
     assert "secret" not in server.get("/pgtally.js").text
     built_in = server.get("/").text

@@ -65,6 +65,8 @@ BOOST_AUTO_TEST_CASE(serve_everything)
                           "HTTPS://A.example:443",
                           "--allow-origin",
                           "*",
+                          "--allow-host",
+                          "Counters.Example.",
                           "--max-clients",
                           "7",
                           "--max-keys",
@@ -86,6 +88,7 @@ BOOST_AUTO_TEST_CASE(serve_everything)
     BOOST_TEST((o.heartbeat == 250ms));
     BOOST_TEST(o.writable);
     BOOST_TEST(o.allow_bypass);
+    BOOST_TEST((o.allow_host == std::vector<std::string>{"counters.example"}));
     BOOST_TEST((o.allow_origin == std::vector<std::string>{"https://a.example", "*"}));
     BOOST_TEST(o.bounds.max_clients == 7U);
     BOOST_TEST(o.max_keys == 9U);
@@ -134,6 +137,8 @@ BOOST_AUTO_TEST_CASE(wrong_usage_names_the_option)
         {{"serve", "--max-clients", "-1"}, "--max-clients"},
         {{"serve", "--max-keys", "1e9"}, "--max-keys"},
         {{"serve", "--allow-origin", "https://a.example/x"}, "--allow-origin"},
+        {{"serve", "--allow-host", "https://a.example"}, "--allow-host"},
+        {{"serve", "--allow-host", "a.example:80"}, "--allow-host"},
         {{"serve", "--log-level", "loud"}, "--log-level"},
         {{"serve", "--hear", "5s"}, "--hear"},
         {{"uninstall", "--print"}, "--print"},

@@ -60,7 +60,7 @@ struct fixture {
     directory tallies = directory::with_tweets();
     limits bounds;
     int ready = 0;
-    client_subscriptions subscriptions{tallies, bounds, [this] { ++ready; }};
+    client_subscriptions subscriptions{tallies, bounds, audience::operators, [this] { ++ready; }};
 };
 
 }  // namespace
@@ -241,7 +241,7 @@ BOOST_FIXTURE_TEST_CASE(a_pending_subscribe_is_answered_by_a_state_and_begins_la
     BOOST_TEST(subscribe("1", keys{"33"}) == "done");
     BOOST_TEST(subscriptions.pending() == 1U);
     BOOST_TEST((all() == keys{"state 1: loading"}));
-    tallies.trouble = "no password";
+    tallies.trouble = {cache::reason::kind::refused, "no password"};
     subscriptions.on_replicas_changed();
     BOOST_TEST((all() == keys{"state 1: failed (no password)"}));
     BOOST_TEST(subscribe("1", keys{}) == "duplicate_id");

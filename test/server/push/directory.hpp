@@ -19,7 +19,7 @@ struct directory final : server::tally_directory {
         return at == tallies.end() ? nullptr : at->second.get();
     }
     bool knows_tallies() const override { return known; }
-    std::string failure() const override { return trouble; }
+    cache::reason failure() const override { return trouble; }
     cache::limits const& bounds() const override { return limits; }
 
     cache::tally& tweets() { return *tallies.at("tweets"); }
@@ -48,7 +48,7 @@ struct directory final : server::tally_directory {
 
     std::map<std::string, std::unique_ptr<cache::tally>, std::less<>> tallies;
     bool known = true;
-    std::string trouble;
+    cache::reason trouble;
     cache::limits limits;
     std::uint64_t transaction = 30;
 };

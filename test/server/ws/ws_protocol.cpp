@@ -31,7 +31,7 @@ struct fixture {
     shared_changes shared{4};
     limits bounds;
     int ready = 0;
-    ws_protocol protocol{tallies, shared, bounds, [this] { ++ready; }};
+    ws_protocol protocol{tallies, shared, bounds, audience::operators, [this] { ++ready; }};
     ws_message last;
 };
 
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(snapshots_say_whether_they_are_partial_or_have_more)
 
 BOOST_AUTO_TEST_CASE(a_change_of_all_keys_is_encoded_once)
 {
-    ws_protocol other{tallies, shared, bounds, [] {}};
+    ws_protocol other{tallies, shared, bounds, audience::operators, [] {}};
     for (auto* const each : {&protocol, &other}) {
         each->receive(R"({"type":"subscribe","id":7,"tally":"tweets"})");
         ws_message snapshot;
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(until_definitions_are_known_a_state_answers)
     BOOST_TEST(ask(R"({"type":"subscribe","id":1,"tally":"tweets","keys":["1"]})") ==
                R"({"type":"state","id":1,"state":"loading"})");
     BOOST_TEST(ask(R"({"type":"subscribe","id":2,"tally":"nope"})") == R"({"type":"state","id":2,"state":"loading"})");
-    tallies.trouble = "no \"password\"";
+    tallies.trouble = {cache::reason::kind::refused, "no \"password\""};
     protocol.on_replicas_changed();
     BOOST_TEST(next() == R"({"type":"state","id":1,"state":"failed","reason":"no \"password\""})");
     next();
