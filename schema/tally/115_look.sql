@@ -20,12 +20,16 @@ $$;
 -- The fingerprint of each tally: what its source and its functions are physically. It differs after a change that a
 -- trigger does not see: a table rewritten, replaced, restored, attached or detached, a column dropped or changed in type, a
 -- trigger or a function altered, another installation. It stays the same when something is renamed. Servers call it every few
--- seconds: each catalog is read once for all tallies, and compiling the query would take longer than running it.
-create or replace function tally.look() returns table (name text, v bigint, fingerprint text)
+-- seconds: each catalog is read once for all tallies, and compiling the query would take longer than running it. `tally` is the name
+-- of one tally, for a load.
+create or replace function tally.look(tally text default null) returns table (name text, v bigint, fingerprint text)
 language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
-  with generated as materialized (
+  with wanted as materialized (
+    select d.* from tally.definition d where $1 is null or d.name = $1
+  ), generated as materialized (
     select substring(p.proname from '^tally_([0-9]+)_')::integer as number, p.oid, p.proname, p.prorettype, tally.body_of(p) as body
       from pg_proc p where p.pronamespace = 'tally'::regnamespace and p.proname ~ '^tally_[0-9]+_[a-z0-9]+$'
+       and substring(p.proname from '^tally_([0-9]+)_')::integer in (select id from wanted)
   ), functions as (
     select number, string_agg(body, ',' order by oid) as list from generated group by number
   ), called as (  -- by its expressions
@@ -44,7 +48,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set j
                                          from pg_inherits h where h.inhrelid = c.oid),
                                       (select string_agg(h.inhrelid::text, ' ' order by h.inhrelid) from pg_inherits h where h.inhparent = c.oid)),
                                       ',' order by c.oid) as list
-      from tally.definition d, tally.parts(d.source) as part join pg_class c on c.oid = part
+      from wanted w join tally.definition d on d.id = w.id, tally.parts(d.source) as part join pg_class c on c.oid = part
      group by d.id
   )
   select d.name, d.v, md5(concat_ws(E'\n',
@@ -54,7 +58,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set j
        from tally.columns_today(d) as c left join pg_attribute a on a.attrelid = d.source and a.attnum = c.number),
     triggers.list, functions.list, called.list, labels.list,
     nullif(tally.namesake(d), d.source)::oid))  -- another table took the name
-    from tally.definition d
+    from wanted w join tally.definition d on d.id = w.id
          left join parts on parts.number = d.id left join triggers on triggers.number = d.id left join functions on functions.number = d.id
          left join called on called.number = d.id left join labels on labels.number = d.id
 $$;

@@ -45,7 +45,7 @@ begin
   execute format('grant usage on schema tally to %I', role);
   execute format('grant select on tally.tallies to %I', role);
   foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
-                                'act(text, text, text, json, text)', 'lost_source(text)', 'look()', 'findings(text)', 'findings()',
+                                'act(text, text, text, json, text)', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()',
                                 'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)'] loop
     if to_regprocedure('tally.' || called) is not null then  -- while an older version installs, some do not exist
       execute format('grant execute on function tally.%s to %I', called, role);
@@ -65,7 +65,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and proname in ('create_tally', 'alter_tally', 'drop_tally', 'reload', 'search_path', 'version', 'problems', 'findings', 'name_of',
                      'define_new', 'define_again', 'define_gone', 'define_reload', 'define', 'can_reload',
                      'check_form', 'check_name', 'members', 'same', 'same_table', 'is_there', 'look_up', 'current_source', 'table_named',
-                     'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name',
+                     'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name', 'functions_of',
                      'lock_writers', 'owners', 'open_stand_in', 'close_stand_in', 'stand_in_source', 'event_trigger_hint', 'namesake',
                      'register', 'unregister', 'announce', 'ask_for_reload')
 $$;
@@ -90,7 +90,7 @@ begin
   -- An older version granted every function.
   for called in
     select p.oid from pg_proc p, aclexplode(p.proacl) as a
-     where p.pronamespace = 'tally'::regnamespace and p.proname !~ tally.generated_name(null)
+     where p.pronamespace = 'tally'::regnamespace and p.proname !~ tally.generated_name()
        and a.grantee = (select oid from pg_roles where rolname = role)
        and p.oid not in (select tally.creator_functions())
        and not (role = any (select tally.servers())) and p.proname not in ('column_names', 'reads_columns', 'source_name')
