@@ -4,6 +4,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace pgtally::cache {
@@ -100,6 +101,7 @@ public:
         }
         if (depth_ != 1) return fail(ec, event_error::wrong_shape);
         if (member_ == member::n && value >= 0) out_->n = static_cast<std::uint64_t>(value);
+        else if (member_ == member::v && value > 0) out_->v = static_cast<std::uint64_t>(value);
         else if (member_ == member::at && value >= 0) out_->at_us = value;
         else return fail(ec, is_numeric() ? event_error::wrong_number : event_error::wrong_shape);
         return true;
@@ -120,12 +122,13 @@ public:
     bool on_comment(json::string_view, json_error&) noexcept { return true; }
 
 private:
-    enum class member : unsigned { none, t, x, n, at, d, truncate, reload, definition, barrier };
+    enum class member : unsigned { none, t, v, x, n, at, d, truncate, reload, definition, broken, barrier };
     static constexpr std::uint32_t no_key = 0xffffffff;
 
     static member member_of(std::string_view name) noexcept
     {
         if (name == "t") return member::t;
+        if (name == "v") return member::v;
         if (name == "x") return member::x;
         if (name == "n") return member::n;
         if (name == "at") return member::at;
@@ -133,6 +136,7 @@ private:
         if (name == "truncate") return member::truncate;
         if (name == "reload") return member::reload;
         if (name == "definition") return member::definition;
+        if (name == "broken") return member::broken;
         if (name == "barrier") return member::barrier;
         return member::none;
     }
@@ -144,7 +148,7 @@ private:
         return false;
     }
 
-    bool is_numeric() const noexcept { return member_ == member::n || member_ == member::at; }
+    bool is_numeric() const noexcept { return member_ == member::n || member_ == member::at || member_ == member::v; }
     bool has_key() const noexcept { return !out_->deltas.empty() && out_->deltas.back().key_begin != no_key; }
     bool no_such_number(json_error& ec)
     {
@@ -158,11 +162,25 @@ private:
         if (depth_ != 1 || string_.empty()) return fail(ec, event_error::wrong_shape);
         if (member_ == member::t) out_->tally = string_;
         else if (member_ == member::barrier) out_->barrier = string_;
+        else if (member_ == member::broken) return take_broken(ec);
         else if (member_ == member::x) {
             auto const transaction = parse_xid(string_);
             if (!transaction) return fail(ec, event_error::wrong_number);
             out_->transaction = *transaction;
         } else return fail(ec, event_error::wrong_shape);
+        return true;
+    }
+
+    // SQLSTATE, a space, and a message.
+    bool take_broken(json_error& ec)
+    {
+        constexpr std::size_t state_size = 5;
+        auto const in_state = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+        bool const fits = string_.size() > state_size + 1 && string_[state_size] == ' ' &&
+                          std::all_of(string_.begin(), string_.begin() + state_size, in_state);
+        if (!fits) return fail(ec, event_error::wrong_shape);
+        out_->text = string_;
+        out_->what = event::kind::broken;
         return true;
     }
 
@@ -187,13 +205,14 @@ private:
             return seen_ == bit(member::barrier);
         }
         auto const common = bit(member::t) | bit(member::x) | bit(member::n);
-        auto const kind = seen_ & ~(common | bit(member::at));
+        auto const kind = seen_ & ~(common | bit(member::at) | bit(member::v));
         if ((seen_ & common) != common) return false;
         if (kind == bit(member::d)) {
             out_->what = event::kind::deltas;
             return !out_->deltas.empty();
         }
-        return kind == bit(member::truncate) || kind == bit(member::reload) || kind == bit(member::definition);
+        return kind == bit(member::truncate) || kind == bit(member::reload) || kind == bit(member::definition) ||
+               kind == bit(member::broken);
     }
 
     event* out_ = nullptr;
@@ -223,6 +242,7 @@ void event::clear() noexcept
     tally.clear();
     barrier.clear();
     transaction = {};
+    v = 0;
     n = 0;
     at_us = 0;
     text.clear();

@@ -30,6 +30,7 @@ struct event {
         truncate,    // sets every counter to 0
         reload,      // the source changed in a way that triggers do not see: the tally must be loaded again
         definition,  // the tally was created, altered or dropped
+        broken,      // a statement changed the source, and its change could not be counted
         barrier,     // a replica sent this event to itself, to see that it comes back
     };
 
@@ -43,9 +44,10 @@ struct event {
     std::string tally;    // the tally's name; empty for a barrier
     std::string barrier;  // the barrier's id; empty for other kinds
     xid transaction{};
+    std::uint64_t v = 0;     // the number of the definition by which the event was made; 0: it names none
     std::uint64_t n = 0;     // distinguishes events of one transaction that are equal otherwise
     std::int64_t at_us = 0;  // the end of the statement, in microseconds since 1970; 0 if the payload has none
-    std::string text;        // the keys, one after the other
+    std::string text;        // the keys, one after the other; of `broken`: SQLSTATE and message
     std::vector<delta> deltas;
     std::vector<std::int64_t> values;
 
@@ -71,7 +73,7 @@ enum class event_error {
     too_long,      // it has 8000 bytes or more: PostgreSQL sends no such payload
     not_json,      // it is not JSON, not UTF-8, or nested deeper than an event
     wrong_shape,   // it is JSON, but not an object with the members of an event and their types
-    wrong_number,  // a transaction id, n, time or delta is out of range
+    wrong_number,  // a transaction id, definition, n, time or delta is out of range
 };
 
 std::string_view to_string(event_error value) noexcept;

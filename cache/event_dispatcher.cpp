@@ -64,12 +64,18 @@ void event_dispatcher::on_event(std::size_t transport)
     auto* const tally = find(decoded_.tally);
     // If the tally is not known here yet because it was just created, its load will contain the event.
     if (tally == nullptr || !follows(*tally, transport)) return;
+    auto const v = tally->definition().v;
+    if (decoded_.v > v) return on_other_definition(*tally);
+    if (decoded_.v != 0 && decoded_.v < v) return owner_->drop("outdated");
     switch (tally->apply(decoded_)) {
         case cache::outcome::applied: break;
         case cache::outcome::contained:
         case cache::outcome::ignored: return;
-        case cache::outcome::wrong_width: return owner_->drop("wrong_width");
-        case cache::outcome::wrong_key: return owner_->drop("wrong_key");
+        case cache::outcome::wrong_width: return on_misfit("wrong_width");
+        case cache::outcome::wrong_key: return on_misfit("wrong_key");
+        case cache::outcome::broken:
+            owner_->want_look(decoded_.tally);
+            return owner_->want_load(decoded_.tally, load_cause::broken);
         case cache::outcome::needs_load: return owner_->want_load(decoded_.tally, load_cause::reload);
     }
     // If no load is under way, the event made the tally fail. Otherwise the event was kept for the load.
@@ -81,12 +87,26 @@ void event_dispatcher::on_event(std::size_t transport)
 // The events that follow belong to a definition that is not known here yet. They must not be applied before it is.
 void event_dispatcher::on_definition()
 {
+    auto* const tally = find(decoded_.tally);
+    bool const older = tally != nullptr && decoded_.v != 0 && decoded_.v < tally->definition().v;
+    if (tally != nullptr && !older) on_other_definition(*tally);
+    else owner_->want_definitions();
+}
+
+void event_dispatcher::on_other_definition(cache::tally& tally)
+{
     owner_->want_definitions();
-    if (auto* const tally = find(decoded_.tally)) {
-        cache::reason const changed{cache::reason::kind::definition_changed};
-        stop_following(decoded_.tally, *tally, changed, false);
-        owner_->want_load(decoded_.tally, load_cause::definition);
-    }
+    cache::reason const changed{cache::reason::kind::definition_changed};
+    stop_following(decoded_.tally, tally, changed, false);
+    owner_->want_load(decoded_.tally, load_cause::definition);
+}
+
+// The event is evidence against the definition that was read as much as against its sender.
+void event_dispatcher::on_misfit(std::string_view reason)
+{
+    owner_->drop(reason);
+    owner_->want_definitions();
+    owner_->want_load(decoded_.tally, load_cause::definition);
 }
 
 }  // namespace pgtally

@@ -11,6 +11,10 @@
 //     another load. The opening or loss of a transport concerns that transport's tallies only.
 //   - An event that comes by another transport than its tally's belongs to another definition and changes nothing. An
 //     event that says that a definition changed takes effect by any transport.
+//   - An event of a newer definition than the one that was read is not applied: the definitions are read, and the tally
+//     is loaded. An event of an older definition is dropped: creating, altering and reloading a tally wait for the
+//     transactions of its writers, so every load after the definition was read contains the event.
+//   - Whoever sends events, at whatever rate, causes only loads of the causes that `load_schedule` rate-limits.
 //
 // A transport is identified by its index in the replica set; 0 is `notify`.
 
@@ -41,6 +45,7 @@ public:
         virtual void want_load(std::string_view name, load_cause cause) = 0;
         virtual void give_up_load(std::string const& name) = 0;  // the one under way, if any
         virtual void want_definitions() = 0;
+        virtual void want_look(std::string const& name) = 0;  // the database may know what is wrong with the tally
         virtual void applied(cache::event const& e) = 0;
         virtual void drop(std::string_view reason) = 0;  // a payload that is no event of a tally here
 
@@ -74,6 +79,8 @@ private:
     cache::tally* find(std::string_view name) const noexcept;
     bool follows(cache::tally const& tally, std::size_t transport) const noexcept;
     void on_event(std::size_t transport);
+    void on_other_definition(cache::tally& tally);
+    void on_misfit(std::string_view reason);
     void on_definition();
 
     tallies const* tallies_;

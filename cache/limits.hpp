@@ -14,6 +14,9 @@ struct limits {
     // the load is abandoned.
     std::size_t max_kept_bytes = 64U << 20;
 
+    // The most bytes of the message of a `broken` event that become the reason of a state; the rest is cut off.
+    std::size_t max_broken_bytes = 1'000;
+
     // The most keys in one message. A change with more becomes a snapshot; a snapshot with more comes in parts.
     std::size_t max_keys_in_message = 10'000;
 

@@ -12,6 +12,8 @@ std::string_view to_string(load_cause value) noexcept
         case load_cause::reconnect: return "reconnect";
         case load_cause::reload: return "reload";
         case load_cause::definition: return "definition";
+        case load_cause::broken: return "broken";
+        case load_cause::look: return "look";
         case load_cause::reset: return "reset";
         case load_cause::retry: return "retry";
         case load_cause::audit: return "audit";
@@ -159,7 +161,12 @@ bool load_schedule::may_run(load_state const& of) const noexcept
 std::optional<load_schedule::time_point> load_schedule::due(load_state const& of) const noexcept
 {
     if (!of.wanted || !may_run(of) || definitions_read_ < of.definitions_needed) return std::nullopt;
-    return of.cause == load_cause::reload ? std::max(of.not_before, of.reloads.ready()) : of.not_before;
+    return by_event(of.cause) ? std::max(of.not_before, of.requests.ready()) : of.not_before;
+}
+
+bool load_schedule::by_event(load_cause cause) noexcept
+{
+    return cause == load_cause::reload || cause == load_cause::definition || cause == load_cause::broken;
 }
 
 bool load_schedule::audit_under_way() const noexcept
@@ -218,7 +225,7 @@ load_schedule::load_state* load_schedule::end(order const& o, time_point now)
     if (!under_way(o)) return nullptr;
     auto* const of = find(o.tally);
     of->running = 0;
-    if (o.cause == load_cause::reload) of->reloads.done(now, now - o.began);
+    if (by_event(o.cause)) of->requests.done(now, now - o.began);
     return of;
 }
 
@@ -245,6 +252,10 @@ load_schedule::consequence load_schedule::failed(order const& o, failure why, ca
 {
     auto* const of = end(o, now);
     if (of == nullptr) return consequence::none;
+    if (why.other_definition) {
+        want_definitions();
+        of->definitions_needed = definitions_asked_;
+    }
     // A live tally follows its events, even if the audit failed.
     if (o.audits() && state == cache::state::live) return consequence::none;
     if (!of->wanted) want(*of, load_cause::retry);

@@ -8,7 +8,7 @@
 //     If several tallies are due, their names decide the order.
 //   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. Any other cause
 //     than a retry ends the pause at once.
-//   - Loads that `reload` events cause are rate-limited per tally, because any role can send such events.
+//   - Loads that events cause are rate-limited per tally, because any role can send events.
 //   - If a tally's definition may have changed, its load waits until the definitions have been read again.
 //   - A held tally has lost its source: it is not loaded until it is released.
 //   - An audit is a load that only the audit's caller wants. Only one audit runs at a time, and a tally that waits for
@@ -48,7 +48,9 @@ enum class load_cause {
     start,       // the tally has no counters yet
     reconnect,   // its transport opened again, so events may be missing
     reload,      // an event says that the source changed in a way that events do not describe
-    definition,  // its definition changed
+    definition,  // its definition changed, or an event does not fit the one that was read
+    broken,      // an event says that a change could not be counted
+    look,        // what its source is in the database has changed
     reset,       // a request by hand
     retry,       // the load before failed or was given up
     audit,       // a request to compare what is served with the truth
@@ -60,9 +62,9 @@ class load_schedule {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
-    // At most this many loads of one tally that `reload` events cause run without a pause; then one per interval.
-    static constexpr int max_quick_reloads = 5;
-    static constexpr std::chrono::milliseconds reload_interval{1'000};
+    // At most this many loads of one tally that events cause run without a pause; then one per interval.
+    static constexpr int max_quick_requests = 5;
+    static constexpr std::chrono::milliseconds request_interval{1'000};
 
     // One load, to be carried out now.
     struct order {
@@ -79,6 +81,8 @@ public:
     struct failure {
         bool permanent = false;  // as far as known, no later load will succeed
         bool explained = false;  // if the tally is failed already, its present reason is more useful
+        // The definition in the database is not the one that was read: it is read again before the next load.
+        bool other_definition = false;
     };
 
     // What a failed load means for the state of its tally.
@@ -154,7 +158,7 @@ private:
         load_cause cause = load_cause::start;
         time_point not_before = time_point::min();
         std::uint64_t definitions_needed = 0;  // the request for definitions that must be satisfied first
-        rate_limiter reloads{reload_interval, max_quick_reloads};
+        rate_limiter requests{request_interval, max_quick_requests};  // of loads that events cause
         db::backoff pauses;
         std::uint64_t running = 0;  // the number of the order under way; 0: none
         load_cause running_cause = load_cause::start;
@@ -171,6 +175,7 @@ private:
     void want(load_state& of, load_cause cause);
     bool may_run(load_state const& of) const noexcept;
     std::optional<time_point> due(load_state const& of) const noexcept;
+    static bool by_event(load_cause cause) noexcept;
     bool audit_under_way() const noexcept;
     order begin(std::string const& name, load_state& of, time_point now);
     load_state* end(order const& o, time_point now);

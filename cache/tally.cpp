@@ -12,6 +12,21 @@ namespace pgtally::cache {
 
 namespace {
 
+// The first `most` bytes of a text, without part of a character at their end.
+std::string cut(std::string text, std::size_t most)
+{
+    if (text.size() <= most) return text;
+    auto const continues = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+    while (most > 0 && continues(most)) --most;
+    text.resize(most);
+    return text + "…";
+}
+
+reason does_not_fit()
+{
+    return {reason::kind::definition_changed, "an event does not fit the definition that was read; loading again"};
+}
+
 }  // namespace
 
 tally::tally(cache::definition what, limits const& bounds)
@@ -57,44 +72,62 @@ std::optional<outcome> tally::refuse(event const& e) const
     return std::nullopt;
 }
 
+// Anybody can send the event: its text must not break a line of the log.
+reason tally::broken_reason(event const& e) const
+{
+    auto message = cut(e.text, limits_.max_broken_bytes);
+    std::ranges::replace_if(message, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
+    return {reason::kind::not_counted, "a change could not be counted: " + message};
+}
+
 outcome tally::apply(event const& e)
 {
-    if (auto const refusal = refuse(e)) return *refusal;
-    outcome const fresh = load_ ? apply_to_load(e) : outcome::ignored;
-    outcome const served = state_ == state::live ? apply_to_served(e) : outcome::ignored;
-    if (fresh == outcome::needs_load || served == outcome::needs_load) return outcome::needs_load;
-    if (fresh == outcome::applied || served == outcome::applied) return outcome::applied;
+    auto const misfit = refuse(e);
+    outcome const fresh = load_ ? apply_to_load(e, misfit) : outcome::ignored;
+    outcome const served = state_ == state::live ? apply_to_served(e, misfit) : outcome::ignored;
+    for (auto const each :
+         {outcome::broken, outcome::wrong_width, outcome::wrong_key, outcome::needs_load, outcome::applied}) {
+        if (fresh == each || served == each) return each;
+    }
     return served == outcome::ignored ? fresh : served;
 }
 
-outcome tally::apply_to_load(event const& e)
+outcome tally::apply_to_load(event const& e, std::optional<outcome> misfit)
 {
     if (!load_->spoiled.empty()) return outcome::ignored;
     if (!load_->fence) {
         load_->kept_bytes += e.memory_bytes();
         if (load_->kept_bytes <= limits_.max_kept_bytes) {
             load_->kept.push_back(e);
-            return outcome::applied;
+            return misfit.value_or(e.what == event::kind::broken ? outcome::broken : outcome::applied);
         }
         load_->spoiled = "more events arrived before the load's snapshot than may be kept";
         load_->kept = {};
         return outcome::needs_load;
     }
     if (load_->fence->contains(e.transaction)) return outcome::contained;
-    bool const asked_before = load_->reload;
+    bool const asked_before = !load_->incomplete.empty();
     apply_to_fresh(e);
-    bool const asks = load_->reload && !asked_before;
+    if (misfit) return *misfit;
+    if (e.what == event::kind::broken) return outcome::broken;
+    bool const asks = !load_->incomplete.empty() && !asked_before;
     return load_->spoiled.empty() && !asks ? outcome::applied : outcome::needs_load;
 }
 
 // Applies an event that the load's fence does not contain.
 void tally::apply_to_fresh(event const& e)
 {
-    if (load_->reload) return;
+    auto& incomplete = load_->incomplete;
+    if (e.what == event::kind::broken) load_->broken = incomplete = broken_reason(e);
+    if (!incomplete.empty()) return;
     auto& table = load_->table;
+    if (refuse(e)) {
+        incomplete = does_not_fit();
+        return;
+    }
     load_->highest = std::max(load_->highest, e.transaction);
     if (e.what == event::kind::reload) {
-        load_->reload = true;
+        incomplete = cache::reason{reason::kind::reload};
         return;
     }
     if (e.what == event::kind::truncate) {
@@ -107,15 +140,23 @@ void tally::apply_to_fresh(event const& e)
     if (table.rows() > limits_.max_keys) load_->spoiled = too_many_keys();
 }
 
-outcome tally::apply_to_served(event const& e)
+outcome tally::apply_to_served(event const& e, std::optional<outcome> misfit)
 {
     if (fence_->contains(e.transaction)) return outcome::contained;
+    if (misfit) {
+        set_state(state::stale, does_not_fit());
+        return *misfit;
+    }
     switch (e.what) {
         case event::kind::deltas: add_to_served(e); break;
         case event::kind::truncate: truncate_served(); break;
         case event::kind::reload:
             set_state(state::stale, cache::reason{reason::kind::reload});
             return outcome::needs_load;
+        case event::kind::broken:
+            broken_ = broken_reason(e);
+            set_state(state::failed, broken_);
+            return outcome::broken;
         default: return outcome::ignored;
     }
     highest_ = std::max(highest_, e.transaction);
@@ -255,11 +296,14 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
 std::optional<load_report> tally::end_load()
 {
     auto report = std::move(load_->report);
-    report.live = !load_->reload;
+    report.live = load_->incomplete.empty();
+    broken_ = std::move(load_->broken);
+    auto const why = std::move(load_->incomplete);
     load_.reset();
     forget_old_zeros();
     if (report.live) set_state(state::live, {});
-    else set_state(state::stale, cache::reason{reason::kind::reload});
+    else if (broken_.empty()) set_state(state::stale, why);
+    else set_state(state::failed, broken_);
     return report;
 }
 
@@ -334,7 +378,8 @@ void tally::set_state(pgtally::cache::state value, pgtally::cache::reason why)
 void tally::lost(pgtally::cache::reason why)
 {
     abandon_load();
-    if (loaded_) set_state(state::stale, std::move(why));
+    if (!broken_.empty()) set_state(state::failed, broken_);
+    else if (loaded_) set_state(state::stale, std::move(why));
     else set_state(state::loading, {});
 }
 
@@ -348,9 +393,15 @@ bool tally::redefine(cache::definition what)
 {
     BOOST_ASSERT(what.name == definition_.name && what.kind() == definition_.kind());
     bool const other = what.fingerprint != definition_.fingerprint;
+    bool const renumbered = what.v != definition_.v;
     definition_ = std::move(what);
-    if (other) start_over();
-    return other;
+    if (other) {
+        start_over();
+    } else if (renumbered) {
+        abandon_load();
+        if (state_ == state::live) set_state(state::stale, cache::reason{reason::kind::definition_changed});
+    }
+    return other || renumbered;
 }
 
 void tally::start_over()
@@ -358,6 +409,7 @@ void tally::start_over()
     load_.reset();
     fence_.reset();
     highest_ = {};
+    broken_ = {};
     loaded_ = false;
     epoch_ = make_uuid();
     revision_ = remembered_from_ = 0;

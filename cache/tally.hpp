@@ -15,8 +15,10 @@
 //                       like any other. If the tally is live, `compare_more` compares some rows at a time: both tables
 //                       follow the same events meanwhile.
 //
-// If a `reload` event arrives that the fence does not contain, the fresh table follows no later event. The load is still
-// served, because its values are true, but the tally is stale until a load whose fence contains the event.
+// Some events do not say what changed: `reload`, `broken` (a statement could not be counted), and an event that does not
+// fit the definition. If such an event arrives that the fence does not contain, the fresh table follows no later event.
+// The load is still served, because its values are true, but until a load whose fence contains the event the tally is
+// stale, after a `broken` event failed. Any load that begins later has such a fence.
 //
 // While the tally is live, events that the served table's own fence does not contain are applied to it. While it is not
 // live, no event is applied to it: a gap in the events would make the counters wrong.
@@ -57,9 +59,10 @@ enum class outcome {
     applied,      // applied to the served table, the fresh one, or both; or kept for the load
     contained,    // the fence contains it already
     ignored,      // the tally follows no events now
-    wrong_width,  // it does not have as many deltas as the tally has counters
-    wrong_key,    // one of its keys cannot be a key of this tally
     needs_load,   // the tally must be loaded again
+    broken,       // the same, because a change could not be counted: the tally failed
+    wrong_width,  // the same, because the event does not have as many deltas as the tally has counters
+    wrong_key,    // the same, because one of the event's keys cannot be a key of this tally
 };
 
 // What a load found.
@@ -67,7 +70,7 @@ struct load_report {
     std::uint64_t keys = 0;      // with a counter that is not 0 in the truth
     std::uint64_t differed = 0;  // keys that were served with other counters
     bool first = false;          // the tally had no counters before
-    bool live = true;            // the tally is live now; false: a `reload` event came, and another load is needed
+    bool live = true;            // the tally is live now; false: another load is needed, because of an event
 
     // The tally was live until this moment. Then the served and the loaded counters are of one point in the order of
     // commits, and a key that differed had drifted from the truth.
@@ -112,7 +115,7 @@ public:
 
     // Events
 
-    // Applies an event of this tally, or keeps it for the load. An event that does not fit changes nothing.
+    // Applies an event of this tally, or keeps it for the load. An event that does not fit changes no counter.
     outcome apply(event const& e);
 
     // The steps of a load. If the load cannot continue, the first four end it and return the reason.
@@ -131,12 +134,14 @@ public:
     bool loading() const noexcept { return load_.has_value(); }
 
     // The tally stops following events. `lost`: until the next load. `fail`: until the cause is removed, which waiting
-    // does not do. Both end the load under way.
+    // does not do. Both end the load under way. After a `broken` event, `lost` does not change the state: the tally is
+    // failed until a load.
     void lost(pgtally::cache::reason why);
     void fail(pgtally::cache::reason why);
 
-    // Takes a new definition. If its fingerprint differs, the tally starts over: a new epoch, state `loading`, no
-    // counters. Returns whether the tally starts over.
+    // Takes the definition that was read. If its fingerprint differs, the tally starts over: a new epoch, state
+    // `loading`, no counters. If only its number differs, the counters mean the same, and the tally is stale. Returns
+    // whether the tally must be loaded again.
     //
     // Preconditions: the name and the kind of keys are those of the present definition.
     bool redefine(cache::definition what);
@@ -166,10 +171,11 @@ private:
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
-        std::string spoiled;  // why the load cannot succeed any more; empty: it can
-        bool reload = false;  // a `reload` event came after its fence: later events are not applied
-        xid highest{};        // of the events applied to `table`
-        xid before{};         // of the events applied to the served table when this load began
+        std::string spoiled;                // why the load cannot succeed any more; empty: it can
+        pgtally::cache::reason incomplete;  // why the fresh table does not follow all later events; empty: it does
+        pgtally::cache::reason broken;      // the reason of a `broken` event that came after its fence
+        xid highest{};                      // of the events applied to `table`
+        xid before{};                       // of the events applied to the served table when this load began
         counter_table::slot served_next = 0, fresh_next = 0;  // where the comparison continues
         load_report report;
     };
@@ -177,8 +183,9 @@ private:
     std::string end_out_of_turn(char const* step);
     std::optional<std::string> end_if_spoiled();
     std::optional<outcome> refuse(event const& e) const;
-    outcome apply_to_load(event const& e);
-    outcome apply_to_served(event const& e);
+    pgtally::cache::reason broken_reason(event const& e) const;
+    outcome apply_to_load(event const& e, std::optional<outcome> misfit);
+    outcome apply_to_served(event const& e, std::optional<outcome> misfit);
     void apply_to_fresh(event const& e);
     void add_to_served(event const& e);
     void truncate_served();
@@ -197,6 +204,7 @@ private:
     std::uint64_t revision_ = 0, remembered_from_ = 0, state_changes_ = 1;
     pgtally::cache::state state_ = state::loading;
     pgtally::cache::reason reason_;
+    pgtally::cache::reason broken_;  // of a `broken` event that no load contains yet
     bool loaded_ = false;
     counter_table served_;
     std::optional<pgtally::cache::fence> fence_;

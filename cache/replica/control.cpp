@@ -1,4 +1,4 @@
-// The control connection: definitions, heartbeats, problems, and barriers of awaited writes.
+// The control connection: definitions, heartbeats, looks, and barriers of awaited writes.
 
 #include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
@@ -28,6 +28,7 @@ asio::awaitable<void> replica_set::impl::control()
             if (!connection.is_open()) {
                 made_in = schedule.generation();
                 co_await connection.connect(session_config(session_kind::control, settings.database));
+                looks.connected();
                 want_definitions();
             }
             co_await control_turn(connection);
@@ -63,14 +64,14 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
 {
     auto const asked = schedule.definitions_asked();
     auto seen = co_await read_catalog(connection);
-    std::vector<tally_problems> problems;
-    if (clock::now() >= next_look) problems = co_await look_for_problems(connection, seen.schema_version);
     readings.done(clock::now());
-    // If a definition changed meanwhile, the definitions are read again; only the tallies concerned wait for that.
-    schedule.definitions_read(asked);
     control_trouble = {};
     reconcile(std::move(seen));
-    take_problems(problems);
+    // The look comes before the loads: a tally that cannot be counted is not loaded first.
+    auto const seen_now = co_await look_around(connection, schema_version);
+    // If a definition changed meanwhile, the definitions are read again; only the tallies concerned wait for that.
+    schedule.definitions_read(asked);
+    take_look(seen_now);
     for (auto const& [name, tally] : replicas) {
         if (tally->state() != cache::state::live) schedule.want_again(name);
     }
@@ -97,6 +98,7 @@ void replica_set::impl::reconcile(catalog seen)
         auto* const known = find(what.name);
         if (known != nullptr && known->definition().kind() == what.kind()) {
             auto const name = what.name;
+            looks.define(name, what.v);
             if (known->redefine(std::move(what))) schedule.redefined(name, index_of(*known));
             continue;
         }
@@ -120,6 +122,7 @@ void replica_set::impl::add_tally(cache::definition what)
     auto const name = what.name;
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
+    looks.define(name, what.v);
     auto const& tally =
         *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;
     schedule.add(name, index_of(tally));
@@ -131,15 +134,15 @@ void replica_set::impl::remove_tally(std::string const& name)
     give_up_load(name);
     schedule.remove(name);
     end_audit(name, audit_outcome::changed, "the tally was dropped");
-    known_problems.erase(name);
+    looks.remove(name);
     replicas.erase(name);
     counted.tallies.erase(name);
 }
 
 asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
 {
-    auto const problems = co_await look_for_problems(connection, schema_version);
-    take_problems(problems);
+    auto const seen_now = co_await look_around(connection, schema_version);
+    take_look(seen_now);
     end_turn();
     wake_loaders();
 }

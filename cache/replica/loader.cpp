@@ -1,6 +1,7 @@
 #include <pgtally/cache/replica/loader.hpp>
 
 #include <pgtally/cache/replica/catalog.hpp>
+#include <pgtally/cache/replica/look_query.hpp>
 #include <pgtally/cache/replica/session_settings.hpp>
 
 #include <cstdint>
@@ -46,8 +47,8 @@ void take_rows(db::rows<truth_row> const& rows, load_target& target)
 
 }  // namespace
 
-boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
-                                        load_times times, load_target& target)
+boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_version, transport const& by,
+                                        std::string name, load_times times, load_target& target)
 {
     // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
@@ -60,11 +61,17 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, transport co
     co_await connection.script(begin);
     // After a failover the name may lead to another database than the one from which the definitions were read. If the
     // definition changes after this check, an event reports it before the barrier comes back.
-    auto const meant = co_await read_fingerprint(connection, name);
-    if (meant != wanted(target).definition().fingerprint) throw other_definition{};
+    auto const meant = co_await read_identity(connection, schema_version, name);
+    if (meant != identity_of(wanted(target).definition())) throw other_definition{};
     connection.set_timeout(times.answer + load_lock_timeout);
     co_await connection.query("select tally.lock_source($1)", name);
     connection.set_timeout(times.answer);
+    if (schema_version >= schema_that_looks) {
+        auto const seen = co_await read_look(connection);
+        for (auto const& each : seen) {
+            if (each.name == name) target.source_is(each.fingerprint);
+        }
+    }
     co_await connection.query(declaration);
     auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");
     take_fence(first, target);

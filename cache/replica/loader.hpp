@@ -43,6 +43,9 @@ public:
 
     // The tally, while this load is wanted; otherwise null.
     virtual cache::tally* wanted() noexcept = 0;
+
+    // What the source is, by `tally.look()`. Read under the lock and before the fence, so that the load contains it.
+    virtual void source_is(std::string fingerprint) = 0;
 };
 
 // How long a load waits for the database.
@@ -59,8 +62,11 @@ struct load_times {
 // Carries out steps 1 to 3 and commits the load's transaction: everything but the barrier. `name` is the tally's name,
 // `by` its transport.
 //
+// A change of the source between the reading of what it is and the fence is possible where it takes no lock that
+// conflicts with the load's: the next look sees it.
+//
 // Errors: throws db::error, load_failure, other_definition or load_given_up.
-boost::asio::awaitable<void> load_truth(db::connection& connection, transport const& by, std::string name,
-                                        load_times times, load_target& target);
+boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_version, transport const& by,
+                                        std::string name, load_times times, load_target& target);
 
 }  // namespace pgtally

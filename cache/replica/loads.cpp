@@ -29,17 +29,22 @@ bool is_unknown_tally(db::error const& e) noexcept
 // Looks the tally up each time: while the load waits, the tally may be removed, or may end the load.
 class target final : public load_target {
 public:
-    explicit target(std::function<cache::tally*()> look) : look_{std::move(look)} {}
+    target(std::function<cache::tally*()> find, std::function<void(std::string)> take)
+        : find_{std::move(find)}, take_{std::move(take)}
+    {
+    }
     cache::tally* wanted() noexcept override
     {
-        auto* const tally = look_();
+        auto* const tally = find_();
         if (tally == nullptr || (begun_ && !tally->loading())) return nullptr;
         begun_ = true;
         return tally;
     }
+    void source_is(std::string fingerprint) override { take_(std::move(fingerprint)); }
 
 private:
-    std::function<cache::tally*()> look_;
+    std::function<cache::tally*()> find_;
+    std::function<void(std::string)> take_;
     bool begun_ = false;
 };
 
@@ -79,8 +84,11 @@ void replica_set::impl::wake_loaders()
 {
     for (auto const& each : loaders) each->work.notify();
     if (!schedule.take_look_request()) return;
-    next_look = clock::time_point{};
-    control_wake.notify();
+    for (auto const& [name, tally] : replicas) {
+        if (schedule.held(name)) looks.ask(name);
+    }
+    next_findings = std::min(next_findings, last_look + reading_interval);  // for a schema that does not look
+    hasten_look();
 }
 
 asio::awaitable<void> replica_set::impl::load_forever(loader& mine)
@@ -129,6 +137,7 @@ void replica_set::impl::end_load(loader& mine, std::optional<load_ending> const&
     auto* const tally = find(order.tally);
     if (stopping || tally == nullptr || !schedule.under_way(order)) return;
     tally->abandon_load();
+    if (!order.audits()) looks.load_ends(order.tally, !ending);
     if (order.audits()) {
         bool const changed = ending && ending->other_definition;
         end_audit(order.tally, changed ? audit_outcome::changed : audit_outcome::failed,
@@ -155,12 +164,18 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine)
         co_await mine.connection.connect(session_config(session_kind::loader, settings.database));
     }
     load_times const times{answer_time(), settings.load_patience};
-    target into{[this, &mine] { return target_of(mine); }};
+    // An audit compares what is served: what it reads of the source says nothing about the load that is served.
+    auto const take = [this, &mine](std::string fingerprint) {
+        if (target_of(mine) != nullptr && !mine.order->audits()) {
+            looks.load_reads(mine.order->tally, std::move(fingerprint));
+        }
+    };
+    target into{[this, &mine] { return target_of(mine); }, take};
     auto const* const wanted = target_of(mine);
     auto const index = wanted == nullptr ? std::nullopt : received.transport_of(*wanted);
     auto const by = index ? transports[*index].channel : nullptr;
     if (!by) throw load_given_up{};
-    co_await load_truth(mine.connection, *by, mine.order->tally, times, into);
+    co_await load_truth(mine.connection, schema_version, *by, mine.order->tally, times, into);
     co_await await_barrier(mine, by, *index);
 }
 
@@ -254,8 +269,10 @@ void replica_set::impl::load_failed(load_schedule::order const& order, cache::ta
 {
     using consequence = load_schedule::consequence;
     auto const index = received.transport_of(tally);
-    load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good()};
+    load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good(),
+                                     ending.other_definition};
     auto const follows = schedule.failed(order, why, tally.state(), clock::now());
+    if (ending.other_definition) control_wake.notify();
     if (follows == consequence::none) return;
     cache::reason const reason{ending.what, "cannot load tally " + order.tally + ": " + ending.failure.value_or("")};
     if (tally.reason() != reason) log(ending.permanent ? db::level::error : db::level::warn, reason.text());

@@ -30,7 +30,7 @@ void replica_set::impl::on(std::size_t index, transport::opened const&)
     auto& slot = transports[index];
     slot.within_transaction = false;
     slot.watch.opened(clock::now());
-    next_look = clock::time_point{};
+    next_look = next_findings = clock::time_point{};
     ++openings;
     // If the transport opens again, the database's name may lead to another server: the other connections are replaced
     // before they are used.

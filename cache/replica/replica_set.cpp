@@ -36,6 +36,7 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     , received{replicas, expected, *this, names_of(kinds_of(settings))}
     , control_wake{executor}
     , watch_wake{executor}
+    , repair_wake{executor}
     , ended{executor}
 {
     for (auto& kind : kinds_of(settings)) transports.emplace_back(std::move(kind), settings.heartbeat);
@@ -67,6 +68,7 @@ asio::awaitable<void> replica_set::impl::run()
     open_transport(0);
     start(control(), "control");
     start(watch_transports(), "heartbeat");
+    start(repair_forever(), "repair");
     for (auto const& each : loaders) start(load_forever(*each), "load");
     while (running > 0) co_await ended.wait();
 }
@@ -87,6 +89,7 @@ void replica_set::impl::stop()
     wake_loaders();
     control_wake.notify();
     watch_wake.notify();
+    repair_wake.notify();
 }
 
 void replica_set::impl::log(db::level level, std::string const& line) const

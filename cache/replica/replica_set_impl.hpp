@@ -6,11 +6,12 @@
 #include <pgtally/cache/dropped_payloads.hpp>
 #include <pgtally/cache/event_dispatcher.hpp>
 #include <pgtally/cache/load_schedule.hpp>
+#include <pgtally/cache/look.hpp>
 #include <pgtally/cache/rate_limiter.hpp>
 #include <pgtally/cache/replica/awaited_writes.hpp>
 #include <pgtally/cache/replica/catalog.hpp>
 #include <pgtally/cache/replica/loader.hpp>
-#include <pgtally/cache/replica/problems.hpp>
+#include <pgtally/cache/replica/look_query.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/cache/replica/transport.hpp>
@@ -132,10 +133,23 @@ struct replica_set::impl : event_dispatcher::owner {
     bool heartbeat_back(std::size_t index, std::string_view id) override;
     clock::time_point next_heartbeat() const noexcept;
 
-    // watch.cpp: the problems that the database reports for its tallies
-    asio::awaitable<std::vector<tally_problems>> look_for_problems(db::connection& connection, int version);
-    void take_problems(std::vector<tally_problems> const& found);
-    void take_problems(tally_problems const& found, cache::tally& tally);
+    // watch.cpp: what sources are in the database, and what is wrong with tallies
+    struct looked {
+        std::uint64_t number = 0;                       // of the look
+        std::optional<std::vector<looked_tally>> rows;  // nothing if the schema does not look, or they were not read
+        std::vector<found_in_tally> found;              // of the tallies whose findings were read
+    };
+    void want_look(std::string const& name) override;
+    void hasten_look();
+    asio::awaitable<looked> look_around(db::connection& connection, int version);
+    asio::awaitable<void> read_looks(db::connection& connection, looked& seen);
+    asio::awaitable<void> read_all(db::connection& connection, looked& seen, bool looks_too);
+    void take_look(looked const& seen);
+    void take_findings(found_in_tally const& found, cache::tally& tally);
+
+    // repairs.cpp
+    asio::awaitable<void> repair_forever();
+    asio::awaitable<void> repair(std::string name);
 
     // applied.cpp: read your writes
     asio::awaitable<bool> applied(std::string name, std::optional<cache::xid> transaction, clock::time_point until,
@@ -177,8 +191,8 @@ struct replica_set::impl : event_dispatcher::owner {
     std::vector<transport_slot> transports;  // by index; 0 is `notify`. Their number never changes
     tallies replicas;
     load_schedule schedule;
-    std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;    // wanted or under way, by tally
-    std::map<std::string, std::vector<std::string>, std::less<>> known_problems;  // by tally
+    pgtally::look looks;
+    std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;  // wanted or under way, by tally
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
     event_dispatcher received;
@@ -193,9 +207,9 @@ struct replica_set::impl : event_dispatcher::owner {
     int schema_version = 0;
     cache::reason control_trouble;
     bool control_trouble_permanent = false;
-    clock::time_point next_look{};  // for problems
+    clock::time_point last_look{}, next_look{}, next_findings{};  // the last of all tallies
     std::string look_trouble;
-    db::detail::signal control_wake, watch_wake, ended;
+    db::detail::signal control_wake, watch_wake, repair_wake, ended;
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
 };

@@ -55,6 +55,43 @@ BOOST_AUTO_TEST_CASE(the_other_kinds)
     BOOST_TEST(e.barrier == "9b1d");
 }
 
+BOOST_AUTO_TEST_CASE(number_of_the_definition)
+{
+    event e;
+    BOOST_TEST((decode(R"({"t":"a","v":12,"x":"7","n":1,"d":[["1",1]]})", e) == event_error::none));
+    BOOST_TEST(e.v == 12U);
+    for (auto const* const kind : {R"("truncate":true)", R"("reload":true)", R"("definition":true)"}) {
+        auto const payload = R"({"t":"a","v":9223372036854775807,"x":"7","n":1,)" + std::string{kind} + "}";
+        BOOST_TEST((decode(payload, e) == event_error::none), payload);
+        BOOST_TEST(e.v == 9223372036854775807U);
+    }
+    BOOST_TEST((decode(good, e) == event_error::none));
+    BOOST_TEST(e.v == 0U);
+    for (auto const* const number : {"0", "-1", "1.5", "9223372036854775808"}) {
+        auto const payload = R"({"t":"a","x":"7","n":1,"reload":true,"v":)" + std::string{number} + "}";
+        BOOST_TEST((refusal(payload) == event_error::wrong_number), payload);
+    }
+    BOOST_TEST((refusal(R"({"t":"a","x":"7","n":1,"reload":true,"v":"12"})") == event_error::wrong_shape));
+    BOOST_TEST((refusal(R"({"barrier":"b","v":12})") == event_error::wrong_shape));
+}
+
+BOOST_AUTO_TEST_CASE(broken)
+{
+    event e;
+    BOOST_TEST((decode(R"({"t":"a","v":12,"x":"7","n":1,"broken":"42703 column \"m\" does not exist"})", e) ==
+                event_error::none));
+    BOOST_TEST((e.what == event::kind::broken));
+    BOOST_TEST(e.text == R"(42703 column "m" does not exist)");
+    BOOST_TEST(e.deltas.empty());
+    for (auto const* const text :
+         {"", "42703", "42703 ", "4270 column", "42703-column", "4270a column", "column is gone"}) {
+        auto const payload = R"({"t":"a","x":"7","n":1,"broken":")" + std::string{text} + "\"}";
+        BOOST_TEST((refusal(payload) == event_error::wrong_shape), payload);
+    }
+    BOOST_TEST((refusal(R"({"t":"a","x":"7","n":1,"broken":true})") == event_error::wrong_shape));
+    BOOST_TEST((refusal(R"({"t":"a","x":"7","n":1,"broken":"42703 m","reload":true})") == event_error::wrong_shape));
+}
+
 BOOST_AUTO_TEST_CASE(members_in_any_order_with_any_space)
 {
     event e;

@@ -25,6 +25,7 @@ struct two_transports : event_dispatcher::owner {
     event_dispatcher received{tallies, expected, *this, {"notify", "wal"}};
     std::map<std::string, load_cause> wanted;
     std::vector<std::string> given_up, dropped, heartbeats;
+    std::vector<std::string> looks;
     int definitions = 0, applied_events = 0;
 
     two_transports()
@@ -35,10 +36,11 @@ struct two_transports : event_dispatcher::owner {
     }
 
     // Adds a live tally with one counter.
-    void add(std::string const& name, std::string transport)
+    void add(std::string const& name, std::string transport, std::uint64_t v = 0)
     {
         cache::definition what{name, "public.likes", "bigint", {"count"}, {}, name};
         what.transport = std::move(transport);
+        what.v = v;
         auto tally = std::make_unique<cache::tally>(std::move(what), cache::limits{});
         tally->begin_load();
         tally->set_fence(snapshot(fence_text));
@@ -59,6 +61,7 @@ struct two_transports : event_dispatcher::owner {
     void want_load(std::string_view name, load_cause cause) override { wanted.emplace(name, cause); }
     void give_up_load(std::string const& name) override { given_up.push_back(name); }
     void want_definitions() override { ++definitions; }
+    void want_look(std::string const& name) override { looks.push_back(name); }
     void applied(cache::event const&) override { ++applied_events; }
     void drop(std::string_view reason) override { dropped.emplace_back(reason); }
     bool heartbeat_back(std::size_t transport, std::string_view id) override
@@ -141,6 +144,68 @@ BOOST_AUTO_TEST_CASE(changed_definition_by_either_transport_stops_its_tally)
     BOOST_TEST((wanted.at("likes") == load_cause::definition));
     received.payload(notify, R"({"t":"votes","x":"202","n":1,"definition":true})");
     BOOST_TEST(definitions == 3);
+}
+
+// What an event says that is made by definition 12, 13 or 14 while 13 is known.
+BOOST_AUTO_TEST_CASE(event_of_another_definition_is_not_applied)
+{
+    auto const of = [](std::string const& v, std::string const& what) {
+        return R"({"t":"n","v":)" + v + R"(,"x":"200","n":1,)" + what + "}";
+    };
+    add("n", "notify", 13);
+    received.payload(notify, of("13", R"("d":[["1",1]])"));
+    BOOST_TEST(count("n") == 1);
+    for (auto const* const what : {R"("d":[["1",1]])", R"("d":[["1",1,2]])", R"("truncate":true)", R"("reload":true)",
+                                   R"("broken":"22012 division by zero")"}) {
+        received.payload(notify, of("12", what));
+    }
+    BOOST_TEST(count("n") == 1);
+    BOOST_TEST(live("n"));
+    BOOST_TEST(dropped == std::vector<std::string>(5, "outdated"), boost::test_tools::per_element());
+    received.payload(notify, of("12", R"("definition":true)"));
+    BOOST_TEST(live("n"));
+    BOOST_TEST(wanted.empty());
+    BOOST_TEST(definitions == 1);
+
+    received.payload(notify, of("14", R"("d":[["1",1]])"));
+    BOOST_TEST(count("n") == 1);
+    BOOST_TEST((tally("n").state() == cache::state::stale));
+    BOOST_TEST((wanted.at("n") == load_cause::definition));
+    BOOST_TEST(definitions == 2);
+}
+
+// A schema that is one version back sends no numbers.
+BOOST_AUTO_TEST_CASE(event_without_a_number_is_applied)
+{
+    add("n", "notify", 13);
+    received.payload(notify, delta("n"));
+    BOOST_TEST(count("n") == 1);
+    BOOST_TEST(live("n"));
+}
+
+BOOST_AUTO_TEST_CASE(event_that_does_not_fit_is_a_load_by_a_definition_that_is_read_again)
+{
+    received.payload(notify, R"({"t":"likes","x":"200","n":1,"d":[["1",1,2]]})");
+    BOOST_TEST((tally("likes").state() == cache::state::stale));
+    BOOST_TEST((wanted.at("likes") == load_cause::definition));
+    BOOST_TEST(definitions == 1);
+    BOOST_TEST(dropped == std::vector<std::string>{"wrong_width"}, boost::test_tools::per_element());
+    received.payload(wal, R"({"t":"votes","x":"200","n":1,"d":[["a",1]]})");
+    BOOST_TEST((tally("votes").state() == cache::state::stale));
+    BOOST_TEST((wanted.at("votes") == load_cause::definition));
+    BOOST_TEST(dropped.back() == "wrong_key");
+    received.payload(wal, R"({"t":"votes","x":"99","n":1,"d":[["a",1]]})");  // the load contains it
+    BOOST_TEST(definitions == 2);
+    BOOST_TEST(dropped.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(change_that_could_not_be_counted_is_a_failure_a_look_and_a_load)
+{
+    received.payload(notify, R"({"t":"likes","x":"200","n":1,"broken":"42703 column is gone"})");
+    BOOST_TEST((tally("likes").state() == cache::state::failed));
+    BOOST_TEST((wanted.at("likes") == load_cause::broken));
+    BOOST_TEST(looks == std::vector<std::string>{"likes"}, boost::test_tools::per_element());
+    BOOST_TEST(dropped.empty());
 }
 
 BOOST_AUTO_TEST_CASE(barrier_by_another_transport_is_still_expected)

@@ -1,17 +1,13 @@
 #include <pgtally/cache/heartbeat_diagnosis.hpp>
-#include <pgtally/cache/problem_news.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <string>
-#include <vector>
 
 using pgtally::heartbeat_signs;
-using pgtally::news_of;
 using pgtally::why_deaf;
 using pgtally::with_remedy;
 using pgtally::cache::reason;
-using strings = std::vector<std::string>;
 
 namespace {
 
@@ -59,35 +55,6 @@ BOOST_AUTO_TEST_CASE(a_standby_has_a_remedy)
     BOOST_TEST(with_remedy("connection refused", "") == "connection refused");
     auto const once = with_remedy("connection failed: session is read-only", "");
     BOOST_TEST(with_remedy(once, "") == once);
-}
-
-BOOST_AUTO_TEST_CASE(news_are_what_one_has_and_the_other_has_not)
-{
-    auto const news = news_of(strings{"a", "b"}, strings{"c", "b"});
-    BOOST_TEST(news.appeared == strings{"c"}, boost::test_tools::per_element());
-    BOOST_TEST(news.gone == strings{"a"}, boost::test_tools::per_element());
-    BOOST_TEST(!news.none());
-}
-
-BOOST_AUTO_TEST_CASE(the_same_in_another_order_is_no_news)
-{
-    BOOST_TEST(news_of(strings{"a", "b"}, strings{"b", "a"}).none());
-    BOOST_TEST(news_of({}, {}).none());
-}
-
-BOOST_AUTO_TEST_CASE(partitions_that_come_or_go_are_told_from_triggers)
-{
-    using pgtally::concerns_partitions;
-    strings const without{"partition public.vote_2 has no insert trigger, its changes are not counted; remedy: r"};
-    strings const left{"public.vote_1 is no part of the source any more, but its changes are counted; remedy: r"};
-    strings const disabled{"the insert trigger of public.vote_2 is disabled; remedy: r",
-                           "source public.vote has no insert trigger, its changes are not counted; remedy: r"};
-    BOOST_TEST(concerns_partitions(news_of({}, without)));
-    BOOST_TEST(concerns_partitions(news_of(without, {})));
-    BOOST_TEST(concerns_partitions(news_of({}, left)));
-    BOOST_TEST(!concerns_partitions(news_of({}, disabled)));
-    BOOST_TEST(!concerns_partitions(news_of(disabled, {})));
-    BOOST_TEST(!concerns_partitions(news_of(left, left)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -92,7 +92,8 @@ BOOST_AUTO_TEST_CASE(causes_that_put_the_definition_in_doubt_wait_for_a_reading)
         load_cause cause;
         bool waits;
     } const cases[]{{load_cause::start, true},      {load_cause::reconnect, true}, {load_cause::reload, false},
-                    {load_cause::definition, true}, {load_cause::reset, false},    {load_cause::retry, false}};
+                    {load_cause::definition, true}, {load_cause::reset, false},    {load_cause::retry, false},
+                    {load_cause::broken, false},    {load_cause::look, false}};
     for (auto const& tc : cases) {
         BOOST_TEST_CONTEXT(to_string(tc.cause))
         {
@@ -106,6 +107,25 @@ BOOST_AUTO_TEST_CASE(causes_that_put_the_definition_in_doubt_wait_for_a_reading)
             done(*last);
         }
     }
+}
+
+// Nothing else may ever say that the definition changed: mastodon#5039.
+BOOST_AUTO_TEST_CASE(a_load_that_meets_another_definition_is_repeated_after_it_was_read)
+{
+    load_all();
+    s.want("a", load_cause::reset);
+    BOOST_TEST(next() == "a reset");
+    load_schedule::failure why;
+    why.other_definition = true;
+    auto const asked = s.definitions_asked();
+    s.failed(*last, why, state::live, now);
+    BOOST_TEST(!s.definitions_current());
+    now += 10s;
+    BOOST_TEST(next() == "");
+    s.definitions_read(asked);
+    BOOST_TEST(next() == "");
+    s.definitions_read(s.definitions_asked());
+    BOOST_TEST(next() == "a retry");
 }
 
 BOOST_AUTO_TEST_CASE(a_definition_that_was_just_read_needs_no_other_reading)
@@ -200,7 +220,8 @@ BOOST_AUTO_TEST_CASE(each_pause_of_each_tally_is_drawn_from_one_source)
 
 BOOST_AUTO_TEST_CASE(any_cause_but_a_retry_ends_the_pause)
 {
-    for (auto const cause : {load_cause::reload, load_cause::reset, load_cause::reconnect, load_cause::definition}) {
+    for (auto const cause : {load_cause::reload, load_cause::reset, load_cause::reconnect, load_cause::definition,
+                             load_cause::broken, load_cause::look}) {
         load_all();
         s.want("a", load_cause::reset);
         BOOST_TEST(next() == "a reset");
@@ -224,24 +245,34 @@ BOOST_AUTO_TEST_CASE(a_failure_delays_the_load_that_was_asked_for_meanwhile)
     BOOST_TEST(next() == "a reset");
 }
 
-BOOST_AUTO_TEST_CASE(reloads_of_a_tally_come_at_once_then_one_an_interval)
+// Whatever events cause, and in whatever order: any role can send them.
+BOOST_AUTO_TEST_CASE(loads_that_events_cause_come_at_once_then_one_an_interval)
 {
     load_all();
-    for (int i = 0; i < load_schedule::max_quick_reloads; ++i) {
-        s.want("a", load_cause::reload);
-        BOOST_TEST(next() == "a reload");
+    load_cause const causes[]{load_cause::reload, load_cause::broken, load_cause::definition};
+    for (int i = 0; i < load_schedule::max_quick_requests; ++i) {
+        auto const cause = causes[i % 3];
+        s.want("a", cause);
+        BOOST_TEST(next() == "a " + std::string{to_string(cause)});
         done(*last);
+    }
+    for (auto const cause : causes) {
+        s.want("a", cause);
+        BOOST_TEST(next() == "");
+        BOOST_TEST((s.wake_at() == now + load_schedule::request_interval));
     }
     s.want("a", load_cause::reload);
     BOOST_TEST(next() == "");
-    BOOST_TEST((s.wake_at() == now + load_schedule::reload_interval));
+    BOOST_TEST((s.wake_at() == now + load_schedule::request_interval));
     s.want("b", load_cause::reload);
     BOOST_TEST(next() == "b reload");  // reloads of one tally do not delay those of another
-    s.want("a", load_cause::reset);
-    BOOST_TEST(next() == "a reset");  // nor a reset by hand
-    done(*last);
+    for (auto const cause : {load_cause::reset, load_cause::look}) {
+        s.want("a", cause);
+        BOOST_TEST(next() == "a " + std::string{to_string(cause)});  // nor a load that no event causes
+        done(*last);
+    }
     s.want("a", load_cause::reload);
-    now += load_schedule::reload_interval;
+    now += load_schedule::request_interval;
     BOOST_TEST(next() == "a reload");
 }
 

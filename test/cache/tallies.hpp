@@ -52,6 +52,11 @@ inline cache::event simple(cache::event::kind what, std::uint64_t transaction)
     return e;
 }
 
+inline cache::event uncounted(std::uint64_t transaction, std::string const& message)
+{
+    return decoded(R"({"t":"tweets","x":")" + std::to_string(transaction) + R"(","n":1,"broken":")" + message + "\"}");
+}
+
 inline cache::load_report finish(cache::tally& t)
 {
     t.await_barrier("the barrier");

@@ -297,6 +297,96 @@ BOOST_AUTO_TEST_CASE(an_event_before_a_load_that_its_fence_does_not_contain_was_
     BOOST_TEST((load_at("81:82:81") == xid{81}));  // the transaction was in progress
 }
 
+BOOST_AUTO_TEST_CASE(broken_is_failed_until_a_load_whose_fence_contains_it)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 1, 0));
+    BOOST_TEST((t->apply(uncounted(19, "42703 column is gone")) == outcome::contained));
+    BOOST_TEST((t->state() == state::live));
+    BOOST_TEST((t->apply(uncounted(22, "42703 column is gone")) == outcome::broken));
+    BOOST_TEST((t->state() == state::failed));
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 column is gone");
+    BOOST_TEST((t->apply(deltas(23, "33", 1, 0)) == outcome::ignored));
+    BOOST_TEST(shown(*t, "33") == row(1, 0));  // the last values
+
+    // A lost transport, or a load that fails, does not change why.
+    t->lost({reason::kind::unreachable, "cut"});
+    BOOST_TEST((t->state() == state::failed));
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 column is gone");
+
+    t->begin_load();
+    t->set_fence(snapshot("24:24:"));
+    t->add_truth_row("33", row(2, 0));
+    BOOST_TEST(finish(*t).live);
+    BOOST_TEST((t->state() == state::live));
+    t->lost({reason::kind::unreachable, "cut"});
+    BOOST_TEST((t->state() == state::stale));
+}
+
+BOOST_AUTO_TEST_CASE(broken_during_a_load_is_failed_at_its_end)
+{
+    for (bool const kept : {false, true}) {
+        for (bool const after_reload : {false, true}) {
+            auto t = loaded_tally("10:20:");
+            t->lost({reason::kind::unreachable, "cut"});
+            auto const come = [&] {
+                if (after_reload) t->apply(simple(event::kind::reload, 30));
+                return t->apply(uncounted(31, "22012 division by zero"));
+            };
+            t->begin_load();
+            if (kept) BOOST_TEST((come() == outcome::broken));
+            BOOST_TEST(!t->set_fence(snapshot("30:30:")));
+            if (!kept) BOOST_TEST((come() == outcome::broken));
+            t->add_truth_row("33", row(4, 0));
+            t->apply(deltas(32, "33", 100, 0));
+            BOOST_TEST(!finish(*t).live);
+            BOOST_TEST((t->state() == state::failed));
+            BOOST_TEST(t->reason().text() == "a change could not be counted: 22012 division by zero");
+            BOOST_TEST(shown(*t, "33") == row(4, 0));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(message_of_broken_is_one_short_line)
+{
+    limits few;
+    few.max_broken_bytes = 10;
+    auto t = loaded_tally("10:20:", few);
+    t->apply(uncounted(21, "42703 a\\n\\u007fü…"));
+    BOOST_TEST(t->reason().text() == "a change could not be counted: 42703 a  …");
+}
+
+BOOST_AUTO_TEST_CASE(event_that_does_not_fit_is_stale_until_a_load_whose_fence_contains_it)
+{
+    auto const wide = [](std::uint64_t x) {
+        return decoded(R"({"t":"tweets","x":")" + std::to_string(x) + R"(","n":1,"d":[["33",1,0],["34",1]]})");
+    };
+    auto const text_key = [](std::uint64_t x) { return deltas(x, "a", 1, 0); };
+    auto t = loaded_tally("10:20:");
+    BOOST_TEST((t->apply(wide(19)) == outcome::contained));
+    BOOST_TEST((t->state() == state::live));
+    BOOST_TEST((t->apply(wide(21)) == outcome::wrong_width));
+    BOOST_TEST((t->state() == state::stale));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+    BOOST_TEST((t->apply(text_key(22)) == outcome::ignored));
+
+    t->begin_load();
+    BOOST_TEST((t->apply(wide(22)) == outcome::wrong_width));  // kept
+    t->set_fence(snapshot("25:25:"));
+    BOOST_TEST((t->apply(wide(23)) == outcome::contained));
+    BOOST_TEST(finish(*t).live);
+    BOOST_TEST((t->apply(text_key(26)) == outcome::wrong_key));
+    BOOST_TEST((t->state() == state::stale));
+
+    t->begin_load();
+    t->set_fence(snapshot("30:30:"));
+    BOOST_TEST((t->apply(text_key(31)) == outcome::wrong_key));
+    t->apply(deltas(32, "33", 100, 0));
+    BOOST_TEST(!finish(*t).live);
+    BOOST_TEST((t->state() == state::stale));
+    BOOST_TEST(shown(*t, "33") == row(0, 0));
+}
+
 // At any point, a step that is not the load's next one is refused and ends the load.
 BOOST_AUTO_TEST_CASE(a_step_out_of_turn_is_refused_and_ends_the_load)
 {
@@ -410,6 +500,7 @@ BOOST_AUTO_TEST_CASE(events_that_do_not_fit_are_refused_whole)
     auto narrow = deltas(21, "33", 1, 0);
     narrow.deltas[0].values_size = 1;
     BOOST_TEST((t->apply(narrow) == outcome::wrong_width));
+    t = loaded_tally("10:20:");
     auto mixed = decoded(R"({"t":"tweets","x":"21","n":1,"d":[["33",1,1],["007",1,1]]})");
     BOOST_TEST((t->apply(mixed) == outcome::wrong_key));
     BOOST_TEST(shown(*t, "33") == row(0, 0));
@@ -463,6 +554,28 @@ BOOST_AUTO_TEST_CASE(old_zeros_are_forgotten_and_remembered_as_forgotten)
     BOOST_TEST(t->remembered_from() > epoch_begin);
     // `changed_at` of a forgotten key is not older than `remembered_from`: an ETag cannot recur.
     BOOST_TEST(t->changed_at(number(0)) == t->remembered_from());
+}
+
+// The same counters, counted in another way: what is served stays, but the events of the new number do not follow it.
+BOOST_AUTO_TEST_CASE(definition_of_another_number_is_stale_and_keeps_its_counters)
+{
+    auto t = loaded_tally("10:20:");
+    t->apply(deltas(21, "33", 1, 0));
+    auto const epoch = t->epoch();
+    auto next = tweets();
+    next.v = 13;
+    t->begin_load();
+    BOOST_TEST(t->redefine(next));
+    BOOST_TEST(!t->loading());
+    BOOST_TEST((t->state() == state::stale));
+    BOOST_TEST(t->definition().v == 13U);
+    BOOST_TEST(t->epoch() == epoch);
+    BOOST_TEST(shown(*t, "33") == row(1, 0));
+    BOOST_TEST(!t->redefine(next));
+    t->fail({reason::kind::source_lost, "its source is lost"});
+    next.v = 14;
+    BOOST_TEST(t->redefine(next));
+    BOOST_TEST(t->reason().text() == "its source is lost");
 }
 
 BOOST_AUTO_TEST_CASE(another_definition_is_another_epoch)

@@ -3,10 +3,17 @@
 import pathlib
 import sys
 
+import psycopg
+import pytest
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import dba  # noqa: E402
 from comparison import differences, nonzero  # noqa: E402
+from dba import Dba  # noqa: E402
 from proxy import Link  # noqa: E402
+from shape import definition, plain, things  # noqa: E402
+from stage import Wrong  # noqa: E402
 from story import History, Viewer  # noqa: E402
 
 
@@ -36,6 +43,67 @@ def test_a_value_that_never_was_is_found():
 def test_a_value_from_before_the_last_one_is_found():
     assert "older" in judged(Viewer("somebody"), history(5, 7, 9), 0, 9, 7)
     assert "older" in judged(Viewer("somebody"), history(5, 7, 5, 9), 0, 7, 5, 7)
+
+
+def test_after_a_restore_the_old_history_comes_first_and_the_new_one_goes_on():
+    made, viewer = history(5, 7, 9), Viewer("somebody")
+    assert judged(viewer, made, 9) is None
+    made.restored(lambda statement, arguments: [("k0", 1, 5, 1)] if "history" in statement else [("k0", 5, 1)])
+    made.read(lambda statement, arguments: [("k0", 2, 6, 1)])
+    assert judged(viewer, made, 9, 5, 6) is None
+    assert "older" in judged(viewer, made, 7)
+    viewer.forget()
+    assert judged(viewer, made, 7) is None
+
+
+def test_names_are_quoted_and_the_key_goes_with_its_column():
+    names = things([("schema", 'sh"op'), ("key", "select"), ("n", "n"), ("mood", "m"), ("happy", "o'clock"), ("weigh", "w"), ("spare", "detached")])
+    assert definition("shapes", names) == ('"select"', '{"n": "\\"n\\"", "happy": "case \\"m\\" when \'o\'\'clock\' then 1 end", '
+                                           '"weighed": "\\"sh\\"\\"op\\".\\"w\\"(\\"n\\"::integer)"}')
+    assert plain("parts", names) == 'select k::text, coalesce(sum(n), 0) from "sh""op".part where k is not null group by 1'
+
+
+class Failed:
+    """A stage with a failed tally, whose remedies work as `allowed` says."""
+
+    def __init__(self, reason, *allowed):
+        self.reason, self.allowed, self.done = reason, allowed, []
+
+    def administrator(self, monkeypatch):
+        made = Dba(self, None)
+        monkeypatch.setattr(made, "reasons", lambda tally: self.reason)
+        monkeypatch.setattr(made, "follow", self.follow)
+        return made
+
+    def follow(self, remedy, tally):
+        self.done.append(remedy)
+        if remedy not in self.allowed:
+            raise psycopg.errors.UndefinedColumn("no such column")
+
+    def note(self, name, detail):
+        pass
+
+
+def test_the_administrator_follows_the_remedies_that_are_named(monkeypatch):
+    stage = Failed("column \"m\" is gone; remedy: call tally.reload('t'), or tally.alter_tally with other counters", "alter_tally")
+    stage.administrator(monkeypatch).repair("t")
+    assert stage.done == ["reload", "alter_tally"]
+
+
+def test_a_failed_tally_without_a_remedy_that_helps_is_found(monkeypatch):
+    with pytest.raises(Wrong, match="nothing says what to do"):
+        Failed("it is broken").administrator(monkeypatch).repair("t")
+    with pytest.raises(Wrong, match="its remedy fails"):
+        Failed("call tally.reload('t')").administrator(monkeypatch).repair("t")
+
+
+def test_a_tally_that_stays_live_and_wrong_is_found(monkeypatch):
+    monkeypatch.setattr(dba, "LONG", 0.2)
+    stage = Failed("")
+    stage.program = type("Program", (), {"states": lambda self: {"t": "live"}})()
+    with pytest.raises(Wrong, match="t: live and wrong: 1 keys differ"):
+        Dba(stage, lambda tally: "1 keys differ").settle(["t"])
+    Dba(stage, lambda tally: "").settle(["t"])
 
 
 def test_differences_name_keys_on_either_side():

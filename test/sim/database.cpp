@@ -24,6 +24,11 @@ database::database(options chosen, std::span<sums const> rows) : options_{chosen
 // Reading
 // ---------------------------------------------------------------------------------------------------------------
 
+std::string database::what_source_is(std::size_t tally) const
+{
+    return std::to_string(tables_[tally].is) + (tables_[tally].untriggered ? " without triggers" : "");
+}
+
 snapshot database::look() const
 {
     snapshot result;
@@ -117,12 +122,12 @@ void database::forge(std::size_t by, std::size_t tally, changed_key const& what)
 void database::send_reload(std::size_t tally)
 {
     auto const& as = tables_[tally].now;
-    if (as.exists) send(as.by, simple_text(tally, draw(), next_n(), "reload"));
+    if (as.exists) send(as.by, simple_text(tally, as, draw(), next_n(), "reload"));
 }
 
 void database::append(told_stream& to, std::string text, bool ends) const
 {
-    to.entries.push_back({std::move(text), ends, to.truth_told, 0, 0});
+    to.entries.push_back({std::move(text), ends, to.truth_told, 0, 0, false});
 }
 
 void database::tell(std::size_t by, committed const& work, bool received)
@@ -133,7 +138,8 @@ void database::tell(std::size_t by, committed const& work, bool received)
         for (auto const& deed : each.tells) {
             auto& told = to.told[deed.tally];
             switch (deed.what) {
-                case deed::kind::row: told[deed.key] = told[deed.key] + deed.delta; break;
+                case deed::kind::row:
+                case deed::kind::unseen: told[deed.key] = told[deed.key] + deed.delta; break;
                 case deed::kind::truncate: told = {}; break;
                 case deed::kind::rewrite: break;
                 case deed::kind::define: to.told_as[deed.tally] = deed.becomes; break;
@@ -142,6 +148,11 @@ void database::tell(std::size_t by, committed const& work, bool received)
         to.truth_told[each.tally] = fingerprint(to.told_as[each.tally], to.told[each.tally]);
         bool const comes = received && each.by[by];
         append(to, comes ? each.text : std::string{}, --left == 0);
+        if (each.unseen) {
+            to.entries.back().forged = work.xid;
+            to.entries.back().forged_for = each.tally;
+            to.entries.back().unseen = true;
+        }
         if (comes && to.told_as[each.tally].by == by) last_writes_[each.tally] = {work.xid, by, to.entries.size()};
     }
 }
@@ -193,6 +204,7 @@ std::unique_ptr<database> database::promoted(std::size_t missing) const
     result->n_ = n_;
     for (std::size_t tally = 0; tally < options_.tallies; ++tally) {
         result->tables_[tally].lost = missing == 0 && tables_[tally].lost;
+        result->tables_[tally].untriggered = missing == 0 && tables_[tally].untriggered;
         result->tables_[tally].kept = missing == 0 ? tables_[tally].kept : tables_[tally].kept_before;
     }
     return result;

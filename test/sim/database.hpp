@@ -39,6 +39,8 @@ public:
         std::array<std::uint64_t, tally_count> truth;
         std::uint64_t forged = 0;  // the id that a forger used; 0: genuine
         std::size_t forged_for = 0;
+        // `forged` is the id of a transaction whose change no event tells: only a look finds it.
+        bool unseen = false;
     };
 
     // The table that a tally is materialized in; a key without a row has no value.
@@ -49,6 +51,7 @@ public:
     // Writers. Each begins a transaction if none is open.
     bool write(std::size_t who, std::size_t tally, std::span<changed_key const> keys);
     bool write_unseen(std::size_t who, std::size_t tally, changed_key const& what);  // and tally.reload
+    bool write_uncounted(std::size_t who, std::size_t tally, changed_key const& what, bool broken);
     bool truncate(std::size_t who, std::size_t tally);
     bool rewrite(std::size_t who, std::size_t tally);
     bool define(std::size_t who, std::size_t tally, meaning const& what);
@@ -62,6 +65,16 @@ public:
     // Renames a source, or restores its name. Its triggers follow it, and no event announces it.
     bool rename_source(std::size_t tally);
     bool source_lost(std::size_t tally) const noexcept { return tables_[tally].lost; }
+
+    // Changes without any event, each in a separate transaction. They change what the source is.
+    bool change_unseen(std::size_t tally, changed_key const& what);
+    bool restore(std::size_t tally, meaning const& as);  // a dump, with another definition of the tally
+    bool drop_triggers(std::size_t tally);
+    bool triggers_lost(std::size_t tally) const noexcept { return tables_[tally].untriggered; }
+    std::string what_source_is(std::size_t tally) const;  // its fingerprint
+
+    // tally.reload that makes the triggers again: the same definition under another number.
+    bool repair(std::size_t tally, unsigned v);
 
     // Readers.
     snapshot look() const;
@@ -116,7 +129,9 @@ private:
         int shared = 0;                    // ACCESS SHARE
         kept_table kept{}, kept_before{};  // a standby may have missed the last batch
         bool kept_locked = false;
-        bool lost = false;  // the table does not have the name in the definition
+        bool lost = false;         // the table does not have the name in the definition
+        bool untriggered = false;  // it has no triggers
+        std::uint64_t is = 0;      // the id that last changed what the table is
     };
 
     // A stream has events of all tallies, also of those whose events travel by the other stream. No server that follows
@@ -131,6 +146,8 @@ private:
 
     session& begin(std::size_t who);
     bool free_for(std::size_t who, std::size_t tally, bool exclusive) const noexcept;
+    bool held(std::size_t tally, bool by_writers) const noexcept;
+    bool do_at_once(std::size_t tally, deed what, std::string text);
     meaning const& seen_by(session const& s, std::size_t tally) const noexcept;
     std::uint64_t next_n() noexcept { return options_.broken == flaw::fold ? 1 : ++n_; }
     void add_message(session& s, std::size_t tally, std::string text, std::vector<deed> tells);

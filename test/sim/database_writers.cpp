@@ -2,6 +2,7 @@
 
 #include "database.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgtally::sim {
@@ -44,7 +45,10 @@ void database::add_message(session& s, std::size_t tally, std::string text, std:
     bool const defines = !tells.empty() && tells.front().what == deed::kind::define;
     if (!text.empty()) by[as.by] = true;
     if (defines) by[notify] = by[tables_[tally].now.by] = true;
-    s.work.messages.push_back({std::move(text), by, tally, std::move(tells)});
+    // Without triggers nothing is told of rows.
+    bool const unseen = tables_[tally].untriggered && as.exists && !defines && !text.empty();
+    if (unseen) by = {};
+    s.work.messages.push_back({std::move(text), by, tally, std::move(tells), unseen});
 }
 
 // One statement: the trigger sums per key, omits keys whose sums are 0, and sends as many events as needed.
@@ -79,9 +83,21 @@ bool database::write_unseen(std::size_t who, std::size_t tally, changed_key cons
     auto& s = begin(who);
     s.held[tally].writes = true;
     s.work.deeds.push_back({deed::kind::row, tally, what.key, what.delta, {}});
-    bool const exists = seen_by(s, tally).exists;
-    add_message(s, tally, exists ? simple_text(tally, s.xid, next_n(), "reload") : std::string{},
+    auto const as = seen_by(s, tally);
+    add_message(s, tally, as.exists ? simple_text(tally, as, s.xid, next_n(), "reload") : std::string{},
                 {s.work.deeds.back()});
+    return true;
+}
+
+bool database::write_uncounted(std::size_t who, std::size_t tally, changed_key const& what, bool broken)
+{
+    if (!free_for(who, tally, false)) return false;
+    auto& s = begin(who);
+    s.held[tally].writes = true;
+    s.work.deeds.push_back({deed::kind::row, tally, what.key, what.delta, {}});
+    auto const as = seen_by(s, tally);
+    auto const text = broken ? broken_text(tally, as, s.xid, next_n()) : misfit_text(tally, as, s.xid, next_n());
+    add_message(s, tally, as.exists ? text : std::string{}, {s.work.deeds.back()});
     return true;
 }
 
@@ -91,8 +107,8 @@ bool database::truncate(std::size_t who, std::size_t tally)
     auto& s = begin(who);
     s.held[tally].owns = true;
     s.work.deeds.push_back({deed::kind::truncate, tally, 0, {}, {}});
-    bool const exists = seen_by(s, tally).exists;
-    add_message(s, tally, exists ? simple_text(tally, s.xid, next_n(), "truncate") : std::string{},
+    auto const as = seen_by(s, tally);
+    add_message(s, tally, as.exists ? simple_text(tally, as, s.xid, next_n(), "truncate") : std::string{},
                 {s.work.deeds.back()});
     return true;
 }
@@ -112,18 +128,72 @@ bool database::define(std::size_t who, std::size_t tally, meaning const& what)
     auto& s = begin(who);
     s.held[tally].defines = true;
     s.work.deeds.push_back({deed::kind::define, tally, 0, {}, what});
-    add_message(s, tally, simple_text(tally, s.xid, next_n(), "definition"), {s.work.deeds.back()});
+    add_message(s, tally, simple_text(tally, what, s.xid, next_n(), "definition"), {s.work.deeds.back()});
     return true;
+}
+
+// Whether a session has a lock that conflicts with DDL's; with the mildest, which lets writers write, or with another.
+bool database::held(std::size_t tally, bool by_writers) const noexcept
+{
+    return std::ranges::any_of(sessions_, [&](session const& s) {
+        auto const& held = s.held[tally];
+        return (by_writers && held.writes) || held.owns || held.defines;
+    });
+}
+
+// A transaction of another session that begins and commits at once.
+bool database::do_at_once(std::size_t tally, deed what, std::string text)
+{
+    committed work;
+    work.xid = draw();
+    std::array<bool, transport_count> by{};
+    bool const unseen = text.empty();
+    if (!unseen) by[notify] = by[tables_[tally].now.by] = true;
+    work.deeds.push_back(what);
+    work.messages.push_back({std::move(text), by, tally, {what}, unseen});
+    history_.push_back(work);
+    tell(wal, work, true);
+    do_to_table(work);
+    tell(notify, work, true);
+    return true;
+}
+
+bool database::change_unseen(std::size_t tally, changed_key const& what)
+{
+    if (!tables_[tally].now.exists || held(tally, false)) return false;
+    return do_at_once(tally, {deed::kind::unseen, tally, what.key, what.delta, {}}, {});
+}
+
+bool database::restore(std::size_t tally, meaning const& as)
+{
+    auto const& of = tables_[tally];
+    if (!of.now.exists || of.lost || of.shared > 0 || held(tally, true)) return false;
+    return do_at_once(tally, {deed::kind::define, tally, 0, {}, as}, {});
+}
+
+bool database::drop_triggers(std::size_t tally)
+{
+    auto& of = tables_[tally];
+    if (!of.now.exists || of.untriggered || held(tally, true)) return false;
+    of.untriggered = true;
+    of.is = draw();
+    return true;
+}
+
+bool database::repair(std::size_t tally, unsigned v)
+{
+    auto const& of = tables_[tally];
+    if (!of.now.exists || of.lost || held(tally, true) || !may_send(notify)) return false;
+    auto as = of.now;
+    as.v = v;
+    auto text = simple_text(tally, as, next_xid_, next_n(), "definition");
+    return do_at_once(tally, {deed::kind::define, tally, 0, {}, as}, std::move(text));
 }
 
 bool database::rename_source(std::size_t tally)
 {
-    if (!tables_[tally].now.exists || tables_[tally].shared > 0) return false;
-    for (auto const& s : sessions_) {
-        auto const& held = s.held[tally];
-        if (held.writes || held.owns || held.defines) return false;
-    }
-    draw();
+    if (!tables_[tally].now.exists || tables_[tally].shared > 0 || held(tally, true)) return false;
+    tables_[tally].is = draw();
     tables_[tally].lost = !tables_[tally].lost;
     return true;
 }
@@ -195,13 +265,18 @@ void database::do_to_table(committed const& work)
     for (auto const& each : work.deeds) {
         auto& of = tables_[each.tally];
         switch (each.what) {
-            case deed::kind::row: of.file.push_back({work.xid, each.key, each.delta}); break;
+            case deed::kind::row:
+            case deed::kind::unseen: of.file.push_back({work.xid, each.key, each.delta}); break;
             case deed::kind::truncate: of.file.clear(); break;
             case deed::kind::rewrite:
                 for (auto& each_row : of.file) each_row.xid = work.xid;
                 break;
-            case deed::kind::define: of.now = each.becomes; break;
+            case deed::kind::define:
+                of.now = each.becomes;
+                of.untriggered = false;
+                break;
         }
+        if (each.what != deed::kind::row) of.is = work.xid;
     }
 }
 

@@ -27,6 +27,9 @@ struct environment {
     std::size_t tallies = 1;
     std::size_t max_keys = key_count;  // the limit `max_keys` of a server's tallies
     flaw broken = flaw::none;
+    bool numbered = true;     // the schema has numbers of definitions and can be looked at
+    bool may_repair = false;  // servers may call tally.reload
+    unsigned last_number = 0;
     milliseconds now{0};
     milliseconds heartbeat{5'000};
     std::ostream* trace = nullptr;
@@ -34,15 +37,24 @@ struct environment {
     milliseconds answer_time() const noexcept { return heartbeat * 3; }
     database& current() noexcept { return *nodes[named]; }
 
-    // Whether servers must follow this tally when everything is at rest: it exists, has its source, and not too many
-    // keys.
+    unsigned next_number() noexcept { return numbered ? ++last_number : 0; }
+
+    // Whether the database finds the tally to be one that cannot be counted.
+    bool fails(database const& at, std::size_t tally) const noexcept
+    {
+        return at.source_lost(tally) || (numbered && at.triggers_lost(tally));
+    }
+
+    // Whether servers must follow this tally when everything is at rest: it exists, has its source and triggers, or a
+    // server may repair it, and not too many keys.
     bool can_be_live(std::size_t tally) noexcept
     {
         auto const& as = current().definition(tally);
         auto const truth = current().truth(tally, current().look());
         auto const counted = [&](numbers const& row) { return as.counters(row) != numbers{}; };
         auto const keys = static_cast<std::size_t>(std::ranges::count_if(truth, counted));
-        return as.exists && !current().source_lost(tally) && keys <= max_keys;
+        bool const repaired = may_repair && !current().source_lost(tally);
+        return as.exists && (repaired || !fails(current(), tally)) && keys <= max_keys;
     }
 
     template <class... Words>

@@ -28,9 +28,16 @@ enum class flaw {
     forgotten,    // a reload that is wanted during a load is forgotten
     held,         // a tally is loaded although its source is lost
     pause,        // the pause after a failure does not end
-    pacing,       // loads that `reload` events cause are not rate-limited
+    pacing,       // loads that events cause are not rate-limited
     definitions,  // a load does not wait for the definitions to be read again
     generation,   // a load uses a connection from before the transport opened again
+    // what events do not describe
+    newer,       // an event of a newer definition is applied by the old one
+    broken,      // a change that could not be counted is ignored
+    misfit,      // an event that does not fit is ignored
+    look,        // a look sees no change
+    late,        // a load reads what its source is at its end
+    unrepaired,  // what a server may repair it does not
 };
 
 struct named_flaw {
@@ -59,6 +66,12 @@ inline constexpr named_flaw flaws[]{
     {"pacing", flaw::pacing},
     {"definitions", flaw::definitions},
     {"generation", flaw::generation},
+    {"newer", flaw::newer},
+    {"broken", flaw::broken},
+    {"misfit", flaw::misfit},
+    {"look", flaw::look},
+    {"late", flaw::late},
+    {"unrepaired", flaw::unrepaired},
 };
 
 inline std::optional<flaw> flaw_of(std::string_view name) noexcept

@@ -14,40 +14,16 @@ struct weight {
 };
 
 constexpr weight weights[]{
-    {act::write, 160},
-    {act::write_unseen, 6},
-    {act::truncate, 14},
-    {act::rewrite, 8},
-    {act::define, 5},
-    {act::savepoint, 16},
-    {act::rollback_to_savepoint, 10},
-    {act::flush, 60},
-    {act::show, 70},
-    {act::commit, 60},
-    {act::rollback, 12},
-    {act::receive, 170},
-    {act::control, 70},
-    {act::load, 260},
-    {act::reset, 10},
-    {act::nag, 5},
-    {act::await_write, 20},
-    {act::take, 60},
-    {act::subscribe, 25},
-    {act::keep, 60},
-    {act::wait, 30},
-    {act::cut_transport, 8},
-    {act::hush_transport, 5},
-    {act::overflow, 5},
-    {act::cut_loader, 8},
-    {act::cut_control, 4},
-    {act::cut_keeper, 6},
-    {act::junk, 5},
-    {act::forge, 4},
-    {act::rename_source, 8},
-    {act::crash, 3},
-    {act::failover, 4},
-    {act::stop_old, 4},
-    {act::quiet, 4},
+    {act::write, 160},   {act::write_unseen, 6},  {act::write_uncounted, 6}, {act::truncate, 14},
+    {act::rewrite, 8},   {act::define, 5},        {act::savepoint, 16},      {act::rollback_to_savepoint, 10},
+    {act::flush, 60},    {act::show, 70},         {act::commit, 60},         {act::rollback, 12},
+    {act::receive, 170}, {act::control, 70},      {act::load, 260},          {act::reset, 10},
+    {act::nag, 5},       {act::await_write, 20},  {act::take, 60},           {act::subscribe, 25},
+    {act::keep, 60},     {act::wait, 30},         {act::cut_transport, 8},   {act::hush_transport, 5},
+    {act::overflow, 5},  {act::cut_loader, 8},    {act::cut_control, 4},     {act::cut_keeper, 6},
+    {act::junk, 5},      {act::forge, 4},         {act::rename_source, 8},   {act::change_unseen, 6},
+    {act::restore, 4},   {act::drop_triggers, 4}, {act::repair, 20},         {act::crash, 3},
+    {act::failover, 4},  {act::stop_old, 4},      {act::quiet, 4},
 };
 
 constexpr std::uint32_t all_weights() noexcept
@@ -76,6 +52,8 @@ history make_history(std::uint64_t seed)
     out.seed = seed;
     for (auto& each : out.wal) each = chance.chance(45);
     out.changes_by = chance.chance(30);
+    out.numbered = chance.chance(75);
+    out.may_repair = chance.chance(60);
     out.materialize = chance.chance(30);
     out.servers = chance.chance(out.materialize ? 60 : 15) ? 2 : 1;
     out.tallies = chance.chance(40) ? 2 : 1;

@@ -13,6 +13,7 @@ enum class act : std::uint8_t {
     // writers
     write,
     write_unseen,
+    write_uncounted,
     truncate,
     rewrite,
     define,
@@ -43,6 +44,10 @@ enum class act : std::uint8_t {
     junk,
     forge,
     rename_source,
+    change_unseen,
+    restore,
+    drop_triggers,
+    repair,
     crash,
     failover,
     stop_old,
@@ -59,6 +64,8 @@ struct history {
     std::uint64_t seed = 0;
     bool wal[2]{};            // the transport of each tally's first definition
     bool changes_by = false;  // definitions may change their transport
+    bool numbered = false;    // the schema has numbers of definitions and can be looked at
+    bool may_repair = false;
     bool materialize = false;
     bool slow = false;  // servers receive one event at a time, and rarely
     std::uint8_t servers = 1, tallies = 1, loaders = 1, bounds = 0;

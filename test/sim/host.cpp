@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::size_t client_count = 3;
 
+// The number of the definition that a payload names; 0: none.
+std::uint64_t number_of(std::string const& payload)
+{
+    auto const at = payload.find(R"("v":)");
+    return at == std::string::npos ? 0 : std::stoull(payload.substr(at + 4));
+}
+
 }  // namespace
 
 host::host(environment& around, std::string name, cache::limits const& bounds, std::size_t loaders, std::uint64_t seed)
@@ -109,11 +116,21 @@ void host::receive(std::size_t by, std::size_t at_most)
 
 void host::take_entry(std::size_t by, database::entry const& next)
 {
-    if (next.forged != 0) {
-        shown_[tally_name(next.forged_for)].forged.push_back({links_[by].connection.number(), next.forged});
+    auto const* const whose = find(tally_name(next.forged_for));
+    // By its own transport a tally's changes come before the barrier of every load that contains them.
+    if (next.forged != 0 && (whose == nullptr || transport_of(*whose) == by)) {
+        forgery const one{links_[by].connection.number(), next.forged, next.unseen};
+        shown_[tally_name(next.forged_for)].forged.push_back(one);
     }
     if (next.text.empty()) return;
-    auto const text = next.text;
+    auto text = next.text;
+    if (env_.broken == flaw::broken && text.find(R"("broken")") != std::string::npos) return;
+    if (env_.broken == flaw::misfit && text.find(R"(["1",1,1,1])") != std::string::npos) return;
+    auto const number = number_of(text);
+    if (env_.broken == flaw::newer && number != 0) {
+        auto const at = text.find(R"("v":)");
+        text.erase(at, text.find(R"("x":)") - at);
+    }
     if (!text.starts_with(R"({"barrier")")) env_.tell(name_, ": received by ", transport_names[by], " ", text);
     auto counts_as = by;
     if (env_.broken == flaw::stray) {
@@ -122,6 +139,12 @@ void host::take_entry(std::size_t by, database::entry const& next)
         }
     }
     received_.payload(counts_as, text);
+    for (auto const& [name, tally] : tallies_) {
+        bool const its = text.starts_with(R"({"t":")" + name + '"') && transport_of(*tally) == by;
+        if (its && number > tally->definition().v && tally->state() == cache::state::live) {
+            throw violation{name + ": an event of a newer definition came, and it is live"};
+        }
+    }
 }
 
 void host::end_turn()
@@ -191,8 +214,9 @@ void host::control()
     auto& c = control_;
     if (std::exchange(c.generation, schedule_.generation()) != schedule_.generation()) c.connection.close();
     if (!c.connection.alive()) {
-        c.asked_catalog = c.asked_problems = false;
+        c.asked_catalog = c.looked = false;
         if (!c.connection.open(env_)) return;
+        looks_.connected();
         want_definitions();
     }
     if (std::exchange(c.asked_catalog, false)) {
@@ -201,8 +225,8 @@ void host::control()
         reconcile();
         wake_loaders();
         end_turn();
-    } else if (std::exchange(c.asked_problems, false)) {
-        take_problems();
+    } else if (std::exchange(c.looked, false)) {
+        take_look();
         wake_loaders();
         end_turn();
     } else if (send_heartbeat(notify) || send_heartbeat(wal)) {
@@ -210,7 +234,7 @@ void host::control()
     } else if (!schedule_.definitions_current()) {
         read_definitions();
     } else if (env_.now >= c.next_look) {
-        read_problems();
+        read_look();
     } else {
         for (auto const by : {notify, wal}) send_write_barrier(by);
     }
@@ -232,34 +256,91 @@ void host::read_definitions()
     for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.seen.push_back(c.connection.at().definition(tally));
 }
 
-// What watch.cpp does. Of the problems that the database reports, only a lost source has an effect here.
-void host::read_problems()
+// What watch.cpp and repairs.cpp do
+// -------------------------------------------------------------------------------------------------
+
+void host::want_look(std::string const& name)
 {
-    auto& c = control_;
-    c.asked_problems = true;
-    c.next_look = env_.now + env_.heartbeat;
-    c.lost.clear();
-    for (std::size_t tally = 0; tally < env_.tallies; ++tally) c.lost.push_back(c.connection.at().source_lost(tally));
+    looks_.ask(name);
+    control_.next_look = milliseconds{0};
 }
 
-void host::take_problems()
+void host::read_look()
 {
+    auto& c = control_;
+    c.looked = true;
+    c.next_look = env_.now + env_.heartbeat;
+    c.number = looks_.begin();
+    c.rows.clear();
+    for (std::size_t tally = 0; tally < env_.tallies; ++tally) {
+        auto const& as = c.connection.at().definition(tally);
+        if (as.exists) c.rows.push_back({tally_name(tally), as.v, what_source_is(c.connection, tally)});
+    }
+}
+
+std::string host::what_source_is(wire const& by, std::size_t tally) const
+{
+    return env_.broken == flaw::look ? "a table" : by.at().what_source_is(tally);
+}
+
+// Another statement reads the findings. A schema without numbers does not look: its findings are read each time.
+void host::take_look()
+{
+    auto& c = control_;
+    auto const asks = looks_.asks(c.rows);
+    look::change change;
+    if (env_.numbered) change = looks_.take(c.number, c.rows);
+    if (change.definitions) want_definitions();
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const name = tally_name(i);
-        auto* const tally = find(name);
-        if (tally == nullptr) continue;
-        bool const lost = control_.lost[i];
-        if (rules_.is_held(name) != lost) env_.tell(name_, ": the source of ", name, lost ? " is lost" : " is there");
-        if (rules_.is_held(name) && !lost) rules_.wanted(name, load_cause::reload);
-        rules_.held(name, lost);
-        if (lost) {
-            schedule_.hold(name);
-            tally->fail(cache::reason{cache::reason::kind::source_lost});
-            give_up_load(name);
-        } else {
-            schedule_.release(name);
-        }
+        bool const asked = !env_.numbered || std::ranges::find(asks, name) != asks.end();
+        if (asked && find(name) != nullptr) take_findings(i);
     }
+    for (auto const& name : change.reload) {
+        auto* const tally = find(name);
+        if (schedule_.held(name)) continue;
+        env_.tell(name_, ": the source of ", name, " was changed");
+        if (tally->state() == cache::state::live) tally->lost(cache::reason{cache::reason::kind::reload});
+        give_up_load(name);
+        want_load(name, load_cause::look);
+    }
+}
+
+findings host::findings_of(std::size_t tally)
+{
+    auto const& at = control_.connection.at();
+    if (at.source_lost(tally)) return {{"source_lost", "source", "its source is lost", "", true}};
+    if (!env_.fails(at, tally)) return {};
+    return {{"missing_trigger", "source", "it has no triggers", "select tally.reload('likes')", true}};
+}
+
+void host::take_findings(std::size_t i)
+{
+    auto const name = tally_name(i);
+    looks_.take_findings(name, findings_of(i), env_.may_repair);
+    auto const failure = looks_.failure(name);
+    bool const held = rules_.is_held(name);
+    if (held != failure.has_value()) env_.tell(name_, ": ", name, failure ? " cannot" : " can", " be counted");
+    if (held && !failure) rules_.wanted(name, load_cause::reload);
+    rules_.held(name, failure.has_value());
+    if (failure) {
+        schedule_.hold(name);
+        find(name)->fail({cache::reason::kind::needs_repair, failure->text()});
+        give_up_load(name);
+    } else {
+        schedule_.release(name);
+    }
+}
+
+void host::repair()
+{
+    auto const name = looks_.repair(now());
+    if (!name || !control_.connection.alive() || env_.broken == flaw::unrepaired) return;
+    std::size_t const tally = *name == tally_name(0) ? 0 : 1;
+    if (!control_.connection.at().repair(tally, env_.next_number())) return looks_.repair_failed(*name, true, now());
+    env_.tell(name_, ": ", *name, " is repaired");
+    looks_.repaired(*name, now());
+    control_.next_look = milliseconds{0};
 }
 
 // Returns whether a heartbeat was due and sent.
@@ -284,13 +365,14 @@ void host::reconcile()
         if (known != nullptr && !as.exists) remove_tally(tally);
         if (!as.exists) continue;
         auto what = as.as_definition(tally);
+        if (known != nullptr) looks_.define(name, as.v);
         if (known == nullptr) {
             add_tally(tally, as);
         } else if (known->definition().kind() != what.kind()) {
             remove_tally(tally);
             add_tally(tally, as);
         } else if (known->redefine(std::move(what))) {
-            env_.tell(name_, ": ", name, " is defined anew, as number ", as.number);
+            env_.tell(name_, ": ", name, " is defined anew, as number ", as.number, ", v ", as.v);
             schedule_.redefined(name, transport_of(*known));
             rules_.moved(name, transport_of(*known));
         }
@@ -308,6 +390,7 @@ void host::add_tally(std::size_t tally, meaning const& as)
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
     auto const& added = *tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_)).first;
+    looks_.define(name, as.v);
     schedule_.add(name, transport_of(*added.second));
     rules_.moved(name, transport_of(*added.second));
     rules_.wanted(name, load_cause::start);
@@ -319,6 +402,7 @@ void host::remove_tally(std::size_t tally)
     env_.tell(name_, ": ", name, " is dropped");
     give_up_load(name);
     schedule_.remove(name);
+    looks_.remove(name);
     rules_.removed(name);
     tallies_.erase(name);
     shown_.erase(name);

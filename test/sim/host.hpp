@@ -4,7 +4,7 @@
 //
 // Model: this class plays what waits in cache/replica/ (receive.cpp, control.cpp, watch.cpp, heartbeats.cpp, loads.cpp,
 // loader.cpp, applied.cpp). Each wait ends a step, so that anything can happen in between. The shipped code decides:
-// `event_dispatcher`, `transport_watch`, `load_schedule`, `tally`, `fence`, `barriers`, the feed.
+// `event_dispatcher`, `transport_watch`, `load_schedule`, `look`, `tally`, `fence`, `barriers`, the feed.
 
 #include "client.hpp"
 #include "environment.hpp"
@@ -13,6 +13,7 @@
 #include "told_schedule.hpp"
 
 #include <pgtally/cache/event_dispatcher.hpp>
+#include <pgtally/cache/look.hpp>
 #include <pgtally/cache/transport_watch.hpp>
 
 #include <array>
@@ -50,7 +51,8 @@ public:
     void break_control() { control_.connection.close(); }
     void nag(std::size_t tally, std::size_t times, std::size_t loader);  // calls tally.reload repeatedly
 
-    void mend();  // requests audits of tallies with forged events
+    void repair();  // tries to repair a tally, if one is to be repaired
+    void mend();    // requests audits of tallies with forged events
 
     // `settled`: nothing is left to do. The checks throw `violation`: `check_quiet` at rest, the others at any time.
     bool settled();
@@ -87,8 +89,9 @@ private:
         bool asked_catalog = false;
         std::uint64_t asked = 0;
         std::vector<meaning> seen;
-        bool asked_problems = false;
-        std::vector<bool> lost;  // by tally: its source
+        bool looked = false;  // the rows of a look were read; its findings are not read yet
+        std::uint64_t number = 0;
+        std::vector<looked_tally> rows;
         milliseconds next_look{0};
     };
     // A transport: its connection, the shipped watch over it, and the position up to which it was received.
@@ -109,6 +112,7 @@ private:
     struct forgery {
         std::size_t node;
         std::uint64_t xid;
+        bool unseen;  // a change without an event
     };
     struct shown {
         std::string epoch;
@@ -117,7 +121,8 @@ private:
         // By wal, if a reload arrives during a load, the tally shows the truth at the load's fence plus the events
         // until the reload. That is not necessarily a prefix of the stream, whose order is not the order of visibility.
         bool by_fence = false;
-        std::vector<forgery> forged{};  // applied events; a load whose fence contains them corrects their effect
+        // Forged events that were applied, and changes without an event: a load whose fence contains them corrects that.
+        std::vector<forgery> forged{};
         std::array<tag, key_count> tags{};
     };
 
@@ -133,6 +138,7 @@ private:
     void want_load(std::string_view name, load_cause cause) override;
     void give_up_load(std::string const& name) override;
     void want_definitions() override;
+    void want_look(std::string const& name) override;
     void applied(cache::event const&) override {}
     void drop(std::string_view) override {}
     bool heartbeat_back(std::size_t by, std::string_view id) override;
@@ -152,8 +158,11 @@ private:
 
     bool send_heartbeat(std::size_t by);
     void read_definitions();
-    void read_problems();
-    void take_problems();
+    void read_look();
+    std::string what_source_is(wire const& by, std::size_t tally) const;
+    void take_look();
+    void take_findings(std::size_t tally);
+    findings findings_of(std::size_t tally);
     void reconcile();
     void add_tally(std::size_t tally, meaning const& as);
     void remove_tally(std::size_t tally);
@@ -169,15 +178,16 @@ private:
     cache::tally* target_of(loader const& mine);
     cache::tally* wanted(loader& mine);
     void close(loader& mine);
-    load_schedule::order leave(loader& mine, bool failed);
+    load_schedule::order leave(loader& mine, bool failed, bool served = false);
     void finish(loader& mine);
     void give_up(loader& mine);
-    void fail(loader& mine, std::string const& why, bool permanent);
+    void fail(loader& mine, std::string const& why, bool permanent, bool other_definition = false);
 
     void load_step(loader& mine, std::uint32_t luck);
     void connect_loader(loader& mine);
     void begin_transaction(loader& mine);
     void lock_source(loader& mine, std::uint32_t luck);
+    void read_source(loader const& mine);
     void take_fence(loader& mine);
     void read_truth(loader& mine);
     void take_rows(loader& mine, std::size_t from, std::size_t to);
@@ -195,6 +205,7 @@ private:
     random chance_;  // for pauses with jitter
     told_schedule schedule_;
     schedule_rules rules_;
+    look looks_;
     std::vector<loader> loaders_;
     control_state control_;
     std::array<link, transport_count> links_;

@@ -2,6 +2,7 @@
 
 #include "host.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgtally::sim {
@@ -138,7 +139,9 @@ void host::mend()
 {
     for (std::size_t i = 0; i < env_.tallies; ++i) {
         auto const at = shown_.find(tally_name(i));
-        if (at != shown_.end() && !at->second.forged.empty()) reset(i, true);
+        if (at == shown_.end()) continue;
+        bool const forged = std::ranges::any_of(at->second.forged, [](forgery const& each) { return !each.unseen; });
+        if (forged) reset(i, true);
     }
 }
 
@@ -160,7 +163,7 @@ bool host::settled()
         auto const& as = env_.current().definition(i);
         if ((tally != nullptr) != as.exists) return false;
         if (tally == nullptr) continue;
-        if (meaning_of(*tally) != as || rules_.is_held(tally_name(i)) != env_.current().source_lost(i)) return false;
+        if (meaning_of(*tally) != as || rules_.is_held(tally_name(i)) != env_.fails(env_.current(), i)) return false;
         bool const can_be_live = env_.can_be_live(i);
         if (tally->state() != (can_be_live ? cache::state::live : cache::state::failed)) return false;
         if (can_be_live && !shown_[tally_name(i)].forged.empty()) return false;

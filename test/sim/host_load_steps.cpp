@@ -55,14 +55,21 @@ void host::lock_source(loader& mine, std::uint32_t luck)
 {
     constexpr std::uint32_t timeout_one_in = 16;
     auto const& there = mine.connection.at().definition(mine.source);
-    if (there != meaning_of(*find(mine.order->tally))) return fail(mine, "its definition is another one", false);
+    if (there != meaning_of(*find(mine.order->tally))) return fail(mine, "its definition is another one", false, true);
     if (mine.connection.at().source_lost(mine.source)) return fail(mine, "there is no such table", true);
     if (env_.broken != flaw::lock) {
         if (luck % timeout_one_in == 0) return fail(mine, "a lock timeout", false);
         mine.locked = mine.connection.at().share(mine.source);
         if (!mine.locked) return;
     }
+    read_source(mine);
     mine.at = loader::step::fence;
+}
+
+void host::read_source(loader const& mine)
+{
+    if (!env_.numbered || mine.order->audits() || env_.broken == flaw::late) return;
+    looks_.load_reads(mine.order->tally, what_source_is(mine.connection, mine.source));
 }
 
 void host::take_fence(loader& mine)

@@ -34,7 +34,11 @@ void host::give_up_old_loads()
 void host::wake_loaders()
 {
     for (auto& each : loaders_) each.wake_at = load_schedule::time_point::min();
-    if (schedule_.take_look_request()) control_.next_look = milliseconds{0};
+    if (!schedule_.take_look_request()) return;
+    for (auto const& [name, tally] : tallies_) {
+        if (schedule_.held(name)) looks_.ask(name);
+    }
+    control_.next_look = milliseconds{0};
 }
 
 // A reset by hand, or an audit.
@@ -112,20 +116,25 @@ cache::tally* host::wanted(loader& mine)
 }
 
 // Next, the loader asks the schedule for another order.
-load_schedule::order host::leave(loader& mine, bool failed)
+load_schedule::order host::leave(loader& mine, bool failed, bool served)
 {
     auto const order = *std::exchange(mine.order, std::nullopt);
     mine.at = loader::step::idle;
     mine.wake_at = load_schedule::time_point::min();
     if (mine.locked || failed) close(mine);
     rules_.ends(order, now(), failed);
-    if (auto* const tally = find(order.tally); tally != nullptr && schedule_.under_way(order)) tally->abandon_load();
+    if (auto* const tally = find(order.tally); tally != nullptr && schedule_.under_way(order)) {
+        tally->abandon_load();
+        bool const reads_late = served && env_.broken == flaw::late && mine.connection.alive() && !order.audits();
+        if (reads_late) looks_.load_reads(order.tally, what_source_is(mine.connection, mine.source));
+        if (!order.audits()) looks_.load_ends(order.tally, served);
+    }
     return order;
 }
 
 void host::finish(loader& mine)
 {
-    auto const order = leave(mine, false);
+    auto const order = leave(mine, false, true);
     auto const* const tally = find(order.tally);
     if (tally != nullptr) schedule_.done(order, *mine.report, tally->state(), now());
     wake_loaders();
@@ -142,15 +151,17 @@ void host::give_up(loader& mine)
     end_turn();
 }
 
-void host::fail(loader& mine, std::string const& why, bool permanent)
+void host::fail(loader& mine, std::string const& why, bool permanent, bool other_definition)
 {
     using consequence = load_schedule::consequence;
     auto const order = leave(mine, true);
     env_.tell(name_, ": the load of ", order.tally, " failed: ", why);
     if (auto* const tally = find(order.tally)) {
-        auto const follows = schedule_.failed(order, {permanent, false}, tally->state(), now());
-        if (follows == consequence::failed) tally->fail(why);
-        if (follows == consequence::stale) tally->lost(why);
+        auto const follows = schedule_.failed(order, {permanent, false, other_definition}, tally->state(), now());
+        if (other_definition) rules_.asked_for(order.tally);
+        cache::reason const reason{cache::reason::kind::load_failed, why};
+        if (follows == consequence::failed) tally->fail(reason);
+        if (follows == consequence::stale) tally->lost(reason);
     }
     wake_loaders();
     end_turn();

@@ -13,6 +13,12 @@ void require(bool holds, std::string const& tally, char const* what)
     if (!holds) throw violation{"a load of " + tally + " begins " + what};
 }
 
+// Any role can send events.
+bool by_event(load_cause cause)
+{
+    return cause == load_cause::reload || cause == load_cause::definition || cause == load_cause::broken;
+}
+
 }  // namespace
 
 schedule_rules::record& schedule_rules::of(std::string_view tally)
@@ -53,9 +59,9 @@ void schedule_rules::begins(order const& o)
     }
     bool const may_retry = !its.failed || o.began >= *its.failed + db::backoff_limits{}.first;
     require(o.cause != load_cause::retry || may_retry, o.tally, "too soon after one that failed");
-    if (o.cause == load_cause::reload && its.reloads.size() == load_schedule::max_quick_reloads) {
-        bool const may_reload = o.began >= its.reloads.front() + load_schedule::reload_interval;
-        require(may_reload, o.tally, "too soon after many that events asked for");
+    if (by_event(o.cause) && its.by_event.size() == load_schedule::max_quick_requests) {
+        bool const may_begin = o.began >= its.by_event.front() + load_schedule::request_interval;
+        require(may_begin, o.tally, "too soon after many that events asked for");
     }
     its.running = o;
     if (!o.audits()) its.failed.reset();
@@ -73,9 +79,9 @@ void schedule_rules::ends(order const& o, time_point now, bool failed)
     auto& its = at->second;
     its.running.reset();
     if (failed && !o.audits()) its.failed = now;
-    if (o.cause != load_cause::reload) return;
-    its.reloads.push_back(now);
-    if (its.reloads.size() > load_schedule::max_quick_reloads) its.reloads.pop_front();
+    if (!by_event(o.cause)) return;
+    its.by_event.push_back(now);
+    if (its.by_event.size() > load_schedule::max_quick_requests) its.by_event.pop_front();
 }
 
 }  // namespace pgtally::sim

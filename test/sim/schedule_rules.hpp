@@ -26,6 +26,7 @@ public:
 
     // The definitions are requested; are being read; were read.
     void asked() noexcept { ++asked_; }
+    void asked_for(std::string_view tally) { of(tally).needs = ++asked_; }  // before this tally's next load
     void reads() noexcept { reading_ = asked_; }
     void has_read() noexcept { read_ = reading_; }
 
@@ -47,7 +48,7 @@ private:
         std::uint64_t needs = 0;  // the request for definitions that must be satisfied before a load
         std::optional<order> running;
         std::optional<time_point> failed;  // since then, only retries were wanted
-        std::deque<time_point> reloads;    // when the last ones ended
+        std::deque<time_point> by_event;   // when the last loads that events caused ended
     };
     record& of(std::string_view tally);
 

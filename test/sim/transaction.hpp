@@ -14,7 +14,8 @@ struct deed {
         row,       // adds a row to the count, or removes one
         truncate,  // the table gets an empty file
         rewrite,   // the table gets a new file with the same rows, all of them written by this transaction
-        define,    // another definition
+        define,    // another definition; the triggers are made again
+        unseen,    // rows come that no trigger sees: a partition is attached, values are rewritten
     };
     kind what{};
     std::size_t tally = 0, key = 0;
@@ -28,6 +29,7 @@ struct message {
     std::array<bool, transport_count> by{};  // none: the statement's sums are all 0, so it sends nothing
     std::size_t tally = 0;
     std::vector<deed> tells;
+    bool unseen = false;  // a change that should be told, and is not
 };
 
 // A committed transaction and its effects, in order.

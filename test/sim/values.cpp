@@ -29,9 +29,11 @@ void append_quoted(std::string& out, std::string_view text)
     out += '"';
 }
 
-std::string head(std::size_t tally, std::uint64_t x, std::uint64_t n)
+std::string head(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n)
 {
-    return R"({"t":")" + tally_name(tally) + R"(","x":")" + std::to_string(x) + R"(","n":)" + std::to_string(n);
+    auto const v = as.v == 0 ? std::string{} : R"("v":)" + std::to_string(as.v) + ",";
+    return R"({"t":")" + tally_name(tally) + "\"," + v + R"("x":")" + std::to_string(x) + R"(","n":)" +
+           std::to_string(n);
 }
 
 }  // namespace
@@ -54,6 +56,7 @@ cache::definition meaning::as_definition(std::size_t tally) const
     cache::definition out{tally_name(tally), "source", text_keys() ? "text" : "bigint",
                           std::move(names),  {},       std::to_string(number)};
     out.transport = transport_names[by];
+    out.v = v;
     return out;
 }
 
@@ -84,7 +87,8 @@ std::size_t key_of(cache::counter_table const& table, cache::counter_table::slot
 meaning meaning_of(cache::tally const& tally)
 {
     auto const by = tally.definition().transport == transport_names[wal] ? wal : notify;
-    return {static_cast<unsigned>(std::stoul(tally.definition().fingerprint)), true, by};
+    return {static_cast<unsigned>(std::stoul(tally.definition().fingerprint)), true, by,
+            static_cast<unsigned>(tally.definition().v)};
 }
 
 numbers counters_of(cache::tally const& tally, meaning const& as, std::size_t key) noexcept
@@ -115,7 +119,7 @@ std::uint64_t fingerprint(meaning const& as, cache::counter_table const& of) noe
 std::string deltas_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n,
                         std::span<changed_key const> keys)
 {
-    std::string out = head(tally, x, n) + R"(,"at":1790000000000000,"d":[)";
+    std::string out = head(tally, as, x, n) + R"(,"at":1790000000000000,"d":[)";
     for (auto const& [key, delta] : keys) {
         auto const counters = as.counters(delta);
         out += '[';
@@ -127,9 +131,19 @@ std::string deltas_text(std::size_t tally, meaning const& as, std::uint64_t x, s
     return out + '}';
 }
 
-std::string simple_text(std::size_t tally, std::uint64_t x, std::uint64_t n, std::string_view what)
+std::string simple_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n, std::string_view what)
 {
-    return head(tally, x, n) + ",\"" + std::string{what} + "\":true}";
+    return head(tally, as, x, n) + ",\"" + std::string{what} + "\":true}";
+}
+
+std::string broken_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n)
+{
+    return head(tally, as, x, n) + R"(,"broken":"22012 division by zero"})";
+}
+
+std::string misfit_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n)
+{
+    return head(tally, as, x, n) + R"(,"d":[["1",1,1,1]]})";
 }
 
 }  // namespace pgtally::sim

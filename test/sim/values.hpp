@@ -35,6 +35,7 @@ struct meaning {
     unsigned number = 0;
     bool exists = true;
     std::size_t by = notify;  // the transport of its events
+    unsigned v = 0;           // the number that its events carry; 0: the schema has no numbers
 
     bool text_keys() const noexcept { return number % 4 == 3; }
     std::size_t width() const noexcept { return number % 4 == 2 ? 1 : 2; }
@@ -66,6 +67,10 @@ struct changed_key {
 };
 std::string deltas_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n,
                         std::span<changed_key const> keys);
-std::string simple_text(std::size_t tally, std::uint64_t x, std::uint64_t n, std::string_view what);
+std::string simple_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n, std::string_view what);
+
+// An event of a statement that could not be counted, and one that does not fit its definition.
+std::string broken_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n);
+std::string misfit_text(std::size_t tally, meaning const& as, std::uint64_t x, std::uint64_t n);
 
 }  // namespace pgtally::sim

@@ -39,17 +39,21 @@ world::world(history const& what, flaw broken, std::ostream* trace) : history_{w
     env_.tallies = what.tallies;
     env_.broken = broken;
     env_.trace = trace;
+    env_.numbered = what.numbered;
+    env_.may_repair = what.may_repair;
     database::options chosen{what.tallies, {}, broken};
     for (std::size_t i = 0; i < what.tallies; ++i) {
         chosen.first[i].number = what.first_definition[i];
         chosen.first[i].by = what.wal[i] ? wal : notify;
+        chosen.first[i].v = env_.next_number();
         env_.tell(tally_name(i), " by ", transport_names[chosen.first[i].by]);
     }
     auto const rows = initial_rows(what);
     env_.nodes.push_back(std::make_unique<database>(chosen, rows));
     env_.tell(int{what.tallies}, " tallies, ", int{what.servers}, " servers with ", int{what.loaders},
               " loaders, bounds ", int{what.bounds}, what.materialize ? ", materialized" : "",
-              what.slow ? ", events arrive slowly" : "");
+              what.slow ? ", events arrive slowly" : "", what.numbered ? ", numbered" : "",
+              what.may_repair ? ", servers may repair" : "");
     auto const bounds = bounds_of(what.bounds);
     env_.max_keys = std::min(bounds.max_keys, key_count);
     for (std::size_t i = 0; i < what.servers; ++i) {
@@ -93,6 +97,8 @@ void world::end_transactions(std::uint32_t how)
         // By wal, a load waits for every transaction that is older than it.
         bool waited_for = history_.wal[0] || history_.wal[1] || history_.changes_by;
         for (auto const& held : writer.held) waited_for = waited_for || held.owns;
+        // A repair waits for the source's writers.
+        for (std::size_t tally = 0; tally < env_.tallies; ++tally) waited_for = waited_for || at.triggers_lost(tally);
         if (!waited_for && (how >> who) % 2 == 1) continue;
         bool const commits = (how >> (who + 4)) % 2 == 0;
         auto const xid = writer.xid;
@@ -107,6 +113,7 @@ void world::turn_servers()
     for (auto const& each : hosts_) {
         for (auto const by : {notify, wal}) each->receive(by, 1'000);
         for (int i = 0; i < 3; ++i) each->control();
+        each->repair();
         for (std::uint32_t i = 0; i < 4; ++i) each->load(i, 1);
     }
     // Each server receives what all servers have sent.

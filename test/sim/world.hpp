@@ -31,6 +31,7 @@ private:
     void junk(std::uint32_t how);
     void forge(std::uint32_t how);
     void rename_source(std::size_t tally);
+    void change_source(step const& s);
     void fail_over(std::uint32_t how);
     void stop_old();
     void leave_old();

@@ -31,10 +31,12 @@ bool world::write(database& at, std::size_t who, std::uint32_t how)
 bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32_t how)
 {
     auto what = at.definition(tally);
-    if (what.exists && how % 4 == 0) what.exists = false;
-    else what = {definitions_++, true, what.by};
+    bool const drops = what.exists && how % 4 == 0, made_again = what.exists && how % 4 == 1 && env_.numbered;
+    if (!drops && !made_again) what.number = definitions_++;
+    what.exists = !drops;
+    what.v = env_.next_number();
     if (history_.changes_by && how % 32 >= 16) what.by = what.by == wal ? notify : wal;
-    if (how % 8 == 7) what.number += 3;  // skips some kinds of definitions
+    if (how % 8 == 7 && !made_again) what.number += 3;  // skips some kinds of definitions
     definitions_ = std::max(definitions_, what.number + 1);
     return at.define(who, tally, what);
 }
@@ -42,9 +44,9 @@ bool world::define(database& at, std::size_t who, std::size_t tally, std::uint32
 bool world::take_as_writer(step const& s)
 {
     static constexpr char const* names[]{
-        "writes to ",       "writes unseen to ",           "truncates ",       "rewrites ",        "defines ",
-        "sets a savepoint", "rolls back to its savepoint", "flushes a commit", "makes it visible", "commits",
-        "rolls back"};
+        "writes to ", "writes unseen to ", "writes uncounted to ",        "truncates ",       "rewrites ",
+        "defines ",   "sets a savepoint",  "rolls back to its savepoint", "flushes a commit", "makes it visible",
+        "commits",    "rolls back"};
     if (s.what > act::rollback) return false;
     auto& at = env_.current();
     std::size_t const who = s.who % database::session_count, tally = low(s.how, 0, 4) % env_.tallies;
@@ -53,6 +55,9 @@ bool world::take_as_writer(step const& s)
     switch (s.what) {
         case act::write: done = write(at, who, s.how); break;
         case act::write_unseen: done = at.write_unseen(who, tally, {low(s.how, 10, 3), delta_of(s.how >> 16)}); break;
+        case act::write_uncounted:
+            done = at.write_uncounted(who, tally, {low(s.how, 10, 3), delta_of(s.how >> 16)}, low(s.how, 8, 1) == 0);
+            break;
         case act::truncate: done = at.truncate(who, tally); break;
         case act::rewrite: done = at.rewrite(who, tally); break;
         case act::define: done = define(at, who, tally, s.how >> 4); break;
@@ -81,6 +86,7 @@ bool world::take_as_server(step const& s)
         case act::load: mine.load(low(s.how, 0, 4), s.how >> 4); return true;
         case act::reset: mine.reset(low(s.how, 0, 4) % env_.tallies, low(s.how, 4, 1) == 0); return true;
         case act::nag: mine.nag(low(s.how, 0, 4) % env_.tallies, 1 + low(s.how, 4, 3), low(s.how, 8, 4)); return true;
+        case act::repair: mine.repair(); return true;
         case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
@@ -109,6 +115,9 @@ void world::take_as_fault(step const& s)
         case act::junk: return junk(s.how);
         case act::forge: return forge(s.how);
         case act::rename_source: return rename_source(low(s.how, 0, 4) % env_.tallies);
+        case act::change_unseen:
+        case act::restore:
+        case act::drop_triggers: return change_source(s);
         case act::crash: env_.tell("the database crashes and starts again"); return env_.current().crash();
         case act::failover: return fail_over(s.how);
         case act::stop_old: return stop_old();
@@ -130,7 +139,9 @@ void world::junk(std::uint32_t how)
                                          R"({"t":"likes","x":"0","n":1,"d":[["1",1,2]]})",
                                          R"({"t":"nobody","x":"99999","n":1,"truncate":true})",
                                          R"({"t":"likes","x":"99999","n":1,"reload":true})",
-                                         R"({"t":"likes","x":"99999","n":1,"definition":true})"};
+                                         R"({"t":"likes","x":"99999","n":1,"definition":true})",
+                                         R"({"t":"likes","v":99999,"x":"99999","n":1,"d":[["1",1]]})",
+                                         R"({"t":"likes","x":"99999","n":1,"broken":"42703 forged"})"};
     env_.tell("a role sends ", texts[how % std::size(texts)]);
     env_.current().send(low(how, 16, 1), texts[how % std::size(texts)]);
 }
@@ -148,6 +159,23 @@ void world::rename_source(std::size_t tally)
     if (!env_.current().rename_source(tally)) return;
     env_.tell("the source of ", tally_name(tally),
               env_.current().source_lost(tally) ? " is renamed" : " has its name back");
+}
+
+// Changes of which no event tells. Only a schema that can be looked at shows them.
+void world::change_source(step const& s)
+{
+    if (!env_.numbered) return;
+    auto& at = env_.current();
+    std::size_t const tally = low(s.how, 0, 4) % env_.tallies;
+    if (s.what == act::change_unseen && at.change_unseen(tally, {low(s.how, 10, 3), delta_of(s.how >> 16)})) {
+        env_.tell("rows come to ", tally_name(tally), " that no trigger sees");
+    }
+    if (s.what == act::drop_triggers && at.drop_triggers(tally)) env_.tell(tally_name(tally), " loses its triggers");
+    if (s.what != act::restore) return;
+    auto as = at.definition(tally);
+    if (low(s.how, 8, 1) == 0) as.number = definitions_++;
+    as.v = env_.next_number();
+    if (at.restore(tally, as)) env_.tell(tally_name(tally), " is restored, as number ", as.number, ", v ", as.v);
 }
 
 // If `how` says so, the standby has missed the last commits. The old primary continues to serve its connections.
