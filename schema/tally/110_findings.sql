@@ -137,7 +137,7 @@ $$;
 
 create or replace function tally.findings(name text)
 returns table (kind text, subject text, message text, remedy text, severity text)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 #variable_conflict use_column
 declare
   d tally.definition := tally.look_up($1);
@@ -158,7 +158,7 @@ $$;
 -- Those of all tallies, and of the schema: then `name` is null.
 create or replace function tally.findings()
 returns table (name text, kind text, subject text, message text, remedy text, severity text)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select d.name, f.* from tally.definition d, tally.findings(d.name) as f
   union all
   select null, 'orphan', t.tgrelid::regclass::text,
@@ -171,7 +171,7 @@ $$;
 
 -- The same as text, as the view tally.tallies shows it.
 create or replace function tally.problems(name text) returns text[]
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select case when exists (select from tally.definition d where d.name = $1)
               then coalesce((select array_agg(format('%s; remedy: %s', f.message, f.remedy)) from tally.findings($1) as f), '{}') end
 $$;
