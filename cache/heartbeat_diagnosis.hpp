@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace pgtally {
 
@@ -15,9 +14,5 @@ struct heartbeat_signs {
 
 // The likely cause that no heartbeat came back, and its remedy.
 std::string why_deaf(heartbeat_signs const& signs);
-
-// Adds a remedy to an error of the database for which PostgreSQL names none: a standby accepts neither LISTEN nor
-// NOTIFY. `state` is the error's SQLSTATE.
-std::string with_remedy(std::string failure, std::string_view state);
 
 }  // namespace pgtally

@@ -334,8 +334,7 @@ void tally::set_state(pgtally::cache::state value, std::string reason)
 void tally::lost(std::string reason)
 {
     abandon_load();
-    if (loaded_) set_state(state::stale, std::move(reason));
-    else set_state(state::loading, {});
+    set_state(loaded_ ? state::stale : state::loading, std::move(reason));
 }
 
 void tally::fail(std::string reason)

@@ -91,7 +91,8 @@ public:
     // Views and references are valid until the next call that changes the tally.
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
-    std::string const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
+    // Of `stale` and `failed`; of `loading` once something went wrong.
+    std::string const& reason() const noexcept { return reason_; }
     bool has_counters() const noexcept { return loaded_; }          // false until the first load
     std::string const& epoch() const noexcept { return epoch_; }    // a UUID
     std::uint64_t revision() const noexcept { return revision_; }

@@ -1,6 +1,6 @@
 // The control connection: definitions, heartbeats, problems, and barriers of awaited writes.
 
-#include <pgtally/cache/heartbeat_diagnosis.hpp>
+#include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
 #include <algorithm>
@@ -131,6 +131,7 @@ void replica_set::impl::remove_tally(std::string const& name)
     schedule.remove(name);
     end_audit(name, audit_outcome::changed, "the tally was dropped");
     known_problems.erase(name);
+    load_trouble.erase(name);
     replicas.erase(name);
     counted.tallies.erase(name);
 }
@@ -147,10 +148,8 @@ asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
 // definitions cannot be read because of a permanent error, no tally is followed.
 void replica_set::impl::control_failed(db::error const& e)
 {
-    bool const missing = schema_is_missing(e);
-    bool const permanent = missing || e.permanent() || e.state().is("42501");
-    std::string reason = missing ? "schema tally is not installed in this database: run pgtally install"
-                                 : with_remedy(e.what(), e.state().view());
+    bool const permanent = schema_is_missing(e) || e.permanent() || e.state().is("42501");
+    auto reason = explain(e);
     if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
     control_trouble = std::move(reason);
     control_trouble_permanent = permanent;

@@ -1,6 +1,6 @@
 #include <pgtally/cache/replica/notify_transport.hpp>
 
-#include <pgtally/cache/heartbeat_diagnosis.hpp>
+#include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/db/listener.hpp>
 
 #include <cstdint>
@@ -59,7 +59,7 @@ public:
 private:
     void add(db::notification const& e) { batch_.emplace_back(payload{e.payload}); }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
-    void add(db::lost const& e) { batch_.emplace_back(lost{with_remedy(e.reason, e.state.view()), e.permanent}); }
+    void add(db::lost const& e) { batch_.emplace_back(lost{with_remedy(e.reason, e.remedy), e.permanent}); }
 
     db::listener listener_;
     std::vector<signal> batch_;

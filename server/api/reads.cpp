@@ -179,7 +179,9 @@ response unreadable(cache::tally const& of)
 {
     if (of.has_counters()) return {};
     if (of.state() == cache::state::failed) return problem(503, "failed", of.reason());
-    return problem(503, "loading", "the tally is being loaded for the first time");
+    std::string what{"the tally is being loaded for the first time"};
+    if (!of.reason().empty()) what += ": " + of.reason();
+    return problem(503, "loading", what);
 }
 
 response unusable_key(cache::tally const& of, std::string_view key)

@@ -2,7 +2,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 using namespace pgtally;
 using namespace pgtally::test;
@@ -256,6 +258,46 @@ BOOST_AUTO_TEST_CASE(a_reload_that_took_long_is_followed_by_as_long_a_pause)
     s.want("a", load_cause::reload);
     BOOST_TEST(next() == "");
     BOOST_TEST((s.wake_at() == now + 1min - 4s));
+}
+
+BOOST_AUTO_TEST_CASE(a_load_that_takes_long_and_fails_is_tried_again_after_growing_pauses_up_to_a_limit)
+{
+    load_all();
+    s.want("a", load_cause::reset);
+    for (int failures = 1; failures <= 40; ++failures) {
+        BOOST_TEST_CONTEXT("failure " << failures)
+        {
+            BOOST_TEST(!next().empty());
+            now += 15s;
+            s.failed(*last, {}, state::stale, now);
+            auto const pause = s.wake_at() - now;
+            BOOST_TEST((pause == std::min<std::chrono::nanoseconds>(failures * 15s, load_schedule::max_failure_pause)));
+            now += pause - 1ns;
+            BOOST_TEST(next() == "");
+            now += 1ns;
+        }
+    }
+    BOOST_TEST(next() == "a retry");
+    done(*last);
+    s.want("a", load_cause::reset);
+    BOOST_TEST(next() == "a reset");
+    now += 15s;
+    s.failed(*last, {}, state::stale, now);
+    BOOST_TEST((s.wake_at() - now == 15s));
+    s.want("a", load_cause::reload);
+    BOOST_TEST(next() == "a reload");
+}
+
+BOOST_AUTO_TEST_CASE(a_load_that_fails_says_why_unless_the_tally_is_live)
+{
+    load_all();
+    for (auto const [before, after] : {std::pair{state::loading, consequence::stale},
+                                       std::pair{state::stale, consequence::stale},
+                                       std::pair{state::live, consequence::log}}) {
+        s.want("a", load_cause::reset);
+        BOOST_TEST(next() == "a reset");
+        BOOST_TEST((s.failed(*last, {}, before, now) == after));
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
