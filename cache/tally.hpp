@@ -93,8 +93,8 @@ public:
     pgtally::cache::state state() const noexcept { return state_; }
     // Of `stale` and `failed`; of `loading` once something went wrong.
     std::string const& reason() const noexcept { return reason_; }
-    bool has_counters() const noexcept { return loaded_; }          // false until the first load
-    std::string const& epoch() const noexcept { return epoch_; }    // a UUID
+    bool has_counters() const noexcept { return loaded_; }        // false until the first load
+    std::string const& epoch() const noexcept { return epoch_; }  // a UUID
     std::uint64_t revision() const noexcept { return revision_; }
     counter_table const& table() const noexcept { return served_; }
 

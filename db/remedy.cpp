@@ -14,12 +14,14 @@ struct advice {
 };
 
 constexpr std::array<advice, 14> by_state{{
-    {"28P01", "correct the password, in the DSN, PGPASSWORD or the password file, or in PostgreSQL: alter role … password"},
+    {"28P01",
+     "correct the password, in the DSN, PGPASSWORD or the password file, or in PostgreSQL: alter role … password"},
     {"28000", "check the role's name, that it may log in, and that pg_hba.conf admits it"},
     {"3D000", "name an existing database, by the DSN or PGDATABASE"},
     {"42501", "grant this role the right that the message names"},
-    {"53300", "raise the connection limit of the role or the database, or max_connections: the README says how many "
-              "connections a server needs"},
+    {"53300",
+     "raise the connection limit of the role or the database, or max_connections: the README says how many "
+     "connections a server needs"},
     {"53400", "raise or reset that limit for this role, as superuser: alter role … reset temp_file_limit"},
     {"53100", "free space on PostgreSQL's disk"},
     {"25006", detail::standby_remedy},

@@ -76,7 +76,8 @@ void add_replication(families& out, replica_set::counters const& stats)
             add(out.back(), static_cast<double>(count), {{"tally", name}, {"cause", std::string{to_string(cause)}}});
         }
     }
-    begin(out, "pgtally_load_failures_total", "loads that failed, by PostgreSQL's SQLSTATE, and were tried again", counter);
+    begin(out, "pgtally_load_failures_total", "loads that failed, by PostgreSQL's SQLSTATE, and were tried again",
+          counter);
     for (auto const& [name, of] : stats.tallies) {
         for (auto const& [state, count] : of.load_failures)
             add(out.back(), static_cast<double>(count), {{"tally", name}, {"sqlstate", state}});

@@ -79,9 +79,9 @@ public:
         std::uint64_t events = 0;  // applied
         std::map<load_cause, std::uint64_t> loads;
         std::map<std::string, std::uint64_t> load_failures{{"", 0}};  // by SQLSTATE; "": without one
-        std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
-        std::uint64_t audits = 0;      // that could compare
-        std::size_t problems = 0;      // that the database reports for the tally
+        std::uint64_t drift_keys = 0;                                 // keys that differed although the tally was live
+        std::uint64_t audits = 0;                                     // that could compare
+        std::size_t problems = 0;                                     // that the database reports for the tally
     };
 
     struct transport_counters {

@@ -75,11 +75,8 @@ session_setting const own_path{"search_path", "pg_catalog, pg_temp"};
 settings formats_of_the_truth()
 {
     return {
-        {"datestyle", "ISO, YMD"},
-        {"intervalstyle", "postgres"},
-        {"timezone", "UTC"},
-        {"extra_float_digits", "1"},
-        {"bytea_output", "hex"},
+        {"datestyle", "ISO, YMD"},   {"intervalstyle", "postgres"}, {"timezone", "UTC"},
+        {"extra_float_digits", "1"}, {"bytea_output", "hex"},
     };
 }
 

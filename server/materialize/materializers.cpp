@@ -32,7 +32,8 @@ void report_defect(std::string const& tally, std::exception_ptr const& failure)
         why = e.what();
     } catch (...) {
     }
-    log(log_level::error, "tally {}: its materialization ended because of a defect, and is started again: {}", tally, why);
+    log(log_level::error, "tally {}: its materialization ended because of a defect, and is started again: {}", tally,
+        why);
 }
 
 }  // namespace

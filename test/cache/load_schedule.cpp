@@ -291,9 +291,9 @@ BOOST_AUTO_TEST_CASE(a_load_that_takes_long_and_fails_is_tried_again_after_growi
 BOOST_AUTO_TEST_CASE(a_load_that_fails_says_why_unless_the_tally_is_live)
 {
     load_all();
-    for (auto const [before, after] : {std::pair{state::loading, consequence::stale},
-                                       std::pair{state::stale, consequence::stale},
-                                       std::pair{state::live, consequence::log}}) {
+    for (auto const& [before, after] :
+         {std::pair{state::loading, consequence::stale}, std::pair{state::stale, consequence::stale},
+          std::pair{state::live, consequence::log}}) {
         s.want("a", load_cause::reset);
         BOOST_TEST(next() == "a reset");
         BOOST_TEST((s.failed(*last, {}, before, now) == after));

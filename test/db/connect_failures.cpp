@@ -28,8 +28,9 @@ cluster& guarded()
                           "cp other.key open.key && chmod 644 open.key && cp other.crt lonely.crt && "
                           "chown --reference=PG_VERSION server.key server.crt";
         BOOST_REQUIRE(std::system(make.c_str()) == 0);
-        instance.sql("create role clerk login password 'open-sesame'; create role few login connection limit 2; "
-                     "create role asleep; create role shut login; create role certain login");
+        instance.sql(
+            "create role clerk login password 'open-sesame'; create role few login connection limit 2; "
+            "create role asleep; create role shut login; create role certain login");
         instance.sql("create database fixed");
         instance.sql("alter database fixed set default_transaction_read_only = on");
         instance.sql("alter system set ssl = on");
@@ -108,7 +109,8 @@ BOOST_AUTO_TEST_CASE(tls_that_cannot_be_had_is_permanent)
     fails({at("postgres", with_files("PG_VERSION", "other.key")), errc::tls_failed, "", "sslcert"}, "no certificate");
     fails({at("certain", with_files("other.crt", "other.key")), errc::tls_failed, "", "ssl_ca_file"},
           "a certificate that the server does not know");
-    fails({at("postgres", "sslmode=require", cluster::shared()), errc::tls_failed, "", "ssl = on"}, "a server without TLS");
+    fails({at("postgres", "sslmode=require", cluster::shared()), errc::tls_failed, "", "ssl = on"},
+          "a server without TLS");
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_login_is_permanent)
@@ -139,6 +141,17 @@ BOOST_AUTO_TEST_CASE(what_waiting_may_cure_is_not_permanent)
     using db::errc;
     auto const closed = std::to_string(cluster::shared().port());
     fails({at("postgres", "dbname=fixed"), errc::connect_failed, "", "default_transaction_read_only"}, "read only");
+    // A standby that admits nobody answers as a server that still starts.
+    cluster starting{{"fsync=off"}};
+    starting.sql("alter system set hot_standby = off");
+    starting.stop();
+    std::ofstream(starting.folder() + "/data/standby.signal");
+    try {
+        starting.start();
+    } catch (std::runtime_error const&) {
+        // The tool waits for a session, and gets none.
+    }
+    fails({at("postgres", "", starting), errc::connect_failed, "57P03", "wait"}, "starting up");
     cluster::shared().stop();
     fails({"host=127.0.0.1 user=postgres port=" + closed, errc::connect_failed, "", "host and port"}, "nobody listens");
     cluster::shared().start();

@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_SUITE(test_defects)
 BOOST_AUTO_TEST_CASE(an_exception_of_a_transport_fails_every_tally_and_leaves_run)
 {
     for (std::string const where : {"receive", "load", "control"}) {
-        BOOST_TEST_CONTEXT(where) {
+        BOOST_TEST_CONTEXT(where)
+        {
             votes database;
             auto const which = std::make_shared<broken_transport::faults>();
             run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -203,8 +204,9 @@ BOOST_AUTO_TEST_CASE(what_waits_for_a_dead_set_ends)
         BOOST_TEST((audited.outcome == audit_outcome::stopped));
         bool closed = false;
         auto const long_from_now = std::chrono::steady_clock::now() + 30s;
+        cache::xid const transaction{1};
         try {
-            co_await it.set->applied("tweets", cache::xid{1}, long_from_now);
+            co_await it.set->applied("tweets", transaction, long_from_now);
         } catch (db::error const& e) {
             closed = e.code() == db::errc::closed;
         }

@@ -17,8 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 using test::cluster;
 
-constexpr std::array sessions{session_kind::transport, session_kind::control,      session_kind::loader,
-                              session_kind::action,    session_kind::bypass,       session_kind::materializer,
+constexpr std::array sessions{session_kind::transport, session_kind::control, session_kind::loader,
+                              session_kind::action,    session_kind::bypass,  session_kind::materializer,
                               session_kind::check,     session_kind::audit};
 
 using values = std::map<std::string, std::string>;
@@ -86,7 +86,8 @@ BOOST_AUTO_TEST_CASE(settings_of_the_database_are_kept)
 BOOST_AUTO_TEST_CASE(every_session_has_its_settings_whatever_the_role_has)
 {
     for (auto const kind : sessions) {
-        BOOST_TEST_CONTEXT("session " << static_cast<int>(kind)) test::run([&](auto executor) -> boost::asio::awaitable<void> {
+        BOOST_TEST_CONTEXT("session " << static_cast<int>(kind))
+        test::run([&](auto executor) -> boost::asio::awaitable<void> {
             session_times times;
             times.statement = 7s;
             times.lock = 3s;
