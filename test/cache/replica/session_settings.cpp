@@ -33,7 +33,7 @@ boost::asio::awaitable<values> shown(boost::asio::any_io_executor executor, db::
     co_await connection.connect(std::move(settings));
     using row = std::tuple<std::string, std::string>;
     auto const rows = co_await connection.query_as<row>(
-        "select name, setting from pg_catalog.pg_settings where name = any($1::text[])", names);
+        "select lower(name), setting from pg_catalog.pg_settings where lower(name) = any($1::text[])", names);
     values out;
     for (auto const& [name, setting] : rows) out.emplace(name, setting);
     co_return out;
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(an_action_keeps_what_the_application_chose)
                                                 {"default_transaction_read_only", "on"},
                                                 {"search_path", "nowhere"},
                                                 {"lock_timeout", "1"},
-                                                {"DateStyle", "German, DMY"}};
+                                                {"datestyle", "German, DMY"}};
         auto settings = session_config(session_kind::action, database);
         auto seen = co_await shown(executor, std::move(settings), kept);
         for (auto const& [name, value] : kept) BOOST_TEST(seen[name] == value, name << " is " << seen[name]);
