@@ -28,24 +28,24 @@ void event_dispatcher::opened(std::size_t transport)
     for (auto const& [name, tally] : *tallies_) {
         if (!follows(*tally, transport)) continue;
         // A live tally has missed events. If too many events were waiting, they were dropped without a reported loss.
-        if (tally->state() == cache::state::live) tally->lost("events may have been missed; loading again");
+        if (tally->state() == cache::state::live) tally->lost(cache::reason{cache::reason::kind::missed_events});
         owner_->give_up_load(name);
         owner_->want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
     }
 }
 
-void event_dispatcher::lost(std::size_t transport, std::string const& reason, bool permanent)
+void event_dispatcher::lost(std::size_t transport, cache::reason const& why, bool permanent)
 {
     for (auto const& [name, tally] : *tallies_) {
-        if (follows(*tally, transport)) stop_following(name, *tally, reason, permanent);
+        if (follows(*tally, transport)) stop_following(name, *tally, why, permanent);
     }
 }
 
-void event_dispatcher::stop_following(std::string const& name, cache::tally& tally, std::string const& reason,
+void event_dispatcher::stop_following(std::string const& name, cache::tally& tally, cache::reason const& why,
                                       bool permanent)
 {
-    if (permanent) tally.fail(reason);
-    else tally.lost(reason);
+    if (permanent) tally.fail(why);
+    else tally.lost(why);
     owner_->give_up_load(name);
 }
 
@@ -83,7 +83,8 @@ void event_dispatcher::on_definition()
 {
     owner_->want_definitions();
     if (auto* const tally = find(decoded_.tally)) {
-        stop_following(decoded_.tally, *tally, "its definition changed; loading again", false);
+        cache::reason const changed{cache::reason::kind::definition_changed};
+        stop_following(decoded_.tally, *tally, changed, false);
         owner_->want_load(decoded_.tally, load_cause::definition);
     }
 }

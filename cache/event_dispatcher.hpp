@@ -64,11 +64,11 @@ public:
     void opened(std::size_t transport);
 
     // The transport is lost. `permanent`: waiting does not cure it.
-    void lost(std::size_t transport, std::string const& reason, bool permanent);
+    void lost(std::size_t transport, cache::reason const& why, bool permanent);
 
     void payload(std::size_t transport, std::string_view text);
 
-    void stop_following(std::string const& name, cache::tally& tally, std::string const& reason, bool permanent);
+    void stop_following(std::string const& name, cache::tally& tally, cache::reason const& why, bool permanent);
 
 private:
     cache::tally* find(std::string_view name) const noexcept;

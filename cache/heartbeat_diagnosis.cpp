@@ -14,19 +14,23 @@ std::string carrier(heartbeat_signs const& signs)
 
 }  // namespace
 
-std::string why_deaf(heartbeat_signs const& signs)
+cache::reason why_deaf(heartbeat_signs const& signs)
 {
+    using kind = cache::reason::kind;
     if (!signs.sent) {
-        return std::string{deaf} +
-               "none could be sent: " + (signs.trouble.empty() ? "the database does not answer" : signs.trouble);
+        auto const none_sent = std::string{deaf} + "none could be sent: ";
+        if (signs.trouble.empty()) return {kind::no_answer, none_sent + "the database does not answer"};
+        return {signs.trouble.what(), none_sent + signs.trouble.text()};
     }
     if (signs.pooled) {
-        return std::string{deaf} +
-               "a pooler in between does not forward notifications; connect to PostgreSQL directly, or by a pooler in "
-               "session mode";
+        return {kind::deaf,
+                std::string{deaf} +
+                    "a pooler in between does not forward notifications; connect to PostgreSQL directly, or by a "
+                    "pooler in session mode"};
     }
-    return std::string{deaf} + "they were sent, but no " + carrier(signs) +
-           " is delivered; connect to PostgreSQL directly, by a host name that resolves to one server";
+    return {kind::deaf, std::string{deaf} + "they were sent, but no " + carrier(signs) +
+                            " is delivered; connect to PostgreSQL directly, by a host name that resolves to one "
+                            "server"};
 }
 
 }  // namespace pgtally

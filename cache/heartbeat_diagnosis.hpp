@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pgtally/cache/reason.hpp>
+
 #include <string>
 
 namespace pgtally {
@@ -8,11 +10,11 @@ namespace pgtally {
 struct heartbeat_signs {
     bool sent = false;                 // the database took at least one heartbeat
     bool pooled = false;               // another backend answered than the one that was connected to
-    std::string trouble;               // why no heartbeat could be sent; empty if unknown
+    cache::reason trouble;             // why no heartbeat could be sent; empty if unknown
     std::string transport = "notify";  // by which heartbeats should have come back
 };
 
 // The likely cause that no heartbeat came back, and its remedy.
-std::string why_deaf(heartbeat_signs const& signs);
+cache::reason why_deaf(heartbeat_signs const& signs);
 
 }  // namespace pgtally

@@ -12,8 +12,6 @@ namespace pgtally::cache {
 
 namespace {
 
-constexpr char const* reload_reason = "the source changed in a way that events do not describe; loading again";
-
 }  // namespace
 
 tally::tally(cache::definition what, limits const& bounds)
@@ -115,7 +113,9 @@ outcome tally::apply_to_served(event const& e)
     switch (e.what) {
         case event::kind::deltas: add_to_served(e); break;
         case event::kind::truncate: truncate_served(); break;
-        case event::kind::reload: set_state(state::stale, reload_reason); return outcome::needs_load;
+        case event::kind::reload:
+            set_state(state::stale, cache::reason{reason::kind::reload});
+            return outcome::needs_load;
         default: return outcome::ignored;
     }
     highest_ = std::max(highest_, e.transaction);
@@ -138,7 +138,7 @@ void tally::add_to_served(event const& e)
         revision_ = revision;
         changed(s, revision);
     }
-    if (served_.rows() > limits_.max_keys) fail(too_many_keys());
+    if (served_.rows() > limits_.max_keys) fail({reason::kind::too_many_keys, too_many_keys()});
 }
 
 void tally::truncate_served()
@@ -259,7 +259,7 @@ std::optional<load_report> tally::end_load()
     load_.reset();
     forget_old_zeros();
     if (report.live) set_state(state::live, {});
-    else set_state(state::stale, reload_reason);
+    else set_state(state::stale, cache::reason{reason::kind::reload});
     return report;
 }
 
@@ -322,25 +322,25 @@ void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth,
 
 // States
 
-void tally::set_state(pgtally::cache::state value, std::string reason)
+void tally::set_state(pgtally::cache::state value, pgtally::cache::reason why)
 {
-    if (state_ == value && reason_ == reason) return;
+    if (state_ == value && reason_ == why) return;
     state_ = value;
-    reason_ = std::move(reason);
+    reason_ = std::move(why);
     ++state_changes_;
     feed_.changed_state();
 }
 
-void tally::lost(std::string reason)
+void tally::lost(pgtally::cache::reason why)
 {
     abandon_load();
-    set_state(loaded_ ? state::stale : state::loading, std::move(reason));
+    set_state(loaded_ ? state::stale : state::loading, std::move(why));
 }
 
-void tally::fail(std::string reason)
+void tally::fail(pgtally::cache::reason why)
 {
     abandon_load();
-    set_state(state::failed, std::move(reason));
+    set_state(state::failed, std::move(why));
 }
 
 bool tally::redefine(cache::definition what)

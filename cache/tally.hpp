@@ -40,6 +40,7 @@
 #include <pgtally/cache/feed.hpp>
 #include <pgtally/cache/fence.hpp>
 #include <pgtally/cache/limits.hpp>
+#include <pgtally/cache/reason.hpp>
 #include <pgtally/cache/state.hpp>
 
 #include <cstdint>
@@ -92,7 +93,7 @@ public:
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
     // Of `stale` and `failed`; of `loading` once something went wrong.
-    std::string const& reason() const noexcept { return reason_; }
+    pgtally::cache::reason const& reason() const noexcept { return reason_; }
     bool has_counters() const noexcept { return loaded_; }        // false until the first load
     std::string const& epoch() const noexcept { return epoch_; }  // a UUID
     std::uint64_t revision() const noexcept { return revision_; }
@@ -132,8 +133,8 @@ public:
 
     // The tally stops following events. `lost`: until the next load. `fail`: until the cause is removed, which waiting
     // does not do. Both end the load under way.
-    void lost(std::string reason);
-    void fail(std::string reason);
+    void lost(pgtally::cache::reason why);
+    void fail(pgtally::cache::reason why);
 
     // Takes a new definition. If its fingerprint differs, the tally starts over: a new epoch, state `loading`, no
     // counters. Returns whether the tally starts over.
@@ -188,7 +189,7 @@ private:
     void changed(counter_table::slot s, std::uint64_t revision);
     void start_over();
     void forget_old_zeros();
-    void set_state(pgtally::cache::state value, std::string reason);
+    void set_state(pgtally::cache::state value, pgtally::cache::reason why);
     std::string too_many_keys() const;
 
     cache::definition definition_;
@@ -196,7 +197,7 @@ private:
     std::string epoch_;
     std::uint64_t revision_ = 0, remembered_from_ = 0, state_changes_ = 1;
     pgtally::cache::state state_ = state::loading;
-    std::string reason_;
+    pgtally::cache::reason reason_;
     bool loaded_ = false;
     counter_table served_;
     std::optional<pgtally::cache::fence> fence_;

@@ -24,16 +24,16 @@ void transport_watch::opened(time_point now)
     taken_.reset();
     any_back_ = false;
     under_way_.clear();
-    trouble_.clear();
+    trouble_ = {};
 }
 
-bool transport_watch::lost(std::string const& reason, bool permanent)
+bool transport_watch::lost(cache::reason const& why, bool permanent)
 {
     open_ = false;
     under_way_.clear();
-    trouble_ = reason;
+    trouble_ = why;
     // After a restart the transport reports the reason that `restart` received: the deafness continues.
-    trouble_permanent_ = permanent || (deaf_for_good_ && reason == deaf_reason_);
+    trouble_permanent_ = permanent || (deaf_for_good_ && why == deaf_reason_);
     return trouble_permanent_;
 }
 
@@ -66,7 +66,7 @@ std::optional<transport_watch::clock::duration> transport_watch::came_back(std::
     under_way_.erase(at);
     last_back_ = now;
     any_back_ = true;
-    deaf_reason_.clear();
+    deaf_reason_ = {};
     deaf_for_good_ = false;
     return round_trip;
 }
@@ -76,7 +76,7 @@ transport_watch::time_point transport_watch::deaf_at() const noexcept
     return open_ ? last_back_ + interval_ * missed_heartbeats : time_point::max();
 }
 
-std::optional<std::string> transport_watch::give_up_if_deaf(time_point now, std::string const& why_none_sent)
+std::optional<cache::reason> transport_watch::give_up_if_deaf(time_point now, cache::reason const& why_none_sent)
 {
     if (now < deaf_at()) return std::nullopt;
     open_ = false;

@@ -17,6 +17,8 @@
 //
 // The watch waits for nothing and reads no clock.
 
+#include <pgtally/cache/reason.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +50,7 @@ public:
 
     // The transport was lost, or was restarted because it is deaf. Returns whether the trouble is permanent:
     // `permanent` is true, or the reason is a deafness that is permanent.
-    bool lost(std::string const& reason, bool permanent);
+    bool lost(cache::reason const& why, bool permanent);
 
     bool is_open() const noexcept { return open_; }
 
@@ -56,7 +58,7 @@ public:
     std::uint64_t openings() const noexcept { return openings_; }
 
     // Why the transport is not open; empty if it is open or was never lost.
-    std::string const& trouble() const noexcept { return trouble_; }
+    cache::reason const& trouble() const noexcept { return trouble_; }
     bool trouble_is_permanent() const noexcept { return !trouble_.empty() && trouble_permanent_; }
 
     // When the next heartbeat is due; max() while the transport is not open.
@@ -80,7 +82,7 @@ public:
 
     // If the transport is deaf at `now`, counts it as closed and returns the reason for the restart. `why_none_sent`
     // says why heartbeats cannot be sent; empty if unknown.
-    std::optional<std::string> give_up_if_deaf(time_point now, std::string const& why_none_sent);
+    std::optional<cache::reason> give_up_if_deaf(time_point now, cache::reason const& why_none_sent);
 
     // Whether the transport was given up, and the reason is permanent and still stands.
     bool deaf_for_good() const noexcept { return deaf_for_good_; }
@@ -97,9 +99,9 @@ private:
     bool pooled_ = false;
     bool any_back_ = false;  // since the transport opened
     std::deque<heartbeat> under_way_;
-    std::string trouble_;
+    cache::reason trouble_;
     bool trouble_permanent_ = false;
-    std::string deaf_reason_;  // until a heartbeat comes back
+    cache::reason deaf_reason_;  // until a heartbeat comes back
     bool deaf_for_good_ = false;
 };
 

@@ -16,6 +16,7 @@ public:
             case errc::bad_config: return "the connection string is not valid";
             case errc::connect_failed: return "cannot connect";
             case errc::login_failed: return "the server refuses the login";
+            case errc::read_only: return "the server is read only";
             case errc::tls_failed: return "the connection cannot be encrypted";
             case errc::connection_lost: return "the connection is lost";
             case errc::timed_out: return "the operation took too long";

@@ -48,6 +48,8 @@ enum class errc {
     connect_failed,
     /// The server refuses the password, the role or the database. A retry does not help.
     login_failed,
+    /// The server is a standby, or read only by default, and target_session_attrs demands another one.
+    read_only,
     /// The connection cannot be encrypted as the connection string demands: a certificate, its name, a key or a file
     /// is wrong. A retry does not help.
     tls_failed,

@@ -31,6 +31,7 @@ struct listening {
 /// `listening` may be missing.
 struct lost {
     std::string reason{};       ///< one line, without secrets
+    error_code code{};          ///< empty if reconnect() was called
     sqlstate state{};           ///< empty if the server gave no reason
     bool permanent = false;     ///< the password, role, database or connection string is wrong: a retry does not help
     std::string_view remedy{};  ///< what an operator can do, as remedy_of(); static text, empty if there is none

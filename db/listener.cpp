@@ -109,7 +109,10 @@ asio::awaitable<void> listener::impl::run(std::shared_ptr<impl> self)
         auto why = co_await self->session();
         if (self->stopped_) break;
         auto const hurry = !self->reconnect_reason_.empty();
-        if (hurry) why.reason = std::exchange(self->reconnect_reason_, std::string());
+        if (hurry) {
+            why = lost();
+            why.reason = std::exchange(self->reconnect_reason_, std::string());
+        }
         self->report(std::move(why));
         if (!hurry) co_await self->again_.pause();
     }
@@ -128,6 +131,7 @@ asio::awaitable<lost> listener::impl::session()
     } catch (error const& failure) {
         if (failure.code() == asio::error::operation_aborted) throw;
         why.reason = failure.what();
+        why.code = failure.code();
         why.state = failure.state();
         why.permanent = failure.permanent();
         why.remedy = remedy_of(failure);

@@ -40,7 +40,8 @@ std::string_view remedy_of(error const& failure) noexcept
     auto const* const found = std::ranges::find(by_state, failure.state().view(), &advice::state);
     if (found != by_state.end()) return found->remedy;
     if (failure.state().in_class("28")) return "check user, password and pg_hba.conf";
-    bool const opening = failure.permanent() || failure.code() == errc::connect_failed;
+    bool const opening =
+        failure.permanent() || failure.code() == errc::connect_failed || failure.code() == errc::read_only;
     if (failure.state().empty() && opening) {
         if (auto const own = detail::client_failure(failure.primary()).remedy; !own.empty()) return own;
     }

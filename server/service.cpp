@@ -74,7 +74,7 @@ public:
     bool knows_tallies() const override { return replicas_.knows_tallies(); }
     std::string failure() const override
     {
-        return replicas_.trouble_is_permanent() ? replicas_.trouble() : std::string{};
+        return replicas_.trouble_is_permanent() ? replicas_.trouble().text() : std::string{};
     }
     cache::limits const& bounds() const override { return bounds_; }
 

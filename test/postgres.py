@@ -7,10 +7,14 @@ import subprocess
 import tempfile
 
 import psycopg
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "tally"
 SCHEMA_VERSION = int(re.search(r"set\(PGTALLY_SCHEMA_VERSION (\d+)\)", (ROOT / "CMakeLists.txt").read_text())[1])
+
+# The client programs: Debian's newest, because the packages of other servers have none.
+BINDIR = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
 
 
 def schema_files():
@@ -18,27 +22,32 @@ def schema_files():
     return sorted(SCHEMA.glob("[0-9]*.sql"))
 
 
-def install_sql(version=SCHEMA_VERSION):
-    """What the program runs, or what it would run if the files of later versions were not there."""
-    later = tuple(str(number) for number in range(version + 1, SCHEMA_VERSION + 1))
-    files = [path for path in schema_files() if not path.name.startswith(later)]
-    return "\n".join(path.read_text() for path in files).replace("@PGTALLY_SCHEMA_VERSION@", str(version))
+def install_sql():
+    """What the program runs."""
+    return "\n".join(path.read_text() for path in schema_files()).replace("@PGTALLY_SCHEMA_VERSION@", str(SCHEMA_VERSION))
 
 
-def install(connection, version=SCHEMA_VERSION):
+def install(connection):
     """Installs as the program does: all files in one transaction."""
     with connection.transaction():
-        connection.execute(install_sql(version))
+        connection.execute(install_sql())
 
 
-def install_version_3(connection):
-    """Installs version 3 as it was: the output of `pgtally install --print` then."""
-    connection.execute((ROOT / "test" / "sql" / "version_3.sql").read_text())
+def install_version(connection, version):
+    """Installs a former version as it was: the output of `pgtally install --print` then."""
+    connection.execute((ROOT / "test" / "sql" / f"version_{version}.sql").read_text())
 
 
 def uninstall(connection):
     with connection.transaction():
         connection.execute((SCHEMA / "uninstall.sql").read_text())
+
+
+def client_program(name, cluster):
+    """The path of a client program. Skips the test if it refuses so new a server."""
+    if name == "pg_dump" and int(BINDIR.parent.name) < cluster.version():
+        pytest.skip(f"pg_dump {BINDIR.parent.name} refuses PostgreSQL {cluster.version()}")
+    return BINDIR / name
 
 
 class Cluster:
@@ -76,6 +85,11 @@ class Cluster:
 
     def dsn(self, database="postgres", user="postgres"):
         return psycopg.conninfo.make_conninfo(self.base, dbname=database, user=user)
+
+    def version(self):
+        """The major version."""
+        with self.connect() as connection:
+            return connection.info.server_version // 10000
 
     def connect(self, database="postgres", user="postgres", **arguments):
         return psycopg.connect(self.dsn(database, user), autocommit=True, **arguments)

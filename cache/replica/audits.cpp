@@ -20,7 +20,7 @@ audit_report no_comparison(audit_outcome outcome, std::string why)
 std::string not_live(cache::tally const& tally)
 {
     std::string out{"the tally is " + std::string{to_string(tally.state())}};
-    if (!tally.reason().empty()) out += ": " + tally.reason();
+    if (!tally.reason().empty()) out += ": " + tally.reason().text();
     return out;
 }
 

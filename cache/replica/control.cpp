@@ -1,6 +1,6 @@
 // The control connection: definitions, heartbeats, problems, and barriers of awaited writes.
 
-#include <pgtally/cache/replica/explain.hpp>
+#include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
 #include <algorithm>
@@ -68,7 +68,7 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
     readings.done(clock::now());
     // If a definition changed meanwhile, the definitions are read again; only the tallies concerned wait for that.
     schedule.definitions_read(asked);
-    control_trouble.clear();
+    control_trouble = {};
     reconcile(std::move(seen));
     take_problems(problems);
     for (auto const& [name, tally] : replicas) {
@@ -109,8 +109,9 @@ void replica_set::impl::reconcile(catalog seen)
     for (auto const& name : only) {
         if (find(name) != nullptr) continue;
         control_trouble_permanent = true;
-        control_trouble = "tally " + name + " does not exist in this database: create it by tally.create_tally";
-        log(db::level::warn, control_trouble);
+        control_trouble = {cache::reason::kind::unknown_tally,
+                           "tally " + name + " does not exist in this database: create it by tally.create_tally"};
+        log(db::level::warn, control_trouble.text());
     }
 }
 
@@ -148,10 +149,14 @@ asio::awaitable<void> replica_set::impl::look_again(db::connection& connection)
 // definitions cannot be read because of a permanent error, no tally is followed.
 void replica_set::impl::control_failed(db::error const& e)
 {
-    bool const permanent = schema_is_missing(e) || e.permanent() || e.state().is("42501");
-    auto reason = explain(e);
-    if (reason != control_trouble) log(permanent ? db::level::error : db::level::warn, reason);
-    control_trouble = std::move(reason);
+    bool const missing = schema_is_missing(e);
+    bool const permanent = missing || e.permanent() || e.state().is("42501");
+    using kind = cache::reason::kind;
+    auto why = missing ? cache::reason{kind::not_installed,
+                                       "schema tally is not installed in this database: run pgtally install"}
+                       : database_reason(e, kind::unreadable);
+    if (why != control_trouble) log(permanent ? db::level::error : db::level::warn, why.text());
+    control_trouble = std::move(why);
     control_trouble_permanent = permanent;
     if (!permanent || schedule.definitions_current()) return;
     for (auto const& [name, tally] : replicas) received.stop_following(name, *tally, control_trouble, true);

@@ -1,5 +1,6 @@
 // Loads, as `load_schedule` orders them: each loader waits for an order, carries it out, and reports how it ended.
 
+#include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
@@ -109,6 +110,7 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine)
         ending->other_definition = is_unknown_tally(e);
         ending->failure = with_remedy(e.what(), remedy_for(e));
         ending->state = e.state().view();
+        ending->what = kind_of(e, ending->what);
     } catch (other_definition const& e) {
         ending->other_definition = true;
         ending->failure = e.what();
@@ -260,10 +262,11 @@ void replica_set::impl::load_failed(load_schedule::order const& order, cache::ta
     load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good()};
     auto const follows = schedule.failed(order, why, tally.state(), clock::now());
     if (follows == consequence::none) return;
-    auto const reason = "cannot load tally " + order.tally + ": " + ending.failure.value_or("");
+    cache::reason const reason{ending.what, "cannot load tally " + order.tally + ": " + ending.failure.value_or("")};
     // The same reason is logged once, until a load succeeds.
     auto& logged = load_trouble[order.tally];
-    if (std::exchange(logged, reason) != reason) log(ending.permanent ? db::level::error : db::level::warn, reason);
+    bool const news = std::exchange(logged, reason.text()) != reason.text();
+    if (news) log(ending.permanent ? db::level::error : db::level::warn, reason.text());
     if (follows == consequence::failed) tally.fail(reason);
     if (follows == consequence::stale) tally.lost(reason);
 }

@@ -1,6 +1,6 @@
 #include <pgtally/cache/replica/notify_transport.hpp>
 
-#include <pgtally/cache/replica/explain.hpp>
+#include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/db/listener.hpp>
 
 #include <cstdint>
@@ -31,7 +31,11 @@ public:
         co_return batch_;
     }
 
-    void restart(std::string reason) override { listener_.reconnect(std::move(reason)); }
+    void restart(cache::reason why) override
+    {
+        restart_ = std::move(why);
+        listener_.reconnect(restart_.text());
+    }
     void stop() override { listener_.stop(); }
 
     std::string sending(std::string_view parameter) const override
@@ -59,10 +63,12 @@ public:
 private:
     void add(db::notification const& e) { batch_.emplace_back(payload{e.payload}); }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
-    void add(db::lost const& e) { batch_.emplace_back(lost{with_remedy(e.reason, e.remedy), e.permanent}); }
+    // A restart has no error code: the listener reports the text that it was given.
+    void add(db::lost const& e) { batch_.emplace_back(lost{e.code ? database_reason(e) : restart_, e.permanent}); }
 
     db::listener listener_;
     std::vector<signal> batch_;
+    cache::reason restart_;  // of the last restart
 };
 
 std::shared_ptr<transport> make(boost::asio::any_io_executor executor, db::config database)

@@ -17,7 +17,8 @@ asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_
         }
         if (slot.within_transaction) {
             slot.within_transaction = false;
-            from->restart("transport " + slot.kind.name + " delivered an incomplete transaction");
+            from->restart({cache::reason::kind::missed_events,
+                           "transport " + slot.kind.name + " delivered an incomplete transaction"});
         }
         report_drops();
         end_turn();

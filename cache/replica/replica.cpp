@@ -146,9 +146,9 @@ struct replica::core : std::enable_shared_from_this<core> {
         if (stopped) return stopped_reason;
         auto const* const found = tally();
         if (found == nullptr || (found->state() == cache::state::loading && found->reason().empty())) {
-            return set.trouble();
+            return set.trouble().text();
         }
-        return found->reason();
+        return found->reason().text();
     }
 
     asio::any_io_executor executor;

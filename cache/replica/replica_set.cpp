@@ -75,9 +75,10 @@ void replica_set::impl::die(char const* name, std::exception_ptr failure) noexce
     // The first one tells what was wrong.
     if (defect) return;
     defect = failure;
-    auto const reason = "internal error in " + std::string{name} + ": " + text_of(failure) +
-                        "; nothing is followed any more: start the program again, and report the error";
-    log(db::level::error, reason);
+    cache::reason const reason{cache::reason::kind::defect,
+                               "internal error in " + std::string{name} + ": " + text_of(failure) +
+                                   "; nothing is followed any more: start the program again, and report the error"};
+    log(db::level::error, reason.text());
     stop();
     control_trouble = reason;
     control_trouble_permanent = true;
@@ -169,7 +170,7 @@ bool replica_set::knows_tallies() const noexcept
     return impl_->definitions_known;
 }
 
-std::string const& replica_set::trouble() const noexcept
+cache::reason const& replica_set::trouble() const noexcept
 {
     auto const& of_transport = impl_->transports[0].watch.trouble();
     return of_transport.empty() ? impl_->control_trouble : of_transport;

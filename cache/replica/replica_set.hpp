@@ -114,7 +114,7 @@ public:
 
     // What is wrong with the database, its schema or transport `notify` now; empty if nothing is. The trouble of
     // another transport is the reason of the tallies that follow it.
-    std::string const& trouble() const noexcept;
+    cache::reason const& trouble() const noexcept;
     bool trouble_is_permanent() const noexcept;  // waiting does not cure it
 
     // The version of the installed schema; 0 if it is not known.

@@ -76,6 +76,7 @@ struct replica_set::impl : event_dispatcher::owner {
     struct load_ending {
         std::optional<std::string> failure;  // its text
         std::string state;                   // its SQLSTATE
+        cache::reason::kind what = cache::reason::kind::load_failed;
         bool given_up = false, permanent = false, other_definition = false;
     };
 
@@ -197,7 +198,7 @@ struct replica_set::impl : event_dispatcher::owner {
     bool stopping = false, definitions_known = false;
     rate_limiter readings{reading_interval, max_quick_readings};
     int schema_version = 0;
-    std::string control_trouble;
+    cache::reason control_trouble;
     bool control_trouble_permanent = false;
     clock::time_point next_look{};  // for problems
     std::string look_trouble;

@@ -31,6 +31,7 @@
 // Errors: `send`, `send_heartbeat` and `prepare_load` throw the db::error of the connection that they use.
 
 #include <pgtally/cache/fence.hpp>
+#include <pgtally/cache/reason.hpp>
 #include <pgtally/db/config.hpp>
 #include <pgtally/db/connection.hpp>
 
@@ -54,7 +55,7 @@ public:
 
     // No payload arrives until `opened`.
     struct lost {
-        std::string reason;
+        cache::reason reason;
         bool permanent = false;  // waiting does not cure it: password, database, …
     };
 
@@ -90,8 +91,8 @@ public:
     // Preconditions: one caller at a time.
     virtual boost::asio::awaitable<std::span<signal const>> next() = 0;
 
-    // Drops the connection and opens another one. `reason` becomes the reason of `lost`.
-    virtual void restart(std::string reason) = 0;
+    // Drops the connection and opens another one. `why` becomes the reason of `lost`.
+    virtual void restart(cache::reason why) = 0;
 
     virtual void stop() = 0;
 

@@ -48,9 +48,10 @@ bool replica_set::impl::fail_without_transport(cache::tally& tally)
 {
     if (received.transport_of(tally)) return false;
     auto const& named = tally.definition().transport;
-    tally.fail("its events travel by transport " + named +
-               ", which this server does not have; use a server that has it, or tally.alter_tally(…, transport => "
-               "'notify')");
+    tally.fail({cache::reason::kind::no_transport,
+                "its events travel by transport " + named +
+                    ", which this server does not have; use a server that has it, or tally.alter_tally(…, transport "
+                    "=> 'notify')"});
     return true;
 }
 

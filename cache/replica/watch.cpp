@@ -58,7 +58,7 @@ void replica_set::impl::take_problems(tally_problems const& found, cache::tally&
 
     if (found.lost_source) {
         schedule.hold(found.name);
-        tally.fail(*found.lost_source);
+        tally.fail({cache::reason::kind::source_lost, *found.lost_source});
         give_up_load(found.name);
         return;
     }

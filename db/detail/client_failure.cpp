@@ -43,8 +43,8 @@ constexpr std::array<pattern, 23> patterns{{
     {"alert unknown ca", errc::tls_failed, "use a client's certificate that PostgreSQL's ssl_ca_file has signed"},
     {"alert certificate", errc::tls_failed, key_remedy},
     {"alert protocol version", errc::tls_failed, "let ssl_min_protocol_version and its like overlap on both sides"},
-    {"session is read-only", errc::connect_failed, standby_remedy},
-    {"server is in hot standby mode", errc::connect_failed, standby_remedy},
+    {"session is read-only", errc::read_only, standby_remedy},
+    {"server is in hot standby mode", errc::read_only, standby_remedy},
     {"Permission denied", errc::connect_failed, "let this user use the server's socket, or connect by TCP"},
 }};
 

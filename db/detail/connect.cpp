@@ -43,7 +43,8 @@ pq::options for_target(pq::options wanted, target const& to)
 bool try_next(error const& failure)
 {
     return failure.code() == errc::connect_failed || failure.code() == errc::timed_out ||
-           failure.code() == errc::connection_lost || failure.code() == errc::tls_failed;
+           failure.code() == errc::connection_lost || failure.code() == errc::tls_failed ||
+           failure.code() == errc::read_only;
 }
 
 }  // namespace
@@ -140,7 +141,9 @@ asio::awaitable<bool> connection_core::connect_any(pq::options wanted, std::vect
     diagnostics said;
     auto code = failures.empty() ? error_code(errc::connect_failed) : failures.front().code();
     for (auto const& failure : failures) {
-        if (failure.code() != code) code = errc::connect_failed;
+        // One that is read only says more than one that cannot be reached.
+        auto const either = failure.code() == errc::read_only || code == errc::read_only;
+        if (failure.code() != code) code = either ? errc::read_only : errc::connect_failed;
         if (!failure.state().empty()) said.state = failure.state();
         if (!said.primary.empty()) said.primary += "; ";
         said.primary += failure.primary();

@@ -1,5 +1,11 @@
 -- Sources: which tables can be counted, and the lock that keeps a transaction from writing under two definitions.
 
+-- Whether the calling role may SET ROLE to this one. From version 16 on, a member of a role need not have that right.
+create or replace function tally.may_act_as(owner oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select pg_has_role(current_user, owner, case when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end)
+$$;
+
 -- The table with this name in the search_path `path`, or an error.
 create or replace function tally.find_source(source text, path text) returns regclass
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -10,11 +16,12 @@ begin
     raise exception 'source: the name of a table is needed' using errcode = '22004', hint = 'For example ''public.likes''.';
   end if;
   begin
+    perform parse_ident(source);  -- to_regclass() of version 16 and later does not refuse what is no name
     perform set_config('search_path', path, true);
     found_table := pg_catalog.to_regclass(source);
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception
-    when syntax_error or invalid_name or feature_not_supported then
+    when syntax_error or invalid_name or invalid_parameter_value or feature_not_supported then
       raise exception 'source: "%" is not the name of a table', source
         using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
     when insufficient_privilege then
@@ -38,6 +45,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where n.nspname = name[1] and c.relname = name[2]
 $$;
 
+-- The table that has the recorded name of the source: it, or another one. A view does not count: an application that renames
+-- a table may leave one.
+create or replace function tally.namesake(d tally.definition) returns regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select oid::regclass from pg_class where oid = tally.table_named(d.source_name) and relkind in ('r', 'p')
+$$;
+
 -- The source and, if it is partitioned, all partitions below it. Each has triggers of its own, because PostgreSQL does not
 -- clone statement triggers to partitions.
 create or replace function tally.parts(source regclass) returns setof regclass
@@ -47,20 +61,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select source where exists (select from pg_class where oid = source)
 $$;
 
-create or replace function tally.check_source(source regclass) returns void
+-- Why the table with this name is no source, or not one any more: a problem and its remedy. Null if it is one.
+create or replace function tally.unfit_source(source regclass, out problem text, out remedy text, out state text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   rel pg_class;
-  problem text;
-  remedy text := 'Only an ordinary or a partitioned table can be counted.';
-  state text := '42809';
   other regclass;
 begin
   select * into rel from pg_class where oid = source;
-  if not found then
-    raise exception 'source: the table with oid % is gone', source::oid
-      using errcode = '42P01', hint = 'It was dropped meanwhile: name an existing table.';
-  end if;
+  state := '42809';
   if rel.relkind in ('v', 'm') then
     problem := case rel.relkind when 'v' then 'a view' else 'a materialized view' end;
     remedy := 'Count the table that it reads, and write the condition of the view as the filter of the tally.';
@@ -69,12 +78,15 @@ begin
     remedy := 'Install pgtally in that database.';
   elsif rel.relkind not in ('r', 'p') then
     problem := 'not a table';
+    remedy := 'Only an ordinary or a partitioned table can be counted.';
   elsif rel.relnamespace = 'pg_catalog'::regnamespace or rel.oid < 16384
         or rel.relnamespace = 'information_schema'::regnamespace or rel.relnamespace = 'tally'::regnamespace then
     problem := 'a system table';
+    remedy := 'Only an ordinary or a partitioned table can be counted.';
     state := '42501';
   elsif rel.relpersistence = 't' then
     problem := 'a temporary table, which other sessions cannot see';
+    remedy := 'Only an ordinary or a partitioned table can be counted.';
   elsif rel.relispartition then
     select inhparent into other from pg_inherits where inhrelid = source;
     problem := format('a partition of %s', other);
@@ -83,11 +95,31 @@ begin
     problem := 'a child in table inheritance';
     remedy := 'Statements on its parents change it too. Use partitioning instead of inheritance.';
   elsif rel.relkind = 'r' and exists (select from pg_inherits where inhparent = source) then
-    problem := 'a parent in table inheritance';
-    remedy := 'Some of its rows are in other tables. Use partitioning instead of inheritance.';
+    select inhrelid into other from pg_inherits where inhparent = source limit 1;
+    problem := format('a parent in table inheritance, of %s', other);
+    remedy := format('Some of its rows are in other tables: alter table %s no inherit %s, or use partitioning.', other, source);
+  else
+    select p into other from tally.parts(source) as p join pg_class c on c.oid = p where c.relkind = 'f' limit 1;
+    if other is not null then
+      problem := format('a partitioned table with a foreign table as a partition, %s', other);
+      remedy := format('PostgreSQL gives no rows of a foreign table to triggers: alter table %s detach partition %s.', source, other);
+    end if;
   end if;
-  if problem is not null then
-    raise exception 'source: % is %', source, problem using errcode = state, hint = remedy;
+end
+$$;
+
+create or replace function tally.check_source(source regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  unfit record;
+begin
+  if not exists (select from pg_class where oid = source) then
+    raise exception 'source: the table with oid % is gone', source::oid
+      using errcode = '42P01', hint = 'It was dropped meanwhile: name an existing table.';
+  end if;
+  select * into unfit from tally.unfit_source(source);
+  if unfit.problem is not null then
+    raise exception 'source: % is %', source, unfit.problem using errcode = unfit.state, hint = unfit.remedy;
   end if;
 end
 $$;
@@ -103,7 +135,7 @@ begin
   for part, part_owner in
     select c.oid::regclass, c.relowner from tally.parts(source) as p join pg_class c on c.oid = p order by c.oid <> source
   loop
-    if not pg_has_role(current_user, part_owner, 'member') then
+    if not tally.may_act_as(part_owner) then
       raise exception 'source: role % does not own % (tally "%")', current_user, part, name
         using errcode = '42501',
               hint = format('Only the owner of the source creates, alters, reloads or drops its tallies: ask %s.',

@@ -48,6 +48,11 @@ begin
 end
 $$;
 
+create or replace function tally.event_trigger_hint() returns text
+language sql immutable as $$
+  select 'If an event trigger of this database refused it, that must allow the owner of the source to create functions and tables.'
+$$;
+
 create or replace function tally.open_stand_in(owner oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -63,14 +68,20 @@ begin
             hint = format('grant temporary on database %I to %I', current_database(), pg_get_userbyid(owner));
   end if;
   perform tally.close_stand_in();
-  if switched then
-    perform set_config('role', pg_get_userbyid(owner), true);
-  end if;
-  execute stand_in;
-  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner can have changed the default privileges
-  if switched then
-    perform set_config('role', role_before, true);
-  end if;
+  begin
+    if switched then
+      perform set_config('role', pg_get_userbyid(owner), true);
+    end if;
+    execute stand_in;
+    execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner can have changed the default privileges
+    if switched then
+      perform set_config('role', role_before, true);
+    end if;
+  exception
+    when others then
+      raise exception 'role % cannot create a function in pg_temp: %', pg_get_userbyid(owner), sqlerrm
+        using errcode = sqlstate, hint = tally.event_trigger_hint();
+  end;
 end
 $$;
 
@@ -82,6 +93,22 @@ begin
       using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
   end if;
   perform pg_temp.pgtally_owner(statement, false);
+end
+$$;
+
+-- Parses a statement as the owner and runs nothing of it. The text of a caller may stand in it: OPEN fails for several
+-- statements (42P11), so no text can add one.
+create or replace function tally.open_as_owner(owner oid, statement text) returns void
+language plpgsql as $$
+begin
+  perform tally.as_owner(owner, pg_catalog.format('do %L', pg_catalog.format($body$
+    declare
+      c pg_catalog.refcursor;
+    begin
+      open c for execute %L using null::pg_catalog.text, null::pg_catalog.json;
+      close c;
+    end
+    $body$, statement)));
 end
 $$;
 

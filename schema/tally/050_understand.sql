@@ -35,8 +35,19 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
          and tree !~ '[{](COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
 $$;
 
--- Creates the probe, an empty table in pg_temp with the columns of the source. It has the name of the source if that name
--- is free there, so that an expression may say "likes.post_id".
+-- Whether the expression with this tree can run in a parallel worker, as far as its functions tell.
+create or replace function tally.is_parallel_safe(tree text) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select not exists (select from regexp_matches(tree, ':(?:funcid|opfuncid) ([1-9][0-9]*)', 'g') as m
+                       left join pg_proc p on p.oid = m[1]::oid where p.proparallel is distinct from 's')
+         and not exists (select from regexp_matches(tree, ':opno ([1-9][0-9]*)', 'g') as m
+                           left join pg_operator o on o.oid = m[1]::oid
+                           left join pg_proc p on p.oid = o.oprcode where p.proparallel is distinct from 's')
+         and tree !~ '[{](COERCEVIAIO|COERCETODOMAIN|ARRAYCOERCEEXPR)'
+$$;
+
+-- Creates the probe, an empty table in pg_temp, for expressions as they are written: it has the columns of the source, and
+-- its name if that is free there, so that an expression may say "likes.post_id".
 create or replace function tally.open_probe(owner oid, source regclass) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -46,8 +57,24 @@ begin
     probe := 'pgtally_probe';
   end if;
   probe := format('pg_temp.%I', probe);
-  perform tally.as_owner(owner, format('create table %s (like %s)', probe, source));
+  begin
+    perform tally.as_owner(owner, format('create table %s (like %s)', probe, tally.name_of(source)));
+  exception
+    when others then
+      raise exception 'role % cannot create a table in pg_temp: %', pg_get_userbyid(owner), sqlerrm
+        using errcode = sqlstate, hint = tally.event_trigger_hint();
+  end;
   return probe;
+end
+$$;
+
+-- Creates the probe for an expression that PostgreSQL holds: its columns have the names of the parameters, and today's types.
+create or replace function tally.open_held_probe(owner oid, columns json) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform tally.as_owner(owner, format('create table pg_temp.pgtally_held (%s)',
+    (select string_agg(format('%I %s', c.name, c.type), ', ') from json_to_recordset(columns) as c (name text, type text))));
+  return 'pg_temp.pgtally_held';
 end
 $$;
 
@@ -78,8 +105,59 @@ begin
 end
 $$;
 
--- Understands one expression. Returns {"sql", "type" (oid), "plain", "columns" (name and type of those that it reads)}. The
--- argument `what` names the expression in messages, such as counters: "rts".
+-- Refuses a text that is not one complete expression. A cursor opens the statement around it, so that no second statement
+-- can follow; and it stands in both kinds of brackets, so that a text that closes one kind does not close the other. WHERE
+-- accepts no aggregate, window or set-returning function. Nothing of it runs.
+create or replace function tally.check_expression(owner oid, probe text, expression text) returns void
+language plpgsql as $$
+begin
+  perform tally.open_as_owner(owner, pg_catalog.format(E'select from %s where false and array[%s\n] is null', probe, expression));
+  perform tally.open_as_owner(owner, pg_catalog.format(E'select from %s where false and (%s\n) is null', probe, expression));
+end
+$$;
+
+-- The expression of the probe's generated column, as PostgreSQL prints it. A parameter of a function has the collation of
+-- its type, so the text names the collation of a column that has another one. To be found in the text, such a column has
+-- another name meanwhile.
+create or replace function tally.print_expression(owner oid, probe text, columns json) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  sql text;
+  c record;
+  mark text := 'pgtally';
+  collated constant text[] := array(
+    select a.attname from json_to_recordset(columns) as r (number smallint)
+           join pg_attribute a on a.attrelid = probe::regclass and a.attnum = r.number
+           join pg_type t on t.oid = a.atttypid
+     where a.attcollation <> t.typcollation);
+begin
+  for attempt in 1..2 loop
+    select pg_get_expr(adbin, adrelid) into strict sql
+      from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+     where adrelid = probe::regclass and attname = 'pgtally_expression';
+    exit when attempt = 2 or collated = '{}';
+    while position(mark in sql) > 0 or exists (select from pg_attribute where attrelid = probe::regclass and position(mark in attname) > 0
+                                                                              and attname <> 'pgtally_expression') loop
+      mark := mark || '_';
+    end loop;
+    for c in select name, place from unnest(collated) with ordinality as u (name, place) loop
+      perform tally.as_owner(owner, format('alter table %s rename column %I to %I', probe, c.name, format('%s_%s_', mark, c.place)));
+    end loop;
+  end loop;
+  for c in
+    select u.name, format('%s_%s_', mark, place) as marked, a.attcollation::regcollation as collation
+      from unnest(collated) with ordinality as u (name, place)
+           join pg_attribute a on a.attrelid = probe::regclass and a.attname = format('%s_%s_', mark, place)
+  loop
+    sql := replace(sql, c.marked, format('(%I collate %s)', c.name, c.collation));
+    perform tally.as_owner(owner, format('alter table %s rename column %I to %I', probe, c.marked, c.name));
+  end loop;
+  return sql;
+end
+$$;
+
+-- Understands one expression. Returns {"sql", "type" (oid), "plain", "parallel", "columns" (number in the probe, name and type
+-- of those that it reads)}. The argument `what` names the expression in messages, such as counters: "rts".
 create or replace function tally.understand(owner oid, probe text, what text, expression text, path text) returns json
 language plpgsql
 set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
@@ -87,7 +165,7 @@ set extra_float_digits = 1 set bytea_output = hex set standard_conforming_string
 set transform_null_equals = off set quote_all_identifiers = off set xmloption = content as $$
 declare
   type_found oid;
-  answer json;
+  sql text;
   columns json;
   tree text;
   state text;
@@ -95,10 +173,7 @@ declare
   remedy text;
 begin
   perform set_config('search_path', 'pg_catalog, ' || path, true);
-  -- Only a complete expression parses between both kinds of brackets: text that closes one kind does not close the other.
-  -- WHERE accepts no aggregate, window or set-returning function. PostgreSQL parses the whole text before it runs a part.
-  perform tally.as_owner(owner, format(E'select from %s where false and array[%s\n] is null and (%s\n) is null',
-                                       probe, expression, expression));
+  perform tally.check_expression(owner, probe, expression);
   type_found := tally.ask_owner(owner, format(E'select pg_typeof(x)::oid from (select (%s\n) from %s limit 0) as s(x) '
                                               'right join (values (1)) as one on true', expression, probe));
   if (select typtype in ('c', 'p') or typcategory = 'A' from pg_type where oid = type_found) then
@@ -108,26 +183,28 @@ begin
   perform tally.as_owner(owner, format(E'alter table %s add column pgtally_expression %s generated always as (%s\n) stored',
                                        probe, format_type(type_found, null), expression));
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
-  select pg_get_expr(adbin, adrelid), adbin::text into strict message, tree
+  select adbin::text into strict tree
     from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
    where adrelid = probe::regclass and attname = 'pgtally_expression';
   if tree ~ ':varattno -' then
     raise exception 'system columns cannot be counted'
       using errcode = '0A000', hint = 'Use the columns of the table itself.';
   end if;
-  select coalesce(json_agg(json_build_object('name', attname, 'type', format_type(atttypid, null)) order by attnum), '[]') into columns
+  select coalesce(json_agg(json_build_object('number', attnum, 'name', attname, 'type', format_type(atttypid, -1)) order by attnum), '[]')
+    into columns
     from pg_attribute
    where attrelid = probe::regclass and attnum in (select m[1]::smallint from regexp_matches(tree, ':varattno ([0-9]+)', 'g') as m);
-  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in message) = 0,
-                              'columns', columns);
+  if json_array_length(columns) > 100 then
+    raise exception 'it reads % columns', json_array_length(columns)
+      using errcode = '54023', hint = 'A function of PostgreSQL has at most 100 parameters: use a stored generated column.';
+  end if;
+  sql := tally.print_expression(owner, probe, columns);
   perform tally.as_owner(owner, format('alter table %s drop column pgtally_expression', probe));
-  return answer;
+  return json_build_object('sql', sql, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in sql) = 0,
+                           'parallel', tally.is_parallel_safe(tree), 'columns', columns);
 exception
   when others then
     get stacked diagnostics state = returned_sqlstate, message = message_text, remedy = pg_exception_hint;
-    if state = '57014' then
-      raise;
-    end if;
     if state = '42P17' then
       message := 'the expression is not IMMUTABLE: ' || message;
       remedy := case
@@ -136,6 +213,10 @@ exception
                       substring(expression from '^ *("[^"]+"|[[:alnum:]_]+)'))
         else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
              '(datetime at time zone ''UTC'')::date.' end;
+    elsif state = '42P11' then
+      state := '42601';
+      message := 'several statements instead of one expression';
+      remedy := null;
     end if;
     -- The message names the place in the statement around the expression.
     message := regexp_replace(message, ' in (WHERE|column generation expressions?)$', ' in an expression over one row');
@@ -148,74 +229,5 @@ exception
       using errcode = state, detail = format('The expression: %s', expression),
             -- for an unknown column PostgreSQL suggests another, with the name of the probe
             hint = coalesce(case when state <> '42703' then nullif(remedy, '') end, tally.remedy(owner, probe, path, state));
-end
-$$;
-
--- Understands a whole definition: sets key_type and code.
-create or replace function tally.understand_all(owner oid, d tally.definition) returns tally.definition
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  probe text := tally.open_probe(owner, d.source);
-  key_code json;
-  filter_code json;
-  counter_codes json[] := '{}';
-  one json;
-  m record;
-  plain boolean;
-  base oid;
-begin
-  key_code := tally.understand(owner, probe, 'key'::text, d.key, d.path);
-  base := key_code ->> 'type';
-  while (select typtype = 'd' from pg_type where oid = base) loop
-    base := (select typbasetype from pg_type where oid = base);
-  end loop;
-  d.key_type := format_type(base, null);
-  plain := (key_code ->> 'plain')::boolean;
-
-  for m in select * from tally.members('counters'::text, d.counters) loop
-    one := tally.understand(owner, probe, format('counters: "%s"', m.member), m.content, d.path);
-    if (one ->> 'type')::oid not in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then
-      raise exception 'counters: "%" is of type %, not smallint, integer or bigint', m.member,
-                      format_type((one ->> 'type')::oid, null)
-        using errcode = '42804', detail = format('The expression: %s', m.content),
-              hint = 'Counters are whole numbers: cast to bigint, or count in smaller units.';
-    end if;
-    counter_codes := counter_codes || one;
-    plain := plain and (one ->> 'plain')::boolean;
-  end loop;
-
-  if d.filter is not null then
-    filter_code := tally.understand(owner, probe, 'filter'::text, d.filter, d.path);
-    if (filter_code ->> 'type')::oid <> 'bool'::regtype then
-      raise exception 'filter: a condition is needed, not a value of type %', format_type((filter_code ->> 'type')::oid, null)
-        using errcode = '42804', detail = format('The expression: %s', d.filter), hint = 'For example stars is not null.';
-    end if;
-    plain := plain and (filter_code ->> 'plain')::boolean;
-  end if;
-
-  d.code := json_build_object(
-    'key', key_code ->> 'sql',
-    -- Equal values of these types have equal texts: grouping by the value is right, and faster. Their texts need no escapes.
-    'native', base in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'oid'::regtype, 'bool'::regtype)
-              and (key_code ->> 'type')::oid = base,
-    'counters', to_json(counter_codes),
-    'filter', filter_code ->> 'sql',
-    'plain', plain,
-    -- The columns that the expressions need, see tally.problems().
-    'reads', (select json_agg(json_build_object('argument', argument, 'name', name, 'type', type))
-                from (select 'key' as argument, r.* from json_to_recordset(key_code -> 'columns') as r (name text, type text)
-                      union
-                      select 'counters', r.* from unnest(counter_codes) as c, json_to_recordset(c -> 'columns') as r (name text, type text)
-                      union
-                      select 'filter', r.* from json_to_recordset(filter_code -> 'columns') as r (name text, type text)
-                      order by 1, 2) as s));
-
-  -- PostgreSQL must understand the text that it printed.
-  perform tally.as_owner(owner, format('select from (select (%s)::text, %s from %s where %s) as s',
-    key_code ->> 'sql',
-    (select string_agg(format('(%s)::bigint', c ->> 'sql'), ', ') from unnest(counter_codes) as c),
-    probe, coalesce(filter_code ->> 'sql', 'true')));
-  perform tally.as_owner(owner, format('drop table %s', probe));
-  return d;
 end
 $$;

@@ -46,9 +46,9 @@ declare
   unfit text;
 begin
   begin
+    parsed := parse_ident(d.materialize);
     perform set_config('search_path', d.path, true);
-    target := pg_catalog.to_regclass(d.materialize);
-    parsed := pg_catalog.parse_ident(d.materialize);
+    target := tally.ask_owner(owner, pg_catalog.format('select pg_catalog.to_regclass(%L)::pg_catalog.oid', d.materialize))::pg_catalog.oid;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     if cardinality(parsed) > 2 then
       raise exception using errcode = 'syntax_error';

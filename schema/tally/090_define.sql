@@ -29,51 +29,58 @@ exception
 end
 $$;
 
--- Whether the tally exists with this definition. If one of that name has another definition, an error.
-create or replace function tally.is_there(wanted tally.definition) returns boolean
+-- Whether the tally exists with this definition. If one of that name has another definition, an error. If only its source
+-- is gone, and `wanted.source` has its name, sets wanted.id: the tally is taken over.
+create or replace function tally.is_there(inout wanted tally.definition, out there boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   known tally.definition := tally.look_up(wanted.name);
 begin
+  there := false;
   if known.id is null then
-    return false;
-  elsif known.source = wanted.source and known.key = wanted.key and tally.same(known.counters, wanted.counters)
+    return;
+  elsif known.key = wanted.key and tally.same(known.counters, wanted.counters)
         and known.filter is not distinct from wanted.filter and known.transport = wanted.transport
-        and tally.same_table(known.materialize, wanted.materialize, wanted.path) and tally.same(known.actions, wanted.actions) then
-    return true;
+        and tally.same(known.actions, wanted.actions) then
+    if known.source = wanted.source and tally.same_table(known.materialize, wanted.materialize, wanted.path) then
+      there := true;
+      return;
+    elsif tally.name_of(known.source) is null and known.source_name = tally.name_of(wanted.source)
+          and (known.materialize is null) = (wanted.materialize is null) then
+      wanted.id := known.id;
+      return;
+    end if;
   end if;
   raise exception 'name: there is a tally "%" already, with another definition', wanted.name
     using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
 end
 $$;
 
--- All steps from the arguments, in `wanted`, to the triggers.
-create or replace function tally.define(wanted tally.definition) returns void
+-- All steps from the arguments, in `wanted`, to the triggers. `fresh` has the names of the new arguments.
+create or replace function tally.define(wanted tally.definition, fresh text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   owner oid;
   left_behind regclass;
+  again record;
 begin
   perform tally.check_source(wanted.source);
   perform tally.check_owner(wanted.name, wanted.source);
   -- From here on no transaction can write under the old and the new definition.
   perform tally.lock_writers(wanted.name, wanted.source, 'share row exclusive'::text);
-  for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t loop
+  for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t where wanted.id is not null loop
     perform tally.check_owner(wanted.name, left_behind);
     perform tally.lock_writers(wanted.name, left_behind, 'access exclusive'::text);  -- its triggers are dropped
   end loop;
-  if wanted.id is null and tally.is_there(wanted) then
-    return;  -- another session created it meanwhile
+  if wanted.id is null then
+    again := tally.is_there(wanted);
+    if again.there then
+      return;  -- another session created it meanwhile
+    end if;
   end if;
-  select format('%I.%I', n.nspname, c.relname), c.relowner into wanted.source_name, owner
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = wanted.source;
+  select relowner into owner from pg_class where oid = wanted.source;
   perform tally.open_stand_in(owner);
-  wanted := tally.understand_all(owner, wanted);
-  perform tally.check_actions(owner, wanted);
-  if wanted.materialize is not null then
-    wanted := tally.prepare_materialize(owner, wanted);
-  end if;
-  perform tally.register(wanted);
+  perform tally.register(wanted, fresh);
   perform tally.close_stand_in();
 end
 $$;
@@ -88,6 +95,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   wanted tally.definition;
+  found_now record;
 begin
   wanted.name := name;
   wanted.key := key;
@@ -100,10 +108,12 @@ begin
   perform tally.check_form(wanted);
   wanted.source := tally.find_source(source, path);
   perform tally.check_owner(name, wanted.source);
-  if tally.is_there(wanted) then
+  found_now := tally.is_there(wanted);
+  if found_now.there then
     return;  -- a repeated migration does not wait for writers
   end if;
-  perform tally.define(wanted);
+  wanted := found_now.wanted;
+  perform tally.define(wanted, array['key', 'counters', 'filter', 'materialize', 'actions']);
   perform tally.announce(name);
 end
 $$;
@@ -133,7 +143,11 @@ begin
     wanted.path := regexp_replace(wanted.path, 'pg_temp$', '') || path;
   end if;
   perform tally.check_form(wanted);
-  perform tally.define(wanted);
+  perform tally.define(wanted, array_remove(array[case when key is not null then 'key' end,
+                                                  case when counters is not null then 'counters' end,
+                                                  case when filter is not null then 'filter' end,
+                                                  case when materialize is not null then 'materialize' end,
+                                                  case when actions is not null then 'actions' end], null));
   perform tally.announce(name);
 end
 $$;
@@ -142,7 +156,7 @@ $$;
 create or replace function tally.current_source(d tally.definition) returns regclass
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  today regclass := coalesce(tally.table_named(d.source_name), (select oid from pg_class where oid = d.source));
+  today regclass := coalesce(tally.namesake(d), (select oid from pg_class where oid = d.source));
 begin
   if today is null then
     raise exception 'tally "%": its source % is gone', d.name, d.source_name
@@ -162,18 +176,18 @@ begin
   if known.id is null then
     raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies lists all.';
   end if;
-  select o into owner from tally.owners(known) as o where pg_has_role(current_user, o, 'member') limit 1;
+  select o into owner from tally.owners(known) as o where tally.may_act_as(o) limit 1;
   if owner is null then
     raise exception 'name: role % does not own %, the source of tally "%"', current_user, known.source_name, $1
       using errcode = '42501', hint = 'Only the owner of the source creates, alters, reloads or drops its tallies.';
   end if;
   -- DROP TRIGGER needs this lock. A weaker lock first could end in a deadlock.
   if exists (select from pg_class where oid = known.source)
-     and pg_has_role(current_user, (select relowner from pg_class where oid = known.source), 'member') then
+     and tally.may_act_as((select relowner from pg_class where oid = known.source)) then
     perform tally.lock_writers($1, known.source, 'access exclusive'::text);
   end if;
   for left_behind in select t from tally.left_behind(known.id, known.source) as t loop
-    if pg_has_role(current_user, (select relowner from pg_class where oid = left_behind), 'member') then
+    if tally.may_act_as((select relowner from pg_class where oid = left_behind)) then
       perform tally.lock_writers($1, left_behind, 'access exclusive'::text);
     end if;
   end loop;
@@ -183,7 +197,8 @@ begin
 end
 $$;
 
--- Creates missing triggers, and sends the event that makes every replica load again: no event has the earlier changes.
+-- Creates missing triggers and all functions, and sends the event that makes every replica load again: no event has the
+-- earlier changes.
 create or replace function tally.define_reload(name text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -197,11 +212,19 @@ begin
   if known.materialize is not null and tally.table_named(known.materialize) is null then
     raise notice 'tally "%": table % was missing and is created again', $1, known.materialize;
   end if;
-  perform tally.define(known);
+  perform tally.define(known, '{}');
   known := tally.look_up($1);
-  if known.source_name <> before.source_name then
+  if known.v is distinct from before.v then
     perform tally.announce($1);
   end if;
-  execute 'select ' || tally.sending(known.transport, tally.event_head(known.name) || ' || '',"reload":true}''');
+  perform tally.ask_for_reload($1);
 end
+$$;
+
+-- Whether the calling role may call tally.reload() for this tally.
+create or replace function tally.can_reload(name text) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select has_function_privilege('tally.define_reload(text)', 'execute')
+         and not exists (select from tally.parts(tally.current_source(tally.look_up($1))) as p
+                                     join pg_class c on c.oid = p where not tally.may_act_as(c.relowner))
 $$;

@@ -21,7 +21,7 @@ begin
     select t.name, t.materialize, c.relowner as owner
       from tally.definition t join pg_class c on c.oid = t.source where t.materialize is not null order by t.id
   loop
-    if tally.lacks_on_table(d.materialize, role) is not null and pg_has_role(current_user, d.owner, 'member')
+    if tally.lacks_on_table(d.materialize, role) is not null and tally.may_act_as(d.owner)
        and has_database_privilege(d.owner, current_database(), 'temporary') then
       perform tally.open_stand_in(d.owner);
       perform tally.grant_table(d.owner, d.materialize, role);
@@ -44,9 +44,9 @@ begin
   perform tally.check_role(role);
   execute format('grant usage on schema tally to %I', role);
   execute format('grant select on tally.tallies to %I', role);
-  foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)',
-                                'act(text, text, text, json, text)', 'lost_source(text)',
-                                'materialize_target(text, text, text[])', 'lacks_on_table(text, text)'] loop
+  foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
+                                'act(text, text, text, json, text)', 'lost_source(text)', 'look()', 'findings(text)', 'findings()',
+                                'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)'] loop
     if to_regprocedure('tally.' || called) is not null then  -- while an older version installs, some do not exist
       execute format('grant execute on function tally.%s to %I', called, role);
     end if;
@@ -55,8 +55,30 @@ begin
 end
 $$;
 
--- Grants the rights that creating tallies needs: all functions except those that read the counters of other owners, run
--- their actions, or grant.
+-- The functions that create_tally, alter_tally, drop_tally and reload call with the rights of the caller. All that they do
+-- with other rights is in register, unregister and ask_for_reload, which require a stand-in or do nothing that the caller
+-- could not do.
+create or replace function tally.creator_functions() returns setof regprocedure
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select oid::regprocedure from pg_proc
+   where pronamespace = 'tally'::regnamespace
+     and proname in ('create_tally', 'alter_tally', 'drop_tally', 'reload', 'search_path', 'version', 'problems', 'findings', 'name_of',
+                     'define_new', 'define_again', 'define_gone', 'define_reload', 'define', 'can_reload',
+                     'check_form', 'check_name', 'members', 'same', 'same_table', 'is_there', 'look_up', 'current_source', 'table_named',
+                     'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name',
+                     'lock_writers', 'owners', 'open_stand_in', 'close_stand_in', 'stand_in_source', 'event_trigger_hint', 'namesake',
+                     'register', 'unregister', 'announce', 'ask_for_reload')
+$$;
+
+-- The roles that may create tallies.
+create or replace function tally.creators() returns setof name
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select r.rolname
+    from pg_proc p cross join aclexplode(p.proacl) as a join pg_roles r on r.oid = a.grantee
+   where p.oid = to_regprocedure('tally.create_tally(text, text, text, json, text, text, text, json)') and a.grantee <> p.proowner
+$$;
+
+-- Grants the rights that creating tallies needs: to call create_tally, alter_tally, drop_tally and reload, and to read the list.
 create or replace function tally.grant_create(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -64,11 +86,18 @@ declare
 begin
   perform tally.check_role(role);
   execute format('grant usage on schema tally to %I', role);
+  execute format('grant select on tally.tallies to %I', role);
+  -- An older version granted every function.
   for called in
-    select oid::regprocedure from pg_proc
-     where pronamespace = 'tally'::regnamespace and proname !~ '^tally_[0-9]+_'
-       and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create', 'grant_tables')
+    select p.oid from pg_proc p, aclexplode(p.proacl) as a
+     where p.pronamespace = 'tally'::regnamespace and p.proname !~ tally.generated_name(null)
+       and a.grantee = (select oid from pg_roles where rolname = role)
+       and p.oid not in (select tally.creator_functions())
+       and not (role = any (select tally.servers())) and p.proname not in ('column_names', 'reads_columns', 'source_name')
   loop
+    execute format('revoke execute on function %s from %I', called, role);
+  end loop;
+  for called in select tally.creator_functions() loop
     execute format('grant execute on function %s to %I', called, role);
   end loop;
   if not has_database_privilege(role, current_database(), 'temporary') then

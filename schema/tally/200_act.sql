@@ -16,17 +16,10 @@ begin
   if coalesce(first_word, '') not in ('select', 'insert', 'update', 'delete', 'merge', 'with') then
     raise exception 'only SELECT, INSERT, UPDATE, DELETE, MERGE and WITH can be an action' using errcode = '42601';
   end if;
-  -- OPEN parses the whole text and runs nothing of it. It fails for several statements, and for a statement that returns no
-  -- rows. Only the second message names the kind of the statement, in every language of messages.
+  -- OPEN fails for a statement that returns no rows too. Only the message for that case names the kind of the statement, in
+  -- every language of messages.
   perform set_config('search_path', 'pg_catalog, ' || path, true);
-  perform tally.as_owner(owner, format('do %L', format($body$
-    declare
-      c refcursor;
-    begin
-      open c for execute %L using null::pg_catalog.text, null::pg_catalog.json;
-      close c;
-    end
-    $body$, statement)));
+  perform tally.open_as_owner(owner, statement);
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
 exception
   when others then
@@ -67,7 +60,7 @@ $$;
 
 -- The function that runs the actions of a tally. It checks deferred constraints before it returns, while the rights of the
 -- owner apply.
-create or replace function tally.generate_act(d tally.definition, owner name) returns setof text
+create or replace function tally.generate_act(d tally.definition) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   branches text;
@@ -78,7 +71,7 @@ begin
     from tally.members('actions'::text, coalesce(d.actions, '{}')) as m;
   return next format('create or replace function tally.tally_%s_act(action text, key text, body json) returns void '
                      'language plpgsql security definer %s as %L', d.id, tally.set_clauses(d, false),
-    format(E'\nbegin%s%s\nend\n', tally.self_check(owner),
+    format(E'\nbegin%s%s\nend\n', tally.self_check(format('tally.tally_%s_act(text, text, json)', d.id)),
            coalesce(branches || E'\n  end if;\n  set constraints all immediate;', '')));
   return next format('revoke all on function tally.tally_%s_act(text, text, json) from public', d.id);
   return next format('grant execute on function tally.tally_%s_act(text, text, json) to %I', d.id,

@@ -2,30 +2,33 @@
 
 do $$
 declare
-  called regprocedure;
   role name;
   outdated integer;
+  twice text;
 begin
-  -- PUBLIC may execute new functions by default. (Generated functions belong to the owners of sources: their statements
-  -- include the revoke.)
-  for called in
-    select oid::regprocedure from pg_proc
-     where pronamespace = 'tally'::regnamespace
-       and proowner = (select nspowner from pg_namespace where nspname = 'tally')
-  loop
-    execute format('revoke all on function %s from public', called);
-  end loop;
+  -- A second function of a name could take a call from the first.
+  select string_agg(proname, ', ') into twice
+    from (select proname from pg_proc where pronamespace = 'tally'::regnamespace and proname not in ('findings')
+           group by proname having count(*) > 1) as s;
+  if twice is not null then
+    raise exception 'schema tally holds functions that pgtally did not make, named like its own: %', twice
+      using errcode = '42501', hint = 'Drop those that pgtally install --print does not create.';
+  end if;
+
+  -- Materialized views are refreshed at the end of a restore, see 130_settle.sql. (Not replaced: a refresh is enough.)
+  if to_regclass('tally.restored') is null then
+    create materialized view tally.restored as select tally.settle() as settled_at;
+    revoke all on tally.restored from public;
+  else
+    perform tally.settle();
+  end if;
 
   -- Roles that could serve or create before get the rights of this version.
   for role in select * from tally.servers() loop
-    perform tally.grant_server(role);
+    perform tally.grant_server(role::text);
   end loop;
-  for role in
-    select r.rolname
-      from pg_proc p cross join aclexplode(p.proacl) as a join pg_roles r on r.oid = a.grantee
-     where p.oid = 'tally.create_tally(text, text, text, json, text, text, text, json)'::regprocedure and a.grantee <> p.proowner
-  loop
-    perform tally.grant_create(role);
+  for role in select * from tally.creators() loop
+    perform tally.grant_create(role::text);
   end loop;
 
   -- Row by row: if nothing is outdated, the table is only read, and sessions that create tallies are not waited for.
@@ -36,18 +39,22 @@ end
 $$;
 
 -- Generates outdated functions again, where the installing role may act as their owner. The triggers stay, so no source is
--- locked. The other tallies have a problem in tally.tallies.
+-- locked. The other tallies have a finding, and so has one whose expressions PostgreSQL does not understand any more.
 do $$
 declare
   d record;
 begin
   perform set_config('role', current_setting('pgtally.installing_role'), true);
-  for d in
-    select t.number, t.name, t.owner from tally.outdated() as t where pg_has_role(current_user, t.owner, 'member')
-  loop
-    perform tally.open_stand_in(d.owner);
-    perform tally.build(d.number, false);
-    perform tally.close_stand_in();
+  for d in select t.number, t.name, t.owner from tally.outdated() as t where tally.may_act_as(t.owner) loop
+    begin
+      perform tally.open_stand_in(d.owner);
+      perform tally.renew(d.number);
+      perform tally.close_stand_in();
+    exception
+      when others then
+        raise warning 'tally "%" keeps the functions of an older version: %', d.name, sqlerrm
+          using hint = format('select tally.reload(%L) tells more', d.name);
+    end;
   end loop;
 end
 $$;

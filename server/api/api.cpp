@@ -171,7 +171,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
 response api::not_ready() const
 {
     if (from_.replicas.knows_tallies()) return {};
-    auto const& trouble = from_.replicas.trouble();
+    auto const& trouble = from_.replicas.trouble().text();
     if (trouble.empty()) return problem(503, "loading", "the tallies' definitions are not read yet");
     return problem(503, from_.replicas.trouble_is_permanent() ? "failed" : "loading", trouble);
 }
@@ -184,7 +184,7 @@ response api::list() const
     auto const& names = from_.options.tallies;
     if (names.empty()) return why;
     auto const state = from_.replicas.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
-    return read_unknown_tallies(names, state, from_.replicas.trouble());
+    return read_unknown_tallies(names, state, from_.replicas.trouble().text());
 }
 
 // Finds the tally that a segment names. Returns why there is none, or status 200.
@@ -307,8 +307,9 @@ response api::readiness(target const& split) const
                                     : tally->has_counters() || tally->state() == cache::state::failed;
         if (good) continue;
         auto const state = std::string{to_string(tally->state())};
-        return problem(503, "not_ready",
-                       "tally " + name + " is " + state + (tally->reason().empty() ? "" : ": " + tally->reason()));
+        return problem(
+            503, "not_ready",
+            "tally " + name + " is " + state + (tally->reason().empty() ? "" : ": " + tally->reason().text()));
     }
     return {.body = R"({"ready":true})"};
 }

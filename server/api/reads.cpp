@@ -178,9 +178,9 @@ response database_keys(cache::tally const& of, std::vector<std::string> const& k
 response unreadable(cache::tally const& of)
 {
     if (of.has_counters()) return {};
-    if (of.state() == cache::state::failed) return problem(503, "failed", of.reason());
+    if (of.state() == cache::state::failed) return problem(503, "failed", of.reason().text());
     std::string what{"the tally is being loaded for the first time"};
-    if (!of.reason().empty()) what += ": " + of.reason();
+    if (!of.reason().empty()) what += ": " + of.reason().text();
     return problem(503, "loading", what);
 }
 

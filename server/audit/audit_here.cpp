@@ -104,9 +104,9 @@ std::string obstacle(own_replicas& own, std::string const& name)
     if (is_live(own, name)) return {};
     auto const* const tally = own.set.find(name);
     if (tally == nullptr && own.set.knows_tallies()) return "the tally was dropped meanwhile";
-    if (tally != nullptr && tally->state() == cache::state::failed) return tally->reason();
-    if (tally != nullptr && load_failures(own.set, name) >= max_load_failures) return tally->reason();
-    return own.set.trouble();
+    if (tally != nullptr && tally->state() == cache::state::failed) return tally->reason().text();
+    if (tally != nullptr && load_failures(own.set, name) >= max_load_failures) return tally->reason().text();
+    return own.set.trouble().text();
 }
 
 // Waits until each tally is live or has an obstacle, or until `until`.

@@ -48,7 +48,7 @@ void append_standing(std::string& out, cache::tally const& of, std::uint64_t rev
     out += R"(","revision":)";
     append_json(out, revision);
     out += ',';
-    append_state(out, of.state(), of.reason());
+    append_state(out, of.state(), of.reason().text());
 }
 
 void append_keys(std::string& out, cache::update const& what, cache::subscription const& from)

@@ -314,7 +314,7 @@ bool client_subscriptions::next_of(entry& which, push& out, clock::time_point no
     }
     out.epoch = which.of()->epoch();
     out.state = which.of()->state();
-    out.reason = which.of()->reason();
+    out.reason = which.of()->reason().text();
     which.queued = true;  // it may have more to send: `next` asks it again when its turn comes
     ready_queue_.push_back(&which);
     return true;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t notify = 0, wal = 1;
 constexpr char const* fence_text = "100:100:";
+cache::reason const broken{cache::reason::kind::unreachable, "the connection broke"};
 
 struct two_transports : event_dispatcher::owner {
     event_dispatcher::tallies tallies;
@@ -86,14 +87,14 @@ BOOST_AUTO_TEST_CASE(transport_of_tally_is_the_one_that_its_definition_names)
 
 BOOST_AUTO_TEST_CASE(lost_its_tallies_stop_others_go_on)
 {
-    received.lost(wal, "the connection broke", false);
+    received.lost(wal, broken, false);
     BOOST_TEST(live("likes"));
     BOOST_TEST(!live("votes"));
-    BOOST_TEST(tally("votes").reason() == "the connection broke");
+    BOOST_TEST(tally("votes").reason() == broken);
     BOOST_TEST(given_up == std::vector<std::string>{"votes"}, boost::test_tools::per_element());
-    received.lost(notify, "no such database", true);
+    received.lost(notify, cache::reason{cache::reason::kind::refused, "no such database"}, true);
     BOOST_TEST((tally("likes").state() == cache::state::failed));
-    BOOST_TEST(tally("votes").reason() == "the connection broke");
+    BOOST_TEST(tally("votes").reason() == broken);
 }
 
 BOOST_AUTO_TEST_CASE(opened_its_tallies_load_others_go_on)

@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(state_is_told_while_loading_and_the_snapshot_follows)
     BOOST_TEST(c.owner.woken == 1);
     BOOST_TEST((c.receive() == told::snapshot));
     BOOST_TEST(c.at("33") == row(1, 1));
-    t.lost("cut");
+    t.lost({reason::kind::unreachable, "cut"});
     BOOST_TEST((c.receive() == told::state));
     BOOST_TEST((c.receive() == told::none));
 }

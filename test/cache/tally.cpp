@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_applied_while_stale)
     t->apply(deltas(21, "33", 1, 0));
     t->lost("cut");
     BOOST_TEST((t->state() == state::stale));
-    BOOST_TEST(t->reason() == "cut");
+    BOOST_TEST(t->reason().text() == "cut");
     BOOST_TEST((t->apply(deltas(22, "33", 1, 0)) == outcome::ignored));
     BOOST_TEST(shown(*t, "33") == row(1, 0));
 }
@@ -425,7 +425,7 @@ BOOST_AUTO_TEST_CASE(more_keys_than_allowed_is_failed)
     BOOST_TEST((t->state() == state::live));
     t->apply(deltas(21, "3", 1, 0));
     BOOST_TEST((t->state() == state::failed));
-    BOOST_TEST(t->reason().find("--max-keys") != std::string::npos);
+    BOOST_TEST(t->reason().text().find("--max-keys") != std::string::npos);
 
     tally big{tweets(), few};
     big.begin_load();

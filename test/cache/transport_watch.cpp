@@ -7,10 +7,12 @@
 
 using namespace std::chrono_literals;
 using pgtally::transport_watch;
+using pgtally::cache::reason;
 
 namespace {
 
 constexpr auto never = transport_watch::time_point::max();
+reason const broke{reason::kind::unreachable, "the connection broke"};
 
 transport_watch::time_point at(std::chrono::milliseconds since_start)
 {
@@ -48,7 +50,7 @@ BOOST_AUTO_TEST_CASE(never_opened_nothing_is_due)
     BOOST_TEST((fresh.next_heartbeat() == never));
     BOOST_TEST((fresh.deaf_at() == never));
     BOOST_TEST(!fresh.give_up_if_deaf(at(1h), {}));
-    BOOST_TEST(fresh.trouble() == "");
+    BOOST_TEST(fresh.trouble().empty());
     BOOST_TEST(fresh.openings() == 0U);
 }
 
@@ -62,7 +64,7 @@ BOOST_AUTO_TEST_CASE(opened_heartbeat_is_due_at_once_then_every_interval)
 BOOST_AUTO_TEST_CASE(lost_nothing_is_due_until_it_opens_again)
 {
     send(1s);
-    watch.lost("the connection broke", false);
+    watch.lost(broke, false);
     BOOST_TEST(!watch.is_open());
     BOOST_TEST((watch.next_heartbeat() == never));
     BOOST_TEST((watch.deaf_at() == never));
@@ -110,7 +112,7 @@ BOOST_AUTO_TEST_CASE(heartbeat_of_an_earlier_opening_proves_nothing)
 BOOST_AUTO_TEST_CASE(heartbeat_of_a_lost_transport_proves_nothing)
 {
     auto const old = send(1s);
-    watch.lost("the connection broke", false);
+    watch.lost(broke, false);
     BOOST_TEST(!watch.came_back(old.id, at(2s)));
     BOOST_TEST(!watch.is_open());
 }
@@ -155,9 +157,9 @@ BOOST_AUTO_TEST_CASE(deaf_after_every_opening)
 BOOST_AUTO_TEST_CASE(deaf_none_taken_the_reason_is_what_keeps_them_from_being_sent)
 {
     watch.send_heartbeat(at(0s));
-    auto const reason = watch.give_up_if_deaf(at(15s), "out of connections (53300)");
-    BOOST_TEST_REQUIRE(reason.has_value());
-    BOOST_TEST(says(*reason, "(53300)"));
+    auto const why = watch.give_up_if_deaf(at(15s), reason{reason::kind::unreachable, "out of connections (53300)"});
+    BOOST_TEST_REQUIRE(why.has_value());
+    BOOST_TEST(says(why->text(), "(53300)"));
     BOOST_TEST(!watch.deaf_for_good());
 }
 
@@ -166,18 +168,18 @@ BOOST_AUTO_TEST_CASE(deaf_taken_in_an_earlier_opening_none_was_sent)
     auto const old = watch.send_heartbeat(at(0s));
     watch.opened(at(1s));
     watch.taken(old, false);
-    auto const reason = watch.give_up_if_deaf(at(16s), {});
-    BOOST_TEST_REQUIRE(reason.has_value());
-    BOOST_TEST(says(*reason, "none could be sent"));
+    auto const why = watch.give_up_if_deaf(at(16s), {});
+    BOOST_TEST_REQUIRE(why.has_value());
+    BOOST_TEST(says(why->text(), "none could be sent"));
     BOOST_TEST(!watch.deaf_for_good());
 }
 
 BOOST_AUTO_TEST_CASE(deaf_behind_a_pooler_the_pooler_is_named)
 {
     send(0s, true);
-    auto const reason = watch.give_up_if_deaf(at(15s), {});
-    BOOST_TEST_REQUIRE(reason.has_value());
-    BOOST_TEST(says(*reason, "a pooler in between"));
+    auto const why = watch.give_up_if_deaf(at(15s), {});
+    BOOST_TEST_REQUIRE(why.has_value());
+    BOOST_TEST(says(why->text(), "a pooler in between"));
 }
 
 BOOST_AUTO_TEST_CASE(deaf_another_transport_than_notify_it_is_named)
@@ -185,9 +187,9 @@ BOOST_AUTO_TEST_CASE(deaf_another_transport_than_notify_it_is_named)
     transport_watch other{"wal", 5s};
     other.opened(at(0s));
     other.taken(other.send_heartbeat(at(0s)), false);
-    auto const reason = other.give_up_if_deaf(at(15s), {});
-    BOOST_TEST_REQUIRE(reason.has_value());
-    BOOST_TEST(says(*reason, "no event by transport wal is delivered"));
+    auto const why = other.give_up_if_deaf(at(15s), {});
+    BOOST_TEST_REQUIRE(why.has_value());
+    BOOST_TEST(says(why->text(), "no event by transport wal is delivered"));
 }
 
 // Whether waiting cures it
@@ -195,10 +197,10 @@ BOOST_AUTO_TEST_CASE(deaf_another_transport_than_notify_it_is_named)
 BOOST_AUTO_TEST_CASE(deaf_from_the_opening_the_restart_is_a_permanent_loss)
 {
     send(0s);
-    auto const reason = watch.give_up_if_deaf(at(15s), {});
+    auto const why = watch.give_up_if_deaf(at(15s), {});
     BOOST_TEST(watch.deaf_for_good());
-    BOOST_TEST(watch.lost(*reason, false));
-    BOOST_TEST(watch.trouble() == *reason);
+    BOOST_TEST(watch.lost(*why, false));
+    BOOST_TEST(watch.trouble() == *why);
     BOOST_TEST(watch.trouble_is_permanent());
 }
 
@@ -206,19 +208,19 @@ BOOST_AUTO_TEST_CASE(deaf_after_it_heard_the_restart_is_no_permanent_loss)
 {
     auto const one = send(0s);
     watch.came_back(one.id, at(0s));  // at the same time as the opening
-    auto const reason = watch.give_up_if_deaf(at(15s), {});
+    auto const why = watch.give_up_if_deaf(at(15s), {});
     BOOST_TEST(!watch.deaf_for_good());
-    BOOST_TEST(!watch.lost(*reason, false));
+    BOOST_TEST(!watch.lost(*why, false));
     BOOST_TEST(!watch.trouble_is_permanent());
 }
 
 BOOST_AUTO_TEST_CASE(deaf_for_good_another_loss_is_what_it_says_it_is)
 {
     send(0s);
-    auto const reason = watch.give_up_if_deaf(at(15s), {});
-    watch.lost(*reason, false);
-    BOOST_TEST(!watch.lost("connection refused", false));
-    BOOST_TEST(watch.lost("no such database", true));
+    auto const why = watch.give_up_if_deaf(at(15s), {});
+    watch.lost(*why, false);
+    BOOST_TEST(!watch.lost(broke, false));
+    BOOST_TEST(watch.lost(reason{reason::kind::refused, "no such database"}, true));
     BOOST_TEST(watch.deaf_for_good());
 }
 
@@ -227,7 +229,7 @@ BOOST_AUTO_TEST_CASE(deaf_for_good_it_stays_until_a_heartbeat_comes_back)
     send(0s);
     watch.lost(*watch.give_up_if_deaf(at(15s), {}), false);
     watch.opened(at(16s));
-    BOOST_TEST(watch.trouble() == "");
+    BOOST_TEST(watch.trouble().empty());
     BOOST_TEST(watch.deaf_for_good());
     auto const one = send(16s);
     BOOST_TEST(watch.deaf_for_good());

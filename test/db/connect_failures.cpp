@@ -76,7 +76,7 @@ struct connect_fixture : db_fixture {
 
     static void check(failing const& with, db::error const& refused, std::string const& what)
     {
-        bool const permanent = with.code != db::errc::connect_failed;
+        bool const permanent = with.code != db::errc::connect_failed && with.code != db::errc::read_only;
         BOOST_TEST((refused.code() == with.code), what << ": " << refused.what());
         BOOST_TEST(refused.permanent() == permanent, what);
         BOOST_TEST(refused.state().view() == with.state, what);
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(what_waiting_may_cure_is_not_permanent)
 {
     using db::errc;
     auto const closed = std::to_string(cluster::shared().port());
-    fails({at("postgres", "dbname=fixed"), errc::connect_failed, "", "default_transaction_read_only"}, "read only");
+    fails({at("postgres", "dbname=fixed"), errc::read_only, "", "default_transaction_read_only"}, "read only");
     // A standby that admits nobody answers as a server that still starts.
     cluster starting{{"fsync=off"}};
     starting.sql("alter system set hot_standby = off");

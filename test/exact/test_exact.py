@@ -25,7 +25,7 @@ SEED = int(os.environ.get("PGTALLY_SEED", "20180601"))
 ROUNDS = int(os.environ.get("PGTALLY_ROUNDS", "4"))
 TRANSACTIONS = int(os.environ.get("PGTALLY_TRANSACTIONS", "30"))
 WRITERS = 8
-TALLIES = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"]}
+TALLIES = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "bookings": ["stays", "guests"]}
 
 # PGTALLY_BREAK=lock omits the lock that a load takes before its snapshot: the referee must then find differences.
 BREAKS = {"lock": "create or replace function tally.lock_source(name text) returns void language sql as ''", "": "select"}
@@ -76,7 +76,7 @@ async def load_under_fire(database, service, clients, chance):
 
 
 def marker(tally, number):
-    return f"end {number}" if tally == "ballots" else str(1000 + number)
+    return f"end {number}" if tally == "ballots" else str(1000 + number)  # of bookings: a room
 
 
 def mark(database, number):
@@ -84,6 +84,8 @@ def mark(database, number):
     database.sql.execute("insert into post values (%s)", [1000 + number])
     database.sql.execute("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [1000 + number])
     database.sql.execute("insert into vote values (%s, %s, 1)", [f"end {number}", 900000 + number])
+    database.sql.execute("insert into booking values (int4range(%s, %s), '[2026-01-01,2026-01-02)', 1)",
+                         [1000 + number, 1001 + number])
     return truth(database)
 
 

@@ -1,5 +1,6 @@
 """Writers: random transactions of every kind that a tally counts; the same seed gives the same transactions."""
 
+import datetime
 import random
 import threading
 
@@ -28,14 +29,37 @@ create table vote_high partition of vote for values from (500) to (1000000) part
 create table vote_mid  partition of vote_high for values from (500) to (700);
 create table vote_top  partition of vote_high for values from (700) to (1000000);
 
+create table booking (
+  room   int4range not null,
+  during daterange not null,
+  guests integer not null
+);
+
 select tally.create_tally('posts', 'public.reaction', 'post_id');
 select tally.create_tally('weights', 'public.reaction', 'post_id',
   '{"likes": "case kind when ''like'' then 1 when ''unlike'' then -1 end", "weight": "weight"}', filter => $$kind <> 'draft'$$);
 select tally.create_tally('ballots', 'public.vote', 'ballot', '{"votes": "1", "points": "points"}');
+select tally.create_tally('bookings', 'public.booking', 'lower(room)', '{"stays": "1", "guests": "guests"}');
+
+-- What the server has of temporal keys and virtual columns.
+do $$
+begin
+  if current_setting('server_version_num')::integer >= 180000 then
+    execute 'alter table booking add primary key (room, during without overlaps)';
+    execute 'alter table reaction add column loud text generated always as (upper(kind)) virtual';
+  else
+    alter table booking add exclude using gist (room with =, during with &&);
+  end if;
+end
+$$;
 """
 
 KINDS = ["like", "unlike", "share", "draft"]
 BULK = 100_000
+
+
+def day_of(number):
+    return datetime.date(2026, 1, 1) + datetime.timedelta(days=number)
 
 
 class Writer(threading.Thread):
@@ -72,7 +96,8 @@ class Writer(threading.Thread):
                 connection.commit()
                 self.committed += 1
         except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
-                psycopg.errors.ForeignKeyViolation, psycopg.errors.SerializationFailure):  # a row that moved to another partition
+                psycopg.errors.ForeignKeyViolation, psycopg.errors.ExclusionViolation,
+                psycopg.errors.SerializationFailure):  # a row that moved to another partition
             connection.rollback()
             self.failed += 1
 
@@ -135,9 +160,33 @@ class Writer(threading.Thread):
         connection.execute("insert into post values (%s) on conflict do nothing", [post])
 
     def merge(self, connection):
-        connection.execute("""merge into reaction r using (select %s::bigint as id) s on r.post_id = s.id and r.id %% 7 = 0
+        version = connection.info.server_version
+        if version < 150000:
+            return self.update_weight(connection)
+        gone = "when not matched by source and r.post_id = %(post)s and r.id %% 11 = 0 then delete" if version >= 170000 else ""
+        told = "returning merge_action(), r.*" if version >= 170000 else ""
+        connection.execute(f"""merge into reaction r using (select %(post)s::bigint as id) s on r.post_id = s.id and r.id %% 7 = 0
           when matched and r.weight > 3 then delete when matched then update set weight = r.weight + 1
-          when not matched then insert (post_id, kind, weight) values (s.id, 'like', 1)""", [self.post()])
+          when not matched then insert (post_id, kind, weight) values (s.id, 'like', 1) {gone} {told}""", {"post": self.post()})
+
+    def before_and_after(self, connection):
+        """OLD and NEW in RETURNING: of an update, of a delete, and of both actions of an upsert."""
+        told = "returning old.*, new.*" if connection.info.server_version >= 180000 else "returning *"
+        connection.execute(f"update reaction set kind = %s, weight = 2 where post_id = %s and id %% 6 = 0 {told}", [self.random.choice(KINDS), self.post()])
+        connection.execute(f"delete from reaction where post_id = %s and id %% 9 = 0 {told}", [self.post()])
+        connection.execute(f"""insert into vote values (%s, %s, 2) on conflict (voter, ballot)
+          do update set points = vote.points + excluded.points {told}""", [self.ballot(), self.random.randint(0, 999)])
+
+    def booking(self, connection):
+        """Ranges that may not overlap: they are taken, moved, shortened and given up."""
+        room, day = self.random.randint(1, 9), self.random.randint(1, 300)
+        connection.execute("""insert into booking select int4range(%s, %s), daterange(date '2026-01-01' + %s, date '2026-01-01' + %s), %s
+          where not exists (select from booking where room = int4range(%s, %s)
+                            and during && daterange(date '2026-01-01' + %s, date '2026-01-01' + %s))""",
+                           [room, room + 1, day, day + 3, self.random.randint(1, 4), room, room + 1, day, day + 3])
+        connection.execute("update booking set during = daterange(lower(during), lower(during) + 1), guests = guests + 1 where lower(room) = %s and lower(during) < %s",
+                           [self.random.randint(1, 9), day_of(day)])
+        connection.execute("delete from booking where lower(room) = %s and lower(during) > %s", [self.random.randint(1, 9), day_of(day + 60)])
 
     def upsert(self, connection):
         connection.execute("""insert into vote values (%s, %s, %s), (%s, %s, 1) on conflict (voter, ballot)
@@ -237,5 +286,5 @@ class Rewriter(Hammer):
 
 EVERY = [getattr(Writer, name) for name in (
     "insert", "insert", "insert", "insert_many", "insert_null", "copy", "update_weight", "update_key", "update_kind", "delete", "delete_all",
-    "truncate", "cascade", "merge", "upsert", "upsert", "partition_direct", "partition_move", "partition_truncate", "replica_role", "savepoint",
-    "reset_all", "failing")]
+    "truncate", "cascade", "merge", "before_and_after", "booking", "upsert", "upsert", "partition_direct", "partition_move", "partition_truncate",
+    "replica_role", "savepoint", "reset_all", "failing")]

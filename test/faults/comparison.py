@@ -6,12 +6,15 @@ import urllib.parse
 
 import requests
 
+import shape
 from faults import COME_AND_GO
 from lies import FORGED
+from shape import CHANGING, plain, things
 from stage import LONG, Wrong, eventually
 from story import KEYS
 
-COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "story": ["weight", "rows"], "said": ["count"]}
+COUNTERS = {"posts": ["count"], "weights": ["likes", "weight"], "ballots": ["votes", "points"], "bookings": ["stays", "guests"],
+            "story": ["weight", "rows"], "said": ["count"], **CHANGING}
 
 # The counters in plain SQL, without pgtally.
 PLAIN = {
@@ -19,6 +22,7 @@ PLAIN = {
     "weights": """select post_id::text, coalesce(sum(case kind when 'like' then 1 when 'unlike' then -1 end), 0), coalesce(sum(weight), 0)
                   from reaction where post_id is not null and kind <> 'draft' group by 1""",
     "ballots": "select ballot, count(*), sum(points) from vote group by 1",
+    "bookings": "select lower(room)::text, count(*), sum(guests) from booking group by 1",
     "story": "select key, sum(weight), count(*) from story group by 1",
     "said": "select key, count(*) from said group by 1",
     "kinds": "select post_id::text, count(*), coalesce(sum(case kind when 'like' then 1 end), 0) from reaction where post_id is not null group by 1",
@@ -81,20 +85,29 @@ class Comparison:
         self.stage.sql("insert into post values (%s) on conflict do nothing", [number])
         self.stage.sql("insert into reaction (post_id, kind, weight) values (%s, 'like', 1)", [number])
         self.stage.sql("insert into vote values (%s, %s, 1)", [end, 700_000 + self.markers])
+        self.stage.sql("insert into booking values (int4range(%s, %s), '[2026-01-01,2026-01-02)', 1) on conflict do nothing", [number, number + 1])
         self.stage.sql("insert into story (key, weight) values (%s, 1)", [end])
         self.stage.sql("insert into said values (%s, 'end')", [end])
-        return {"posts": str(number), "weights": str(number), "drafts": str(number), "ballots": end, "story": end, "said": end}
+        return {"posts": str(number), "weights": str(number), "drafts": str(number), "bookings": str(number), "ballots": end, "story": end, "said": end,
+                **shape.mark(self.stage.sql, number)}
 
     def truths(self):
         found = {}
+        now = things(self.stage.sql("select thing, name from thing"))
         names = COUNTERS | {"drafts": list(json.loads(COME_AND_GO[self.faults.definition]))}
-        plain = PLAIN | {"drafts": PLAIN["kinds" if self.faults.definition == "kinds" else "weight of drafts"]}
+        queries = PLAIN | {"drafts": PLAIN["kinds" if self.faults.definition == "kinds" else "weight of drafts"]}
+        queries |= {tally: plain(tally, now) for tally in CHANGING}
         for tally, counters in names.items():
-            found[tally] = nonzero(self.stage.sql(plain[tally]), counters)
+            found[tally] = nonzero(self.stage.sql(queries[tally]), counters)
             told = nonzero([(key, *values) for key, values in self.stage.sql("select key, counters from tally.truth(%s)", [tally])], counters)
             if wrong := differences(told, found[tally]):
                 raise Wrong(f"tally.truth('{tally}') is not what plain SQL says: {wrong}")
         return found
+
+    def changed_differs(self, tally):
+        """How REST differs from plain SQL, for a tally that DDL changes."""
+        now = things(self.stage.sql("select thing, name from thing"))
+        return self.rest_differs(tally, nonzero(self.stage.sql(plain(tally, now)), CHANGING[tally]))
 
     def compare(self):
         markers = self.mark()
@@ -131,7 +144,8 @@ class Comparison:
         return found
 
     def rest_differs(self, tally, expected):
-        keys = sorted({*expected, *map(str, range(1, 301))} if tally in ("posts", "weights", "drafts") else {*expected, *KEYS, "red", ""})
+        absent = {"story": KEYS, "ballots": ["red", ""], "said": [""]}.get(tally, map(str, range(1, 301)))
+        keys = sorted({*expected, *absent})
         served = {}
         for at in range(0, len(keys), 200):
             asked = urllib.parse.urlencode([("key", key) for key in keys[at:at + 200]])

@@ -12,15 +12,18 @@ import requests
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "exact"))
 
+from shape import Shaper  # noqa: E402
 from story import Storyteller, is_lost  # noqa: E402
 from writers import EVERY, Rewriter, Writer  # noqa: E402
 
 RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
-           psycopg.errors.ForeignKeyViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
+           psycopg.errors.ForeignKeyViolation, psycopg.errors.ExclusionViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
 
 
 class Member(threading.Thread):
     """Repeats `step` until stopped; can be paused between two steps."""
+
+    retried = RETRIED  # errors of its statements that it expects
 
     def __init__(self, dsn, seed, rest=0.02):
         super().__init__(daemon=True)
@@ -51,7 +54,7 @@ class Member(threading.Thread):
                 self.connection.execute("set lock_timeout = '20s'; set timezone = 'America/Los_Angeles'; set datestyle = 'German'")
                 self.connection.commit()
             self.step(self.connection)
-        except RETRIED:
+        except self.retried:
             self.connection.rollback()
             self.failed += 1
         except psycopg.Error as error:
@@ -109,6 +112,22 @@ class Teller(Member):
     def step(self, connection):
         self.story.transaction(connection)
         self.finish(connection, 0.2)
+
+
+class Shapes(Member):
+    """Writes under DDL. None of its statements may fail, in old sessions and in new ones."""
+
+    retried = ()
+
+    def __init__(self, dsn, seed):
+        super().__init__(dsn, seed, rest=0.1)
+        self.shaper = Shaper(self.random)
+
+    def step(self, connection):
+        self.shaper.transaction(connection)
+        self.finish(connection, 0.15)
+        if self.random.random() < 0.2:
+            connection.close()
 
 
 class Poster(Member):

@@ -10,6 +10,7 @@ import time
 
 import psycopg
 
+from ddl import Ddl
 from lies import FORGED, Lies
 from stage import Wrong, eventually
 
@@ -28,25 +29,28 @@ COME_AND_GO = {  # the definitions that "drafts" alternates between
 }
 
 
-class Faults(Lies):
+class Faults(Lies, Ddl):
     # How often each fault is in a deck.
     SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
               "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
               "come_and_go": 2, "by_hand": 2, "reset": 1, "burst": 3, "reload": 1, "cut_client": 3}
 
-    def __init__(self, stage, watchers, random, only=None):
-        self.stage, self.watchers, self.random = stage, watchers, random
+    def __init__(self, stage, watchers, random, restore, only=None):
+        """`restore()` dumps and restores the database."""
+        self.stage, self.watchers, self.random, self.restore = stage, watchers, random, restore
         self.program, self.proxy = stage.program, stage.proxy
         self.forged = False
         self.definition = "kinds"
         self.timers = []
         self.words = []
-        self.names = [name for name in self.SHARES if not only or name in only]
+        self.names = [name for name in self.SHARES if not only or name in only or "faults" in only]
+        self.names += [name for name in self.DDL_SHARES if only and (name in only or "ddl" in only)]
+        self.shares = self.SHARES | self.DDL_SHARES
         self.deck = self.random.sample(self.names, len(self.names))  # the first deck has each fault once
 
     def one(self):
         if not self.deck:
-            self.deck = [name for name in self.names for _ in range(self.SHARES[name])]
+            self.deck = [name for name in self.names for _ in range(self.shares[name])]
             self.random.shuffle(self.deck)
         name = self.deck.pop()
         detail = getattr(self, name)()

@@ -1,16 +1,22 @@
 """The referee: runs writers, faults and viewers, and compares everything with the truth at intervals."""
 
 import collections
+import contextlib
+import pathlib
 import subprocess
 import time
 
 import requests
 
 import crowd
+import restore
+import shape
 import story
 from comparison import COUNTERS, FIRST_MARKER, KEPT, MARKERS, Comparison
-from crowd import Anybody, Poster, Rewrites, Teller
+from crowd import Anybody, Poster, Rewrites, Shapes, Teller
+from dba import Dba
 from faults import COME_AND_GO, Faults
+from shape import CHANGING
 from stage import LONG, Wrong, eventually
 from story import KEYS, History, Viewer
 from watchers import Reader, Watcher, Watchers
@@ -18,7 +24,7 @@ from writers import SCHEMA
 
 from service import PROGRAM
 
-WRITERS, TELLERS, POSTERS = 8, 3, 3
+WRITERS, TELLERS, SHAPERS, POSTERS = 8, 3, 3, 3
 QUIET_EVERY = (9, 16)  # seconds
 
 
@@ -28,6 +34,7 @@ def prepare(database):
     database.sql.execute("select tally.create_tally('drafts', 'public.reaction', 'post_id', %s)", [COME_AND_GO["kinds"]])
     database.sql.execute(crowd.SCHEMA)
     story.prepare(database.sql)
+    shape.prepare(database)
 
 
 class Referee:
@@ -37,13 +44,14 @@ class Referee:
         seed = random.random
         self.posters = [Poster(self.program.url, seed()) for _ in range(POSTERS)]
         self.members = [*(Anybody(writer, seed(), bulks) for _ in range(WRITERS)), Rewrites(writer, seed()),
-                        *(Teller(writer, seed()) for _ in range(TELLERS)), *self.posters]
+                        *(Teller(writer, seed()) for _ in range(TELLERS)), *(Shapes(writer, seed()) for _ in range(SHAPERS)), *self.posters]
         self.reader = Reader(self.program.port)
         self.watchers = Watchers(self.choose_watchers())
         self.kept_viewer = Viewer("the table that the service keeps the story in")
         self.history = History()
-        self.faults = Faults(stage, self.watchers, random, only)
+        self.faults = Faults(stage, self.watchers, random, self.restore, only)
         self.comparison = Comparison(stage, self.faults, self.watchers, self.posters, self.check)
+        self.dba = Dba(stage, self.comparison.changed_differs)
         self.looks = self.looks_live = 0
         self.next_check = time.monotonic()
 
@@ -62,7 +70,7 @@ class Referee:
 
     def run(self, seconds):
         try:
-            eventually(lambda: self.all_live(), lambda: f"not live at the start: {self.program.states()}")
+            eventually(lambda: self.all_live(*CHANGING), lambda: f"not live at the start: {self.program.states()}")
             for each in [*self.members, self.reader]:
                 each.start()
             until = time.monotonic() + seconds
@@ -128,8 +136,23 @@ class Referee:
         eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
         self.stage.note("burst", self.faults.burst())
         deaf = self.faults.last_words()
+        self.writers_go_on()
+        with self.everybody_paused():
+            self.faults.there()
+            self.dba.settle()
+            lie = None if deaf else self.faults.lie()
+            if self.faults.forged:
+                self.comparison.mend(lie)
+            self.comparison.compare()
+            self.judge()
+            self.tell()
+
+    def writers_go_on(self):
         before = self.committed()
         eventually(lambda: self.check() or self.committed() >= before + 20, "the writers do not get on")
+
+    @contextlib.contextmanager
+    def everybody_paused(self):
         for member in self.members:
             member.paused.set()
         self.watchers.hurry(True)
@@ -138,16 +161,28 @@ class Referee:
                 raise Wrong(f"{type(member).__name__} hangs: its statement does not end")
             member.turn.release()
         eventually(self.nobody_writes, "transactions of the writers or of actions do not end")
-        self.faults.there()
-        lie = None if deaf else self.faults.lie()
-        if self.faults.forged:
-            self.comparison.mend(lie)
-        self.comparison.compare()
-        self.judge()
-        self.tell()
+        yield
         self.watchers.hurry(False)
         for member in self.members:
             member.paused.clear()
+
+    def restore(self):
+        """Restores the whole database as it was some transactions before, while the service runs: a fault."""
+        if not restore.can_dump(self.stage.server_version()):
+            return "not done: pg_dump is older than the server"
+        self.faults.heal()
+        file = pathlib.Path(self.program.path).with_name("dump")
+        restore.dump(self.stage.database.dsn, file)
+        self.writers_go_on()
+        options = self.random.choice([[], ["-1"]])
+        with self.everybody_paused():
+            self.judge()
+            restore.restore(self.stage.database.dsn, file, *options)
+            self.history.restored(self.stage.sql)
+            self.kept_viewer.forget()
+            for poster in self.posters:
+                poster.said.clear()
+        return " ".join(options)
 
     def committed(self):
         return sum(member.committed for member in self.members)
@@ -157,9 +192,11 @@ class Referee:
         return not self.stage.sql("""select from pg_stat_activity where datname = current_database() and state <> 'idle'
                                      and application_name in ('writer', 'pgtally actions')""")
 
-    def all_live(self):
+    def all_live(self, *changing):
+        """Whether all tallies are live, of those that DDL changes only the named ones: the administrator cares for them."""
         states = self.program.states()
-        return set(states) == {*COUNTERS, "drafts"} and set(states.values()) == {"live"}
+        wanted = {*COUNTERS, "drafts"} - {*CHANGING} | {*changing}
+        return wanted <= set(states) and {states[tally] for tally in wanted} == {"live"}
 
     # The end
 
@@ -191,4 +228,4 @@ class Referee:
         print(f"{self.stage.seconds():6.1f} s: {self.comparison.markers} comparisons, {sum(self.stage.number_of_faults.values())} faults, "
               f"{self.committed()} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
               f"actions {answers}, {sum(w.partials for w in self.watchers.watchers)} clients resumed, "
-              f"{self.comparison.drift} forged keys found", flush=True)
+              f"{self.comparison.drift} forged keys found, {self.dba.repairs} tallies repaired", flush=True)

@@ -155,6 +155,9 @@ class Stage:
                 self.connection = None
                 time.sleep(0.1)
 
+    def server_version(self):
+        return self.sql("select current_setting('server_version_num')::integer")[0][0]
+
     def report(self):
         faults = "\n".join(self.faults)
         return f"the last faults:\n{faults}\nnow {self.seconds():.2f} s; the service's log ends:\n{self.program.log()}"

@@ -95,6 +95,8 @@ class Storyteller:
 
     def merge(self, connection, keys, last):
         """Its actions are of one kind, because each kind is a separate event."""
+        if connection.info.server_version < 150000:
+            return self.update(connection, keys, last)
         kinds = "when matched then delete" if self.random.random() < 0.3 else """
           when matched then update set weight = s.weight + %(more)s when not matched then insert (key, weight) values (w.key, %(more)s)"""
         connection.execute("merge into story s using (select %(key)s::text as key) w on s.key = w.key and s.id %% 5 = 0 " + kinds,
@@ -135,18 +137,30 @@ class History:
     def __init__(self):
         self.lines = {key: [(0, 0)] for key in KEYS}
         self.found_at = {key: collections.defaultdict(list, {(0, 0): [0]}) for key in KEYS}
+        self.lost = dict.fromkeys(KEYS, 0)  # how many lines the database has fewer, since it was restored
 
     def read(self, sql):
         """Reads newer lines with `sql(statement, arguments)` -> rows. The lines of a key commit in order, so the last known one determines what is new."""
-        known = [(key, len(lines) - 1) for key, lines in self.lines.items()]
+        known = [(key, len(lines) - 1 - self.lost[key]) for key, lines in self.lines.items()]
         rows = sql("""select h.key, h.serial, h.weight, h.rows
             from unnest(%s::text[], %s::bigint[]) as known (key, serial), history as h
             where h.key = known.key and h.serial > known.serial order by h.key, h.serial""",
                    [[key for key, _ in known], [serial for _, serial in known]])
         for key, serial, weight, count in rows:
-            assert serial == len(self.lines[key]), f"the history of {key} has a hole before {serial}: the test is wrong"
-            self.found_at[key][weight, count].append(serial)
-            self.lines[key].append((weight, count))
+            assert serial + self.lost[key] == len(self.lines[key]), f"the history of {key} has a hole before {serial}: the test is wrong"
+            self.add(key, (weight, count))
+
+    def add(self, key, line):
+        self.found_at[key][line].append(len(self.lines[key]))
+        self.lines[key].append(line)
+
+    def restored(self, sql):
+        """The database was restored: what was shown until then is still explained, and what is restored comes after it."""
+        last = {key: (serial, weight, count) for key, serial, weight, count in sql(LAST, [KEYS])}
+        for key, lines in self.lines.items():
+            serial, *line = last.get(key, (0, 0, 0))
+            self.lost[key] = len(lines) - serial
+            self.add(key, tuple(line))
 
 
 class Viewer:
@@ -162,6 +176,10 @@ class Viewer:
         """`values`: key -> {"weight": …, "rows": …}."""
         self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items()
                          if key in self.place)
+
+    def forget(self):
+        """It was itself restored: it may show what it showed long ago."""
+        self.place = dict.fromkeys(KEYS, 0)
 
     def take(self):
         taken, self.seen = self.seen, []

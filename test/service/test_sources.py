@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from away import LIKES, Witness, Writer, exact, reason, served, tally_of, truth
-from postgres import SCHEMA_VERSION, install, install_version_3
+from postgres import SCHEMA_VERSION, install, install_version
 from program import eventually, run
 
 QUICK = ("--heartbeat", "200ms")
@@ -146,7 +146,7 @@ def test_lost_at_start(serve, likes):
 
 def test_with_version_2_of_the_schema(serve, empty_database):
     """Version 2 reports a lost source only by the text of a problem."""
-    install(empty_database.sql, version=2)
+    install_version(empty_database.sql, 2)
     assert empty_database.sql.execute("select tally.version()").fetchone() == (2,)
     empty_database.sql.execute(LIKES)
     server = serve(empty_database.dsn, *QUICK).wait_live()
@@ -158,8 +158,8 @@ def test_with_version_2_of_the_schema(serve, empty_database):
 
 def test_with_the_schema_one_version_back(serve, empty_database):
     """As it was shipped: it does not say how a table that counters are kept in looks. An upgrade meanwhile changes nothing."""
-    assert SCHEMA_VERSION == 4, "print the version before into test/sql, and install it here"
-    install_version_3(empty_database.sql)
+    assert SCHEMA_VERSION == 5, "print the version before into test/sql, and install it here"
+    install_version(empty_database.sql, 4)
     empty_database.sql.execute(LIKES)
     empty_database.sql.execute("select tally.alter_tally('likes', materialize => 'kept'); alter table kept rename to hidden")
     server = serve(empty_database.dsn, *QUICK, "--materialize-every", "20ms").wait_live()
@@ -169,7 +169,7 @@ def test_with_the_schema_one_version_back(serve, empty_database):
     empty_database.sql.execute("alter table hidden rename to kept; insert into likes (post_id) select 1 from generate_series(1, 3)")
     eventually(lambda: kept() == truth())
     found = run("check", "--dsn", empty_database.dsn)
-    assert found.returncode == 1 and "the schema has version 3" in found.stdout and "run pgtally install" in found.stdout
+    assert found.returncode == 1 and "the schema has version 4" in found.stdout and "run pgtally install" in found.stdout
     install(empty_database.sql)
     empty_database.sql.execute("insert into likes (post_id) select 2 from generate_series(1, 5)")
     exact(server, empty_database.sql)

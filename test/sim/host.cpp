@@ -78,7 +78,7 @@ void host::opened(std::size_t by)
     end_turn();
 }
 
-void host::hear_of_loss(std::size_t by, std::string const& why)
+void host::hear_of_loss(std::size_t by, cache::reason const& why)
 {
     auto& from = links_[by];
     from.connection.close();
@@ -96,7 +96,7 @@ void host::receive(std::size_t by, std::size_t at_most)
     auto& from = links_[by];
     if (!from.watch.is_open()) return connect(by);
     if (from.hushed) return;
-    if (!from.connection.alive()) return hear_of_loss(by, "the connection broke");
+    if (!from.connection.alive()) return hear_of_loss(by, {cache::reason::kind::unreachable, "the connection broke"});
     auto const& stream = from.connection.at().stream(by);
     auto const begin = from.position;
     // By wal, a transaction arrives whole.
@@ -153,7 +153,7 @@ bool host::heartbeat_back(std::size_t by, std::string_view id)
 
 void host::break_transport(std::size_t by)
 {
-    if (links_[by].watch.is_open()) hear_of_loss(by, "it was cut");
+    if (links_[by].watch.is_open()) hear_of_loss(by, {cache::reason::kind::unreachable, "it was cut"});
 }
 
 void host::leave_old()
@@ -161,7 +161,7 @@ void host::leave_old()
     for (auto const by : {notify, wal}) {
         auto const& from = links_[by];
         if (from.watch.is_open() && from.connection.number() != env_.named)
-            hear_of_loss(by, "the other node is wanted");
+            hear_of_loss(by, {cache::reason::kind::unreachable, "the other node is wanted"});
     }
 }
 

@@ -146,7 +146,7 @@ private:
     void use_links();
     void connect(std::size_t by);
     void opened(std::size_t by);
-    void hear_of_loss(std::size_t by, std::string const& why);
+    void hear_of_loss(std::size_t by, cache::reason const& why);
     void take_entry(std::size_t by, database::entry const& next);
     void end_turn();
 

@@ -1,5 +1,6 @@
 """Malicious owners, writers and creators. postgres is a superuser and the schema's owner; bob may create tallies."""
 
+import psycopg
 import pytest
 from replica import Replica, truth
 from roles import make_roles, refused
@@ -98,10 +99,10 @@ def test_a_forged_stand_in_cannot_use_the_moment_in_which_the_owner_may_create(b
           create function tally.truth(varchar) returns int language sql as 'select 1';
           return null;
         end $$""")
-    for call in (f"tally.build({number}, true)", "tally.register(tally.look_up('t'))", "tally.unregister('t')"):
+    for call in (f"tally.build({number}, true)", "tally.register(tally.look_up('t'), '{}')", "tally.unregister('t')"):
         assert refused(bobs.bob, f"select {call}").sqlstate == "42501"
     bobs.bob.execute("drop function pg_temp.pgtally_owner; select tally.open_stand_in('bob'::regrole)")
-    bobs.bob.execute(f"select tally.build({number}, true)")  # the genuine one may
+    bobs.bob.execute("select tally.register(tally.look_up('t'), '{}')")  # the genuine one may
 
 
 def test_internal_helpers_give_nothing(bobs):
@@ -110,7 +111,7 @@ def test_internal_helpers_give_nothing(bobs):
     assert refused(bob, "select tally.as_owner('alice'::regrole, 'drop table app.t')").sqlstate == "42501"
     # his own stand-in gives no rights on others' tables
     register = """select tally.register(row(null, 'x', 'app.t'::regclass, 'app.t', 'k', '{"n": "1"}', null, 'notify', null, null,
-                  'pg_temp', 'integer', '{"key": "k", "native": true, "counters": [{"sql": "1", "type": "23"}], "plain": true}', 1)::tally.definition)"""
+                  'pg_temp', 'integer', '{}', '', null, null, null)::tally.definition, '{key,counters}')"""
     bobs.sql.execute("grant usage on schema app to bob")
     bob.execute("begin; select tally.open_stand_in('bob'::regrole)")
     assert refused(bob, register).sqlstate == "42501"
@@ -121,7 +122,7 @@ def test_internal_helpers_give_nothing(bobs):
     # nor may he take over a tally for a table of his own
     takeover = """do $$ declare d tally.definition := tally.look_up('t'); begin
                     perform tally.open_stand_in('bob'::regrole); d.source := 'bobs.t'; d.source_name := 'bobs.t';
-                    perform tally.register(d); end $$"""
+                    perform tally.register(d, '{}'); end $$"""
     assert refused(bob, takeover).sqlstate == "42501"
     # no way to create in schema tally
     assert refused(bob, "create function tally.truth(varchar) returns int language sql as 'select 1'").sqlstate == "42501"
@@ -134,21 +135,45 @@ def test_internal_helpers_give_nothing(bobs):
                         "language sql as 'select null, null'").sqlstate == "42501"
 
 
-def test_expressions_registered_past_the_checks_stay_the_owners(bobs):
-    """bob calls register directly, with text that is not an expression."""
+FORGED = """select tally.register(row(null, 'x', 'bobs.t'::regclass, {source_name}, {key}, {counters}, null, 'notify', null, null,
+    {path}, 'integer', {code}, '', null, null, null)::tally.definition, {fresh})"""
+
+
+@pytest.mark.parametrize("argument, forged", [
+    ("code", """$j${"key": {"sql": "bobs.evil(1)", "type": "integer", "columns": []}, "native": true, "columns": [],
+                    "counters": [{"sql": "1", "type": "integer", "columns": []}], "plain": true}$j$"""),
+    ("fresh", "'{}'"), ("fresh", "null"), ("source_name", "'bobs.t; drop table bobs.victim'"),
+    ("key", "'k; drop table bobs.victim'"), ("counters", """'{"n": "1; drop table bobs.victim"}'"""),
+    ("path", """$$pg_temp as 'begin end'; create function tally.create_tally(text, text, text) returns void language sql as 'select bobs.note()';
+                  create or replace function tally.z(action text, key text, body json) returns void language plpgsql set search_path = pg_temp$$"""),
+    ("path", "'bobs, \"x\"; create table tally.planted (), pg_temp'")])
+def test_what_a_definition_says_of_itself_is_not_believed(bobs, argument, forged):
+    """bob calls register directly, past the checks of create_tally."""
+    before = bobs.sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace").fetchall()
+    bobs.bob.execute("create table bobs.victim ()")
+    values = {"source_name": "'bobs.t'", "key": "'k'", "counters": """'{"n": "1"}'""", "path": "'pg_temp'", "code": "'{}'",
+              "fresh": "'{key,counters}'", argument: forged}
     bobs.bob.execute("begin; select tally.open_stand_in('bob'::regrole)")
-    bobs.bob.execute("""select tally.register(row(null, 'x', 'bobs.t'::regclass, 'bobs.t', 'k', '{"n": "1"}', null, 'notify', null, null,
-        'pg_temp', 'integer', $j${"key": "(select bobs.evil(1))", "native": true,
-        "counters": [{"sql": "1", "type": "23"}], "plain": true}$j$, 1)::tally.definition); commit""")
-    bobs.sql.execute("insert into bobs.t values (1); select * from tally.truth('x')")
-    assert seen(bobs) == {"bob"}
+    try:
+        bobs.bob.execute(FORGED.format(**values))
+        bobs.bob.execute("commit")
+    except psycopg.Error:
+        bobs.bob.execute("rollback")
+    bobs.sql.execute("insert into bobs.t values (1)")
+    if bobs.sql.execute("select 1 from tally.definition").fetchone():
+        assert truth(bobs.sql, "x") == {"1": [1]}
+    after = bobs.sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace "
+                             "and proname !~ '^tally_[0-9]+_(key|c1|insert|update|delete|truncate|truth|lock|act)$'").fetchall()
+    assert set(after) == set(before)
+    assert seen(bobs) == set()
+    assert bobs.sql.execute("select to_regclass('bobs.victim') is not null, to_regclass('tally.planted') is null").fetchone() == (True, True)
 
 
 @pytest.mark.parametrize("smuggled", [
     "1) from bobs.t; drop table bobs.victim; select (1",
     "1) from bobs.t limit 0) as s(x) right join (values (1)) as one on true; drop table bobs.victim; select * from (select (1", "1]) is null; drop table bobs.victim; --", "1); drop table bobs.victim; --",
     "1), (2", "k) desc, (k", "k), array[(k", "1; drop table bobs.victim", "k -- ); drop", "k /*", "k'", 'k"', "k $$", "", " ", "k)",
-    "(k", "k]", "[k", "k,k", "k as x", "k from bobs.t"])
+    "1]; drop table bobs.victim; select ($$", "1); drop table bobs.victim; select array[$$", "1]; drop table bobs.victim; select ('", "(k", "k]", "[k", "k,k", "k as x", "k from bobs.t"])
 def test_no_sql_is_smuggled_in_an_expression(bobs, smuggled):
     bobs.bob.execute("create table bobs.victim ()")
     for argument in ("key => %s, counters => '{\"n\": \"1\"}'", "key => 'k', filter => %s",

@@ -29,7 +29,7 @@ def test_insert(tweets):
     replica = Replica(tweets, "tweets")
     insert(tweets, (33, "fav"), (33, "rt"), (34, "rt"), (34, "rt"), (33, "de-fav"), (35, None))
     assert replica.check() == {"33": [1, 0], "34": [2, 0]}
-    assert set(replica.events[0]) == {"t", "x", "n", "at", "d"}
+    assert set(replica.events[0]) == {"t", "v", "x", "n", "at", "d"}
     assert replica.events[0]["d"] == [["33", 0, 1]]
     assert len(replica.events) == 5  # a null weight sends nothing
 
@@ -68,7 +68,7 @@ def test_delete_and_truncate(tweets):
     tweets.sql.execute("begin; truncate tweet.activity; insert into tweet.activity (messageid, action) values (5, 'rt'); commit")
     assert replica.check() == {"5": [1, 0]}
     assert replica.events[-2]["truncate"] is True
-    assert set(replica.events[-2]) == {"t", "x", "n", "at", "truncate"}
+    assert set(replica.events[-2]) == {"t", "v", "x", "n", "at", "truncate"}
 
 
 def test_copy(tweets):

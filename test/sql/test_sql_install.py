@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from postgres import SCHEMA, SCHEMA_VERSION, install, install_version_3, schema_files, uninstall
+from postgres import SCHEMA, SCHEMA_VERSION, client_program, install, install_version, schema_files, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
@@ -54,31 +54,67 @@ def test_installing_waits_for_no_source(database):
     assert uninstall_error.sqlstate == "55P03"  # that one does, so the timeout above meant something
 
 
-def test_upgrade(empty_database):
+def actions_of(version, table):
+    """Version 1 had no actions."""
+    return ", actions => '{\"add\": \"insert into %s (k) values ($1::int)\"}'" % table if version > 1 else ""
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_upgrade(empty_database, version):
+    """From each version as it was shipped, with tallies of two owners, one of them kept in a table, while writers write. The
+    upgrade leaves nothing of the old version behind."""
     make_roles(empty_database)
     sql = empty_database.sql
-    install(sql, version=1)
-    assert sql.execute("select tally.version()").fetchone() == (1,)
-    assert sql.execute("select to_regproc('tally.act')").fetchone() == (None,)
-    sql.execute("""select tally.grant_server('server'); select tally.grant_create('bob'); create table t (k int);
-                   select tally.create_tally('t', 't', 'k', actions => '{"add": "insert into t values ($1::int)"}');
-                   create schema bobs authorization bob""")
+    install_version(sql, version)
+    assert sql.execute("select tally.version()").fetchone() == (version,)
+    sql.execute(f"""select tally.grant_server('server'); select tally.grant_create('bob'); create table t (k int, v int);
+                   select tally.create_tally('t', 't', 'k', materialize => 'kept' {actions_of(version, "t")});
+                   select tally.create_tally('gone', 't', 'k'); create schema bobs authorization bob""")
     bob = empty_database.connect("bob")
-    bob.execute("""create table bobs.t (k int);
-                   select tally.create_tally('b', 'bobs.t', 'k', actions => '{"add": "insert into bobs.t values ($1::int)"}')""")
+    bob.execute(f"create table bobs.t (k int); select tally.create_tally('b', 'bobs.t', 'k', filter => 'k > 1' {actions_of(version, 'bobs.t')})")
     replicas = [Replica(empty_database, name) for name in ("t", "b")]
-    writer = empty_database.connect()
-    writer.execute("begin; insert into t values (1); insert into bobs.t values (1)")  # open across the upgrade
+    writer, server = empty_database.connect(), empty_database.connect("server")
+    assert truth(server, "t") == {}  # plans of the old version
+    writer.execute("begin; insert into t values (1); insert into bobs.t values (1), (2)")  # open across the upgrade
     sql.execute("set lock_timeout = '100ms'")
     install(sql)
-    writer.execute("insert into t values (1); update t set k = 2; commit")
+    writer.execute("insert into t values (1); update t set k = 2; commit; insert into bobs.t values (3)")
     assert sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
-    assert sql.execute("select problems from tally.tallies").fetchall() == [([],), ([],)]
-    server = empty_database.connect("server")
-    server.execute("select tally.act('t', 'add', '7', null, null); select tally.act('b', 'add', '8', null, null)")
-    assert [replica.check() for replica in replicas] == [{"2": [2], "7": [1]}, {"1": [1], "8": [1]}]
-    bob.execute("select tally.alter_tally('b', filter => 'k > 1')")
-    assert truth(server, "b") == {"8": [1]}
+    assert sql.execute("select name, problems from tally.tallies").fetchall() == [("t", []), ("gone", []), ("b", [])]
+    assert [replica.check() for replica in replicas] == [{"2": [2]}, {"2": [1], "3": [1]}]
+    if version > 1:
+        server.execute("select tally.act('t', 'add', '7', null, null); select tally.act('b', 'add', '8', null, null)")
+        assert [replica.check() for replica in replicas] == [{"2": [2], "7": [1]}, {"2": [1], "3": [1], "8": [1]}]
+    writer.execute("alter table t rename k to l")
+    writer.execute("insert into t (l) values (9)")  # held by object now
+    assert replicas[0].check()["9"] == [1]
+    assert server.execute("select identity is not null, key_columns, columns from tally.materialize_target('public.kept', 'integer', '{count}')"
+                          ).fetchone() == (True, ["key"], ["count"])
+    assert server.execute("select count(*) from tally.look()").fetchone() == (3,)
+    bob.execute("select tally.alter_tally('b', filter => 'k = 1')")
+    assert truth(server, "b") == {"1": [1]}
+    sql.execute("select tally.alter_tally('t', key => 'v', materialize => ''); select tally.reload('t'); select tally.drop_tally('gone'); "
+                "select tally.create_tally('new', 't', 'l')")
+    names = ("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace and proname !~ '^tally_[0-9]' union all "
+             "select attname::text from pg_attribute where attrelid = 'tally.definition'::regclass and attnum > 0 and not attisdropped order by 1")
+    upgraded = sql.execute(names).fetchall()
+    uninstall(sql)
+    install(sql)
+    assert sql.execute(names).fetchall() == upgraded
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_upgrade_passes_over_what_it_does_not_understand(empty_database, version):
+    """A column that an expression reads was dropped: the other tallies are upgraded, and this one has a finding."""
+    sql = empty_database.sql
+    install_version(sql, version)
+    sql.execute("create table t (k int, l int); select tally.create_tally('t', 't', 'k'); select tally.create_tally('u', 't', 'l'); "
+                "alter table t drop k")
+    install(sql)
+    problems = dict(sql.execute("select name, problems from tally.tallies").fetchall())
+    assert problems["u"] == [] and "older version" in problems["t"][0]
+    sql.execute("select tally.alter_tally('t', key => 'l'); insert into t values (1)")
+    assert truth(sql, "t") == truth(sql, "u") == {"1": [1]}
 
 
 def test_upgrade_by_a_role_that_may_not_act_for_every_owner(cluster, empty_database):
@@ -86,7 +122,7 @@ def test_upgrade_by_a_role_that_may_not_act_for_every_owner(cluster, empty_datab
     empty_database.sql.execute(f"alter database {empty_database.name} owner to alice; create schema bobs authorization bob; "
                                "create schema alices authorization alice")
     alice, bob = empty_database.connect("alice"), empty_database.connect("bob")
-    install(alice, version=1)
+    install_version(alice, 2)
     alice.execute("select tally.grant_create('bob'); create table alices.t (k int); select tally.create_tally('a', 'alices.t', 'k')")
     bob.execute("create table bobs.t (k int); select tally.create_tally('b', 'bobs.t', 'k', actions => '{\"x\": \"select 1\"}')")
     install(alice)
@@ -101,44 +137,6 @@ def test_upgrade_by_a_role_that_may_not_act_for_every_owner(cluster, empty_datab
     uninstall(alice)  # the schema's owner may, whoever owns the sources
     assert bob.execute("select count(*) from pg_trigger").fetchone() == (0,)
     bob.execute("insert into bobs.t values (1)")
-
-
-def test_upgrade_of_version_3(empty_database):
-    """As it was shipped, with tallies of two owners, one of them kept in a table; the upgrade leaves nothing of it behind."""
-    make_roles(empty_database)
-    sql = empty_database.sql
-    install_version_3(sql)
-    assert sql.execute("select tally.version()").fetchone() == (3,)
-    sql.execute("""select tally.grant_server('server'); select tally.grant_create('bob'); create table t (k int, v int);
-                   select tally.create_tally('t', 't', 'k', materialize => 'kept', actions => '{"add": "insert into t values ($1::int)"}');
-                   select tally.create_tally('gone', 't', 'k'); create schema bobs authorization bob""")
-    bob = empty_database.connect("bob")
-    bob.execute("create table bobs.t (k int); select tally.create_tally('b', 'bobs.t', 'k', filter => 'k > 1')")
-    functions = sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace").fetchall()
-    replicas = [Replica(empty_database, name) for name in ("t", "b")]
-    writer, server = empty_database.connect(), empty_database.connect("server")
-    assert truth(server, "t") == {}  # plans of the old version
-    writer.execute("begin; insert into t values (1); insert into bobs.t values (1), (2)")  # open across the upgrade
-    sql.execute("set lock_timeout = '100ms'")
-    install(sql)
-    writer.execute("insert into t values (1); update t set k = 2; commit")
-    assert sql.execute("select tally.version()").fetchone() == (SCHEMA_VERSION,)
-    assert sql.execute("select name, problems from tally.tallies").fetchall() == [("t", []), ("gone", []), ("b", [])]
-    server.execute("select tally.act('t', 'add', '7', null, null)")
-    assert [replica.check() for replica in replicas] == [{"2": [2], "7": [1]}, {"2": [1]}]
-    assert server.execute("select identity is not null, key_columns, columns from tally.materialize_target('public.kept', 'integer', '{count}')"
-                          ).fetchone() == (True, ["key"], ["count"])
-    bob.execute("select tally.alter_tally('b', filter => 'k > 0')")
-    assert truth(server, "b") == {"1": [1], "2": [1]}
-    sql.execute("select tally.alter_tally('t', key => 'v', materialize => ''); select tally.reload('t'); select tally.drop_tally('gone'); "
-                "select tally.create_tally('new', 't', 'k')")
-    left = sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace").fetchall()
-    assert ("tally.generator()",) in functions and ("tally.generator()",) not in left
-    columns = "select array_agg(attname::text order by attname) from pg_attribute where attrelid = 'tally.definition'::regclass and attnum > 0 and not attisdropped"
-    upgraded = sql.execute(columns).fetchone()
-    uninstall(sql)
-    install(sql)
-    assert sql.execute(columns).fetchone() == upgraded
 
 
 def test_a_newer_version_is_refused(database):
@@ -191,16 +189,15 @@ def test_uninstall_leaves_nothing(empty_database):
 
 
 def test_a_dump_is_restored_with_its_tallies(cluster, database):
-    import pathlib
     import subprocess
-    bindir = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+    pg_dump, psql = (client_program(name, cluster) for name in ("pg_dump", "psql"))
     database.sql.execute("""create table filler (); create table t (k int, day date); insert into t values (1, '2026-01-02');
         select tally.create_tally('t', 't', 'k', actions => '{"add": "insert into t values ($1::int)"}');
         select tally.create_tally('d', 't', 'day', filter => $$day > '2026-01-01'$$)""")
-    dump = subprocess.run([bindir / "pg_dump", database.dsn], check=True, stdout=subprocess.PIPE).stdout
+    dump = subprocess.run([pg_dump, database.dsn], check=True, stdout=subprocess.PIPE).stdout
     copy = cluster.create_database()
     try:
-        subprocess.run([bindir / "psql", "-qXv", "ON_ERROR_STOP=1", copy.dsn], check=True, input=dump, stdout=subprocess.DEVNULL)
+        subprocess.run([psql, "-qXv", "ON_ERROR_STOP=1", copy.dsn], check=True, input=dump, stdout=subprocess.DEVNULL)
         assert copy.sql.execute("select problems from tally.tallies").fetchall() == [([],), ([],)]
         replicas = [Replica(copy, name) for name in ("t", "d")]
         copy.sql.execute("select tally.act('t', 'add', '1', null, null); update t set day = '2026-01-03'")
@@ -225,5 +222,5 @@ def test_uninstalling_tells_the_servers(database):
         database.sql.execute((SCHEMA / "uninstall.sql").read_text())
     listener.execute("select 1")
     assert [event["t"] for event in got[:1]] == ["gone"] and sorted(event["t"] for event in got[1:]) == ["a", "b"]
-    assert all(set(event) == set(got[0]) and event["definition"] is True and isinstance(event["n"], int) for event in got)
+    assert all({*event, "v"} == set(got[0]) and event["definition"] is True and isinstance(event["n"], int) for event in got)
     assert {event["x"] for event in got[1:]} == {x} and len({event["n"] for event in got[1:]}) == 2

@@ -17,8 +17,8 @@ def problems(database):
 
 
 @pytest.mark.parametrize("harm, lost", [
-    ("select", False), ("alter table t rename to old", True), ("alter table t rename to old; create table t (k int)", True),
-    ("drop table t", True), ("drop table t; create table t (k int)", True), ("create schema s; alter table t set schema s", True),
+    ("select", False), ("alter table t rename to old", False), ("alter table t rename to old; create table t (k int)", True),
+    ("drop table t", True), ("drop table t; create table t (k int)", True), ("create schema s; alter table t set schema s", False),
     ("drop trigger tally_1_update on t", False), ("alter table t add source text", False), ("alter table t rename column k to l", False)])
 def test_a_lost_source_is_told_apart(db, harm, lost):
     """As servers ask; those of version 2 of the schema look for the same words in a problem's text."""
@@ -42,9 +42,9 @@ def check_counts(database):
 @pytest.mark.parametrize("harm, word", [
     ("drop trigger tally_1_update on t", "no update trigger"), ("alter table t disable trigger tally_1_insert", "insert trigger of public.t is disabled"),
     ("alter table t disable trigger all", "is disabled"), ("alter table t enable trigger tally_1_delete", "session_replication_role"),
-    ("alter table t enable replica trigger tally_1_truncate", "session_replication_role"), ("alter table t rename to old", "renamed to public.old"),
+    ("alter table t enable replica trigger tally_1_truncate", "session_replication_role"),
     ("alter table t rename to old; create table t (k int)", "another table has its name"), ("drop table t; create table t (k int)", "another table has its name"),
-    ("create schema s; alter table t set schema s", "renamed to s.t"), ("alter function tally.tally_1_insert() security invoker", "altered")])
+    ("alter function tally.tally_1_insert() security invoker", "altered")])
 def test_reload_mends(db, harm, word):
     listener = Replica(db, "t")
     db.sql.execute(harm)
@@ -52,10 +52,6 @@ def test_reload_mends(db, harm, word):
     db.sql.execute("select tally.reload('t')")
     assert problems(db) == []
     assert listener.drain().reloads == 1
-    if "rename to old" in harm and "create" not in harm:
-        db.sql.execute("alter table old rename to t; select tally.reload('t')")
-    if "set schema" in harm:
-        db.sql.execute("set search_path = s")
     check_counts(db)
 
 
@@ -70,20 +66,22 @@ def test_a_source_that_is_gone(db):
 
 
 def test_a_column_that_is_gone(db):
-    """Dropping a column that a tally reads is allowed; writers then get an error with the tally's name."""
-    db.sql.execute("alter table t add v int; alter table t drop k")
-    error = refused(db.sql, "insert into t values (1)")
-    assert error.sqlstate == "42703" and 'tally "t"' in error.diag.internal_query
+    """Dropping a column that a tally reads is allowed, and writers write on: what cannot be counted is an event."""
+    replica = Replica(db, "t")
+    db.sql.execute("alter table t add v int; alter table t drop k; insert into t values (1)")
+    assert replica.drain().events[-1]["broken"] == "42703 column k of public.t does not exist any more"
+    error = refused(db.sql, "select tally.reload('t')")
+    assert error.sqlstate == "42703" and "select tally.alter_tally('t', key => ...)" in error.diag.message_hint
     db.sql.execute("select tally.alter_tally('t', key => 'v')")
     db.sql.execute("insert into t values (5)")
-    assert truth(db.sql, "t") == {"5": [1]}
+    assert truth(db.sql, "t") == {"1": [1], "5": [1]}
 
 
 def test_functions_of_an_older_version(db):
     """Nobody has to remember a number: an installation looks whether it would generate the same text."""
-    functions = "select array_agg(prosrc order by proname) from pg_proc where proname ~ '^tally_[0-9]+_'"
+    functions = "select array_agg(regexp_replace(prosrc, '\"v\":[0-9]+|<= [0-9]+|>= [0-9]+', '', 'g') order by proname) from pg_proc where proname ~ '^tally_[0-9]+_'"
     [[as_it_is]] = db.sql.execute(functions).fetchall()
-    [older] = db.sql.execute("select replace(pg_get_functiondef('tally.event_head(text)'::regprocedure), '\"at\":', '\"when\":')").fetchone()
+    [older] = db.sql.execute("select replace(pg_get_functiondef('tally.event_head'::regproc), '\"at\":', '\"when\":')").fetchone()
     db.sql.execute(older)
     db.sql.execute("select tally.reload('t')")
     assert db.sql.execute(functions).fetchone() != (as_it_is,)
@@ -120,22 +118,39 @@ def test_reload_beside_deferred_checks(db):
     assert db.sql.execute("select oid, xmin::text from pg_trigger where tgname like 'tally_%' order by 1").fetchall() == triggers
 
 
-@pytest.mark.parametrize("harm, argument, column", [
-    ("alter table r rename a to z", "key", "a"), ("alter table r drop b", "counters", "b"), ('alter table r rename "C c" to z', "filter", '"C c"')])
-def test_a_definition_that_no_longer_fits_its_table(database, harm, argument, column):
+def test_renames_are_followed(database):
+    """At once, in sessions that are warm and in new ones; reload makes writers as fast as before."""
     sql = database.sql
     sql.execute("""create table r (dropped int, a int, b int, "C c" int, d int); alter table r drop dropped;
         select tally.create_tally('r', 'r', 'a + 1', '{"n": "b", "one": "1"}', '"C c" > 0 or "C c" is null')""")
+    replica = Replica(database, "r")
     sql.execute("alter table r rename d to e; alter table r add f int")  # nothing that it reads
     assert problems(database) == []
-    sql.execute(harm)
-    (problem,) = problems(database)
-    assert problem.startswith(f"its {argument} reads column {column}, which r does not have any more".replace(" r ", " public.r ")), problem
-    assert f"remedy: select tally.alter_tally('r', {argument} => ...)" in problem
-    assert refused(sql, "insert into r (e) values (1)").sqlstate == "42703"
-    sql.execute(f"select tally.alter_tally('r', {argument} => %s)", [{"key": "e", "counters": '{"n": "e"}', "filter": "e > 0"}[argument]])
+    sql.execute("insert into r values (1, 5, 1), (2, 5, 0)")
+    for rename in ("alter table r rename a to z", 'alter table r rename "C c" to c', "alter table r rename b to \"B%1$I\"",
+                   "begin; alter table r rename z to tmp; alter table r rename c to z; alter table r rename tmp to c; commit"):
+        sql.execute(rename)
+        for connection in (sql, database.connect()):
+            connection.execute("insert into r values (1, 5, 1), (2, 5, 0); update r set e = 1; delete from r where e is null")
+        assert replica.check()["2"][1] > 1
+    assert sorted(problem.split(" is named")[0] for problem in problems(database)) == ['column "C c"', "column a", "column b"]
+    sql.execute("select tally.reload('r')")
     assert problems(database) == []
-    sql.execute("insert into r (e) values (1)")
+    sql.execute("insert into r values (1, 5, 1)")
+    replica.load()
+    replica.check()
+
+
+def test_a_column_that_a_counter_reads_is_dropped(database):
+    sql = database.sql
+    sql.execute("""create table r (a int, b int, e int); select tally.create_tally('r', 'r', 'a + 1', '{"n": "b", "one": "1"}')""")
+    sql.execute("alter table r drop b")
+    (problem,) = problems(database)
+    assert problem.startswith("its counters reads column b, which public.r does not have any more; remedy: select tally.alter_tally('r', counters => ...)")
+    sql.execute("insert into r (e) values (1); select tally.alter_tally('r', counters => '{\"n\": \"e\"}')")
+    assert problems(database) == []
+    sql.execute("alter table r drop e; alter table r add e int default 5; insert into r (a) values (0)")  # the same column, as by name
+    assert truth(sql, "r") == {"1": [5]}
 
 
 def test_a_column_of_another_type(db):
@@ -145,24 +160,3 @@ def test_a_column_of_another_type(db):
     db.sql.execute("select tally.reload('t')")
     assert problems(db) == []
     assert db.sql.execute("select key_type from tally.tallies").fetchone() == ("bigint",)
-
-
-@pytest.mark.parametrize("reads", ["5", '"x"', "null", "[1, null, []]", '[{"name": 5}]', "{}"])
-def test_what_is_recorded_of_columns_cannot_break_the_list(db, reads):
-    """An owner may pass anything to tally.register(); others can still read the list."""
-    db.sql.execute("update tally.definition set code = (code::jsonb || jsonb_build_object('reads', %s::jsonb))::json", [reads])
-    assert isinstance(problems(db), list)
-
-
-def test_a_definition_that_no_text_can_hold_is_refused(db):
-    error = refused(db.sql, r"""
-        do $$
-        declare
-          d tally.definition := tally.look_up('t');
-        begin
-          perform tally.open_stand_in((select relowner from pg_class where oid = 't'::regclass));
-          d.code := '{"reads": [{"argument": "key", "name": "\u0000", "type": "x"}]}';
-          perform tally.register(d);
-        end $$""")
-    assert error.sqlstate == "22P05"
-    assert problems(db) == []

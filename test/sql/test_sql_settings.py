@@ -4,7 +4,7 @@ import json
 
 import psycopg
 import pytest
-from postgres import install, uninstall
+from postgres import install, install_version, uninstall
 from replica import Replica, truth
 from roles import make_roles, refused
 
@@ -67,7 +67,7 @@ def test_everything_works_under_hostile_settings(empty_database):
     sql = empty_database.sql
     sql.execute("create schema s; create table s.t (k int, at timestamptz); grant all on schema s to bob; alter table s.t owner to bob")
     sql.execute(HOSTILE.replace("repeatable read", "read committed"))
-    install(sql, version=1)
+    install_version(sql, 1)
     sql.execute("select tally.grant_create('bob'); select tally.grant_server('server')")
     actions = {"add": "/* x */ -- y\n insert into s.t values ($1::int)", "look": " ( select 1 )"}
     sql.execute("select tally.create_tally('t', 's.t', 'k', materialize => 's.counters', actions => %s)", [json.dumps(actions)])

@@ -44,8 +44,8 @@ struct doomed_set {
         BOOST_TEST(!set->all().empty());
         for (auto const& [name, tally] : set->all()) {
             BOOST_TEST((tally->state() == cache::state::failed));
-            BOOST_TEST(tally->reason().starts_with("internal error in " + where), tally->reason());
-            BOOST_TEST(tally->reason().find(defect) != std::string::npos);
+            BOOST_TEST(tally->reason().text().starts_with("internal error in " + where), tally->reason());
+            BOOST_TEST(tally->reason().text().find(defect) != std::string::npos);
         }
         BOOST_TEST(set->trouble_is_permanent());
         BOOST_TEST_REQUIRE(errors.size() == 1U);

@@ -2,6 +2,7 @@
 
 // A transport beside `notify`, and a tally that follows it. It reports the bounds of transactions.
 
+#include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/db/listener.hpp>
 #include <pgtally/test/cache/replica/sets.hpp>
@@ -41,7 +42,11 @@ public:
         co_return batch_;
     }
 
-    void restart(std::string reason) override { listener_.reconnect(std::move(reason)); }
+    void restart(cache::reason why) override
+    {
+        restart_ = std::move(why);
+        listener_.reconnect(restart_.text());
+    }
 
     void stop() override
     {
@@ -75,12 +80,13 @@ private:
         if (seen_->ends_transactions) batch_.emplace_back(commit{++position_});
     }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
-    void add(db::lost const& e) { batch_.emplace_back(lost{e.reason, e.permanent}); }
+    void add(db::lost const& e) { batch_.emplace_back(lost{e.code ? database_reason(e) : restart_, e.permanent}); }
 
     db::listener listener_;
     std::shared_ptr<second_transport_state> seen_;
     std::vector<signal> batch_;
     std::uint64_t position_ = 0;
+    cache::reason restart_;
 };
 
 // A database with a second tally, "votes". Its triggers send by NOTIFY; `vote` also sends the event by the other

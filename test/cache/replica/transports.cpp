@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(loss_concerns_the_tallies_of_that_transport_only)
         auto exact = [&] { return it.shown("1", "votes") == count(3); };
         co_await eventually(executor, exact);
         BOOST_TEST(it.set->find("tweets")->state_changes() == changes);
-        BOOST_TEST(it.set->trouble() == "");
+        BOOST_TEST(it.set->trouble().empty());
         co_await it.stop();
     });
 }
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(deafness_concerns_the_tallies_of_that_transport_only)
         auto const changes = it.set->find("tweets")->state_changes();
         seen->hears = false;
         auto deaf = [&] {
-            auto const& reason = it.set->find("votes")->reason();
+            auto const& reason = it.set->find("votes")->reason().text();
             return reason.find("no event by transport wal is delivered") != std::string::npos;
         };
         co_await eventually(executor, deaf);
@@ -124,9 +124,9 @@ BOOST_AUTO_TEST_CASE(transport_that_is_not_there_fails_its_tally_until_the_defin
         co_await it.until_live("tweets");
         auto failed = [&] { return it.set->find("votes") != nullptr && state_of(it, "votes") == cache::state::failed; };
         co_await eventually(executor, failed);
-        BOOST_TEST(it.set->find("votes")->reason().starts_with(
+        BOOST_TEST(it.set->find("votes")->reason().text().starts_with(
                        "its events travel by transport wal, which this server does not have"),
-                   it.set->find("votes")->reason());
+                   it.set->find("votes")->reason().text());
         follow_by("notify");
         co_await it.until_live("votes");
         BOOST_TEST(it.shown("1", "votes") == count(2));
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(part_of_a_transaction_restarts_the_transport)
         co_await it.until_live("votes");
         seen->ends_transactions = false;
         auto restarted = [&] {
-            auto const& reason = it.set->find("votes")->reason();
+            auto const& reason = it.set->find("votes")->reason().text();
             return reason.find("delivered an incomplete transaction") != std::string::npos;
         };
         co_await eventually(executor, restarted);

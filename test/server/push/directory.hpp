@@ -33,7 +33,7 @@ struct directory final : server::tally_directory {
 
     void lose(char const* reason)
     {
-        tweets().lost(reason);
+        tweets().lost({cache::reason::kind::unreachable, reason});
         tweets().subscribers().flush();
     }
 

@@ -1,0 +1,1743 @@
+begin;
+
+-- 001_guard.sql
+-- Schema tally: live counters of the rows of any table.
+--
+-- Model:
+-- 1. A tally counts one table, its source: sums of expressions per key. Its definition is a row of tally.definition.
+-- 2. Of a definition, functions are generated, named by the tally's number: tally_7_insert, _update, _delete and
+--    _truncate for the triggers, tally_7_truth for the counters by SQL, tally_7_lock and tally_7_act. They are
+--    SECURITY DEFINER and belong to the source's owner, so that an expression runs with the rights of the one who
+--    wrote it, whoever the writer and whoever installed this schema.
+-- 3. Each statement on the source runs one trigger, which sums its rows per key and sends the sums as events.
+-- 4. A server loads tally.truth() under a snapshot and applies the events that the snapshot does not contain.
+--
+-- Guarantees: what the triggers send and what tally.truth() says are made of the same expressions under the same
+-- settings, so that they agree for every writer. No writer locks a row that another writer needs. No function here
+-- runs code of a source's owner with anybody else's rights.
+--
+-- Not promised: changes that fire no trigger (see README.md); for those there is tally.reload().
+--
+-- A session may have standard_conforming_strings off: literals with a backslash are written E'...', or differently.
+--
+-- The files run in the order of their numbers in one transaction, any number of times. 0xx and 1xx are version 1,
+-- 2xx version 2, 9xx end every installation. They never lock a source.
+
+do $$
+declare
+  newest constant integer := 2;   -- what these files make; tally.version() says the same when they are done
+  installed integer;
+  owner pg_catalog.oid;
+begin
+  if pg_catalog.current_setting('server_version_num')::integer < 140000 then
+    raise exception 'pgtally needs PostgreSQL 14 or newer, this server is version %',
+                    pg_catalog.current_setting('server_version')
+      using errcode = '0A000', hint = 'Upgrade the server; PostgreSQL 14 to 18 will do.';
+  end if;
+  if pg_catalog.getdatabaseencoding() <> 'UTF8' then
+    raise exception 'pgtally needs a database with encoding UTF8, % has %',
+                    pg_catalog.current_database(), pg_catalog.getdatabaseencoding()
+      using errcode = '0A000',
+            detail = 'Keys travel as JSON, which is UTF-8.',
+            hint = 'Create a database with "create database ... template template0 encoding ''UTF8''" and install there.';
+  end if;
+
+  perform pg_catalog.set_config('pgtally.installing_role', pg_catalog.current_setting('role'), true);
+
+  -- Two installations at once would trip over each other's catalog rows.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgtally install'));
+
+  select nspowner into owner from pg_catalog.pg_namespace where nspname = 'tally';
+  if not found then
+    create schema tally;
+    return;
+  end if;
+
+  if pg_catalog.to_regprocedure('tally.version()') is not null then
+    installed := tally.version();
+    if installed > newest then
+      raise exception 'schema tally has version %, newer than the version % of this installation', installed, newest
+        using errcode = '55000', hint = 'Use a pgtally that is at least as new as the one that installed the schema.';
+    end if;
+  elsif exists (select from pg_catalog.pg_depend
+                 where refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                   and refobjid = 'tally'::pg_catalog.regnamespace) then
+    raise exception 'there is a schema tally that pgtally did not make'
+      using errcode = '42P06', hint = 'pgtally needs the name "tally". Rename that schema, or use another database.';
+  end if;
+
+  -- Everything in the schema belongs to one role, whoever installs again. 900_finish.sql goes back.
+  if owner <> (select oid from pg_catalog.pg_roles where rolname = current_user) then
+    if not pg_catalog.pg_has_role(current_user, owner, 'member') then
+      raise exception 'role % may not install: schema tally belongs to %', current_user, pg_catalog.pg_get_userbyid(owner)
+        using errcode = '42501', hint = 'Install as that role, a member of it, or a superuser.';
+    end if;
+    perform pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(owner), true);
+  end if;
+end
+$$;
+
+-- Names below are PostgreSQL's own or written with their schema.
+set local search_path = pg_catalog, pg_temp;
+set local check_function_bodies = off;
+set local client_min_messages = warning;  -- "already exists, skipping" is what running again means
+
+-- 010_tables.sql
+-- What is known of each tally, and the numbers of events. No role but the schema's owner has any right on these:
+-- everybody else goes through functions and through the view tally.tallies.
+
+create table if not exists tally.definition (
+  id          integer generated always as identity primary key,  -- in the names of the generated functions
+  name        text not null unique,
+  source      regclass not null,   -- the table that carries the triggers; follows a rename, and a dump writes it as a name
+  source_name text not null,       -- its name when they were made: what the generated functions read
+  key         text not null,       -- the arguments as they were written:
+  counters    json not null,
+  filter      text,
+  transport   text not null,
+  materialize text,
+  actions     json,
+  path        text not null,       -- the search_path in which they were understood
+  key_type    text not null,
+  code        json not null,       -- the expressions as PostgreSQL understood them, see tally.understand()
+  generator   integer not null     -- the version of tally.generate() that made the functions
+);
+
+-- Numbers for "n": PostgreSQL folds equal notifications of a transaction into one. A session takes a hundred at a time.
+-- (A transaction-local setting would be cheaper, but "reset all" wipes it.)
+create sequence if not exists tally.event_number cache 100;
+
+revoke all on all tables in schema tally from public;
+
+-- 020_check.sql
+-- What the arguments must look like, before anybody looks at their meaning.
+
+create or replace function tally.check_name(what text, value text) returns void
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  if value is null or value !~ '^[a-z][a-z0-9_]*$' or octet_length(value) > 63 then
+    raise exception '%: "%" is no name that pgtally can use', what, value
+      using errcode = '42602',
+            hint = 'A name begins with a letter a to z, goes on with a to z, 0 to 9 and _, and has at most 63 characters.';
+  end if;
+end
+$$;
+
+-- The members of a JSON object of strings, in order; the names are checked and must differ.
+create or replace function tally.members(what text, value json) returns table (member text, content text, place integer)
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  m record;
+begin
+  if json_typeof(value) is distinct from 'object' then
+    raise exception '%: a JSON object is needed, not %', what, coalesce(json_typeof(value), 'null')
+      using errcode = '22023', hint = case what
+                       when 'actions' then 'For example {"like": "insert into likes values ($1::bigint)"}; {} is none.'
+                       else 'For example {"likes": "1", "stars": "case when stars > 3 then 1 end"}.' end;
+  end if;
+  for m in select j.key, min(json_typeof(j.value)) as type, count(*) as times from json_each(value) as j group by j.key
+  loop
+    perform tally.check_name(what, m.key);
+    if m.times > 1 then
+      raise exception '%: "%" is there % times', what, m.key, m.times
+        using errcode = '42710', hint = 'Give each a name of its own.';
+    end if;
+    if m.type <> 'string' then
+      raise exception '%: "%" is not a JSON string but %', what, m.key, m.type
+        using errcode = '22023', hint = 'Write the SQL in double quotes, as in {"likes": "1"}.';
+    end if;
+  end loop;
+  return query select j.key, j.value, j.ordinality::integer from json_each_text(value) with ordinality as j;
+end
+$$;
+
+-- Refuses a definition whose form is wrong; says nothing of its expressions.
+create or replace function tally.check_form(d tally.definition) returns void
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+  counted integer;
+begin
+  perform tally.check_name('name'::text, d.name);
+  if coalesce(d.key, '') = '' then
+    raise exception 'key: an expression is needed'
+      using errcode = '22004', hint = 'The column or expression that is counted for, such as post_id.';
+  end if;
+  select count(*) into counted from tally.members('counters'::text, d.counters);
+  if counted not between 1 and 64 then
+    raise exception 'counters: 1 to 64 are needed, not %', counted
+      using errcode = '22023', hint = 'Split the counters over several tallies of the same source.';
+  end if;
+  if d.transport is distinct from 'notify' then
+    if d.transport = 'wal' then
+      raise exception 'transport: this version delivers events by notify only'
+        using errcode = '0A000', hint = 'Leave transport out, or write transport => ''notify''.';
+    end if;
+    raise exception 'transport: "%" is neither "notify" nor "wal"', d.transport
+      using errcode = '22023', hint = 'Leave transport out, or write transport => ''notify''.';
+  end if;
+  if d.actions is not null then
+    perform tally.members('actions'::text, d.actions);
+  end if;
+end
+$$;
+
+-- 030_source.sql
+-- Sources: which tables can be counted, and the lock that keeps a transaction from being split over two definitions.
+
+-- The table by the name as the caller would write it, or an error.
+create or replace function tally.find_source(source text, path text) returns regclass
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  found_table regclass;
+begin
+  if coalesce(source, '') = '' then
+    raise exception 'source: the name of a table is needed' using errcode = '22004', hint = 'For example ''public.likes''.';
+  end if;
+  begin
+    perform set_config('search_path', path, true);
+    found_table := pg_catalog.to_regclass(source);
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  exception
+    when syntax_error or invalid_name or feature_not_supported then
+      raise exception 'source: "%" is no name of a table', source
+        using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
+    when insufficient_privilege then
+      raise exception 'source: %: %', source, sqlerrm
+        using errcode = '42501', hint = 'The role that makes a tally needs USAGE on the schema of its source.';
+  end;
+  if found_table is null then
+    raise exception 'source: there is no table %', source
+      using errcode = '42P01', detail = format('Searched in: %s.', path),
+            hint = 'Write the schema too, as in public.likes; the role needs USAGE on it.';
+  end if;
+  return found_table;
+end
+$$;
+
+-- The table of a stored name, schema.table, whoever asks: to_regclass() would want USAGE on the schema.
+create or replace function tally.table_named(stored text) returns regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select c.oid::regclass
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace, parse_ident(stored) as name
+   where n.nspname = name[1] and c.relname = name[2]
+$$;
+
+-- The source and, if it is partitioned, everything below: each carries triggers of its own, for statement triggers are
+-- not cloned to partitions.
+create or replace function tally.parts(source regclass) returns setof regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select relid from pg_partition_tree(source) where relid is not null
+  union
+  select source where exists (select from pg_class where oid = source)
+$$;
+
+create or replace function tally.check_source(source regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  problem text;
+  remedy text := 'Only an ordinary or a partitioned table can be counted.';
+  state text := '42809';
+  other regclass;
+begin
+  select * into rel from pg_class where oid = source;
+  if not found then
+    raise exception 'source: the table with oid % is gone', source::oid
+      using errcode = '42P01', hint = 'It was dropped meanwhile: call again with a table that is there.';
+  end if;
+  if rel.relkind in ('v', 'm') then
+    problem := case rel.relkind when 'v' then 'a view' else 'a materialized view' end;
+    remedy := 'Count the table that it reads; what the view leaves out can be the tally''s filter.';
+  elsif rel.relkind = 'f' then
+    problem := 'a foreign table, whose changes are made elsewhere';
+    remedy := 'Install pgtally in the database that has the table.';
+  elsif rel.relkind not in ('r', 'p') then
+    problem := 'no table';
+  elsif rel.relnamespace = 'pg_catalog'::regnamespace or rel.oid < 16384
+        or rel.relnamespace = 'information_schema'::regnamespace or rel.relnamespace = 'tally'::regnamespace then
+    problem := 'a system table';
+    state := '42501';
+  elsif rel.relpersistence = 't' then
+    problem := 'a temporary table, which no other session sees';
+  elsif rel.relispartition then
+    select inhparent into other from pg_inherits where inhrelid = source;
+    problem := format('a partition of %s', other);
+    remedy := format('Count %s; a filter can leave out the other partitions'' rows.', other);
+  elsif exists (select from pg_inherits where inhrelid = source) then
+    problem := 'a child in table inheritance';
+    remedy := 'Rows reach it through its parents as well. Partition the table instead of inheriting.';
+  elsif rel.relkind = 'r' and exists (select from pg_inherits where inhparent = source) then
+    problem := 'a parent in table inheritance';
+    remedy := 'Its rows are in other tables as well. Partition the table instead of inheriting.';
+  end if;
+  if problem is not null then
+    raise exception 'source: % is %', source, problem using errcode = state, hint = remedy;
+  end if;
+end
+$$;
+
+-- The caller must be the owner, or able to act as the owner.
+create or replace function tally.check_owner(name text, source regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  part regclass;
+  owner oid := (select relowner from pg_class where oid = source);
+  part_owner oid;
+begin
+  for part, part_owner in
+    select c.oid::regclass, c.relowner from tally.parts(source) as p join pg_class c on c.oid = p order by c.oid <> source
+  loop
+    if not pg_has_role(current_user, part_owner, 'member') then
+      raise exception 'source: role % does not own % (tally "%")', current_user, part, name
+        using errcode = '42501',
+              hint = format('Only the owner of the source makes, alters, reloads or drops its tallies: ask %s.',
+                            pg_get_userbyid(part_owner));
+    elsif not pg_has_role(owner, part_owner, 'usage') then
+      raise exception 'source: the partition % belongs to %, not to % (tally "%")', part,
+                      pg_get_userbyid(part_owner), pg_get_userbyid(owner), name
+        using errcode = '42501', hint = format('alter table %s owner to %I', part, pg_get_userbyid(owner));
+    end if;
+  end loop;
+end
+$$;
+
+-- Waits for the source's writers, not longer than the session's lock_timeout or ten seconds; says who is in the way.
+create or replace function tally.lock_writers(name text, source regclass, mode text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  before text := current_setting('lock_timeout');
+  holders text;
+begin
+  if before::interval = '0' or before::interval > '10 s' then
+    perform set_config('lock_timeout', '10s', true);
+  end if;
+  begin
+    execute format('lock table %s in %s mode', source, mode);  -- partitions too
+  exception
+    when lock_not_available then
+      select string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+                                      else format('pid %s (user %s, application "%s", %s)', l.pid, coalesce(a.usename, '?'),
+                                                  a.application_name, coalesce(a.state, 'state hidden')) end, ', ')
+        into holders
+        from pg_locks l
+             left join pg_stat_activity a using (pid)
+       where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+         and l.database = (select oid from pg_database where datname = current_database())
+         and l.relation in (select p::oid from tally.parts(source) as p)
+         and (mode = 'access exclusive'
+              or l.mode not in ('AccessShareLock', 'RowShareLock'));
+      raise exception 'tally "%": % is in use by %', name, source,
+                      coalesce(holders, 'a transaction that ended just now')
+        using errcode = '55P03', detail = 'Nothing was changed.',
+              hint = 'Try again when that has ended, or end it with pg_terminate_backend.';
+  end;
+  perform set_config('lock_timeout', before, true);
+end
+$$;
+
+-- 040_owner.sql
+-- Acting as the source's owner.
+--
+-- A tally's expressions are the owner's code. Whoever calls create_tally, a superuser perhaps, must never run them with
+-- rights of his own; and the schema's owner must let the owner create functions in schema tally without ever handing out
+-- a moment in which he could create others. Both go through one small function in pg_temp that belongs to the
+-- owner, is SECURITY DEFINER (in which PostgreSQL allows no SET ROLE, so that there is no way back) and runs what it is
+-- told. That it exists with exactly this text also proves to the functions of the schema's owner that the session may act
+-- as the owner. Nobody but the session can reach its pg_temp; the owner's own code could while it runs, so the
+-- function is looked at before each call.
+
+create or replace function tally.stand_in_source() returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select $body$
+declare
+  answer pg_catalog.text;
+begin
+  if reads then
+    execute statement into answer;
+  else
+    execute statement;
+  end if;
+  return answer;
+end
+$body$
+$$;
+
+-- Whether the session has shown that it may act as this role.
+create or replace function tally.stands_in(owner oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select count(*) = 1
+         and coalesce(bool_and(p.proowner = owner and p.prosecdef and p.proconfig is null and not p.proisstrict
+                               and p.prokind = 'f' and p.prosrc = tally.stand_in_source()
+                               and p.pronargdefaults = 0 and p.prorettype = 'pg_catalog.text'::regtype
+                               and p.proargtypes = '25 16'::oidvector
+                               and p.prolang = (select l.oid from pg_language l where l.lanname = 'plpgsql')), false)
+    from pg_proc p
+   where p.pronamespace = pg_my_temp_schema() and p.proname = 'pgtally_owner'
+$$;
+
+create or replace function tally.close_stand_in() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from pg_proc where pronamespace = pg_my_temp_schema() and proname = 'pgtally_owner') then
+    execute 'drop function pg_temp.pgtally_owner(text, boolean)';
+  end if;
+end
+$$;
+
+create or replace function tally.open_stand_in(owner oid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  role_before text := current_setting('role');
+  switched boolean := owner <> (select oid from pg_roles where rolname = current_user);
+  stand_in text := format('create function pg_temp.pgtally_owner(statement text, reads boolean) returns text '
+                          'language plpgsql security definer as %L', tally.stand_in_source());
+begin
+  if not has_database_privilege(owner, current_database(), 'temporary') then
+    raise exception 'role % needs the right to create temporary objects in database %',
+                    pg_get_userbyid(owner), current_database()
+      using errcode = '42501',
+            hint = format('grant temporary on database %I to %I', current_database(), pg_get_userbyid(owner));
+  end if;
+  perform tally.close_stand_in();
+  if switched then
+    perform set_config('role', pg_get_userbyid(owner), true);
+  end if;
+  execute stand_in;
+  execute 'grant execute on function pg_temp.pgtally_owner(text, boolean) to public';  -- the owner's defaults may differ
+  if switched then
+    perform set_config('role', role_before, true);
+  end if;
+end
+$$;
+
+create or replace function tally.as_owner(owner oid, statement text) returns void
+language plpgsql as $$
+begin
+  if not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+      using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
+  end if;
+  perform pg_temp.pgtally_owner(statement, false);
+end
+$$;
+
+create or replace function tally.ask_owner(owner oid, question text) returns text
+language plpgsql as $$
+begin
+  if not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as role %', pg_catalog.pg_get_userbyid(owner)
+      using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
+  end if;
+  return pg_temp.pgtally_owner(question, true);
+end
+$$;
+
+-- 050_understand.sql
+-- Expressions: from what people write to what PostgreSQL understood.
+--
+-- Each is parsed over an empty copy of the source in pg_temp, by the owner, under fixed settings. It ends as
+-- the expression of a stored generated column, which asks for just what a tally needs (IMMUTABLE; no subquery,
+-- aggregate, window or set-returning function) and gives it back with every name qualified: from here on the writer's
+-- search_path cannot change what it means.
+
+-- The settings under which a value becomes text, and text a value. The functions below run under these
+-- while they understand a definition; generated functions carry those that can matter to them.
+create or replace function tally.settings() returns table (setting text, value text)
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  values ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '1'),
+         ('bytea_output', 'hex'), ('lc_monetary', 'C'), ('standard_conforming_strings', 'on'), ('array_nulls', 'on'),
+         ('transform_null_equals', 'off'), ('quote_all_identifiers', 'off'), ('xmloption', 'content')
+$$;
+
+-- Types of which both the text and the reading of a literal depend on no setting.
+create or replace function tally.is_plain_type(type oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce((select typtype = 'e'
+                          or oid in ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+                                     'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype, '"char"'::regtype,
+                                     'uuid'::regtype, 'oid'::regtype, 'unknown'::regtype, 'anyenum'::regtype,
+                                     'json'::regtype, 'jsonb'::regtype, 'cstring'::regtype)
+                          or typcategory = 'A' and typelem <> 0 and tally.is_plain_type(typelem)
+                     from pg_type where oid = type), type = 0)
+$$;
+
+-- Whether an expression, by PostgreSQL's own tree of it, is made of such types and of PostgreSQL's own functions only.
+-- Then no setting but search_path can matter, and the triggers need not pay for setting the others.
+create or replace function tally.is_plain(tree text) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select not exists (select from regexp_matches(tree, ':[A-Za-z_]*type ([0-9]+)', 'g') as m where not tally.is_plain_type(m[1]::oid))
+         and not exists (select from regexp_matches(tree, ':[A-Za-z_]*(?:funcid|opno|func) ([0-9]+)', 'g') as m where m[1]::oid >= 16384)
+         and tree !~ '[{](COERCETODOMAIN|XMLEXPR|SQLVALUEFUNCTION)'
+$$;
+
+-- The probe: an empty table in pg_temp with the source's columns. It has the source's name if that is free, so that
+-- an expression may say "likes.post_id".
+create or replace function tally.open_probe(owner oid, source regclass) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  probe text := (select relname from pg_class where oid = source);
+begin
+  if exists (select from pg_class where relnamespace = pg_my_temp_schema() and relname = probe) then
+    probe := 'pgtally_probe';
+  end if;
+  probe := format('pg_temp.%I', probe);
+  perform tally.as_owner(owner, format('create table %s (like %s)', probe, source));
+  return probe;
+end
+$$;
+
+-- What to do about an expression that PostgreSQL refuses without a good hint of its own.
+create or replace function tally.remedy(owner oid, probe text, path text, state text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  columns text;
+begin
+  case
+    when state = '42703' then
+      select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+        from pg_attribute where attrelid = probe::regclass and attnum > 0 and not attisdropped;
+      return 'The columns are ' || case when length(columns) > 500 then left(columns, 500) || '...' else columns end || '.';
+    when state = '42601' then
+      return 'Write one complete SQL expression over one row, such as post_id or case when stars > 3 then 1 end; '
+             'names that are no plain words need double quotes.';
+    when state in ('42803', '42P20', '0A000', '42809') then
+      return 'Write an expression over one row''s columns, without aggregate, window or set-returning function and without '
+             'subquery; the tally does the summing.';
+    when state in ('42704', '42883', '42P01', '3F000') then
+      return format('Names were looked for in %s: write the schema before a name that is elsewhere.', path);
+    when state = '42501' then
+      return format('It runs with the rights of the source''s owner: give role %s what is missing.', pg_get_userbyid(owner));
+    else
+      return 'Write an expression over one row''s columns that could be a stored generated column of the table.';
+  end case;
+end
+$$;
+
+-- Understands one expression. Answers {"sql", "type" (oid), "plain", "columns" (those it reads: name and type)}; what: for
+-- messages, such as "counters: "rts"".
+create or replace function tally.understand(owner oid, probe text, what text, expression text, path text) returns json
+language plpgsql
+set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
+set extra_float_digits = 1 set bytea_output = hex set standard_conforming_strings = on set array_nulls = on
+set transform_null_equals = off set quote_all_identifiers = off set xmloption = content as $$
+declare
+  type_found oid;
+  answer json;
+  columns json;
+  tree text;
+  state text;
+  message text;
+  remedy text;
+begin
+  perform set_config('search_path', 'pg_catalog, ' || path, true);
+  -- Between brackets of two kinds only a complete expression parses: what closes the one does not close the other. WHERE
+  -- takes no aggregate, window or set-returning function. PostgreSQL parses all of a text before it runs any of it.
+  perform tally.as_owner(owner, format(E'select from %s where false and array[%s\n] is null and (%s\n) is null',
+                                       probe, expression, expression));
+  type_found := tally.ask_owner(owner, format(E'select pg_typeof(x)::oid from (select (%s\n) from %s limit 0) as s(x) '
+                                              'right join (values (1)) as one on true', expression, probe));
+  if (select typtype in ('c', 'p') or typcategory = 'A' from pg_type where oid = type_found) then
+    raise exception 'type % is no scalar type', format_type(type_found, null)
+      using errcode = '42804', hint = 'Use an expression whose value is one number, text, date and the like.';
+  end if;
+  perform tally.as_owner(owner, format(E'alter table %s add column pgtally_expression %s generated always as (%s\n) stored',
+                                       probe, format_type(type_found, null), expression));
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  select pg_get_expr(adbin, adrelid), adbin::text into strict message, tree
+    from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+   where adrelid = probe::regclass and attname = 'pgtally_expression';
+  if tree ~ ':varattno -' then
+    raise exception 'system columns cannot be counted'
+      using errcode = '0A000', hint = 'Use the columns of the table itself.';
+  end if;
+  select coalesce(json_agg(json_build_object('name', attname, 'type', format_type(atttypid, null)) order by attnum), '[]') into columns
+    from pg_attribute
+   where attrelid = probe::regclass and attnum in (select m[1]::smallint from regexp_matches(tree, ':varattno ([0-9]+)', 'g') as m);
+  answer := json_build_object('sql', message, 'type', type_found, 'plain', tally.is_plain(tree) and position(chr(92) in message) = 0,
+                              'columns', columns);
+  perform tally.as_owner(owner, format('alter table %s drop column pgtally_expression', probe));
+  return answer;
+exception
+  when others then
+    get stacked diagnostics state = returned_sqlstate, message = message_text, remedy = pg_exception_hint;
+    if state = '57014' then
+      raise;
+    end if;
+    if state = '42P17' then
+      message := 'the expression is not IMMUTABLE: ' || message;
+      remedy := case
+        when expression ~* '^ *("[^"]+"|[[:alnum:]_]+) *:: *date *$'
+          then format('Write (%s at time zone ''UTC'')::date: which day it is must not depend on the writer''s time zone.',
+                      substring(expression from '^ *("[^"]+"|[[:alnum:]_]+)'))
+        else 'It may depend on the row alone, not on settings, the clock or other tables. Instead of datetime::date write '
+             '(datetime at time zone ''UTC'')::date.' end;
+    end if;
+    -- PostgreSQL speaks of the statement around the expression.
+    message := regexp_replace(message, ' in (WHERE|column generation expressions?)$', ' in an expression over one row');
+    if position(E'\n]' in message) > 0 then  -- what never ends: a comment
+      message := left(message, position(E'\n]' in message) - 1) || '"';
+    elsif position(']' in expression) = 0 then
+      message := replace(message, 'at or near "]"', 'at the end');
+    end if;
+    raise exception '%: %', what, message
+      using errcode = state, detail = format('The expression: %s', expression),
+            -- of an unknown column PostgreSQL guesses another, with the probe's name
+            hint = coalesce(case when state <> '42703' then nullif(remedy, '') end, tally.remedy(owner, probe, path, state));
+end
+$$;
+
+-- Understands a whole definition: fills in key_type and code.
+create or replace function tally.understand_all(owner oid, d tally.definition) returns tally.definition
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  probe text := tally.open_probe(owner, d.source);
+  key_code json;
+  filter_code json;
+  counter_codes json[] := '{}';
+  one json;
+  m record;
+  plain boolean;
+  base oid;
+begin
+  key_code := tally.understand(owner, probe, 'key'::text, d.key, d.path);
+  base := key_code ->> 'type';
+  while (select typtype = 'd' from pg_type where oid = base) loop
+    base := (select typbasetype from pg_type where oid = base);
+  end loop;
+  d.key_type := format_type(base, null);
+  plain := (key_code ->> 'plain')::boolean;
+
+  for m in select * from tally.members('counters'::text, d.counters) loop
+    one := tally.understand(owner, probe, format('counters: "%s"', m.member), m.content, d.path);
+    if (one ->> 'type')::oid not in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then
+      raise exception 'counters: "%" is of type %, not smallint, integer or bigint', m.member,
+                      format_type((one ->> 'type')::oid, null)
+        using errcode = '42804', detail = format('The expression: %s', m.content),
+              hint = 'Counters are whole numbers: cast to bigint, or count in smaller units.';
+    end if;
+    counter_codes := counter_codes || one;
+    plain := plain and (one ->> 'plain')::boolean;
+  end loop;
+
+  if d.filter is not null then
+    filter_code := tally.understand(owner, probe, 'filter'::text, d.filter, d.path);
+    if (filter_code ->> 'type')::oid <> 'bool'::regtype then
+      raise exception 'filter: a condition is needed, not a value of type %', format_type((filter_code ->> 'type')::oid, null)
+        using errcode = '42804', detail = format('The expression: %s', d.filter), hint = 'For example stars is not null.';
+    end if;
+    plain := plain and (filter_code ->> 'plain')::boolean;
+  end if;
+
+  d.code := json_build_object(
+    'key', key_code ->> 'sql',
+    -- Types whose equal values have equal texts are grouped as they are, which is faster; their texts need no escapes.
+    'native', base in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'oid'::regtype, 'bool'::regtype)
+              and (key_code ->> 'type')::oid = base,
+    'counters', to_json(counter_codes),
+    'filter', filter_code ->> 'sql',
+    'plain', plain,
+    -- What must be there for the expressions to fit the table, see tally.problems().
+    'reads', (select json_agg(json_build_object('argument', argument, 'name', name, 'type', type))
+                from (select 'key' as argument, r.* from json_to_recordset(key_code -> 'columns') as r (name text, type text)
+                      union
+                      select 'counters', r.* from unnest(counter_codes) as c, json_to_recordset(c -> 'columns') as r (name text, type text)
+                      union
+                      select 'filter', r.* from json_to_recordset(filter_code -> 'columns') as r (name text, type text)
+                      order by 1, 2) as s));
+
+  -- What was understood must be understood again.
+  perform tally.as_owner(owner, format('select from (select (%s)::text, %s from %s where %s) as s',
+    key_code ->> 'sql',
+    (select string_agg(format('(%s)::bigint', c ->> 'sql'), ', ') from unnest(counter_codes) as c),
+    probe, coalesce(filter_code ->> 'sql', 'true')));
+  perform tally.as_owner(owner, format('drop table %s', probe));
+  return d;
+end
+$$;
+
+-- 060_generate.sql
+-- The generator: from a definition to the text of its functions.
+--
+-- Everything that a writer pays for is here. One query sums the statement's rows per key and writes each key's part of an
+-- event; all that follows is expressions which PL/pgSQL evaluates without a query. A statement that touches more keys
+-- than fit into one event goes a second way, which cuts the parts into events.
+--
+-- Sums of bigint are numeric, so that no sum overflows; one that no bigint can hold, or a statement that changes more
+-- than a million keys, becomes a "reload".
+
+create or replace function tally.generator() returns integer
+language sql immutable as 'select 1';
+
+-- How an event is sent: an SQL expression that sends the text `payload`. The one place that knows of transports.
+create or replace function tally.sending(transport text, payload text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format('pg_catalog.pg_notify(''tally'', %s)', payload)
+$$;
+
+-- SQL for an event of this tally without its closing brace.
+create or replace function tally.event_head(name text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format('''{"t":"%s","x":"'' || pg_current_xact_id()::text || ''","n":'' || nextval(''tally.event_number'')::text || '
+                ''',"at":'' || ((date_part(''epoch'', clock_timestamp()) * 1e6)::bigint)::text', name)
+$$;
+
+-- The SET clauses of a generated function.
+create or replace function tally.set_clauses(d tally.definition, plain boolean) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when plain then 'set search_path = pg_catalog, pg_temp'
+              else (select string_agg(format('set %s = %s', setting,
+                                             case when setting = 'DateStyle' then value else quote_literal(value) end), ' ')
+                      from tally.settings())
+                   || ' set search_path = pg_catalog, ' || d.path end
+$$;
+
+-- "select k, c1, c2, ... from ... group by k": the sums per key, of the rows as `kind` needs them. The comment shows in the
+-- CONTEXT of an error, so that a writer sees whose expression failed.
+create or replace function tally.sums(d tally.definition, kind text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  key text := case when (d.code ->> 'native')::boolean then format('(%s)', d.code ->> 'key')
+                   else format('(%s)::text collate "C"', d.code ->> 'key') end;
+  condition text := case when d.code ->> 'filter' is null then '' else format(' where %s', d.code ->> 'filter') end;
+  rows_of text := case kind when 'insert' then 'new_rows' when 'delete' then 'old_rows' else d.source_name end;
+  weights text;
+  counters text;
+begin
+  if kind = 'update' then
+    select string_agg(format('(%s) as w%s', c ->> 'sql', i), ', '),
+           string_agg(format('coalesce(sum(w%s) filter (where is_new), 0) - coalesce(sum(w%s) filter (where not is_new), 0) as c%s',
+                             i, i, i), ', ')
+      into weights, counters
+      from json_array_elements(d.code -> 'counters') with ordinality as e (c, i);
+    return format('select /* tally "%s" */ k, %s from (select true as is_new, %s as k, %s from new_rows%s'
+                  ' union all select false, %s, %s from old_rows%s) as changed group by k',
+                  d.name, counters, key, weights, condition, key, weights, condition);
+  end if;
+  select string_agg(format('%scoalesce(sum(%s), 0) as c%s', case kind when 'delete' then '-' end, c ->> 'sql', i), ', ')
+    into counters
+    from json_array_elements(d.code -> 'counters') with ordinality as e (c, i);
+  return format('select /* tally "%s" */ %s as k, %s from %s%s group by 1', d.name, key, counters, rows_of, condition);
+end
+$$;
+
+-- Which of the sums count: keys that can be keys, and not all 0.
+create or replace function tally.condition(d tally.definition) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select 'k is not null'
+         || case when (d.code ->> 'native')::boolean then '' else ' and octet_length(k) <= 512' end
+         || ' and (' || (select string_agg(format('c%s <> 0', i), ' or ') from generate_series(1, json_array_length(d.code -> 'counters')) as i) || ')'
+$$;
+
+create or replace function tally.trigger_body(d tally.definition, kind text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  head text := tally.event_head(d.name);
+  reload text := format('if %s is null then null; end if; return null;', tally.sending(d.transport, head || ' || '',"reload":true}'''));
+  send_deltas text := format('if %s is null then null; end if;',
+                             tally.sending(d.transport, head || ' || '',"d":['' || deltas || '']}'''));
+  part text;    -- SQL: one key's part of an event
+  wide text;    -- SQL: all sums that might be too big are not
+  budget integer := 7999 - 95 - octet_length(d.name);  -- bytes left for parts beside the longest head
+begin
+  part := case when (d.code ->> 'native')::boolean then '''["'' || k::text || ''"''' else '''['' || to_json(k)::text' end
+          || (select string_agg(format(' || '','' || c%s::text', i), '') || ' || '']'''
+                from generate_series(1, json_array_length(d.code -> 'counters')) as i);
+  select string_agg(format('c%s between -9223372036854775808 and 9223372036854775807', i), ' and ') into wide
+    from json_array_elements(d.code -> 'counters') with ordinality as e (c, i)
+   where (c ->> 'type')::oid = 'int8'::regtype;
+  if wide is not null then
+    part := format('case when %s then %s end', wide, part);
+  end if;
+  return format($body$
+#variable_conflict use_column
+declare
+  parts text[];
+  part text;
+  deltas text;
+begin
+  select array_agg(part) into parts
+    from (select %1$s as part from (%2$s) as sums where %3$s limit 1000001) as counted;
+  if parts is null then
+    return null;
+  end if;
+  if cardinality(parts) > 1000000 %4$s then
+    %5$s
+  end if;
+  deltas := array_to_string(parts, ',');
+  if octet_length(deltas) <= %6$s then
+    %7$s
+    return null;
+  end if;
+  deltas := null;
+  foreach part in array parts loop
+    if octet_length(deltas) + octet_length(part) >= %6$s then
+      %7$s
+      deltas := part;
+    else
+      deltas := coalesce(deltas || ',', '') || part;
+    end if;
+  end loop;
+  %7$s
+  return null;
+end
+$body$, part, tally.sums(d, kind), tally.condition(d),
+        case when wide is not null then 'or array_position(parts, null) is not null' else '' end,
+        reload, budget, send_deltas);
+end
+$$;
+
+-- TRUNCATE of the source empties the tally; that of one partition takes away nobody knows what.
+create or replace function tally.truncate_body(d tally.definition) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format($body$
+begin
+  if %s is null then null; end if;
+  return null;
+end
+$body$, tally.sending(d.transport, tally.event_head(d.name)
+        || ' || case tg_argv[0] when ''source'' then '',"truncate":true}'' else '',"reload":true}'' end'))
+$$;
+
+-- Functions that the schema's owner calls begin with this: should their owner have altered them to run with the
+-- caller's rights, nothing of theirs runs at all. All names in it are qualified, for the owner may have altered the
+-- function's search_path too.
+create or replace function tally.self_check(owner name) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format($body$
+  if (current_user)::pg_catalog.text operator(pg_catalog.<>) (%L)::pg_catalog.text then
+    raise exception 'a function that pgtally generated was altered' using errcode = '42501', hint = 'Call tally.reload.';
+  end if;$body$, owner)
+$$;
+
+-- Replaced by version 2.
+create or replace function tally.generate_act(d tally.definition, owner name) returns setof text
+language sql as 'select null::text where false';
+
+-- The statements that make the tally's functions. To be run by the owner.
+create or replace function tally.generate_functions(d tally.definition, owner name) returns setof text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  kind text;
+  schema_owner name := (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'tally');
+  counters integer := json_array_length(d.code -> 'counters');
+begin
+  foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+    return next format('create or replace function tally.tally_%s_%s() returns trigger language plpgsql security definer %s as %L',
+                       d.id, kind, tally.set_clauses(d, (d.code ->> 'plain')::boolean),
+                       case kind when 'truncate' then tally.truncate_body(d) else tally.trigger_body(d, kind) end);
+    return next format('revoke all on function tally.tally_%s_%s() from public', d.id, kind);
+  end loop;
+
+  return next format('create or replace function tally.tally_%s_truth() returns table (k text, c bigint[]) '
+                     'language plpgsql stable security definer %s set row_security = off as %L',
+    d.id, tally.set_clauses(d, (d.code ->> 'plain')::boolean),
+    format(E'\n#variable_conflict use_column\nbegin%s\n  return query select k::text, array[%s]::bigint[] from (%s) as sums where %s;\nend\n',
+           tally.self_check(owner),
+           (select string_agg('c' || i, ', ') from generate_series(1, counters) as i),
+           tally.sums(d, 'truth'::text), tally.condition(d)));
+  return next format('create or replace function tally.tally_%s_lock() returns void '
+                     'language plpgsql security definer set search_path = pg_catalog, pg_temp as %L',
+    d.id, format(E'\nbegin%s\n  lock table %s in access share mode;\nend\n', tally.self_check(owner), d.source_name));
+  foreach kind in array array['truth', 'lock'] loop
+    return next format('revoke all on function tally.tally_%s_%s() from public', d.id, kind);
+    return next format('grant execute on function tally.tally_%s_%s() to %I', d.id, kind, schema_owner);
+  end loop;
+
+  return query select * from tally.generate_act(d, owner);
+end
+$$;
+
+-- Tables that carry the tally's triggers but are no part of its source: partitions that were detached, a former source.
+create or replace function tally.left_behind(number integer, source regclass) returns setof regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select distinct t.tgrelid::regclass
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+   where p.pronamespace = 'tally'::regnamespace and p.proname ~ format('^tally_%s_[a-z]+$', number)
+     and t.tgrelid not in (select part from tally.parts(source) as part)
+$$;
+
+-- The statements that make its triggers on every part of the source, where they are not as they should be, and take them
+-- from all other tables.
+create or replace function tally.generate_triggers(d tally.definition) returns setof text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  kind text;
+  part regclass;
+  argument text;
+begin
+  for part in select p from tally.left_behind(d.id, d.source) as p loop
+    foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+      return next format('drop trigger if exists tally_%s_%s on %s', d.id, kind, part);
+    end loop;
+  end loop;
+  for part in select p from tally.parts(d.source) as p loop
+    foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+      argument := case when kind <> 'truncate' then '' when part = d.source then 'source' else 'part' end;
+      -- Those that are right are left alone: PostgreSQL alters no trigger of a table with deferred checks pending.
+      continue when exists (select from pg_trigger
+                             where tgrelid = part and tgname = format('tally_%s_%s', d.id, kind) and tgenabled = 'A'
+                               and tgfoid = to_regproc(format('tally.tally_%s_%s', d.id, kind))
+                               and tgargs = convert_to(argument, 'UTF8') || decode(case when argument = '' then '' else '00' end, 'hex'));
+      return next format('create or replace trigger tally_%s_%s after %s on %s %s for each statement execute function tally.tally_%s_%s(%s)',
+        d.id, kind, kind, part,
+        case kind when 'insert' then 'referencing new table as new_rows'
+                  when 'delete' then 'referencing old table as old_rows'
+                  when 'update' then 'referencing old table as old_rows new table as new_rows' else '' end,
+        d.id, kind, case when argument = '' then '' else quote_literal(argument) end);
+      return next format('alter table %s enable always trigger tally_%s_%s', part, d.id, kind);
+    end loop;
+  end loop;
+end
+$$;
+
+-- 070_register.sql
+-- The registry: what only the schema's owner may do. Each of these asks for a stand-in (040_owner.sql), so that
+-- calling them directly gives nobody more than create_tally and its like would.
+
+-- The roles that may alter or drop a tally: the source's owner; when the source is gone or changed hands also the owner
+-- of the generated functions; and, when all of that is gone, the schema's owner.
+create or replace function tally.owners(d tally.definition) returns setof oid
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with owner (oid) as (
+    select relowner from pg_class where oid = d.source
+    union
+    select proowner from pg_proc where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_truth', d.id))
+  select oid from owner
+  union all
+  select nspowner from pg_namespace where nspname = 'tally' and not exists (select from owner)
+$$;
+
+-- The definition by that name, for the functions that run with the caller's rights; null if there is none.
+create or replace function tally.look_up(name text) returns tally.definition
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select d from tally.definition d where d.name = $1
+$$;
+
+create or replace function tally.announce(name text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  -- By NOTIFY whatever the transport: a server that does not know the tally yet knows no other.
+  execute 'select ' || tally.sending('notify'::text, '$1')
+    using format('{"t":"%s","x":"%s","n":%s,"definition":true}', name, pg_current_xact_id(), nextval('tally.event_number'));
+end
+$$;
+
+-- Makes the functions of a definition and, if the source is locked, its triggers.
+create or replace function tally.build(number integer, triggers_too boolean) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  d tally.definition;
+  owner oid;
+  owner_name name;
+  can_create boolean;
+  statement text;
+begin
+  -- One at a time: two that grant and revoke on one schema would meet "tuple concurrently updated".
+  lock table tally.definition in share row exclusive mode;
+  select * into strict d from tally.definition t where t.id = number;
+  owner := (select relowner from pg_class where oid = d.source);
+  owner_name := pg_get_userbyid(owner);
+  if owner is null or not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as the owner of %', d.source_name
+      using errcode = '42501', hint = 'Call create_tally, alter_tally or reload.';
+  end if;
+  update tally.definition t set generator = tally.generator() where t.id = number;
+
+  -- What the triggers need at run time, whoever called create_tally.
+  if not has_schema_privilege(owner, 'tally', 'usage') then
+    execute format('grant usage on schema tally to %I', owner_name);
+  end if;
+  if not has_sequence_privilege(owner, 'tally.event_number', 'usage') then
+    execute format('grant usage on sequence tally.event_number to %I', owner_name);
+  end if;
+
+  -- The owner may create functions here for as long as the generated statements take. They run no code of the owner's.
+  can_create := has_schema_privilege(owner, 'tally', 'create');
+  if not can_create then
+    execute format('grant create on schema tally to %I', owner_name);
+  end if;
+  for statement in
+    select tally.generate_functions(d, owner_name)
+    union all
+    select tally.generate_triggers(d) where triggers_too
+  loop
+    perform tally.as_owner(owner, statement);
+  end loop;
+  if not can_create then
+    execute format('revoke create on schema tally from %I', owner_name);
+  end if;
+end
+$$;
+
+-- Records a definition, new (no id) or changed, and makes its functions and triggers.
+create or replace function tally.register(d tally.definition) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+  known tally.definition;
+  owner oid := (select relowner from pg_class where oid = d.source);
+  stale oid;
+begin
+  if owner is null or not tally.stands_in(owner) then
+    raise exception 'this session has not shown that it may act as the owner of %', d.source
+      using errcode = '42501', hint = 'Call create_tally, alter_tally or reload.';
+  end if;
+  perform tally.check_form(d);
+  if position('pg_temp' in d.path) = 0 or d.source_name is null or d.code is null or d.key_type is null then
+    raise exception 'the definition of tally "%" is incomplete', d.name
+      using errcode = '22004', hint = 'Call create_tally, alter_tally or reload.';
+  end if;
+
+  lock table tally.definition in share row exclusive mode;
+  d.generator := tally.generator();
+  select * into known from tally.definition t where t.name = d.name;
+  if d.id is null then
+    if known.id is not null then
+      raise exception 'name: there is a tally "%" already, and it is defined otherwise', d.name
+        using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
+    end if;
+    insert into tally.definition (name, source, source_name, key, counters, filter, transport, materialize, actions, path,
+                                  key_type, code, generator)
+    values (d.name, d.source, d.source_name, d.key, d.counters, d.filter, d.transport, d.materialize, d.actions, d.path,
+            d.key_type, d.code, d.generator)
+    returning id into d.id;
+  else
+    if known.id is distinct from d.id then
+      raise exception 'tally "%" was dropped meanwhile', d.name using errcode = '42704', hint = 'Make it with create_tally.';
+    elsif owner not in (select tally.owners(known)) then
+      raise exception 'tally "%" belongs to %', d.name, known.source_name
+        using errcode = '42501', hint = 'Its owner has to drop it first.';
+    end if;
+    update tally.definition t
+       set source = d.source, source_name = d.source_name, key = d.key, counters = d.counters, filter = d.filter,
+           transport = d.transport, materialize = d.materialize, actions = d.actions, path = d.path, key_type = d.key_type,
+           code = d.code, generator = d.generator
+     where t.id = d.id;
+    -- Functions of another owner cannot be replaced, and triggers stay on a table that was replaced: both go.
+    for stale in
+      select oid from pg_proc
+       where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id)
+         and (proowner <> owner or known.source <> d.source)
+    loop
+      execute format('drop function %s cascade', stale::regprocedure);
+    end loop;
+  end if;
+
+  perform tally.build(d.id, true);
+end
+$$;
+
+-- Forgets a tally: its functions, with them its triggers, and its definition.
+create or replace function tally.unregister(name text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+  known tally.definition;
+  owner oid;
+  stale oid;
+begin
+  lock table tally.definition in share row exclusive mode;
+  select * into known from tally.definition t where t.name = $1;
+  if not found then
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+  elsif not exists (select from tally.owners(known) as o where tally.stands_in(o)) then
+    raise exception 'this session has not shown that it may act as the owner of %', known.source_name
+      using errcode = '42501', hint = 'Call drop_tally.';
+  end if;
+  select proowner into owner from pg_proc
+   where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_truth', known.id);
+  for stale in
+    select oid from pg_proc
+     where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', known.id)
+  loop
+    execute format('drop function %s cascade', stale::regprocedure);
+  end loop;
+  delete from tally.definition t where t.id = known.id;
+  -- The last one takes the right on the sequence along, so that the role can be dropped.
+  if owner is not null
+     and not exists (select from pg_proc
+                      where pronamespace = 'tally'::regnamespace and proname ~ '^tally_[0-9]+_truth$' and proowner = owner)
+     and owner <> (select nspowner from pg_namespace where nspname = 'tally') then
+    execute format('revoke usage on sequence tally.event_number from %I', pg_get_userbyid(owner));
+  end if;
+  perform tally.announce($1);
+end
+$$;
+
+-- 080_materialize.sql
+-- The table that a tally is materialized in: looked for, checked, or made.
+
+create or replace function tally.prepare_materialize(owner oid, d tally.definition) returns tally.definition
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  target regclass;
+  parsed text[];
+  rel pg_class;
+  server name;
+  member text;
+  type_found oid;
+  candidates integer;
+begin
+  begin
+    perform set_config('search_path', d.path, true);
+    target := pg_catalog.to_regclass(d.materialize);
+    parsed := pg_catalog.parse_ident(d.materialize);
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    if cardinality(parsed) > 2 then
+      raise exception using errcode = 'syntax_error';
+    end if;
+  exception
+    when syntax_error or invalid_name or invalid_parameter_value or feature_not_supported then
+      raise exception 'materialize: "%" is no name of a table', d.materialize
+        using errcode = '42602', hint = 'Write it as in SQL: schema.table, with double quotes where SQL needs them.';
+  end;
+
+  if target is null then
+    -- Made by the owner, with the owner's rights. Servers known now may write it.
+    if cardinality(parsed) = 1 then
+      parsed := array[(parse_ident(split_part(d.path, ',', 1)))[1], parsed[1]];
+    end if;
+    if parsed[1] = 'pg_temp' or to_regnamespace(quote_ident(parsed[1])) is null then
+      raise exception 'materialize: there is no schema to make table % in', d.materialize
+        using errcode = '3F000', hint = 'Create the schema first, and write it before the table: schema.table.';
+    end if;
+    begin
+      perform tally.as_owner(owner, format('create table %I.%I (%I %s primary key, %s)', parsed[1], parsed[2],
+        case when d.counters -> 'key' is null then 'key' else 'tally_key' end,
+        format_type(to_regtype(d.key_type), -1),  -- a "character" without a length is one character
+        (select string_agg(format('%I bigint not null default 0', m.member), ', ' order by m.place)
+           from tally.members('counters'::text, d.counters) as m)));
+    exception
+      when others then
+        raise exception 'materialize: table %.% cannot be made: %', quote_ident(parsed[1]), quote_ident(parsed[2]), sqlerrm
+          using errcode = sqlstate,
+                hint = format('Role %s makes it: give that role what is missing, or make the table yourself.', pg_get_userbyid(owner));
+    end;
+    d.materialize := format('%I.%I', parsed[1], parsed[2]);
+    for server in select tally.servers() loop
+      perform tally.grant_table(owner, d.materialize, server);
+    end loop;
+    return d;
+  end if;
+
+  select * into rel from pg_class where oid = target;
+  d.materialize := (select format('%I.%I', nspname, rel.relname) from pg_namespace where oid = rel.relnamespace);
+  if rel.relkind not in ('r', 'p') or rel.relpersistence = 't' or rel.relnamespace in ('pg_catalog'::regnamespace, 'tally'::regnamespace) then
+    raise exception 'materialize: % is no table that counters can be kept in', d.materialize
+      using errcode = '42809', hint = 'Name an ordinary table, or one that is not there yet.';
+  elsif target = d.source then
+    raise exception 'materialize: % is the source itself', d.materialize
+      using errcode = '22023', hint = 'Name another table.';
+  end if;
+  -- The server writes it with rights of its own: the one who names it must have them too.
+  if not has_table_privilege(owner, target, 'insert') or not has_table_privilege(owner, target, 'update') then
+    raise exception 'materialize: role % may not write %', pg_get_userbyid(owner), d.materialize
+      using errcode = '42501', hint = format('grant select, insert, update on %s to %I', d.materialize, pg_get_userbyid(owner));
+  end if;
+  for member in select m.member from tally.members('counters'::text, d.counters) as m loop
+    select atttypid into type_found from pg_attribute
+     where attrelid = target and attname = member and attnum > 0 and not attisdropped;
+    if not found or type_found not in ('int8'::regtype, 'numeric'::regtype) then
+      raise exception 'materialize: table % has no column "%" of type bigint', d.materialize, member
+        using errcode = '42703', hint = format('alter table %s add column %I bigint not null default 0', d.materialize, member);
+    end if;
+  end loop;
+  select count(*) into candidates
+    from pg_index join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+   where indrelid = target and indisunique and indisvalid and indimmediate and indnkeyatts = 1
+     and indpred is null and indexprs is null and format_type(atttypid, null) = d.key_type;
+  if candidates = 0 then
+    raise exception 'materialize: table % has no unique column of type %', d.materialize, d.key_type
+      using errcode = '42P10', hint = 'One column must be the key: of the key''s type, primary key or unique.';
+  elsif candidates > 1 then
+    raise exception 'materialize: table % has % unique columns of type %', d.materialize, candidates, d.key_type
+      using errcode = '42P10', hint = 'Exactly one column of that type may be unique: it is the key.';
+  end if;
+  for server in select tally.servers() loop
+    perform tally.grant_table(owner, d.materialize, server);
+  end loop;
+  return d;
+end
+$$;
+
+-- What a server's role lacks to write such a table, if anything.
+create or replace function tally.lacks_on_table(target text, server text) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  missing text;
+begin
+  select * into rel from pg_class where oid = tally.table_named(target);
+  if not found then
+    return null;
+  end if;
+  select string_agg(p, ', ') into missing
+    from unnest(array['select', 'insert', 'update']) as p where not has_table_privilege(server, rel.oid, p);
+  return nullif(concat_ws('; ',
+    case when not has_schema_privilege(server, rel.relnamespace, 'usage')
+         then format('grant usage on schema %s to %I', rel.relnamespace::regnamespace, server) end,
+    case when missing is not null then format('grant %s on %s to %I', missing, target, server) end), '');
+end
+$$;
+
+-- Gives it what the source's owner, whose stand-in is open, can give: never more than the owner has. The rest is for
+-- others to grant.
+create or replace function tally.grant_table(owner oid, target text, server text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  rel pg_class;
+  kind text;
+begin
+  select * into rel from pg_class where oid = tally.table_named(target);
+  if not found then
+    return;
+  end if;
+  if not has_schema_privilege(server, rel.relnamespace, 'usage')
+     and has_schema_privilege(owner, rel.relnamespace, 'usage with grant option') then
+    perform tally.as_owner(owner, format('grant usage on schema %s to %I', rel.relnamespace::regnamespace, server));
+  end if;
+  foreach kind in array array['select', 'insert', 'update'] loop
+    if not has_table_privilege(server, rel.oid, kind) and has_table_privilege(owner, rel.oid, kind || ' with grant option') then
+      perform tally.as_owner(owner, format('grant %s on %s to %I', kind, target, server));
+    end if;
+  end loop;
+end
+$$;
+
+-- The roles that tally.grant_server() was called for.
+create or replace function tally.servers() returns setof name
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select r.rolname
+    from pg_proc p cross join aclexplode(p.proacl) as a join pg_roles r on r.oid = a.grantee
+   where p.oid = to_regprocedure('tally.truth(text)') and a.privilege_type = 'EXECUTE' and a.grantee <> p.proowner
+     and has_table_privilege(r.oid, to_regclass('tally.tallies'), 'select')
+$$;
+
+-- 090_define.sql
+-- create_tally, alter_tally, drop_tally and reload, with the rights of whoever calls them.
+
+-- Null is the same as {}. What is no object is the same as nothing: tally.check_form() refuses it.
+create or replace function tally.same(a json, b json) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case when json_typeof(coalesce(a, '{}')) = 'object' and json_typeof(coalesce(b, '{}')) = 'object' then
+    (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(a, '{}')))::text
+    = (select coalesce(json_agg(json_build_array(key, value)), '[]') from json_each_text(coalesce(b, '{}')))::text
+    else false end
+$$;
+
+create or replace function tally.same_table(known text, wanted text, path text) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  a regclass := tally.table_named(known);
+  b regclass;
+begin
+  if known is null or wanted is null or known = wanted then
+    return known is not distinct from wanted;
+  end if;
+  perform set_config('search_path', path, true);
+  b := pg_catalog.to_regclass(wanted);
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  return coalesce(a = b, false);
+exception
+  when syntax_error or invalid_name then
+    return false;
+end
+$$;
+
+-- Whether there is this very tally already; an error if there is another by that name.
+create or replace function tally.is_there(wanted tally.definition) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  known tally.definition := tally.look_up(wanted.name);
+begin
+  if known.id is null then
+    return false;
+  elsif known.source = wanted.source and known.key = wanted.key and tally.same(known.counters, wanted.counters)
+        and known.filter is not distinct from wanted.filter and known.transport = wanted.transport
+        and tally.same_table(known.materialize, wanted.materialize, wanted.path) and tally.same(known.actions, wanted.actions) then
+    return true;
+  end if;
+  raise exception 'name: there is a tally "%" already, and it is defined otherwise', wanted.name
+    using errcode = '42710', hint = 'Change it with alter_tally, or drop it with drop_tally first.';
+end
+$$;
+
+-- Takes the definition through all steps. `wanted` has the arguments, `source` the source as it was written.
+create or replace function tally.define(wanted tally.definition) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  owner oid;
+  left_behind regclass;
+begin
+  perform tally.check_source(wanted.source);
+  perform tally.check_owner(wanted.name, wanted.source);
+  -- From here on no transaction can be half under the old definition.
+  perform tally.lock_writers(wanted.name, wanted.source, 'share row exclusive'::text);
+  for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t loop
+    perform tally.check_owner(wanted.name, left_behind);
+    perform tally.lock_writers(wanted.name, left_behind, 'access exclusive'::text);  -- its triggers are dropped
+  end loop;
+  if wanted.id is null and tally.is_there(wanted) then
+    return;  -- made by somebody else meanwhile
+  end if;
+  select format('%I.%I', n.nspname, c.relname), c.relowner into wanted.source_name, owner
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = wanted.source;
+  perform tally.open_stand_in(owner);
+  wanted := tally.understand_all(owner, wanted);
+  perform tally.check_actions(owner, wanted);
+  if wanted.materialize is not null then
+    wanted := tally.prepare_materialize(owner, wanted);
+  end if;
+  perform tally.register(wanted);
+  perform tally.close_stand_in();
+end
+$$;
+
+-- Replaced by version 2.
+create or replace function tally.check_actions(owner oid, d tally.definition) returns void
+language sql as '';
+
+create or replace function tally.define_new(name text, source text, key text, counters json, filter text, transport text,
+                                            materialize text, actions json, path text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  wanted tally.definition;
+begin
+  wanted.name := name;
+  wanted.key := key;
+  wanted.counters := counters;
+  wanted.filter := nullif(filter, '');
+  wanted.transport := coalesce(transport, 'notify');
+  wanted.materialize := nullif(materialize, '');
+  wanted.actions := case when tally.same(actions, null) then null else actions end;
+  wanted.path := path;
+  perform tally.check_form(wanted);
+  wanted.source := tally.find_source(source, path);
+  perform tally.check_owner(name, wanted.source);
+  if tally.is_there(wanted) then
+    return;  -- migrations may repeat themselves, and need not wait for anybody
+  end if;
+  perform tally.define(wanted);
+  perform tally.announce(name);
+end
+$$;
+
+create or replace function tally.define_again(name text, source text, key text, counters json, filter text, transport text,
+                                              materialize text, actions json, path text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  wanted tally.definition := tally.look_up(name);
+begin
+  if wanted.id is null then
+    raise exception 'there is no tally "%"', name using errcode = '42704', hint = 'Make it with create_tally.';
+  end if;
+  wanted.source := case when source is null then tally.current_source(wanted) else tally.find_source(source, path) end;
+  wanted.key := coalesce(key, wanted.key);
+  wanted.counters := coalesce(counters, wanted.counters);
+  wanted.filter := nullif(coalesce(filter, wanted.filter), '');
+  wanted.transport := coalesce(transport, wanted.transport);
+  wanted.materialize := nullif(coalesce(materialize, wanted.materialize), '');
+  wanted.actions := coalesce(actions, wanted.actions);
+  if tally.same(wanted.actions, null) then
+    wanted.actions := null;
+  end if;
+  -- What was written before keeps its meaning: names are looked for in its search_path first, then in the caller's.
+  if coalesce(source, key, counters::text, filter, materialize, actions::text) is not null and right(wanted.path, length(path)) <> path then
+    wanted.path := regexp_replace(wanted.path, 'pg_temp$', '') || path;
+  end if;
+  perform tally.check_form(wanted);
+  perform tally.define(wanted);
+  perform tally.announce(name);
+end
+$$;
+
+-- The table that a tally's source is today: the one by its name, else the one that was renamed.
+create or replace function tally.current_source(d tally.definition) returns regclass
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  today regclass := coalesce(tally.table_named(d.source_name), (select oid from pg_class where oid = d.source));
+begin
+  if today is null then
+    raise exception 'tally "%": its source % is gone', d.name, d.source_name
+      using errcode = '42P01', hint = format('select tally.drop_tally(%L), or alter_tally with another source.', d.name);
+  end if;
+  return today;
+end
+$$;
+
+create or replace function tally.define_gone(name text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  known tally.definition := tally.look_up($1);
+  owner oid;
+  left_behind regclass;
+begin
+  if known.id is null then
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+  end if;
+  select o into owner from tally.owners(known) as o where pg_has_role(current_user, o, 'member') limit 1;
+  if owner is null then
+    raise exception 'name: role % does not own %, the source of tally "%"', current_user, known.source_name, $1
+      using errcode = '42501', hint = 'Only the owner of the source makes, alters, reloads or drops its tallies.';
+  end if;
+  -- Triggers can be dropped under this lock only; a weaker one first would ask for a deadlock.
+  if exists (select from pg_class where oid = known.source)
+     and pg_has_role(current_user, (select relowner from pg_class where oid = known.source), 'member') then
+    perform tally.lock_writers($1, known.source, 'access exclusive'::text);
+  end if;
+  for left_behind in select t from tally.left_behind(known.id, known.source) as t loop
+    if pg_has_role(current_user, (select relowner from pg_class where oid = left_behind), 'member') then
+      perform tally.lock_writers($1, left_behind, 'access exclusive'::text);
+    end if;
+  end loop;
+  perform tally.open_stand_in(owner);
+  perform tally.unregister($1);
+  perform tally.close_stand_in();
+end
+$$;
+
+-- Makes missing triggers, and tells every replica to load again: what happened to the source so far is not in events.
+create or replace function tally.define_reload(name text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  known tally.definition := tally.look_up($1);
+  before tally.definition := known;
+begin
+  if known.id is null then
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+  end if;
+  known.source := tally.current_source(known);
+  if known.materialize is not null and tally.table_named(known.materialize) is null then
+    raise notice 'tally "%": table % was gone and is made again', $1, known.materialize;
+  end if;
+  perform tally.define(known);
+  known := tally.look_up($1);
+  if known.source_name <> before.source_name then
+    perform tally.announce($1);
+  end if;
+  execute 'select ' || tally.sending(known.transport, tally.event_head(known.name) || ' || '',"reload":true}''');
+end
+$$;
+
+-- 095_public.sql
+-- The functions that people call. They run in the caller's search_path, which is part of what the arguments mean, and hand
+-- it on; so every name in them is qualified.
+
+create or replace function tally.search_path() returns text
+language sql stable as $$
+  select pg_catalog.concat_ws(', ',
+           (select pg_catalog.string_agg(pg_catalog.quote_ident(s), ', ' order by i)
+              from pg_catalog.unnest(pg_catalog.current_schemas(false)) with ordinality as u (s, i)
+             where s operator(pg_catalog.!~) '^pg_temp'), 'pg_temp')
+$$;
+
+create or replace function tally.create_tally(
+  name text, source text, key text, counters json default '{"count": "1"}', filter text default null,
+  transport text default 'notify', materialize text default null, actions json default null) returns void
+language sql as $$
+  select tally.define_new($1, $2, $3, coalesce($4, '{"count": "1"}'::pg_catalog.json), $5, $6, $7, $8, tally.search_path())
+$$;
+
+create or replace function tally.alter_tally(
+  name text, source text default null, key text default null, counters json default null, filter text default null,
+  transport text default null, materialize text default null, actions json default null) returns void
+language sql as $$
+  select tally.define_again($1, $2, $3, $4, $5, $6, $7, $8, tally.search_path())
+$$;
+
+create or replace function tally.drop_tally(name text) returns void
+language sql as $$
+  select tally.define_gone($1)
+$$;
+
+create or replace function tally.reload(name text) returns void
+language sql as $$
+  select tally.define_reload($1)
+$$;
+
+-- 100_serve.sql
+-- What a server calls. It has no right on any source: these run as the schema's owner and call the tally's generated
+-- functions, which run as the source's owner.
+
+-- The number of a tally in the names of its functions.
+create or replace function tally.number_of(name text) returns integer
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  number integer := (select d.id from tally.definition d where d.name = $1);
+begin
+  if number is null then
+    raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies shows them all.';
+  end if;
+  return number;
+end
+$$;
+
+-- The counters by SQL, in the snapshot of the calling query (so: STABLE, all the way down).
+create or replace function tally.truth(name text) returns table (key text, counters bigint[])
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query execute format('select k, c from tally.tally_%s_truth()', tally.number_of($1));
+end
+$$;
+
+-- Keeps a TRUNCATE or a table rewrite from coming between a fence and the first row read.
+create or replace function tally.lock_source(name text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('select tally.tally_%s_lock()', tally.number_of($1));
+end
+$$;
+
+-- 110_tallies.sql
+-- The list of tallies, and what keeps them from being exact.
+
+create or replace function tally.problems(name text) returns text[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  d tally.definition;
+  found_now oid;
+  owner oid;
+  problems text[] := '{}';
+  reload text := format('select tally.reload(%L)', $1);
+  kind text;
+  part regclass;
+  enabled "char";
+  argument text;
+  read_name text;
+  type_then text;
+  type_now text;
+begin
+  select * into d from tally.definition t where t.name = $1;
+  if not found then
+    return null;
+  end if;
+  found_now := tally.table_named(d.source_name);
+  select relowner into owner from pg_class where oid = d.source;
+  if not found then
+    if found_now is null then
+      return array[format('source %s was dropped; remedy: select tally.drop_tally(%L)', d.source_name, $1)];
+    end if;
+    return array[format('source %s was dropped and another table has its name; remedy: %s', d.source_name, reload)];
+  elsif found_now is null then
+    problems := problems || format('source %s was renamed to %s; remedy: %s', d.source_name, d.source, reload);
+  elsif found_now <> d.source then
+    return array[format('source %s was renamed to %s and another table has its name; remedy: %s', d.source_name, d.source, reload)];
+  end if;
+
+  for part in select p from tally.parts(d.source) as p loop
+    foreach kind in array array['insert', 'update', 'delete', 'truncate'] loop
+      select tgenabled into enabled from pg_trigger
+       where tgrelid = part and tgname = format('tally_%s_%s', d.id, kind)
+         and tgfoid = to_regproc(format('tally.tally_%s_%s', d.id, kind));
+      if not found then
+        problems := problems || format('%s %s has no %s trigger, its changes are not counted; remedy: %s',
+                                       case when part = d.source then 'source' else 'partition' end, part, kind, reload);
+      elsif enabled = 'D' then
+        problems := problems || format('the %s trigger of %s is disabled; remedy: %s', kind, part, reload);
+      elsif enabled <> 'A' then
+        problems := problems || format('the %s trigger of %s does not fire for every session_replication_role; remedy: %s', kind, part, reload);
+      end if;
+    end loop;
+  end loop;
+
+  for part in select t from tally.left_behind(d.id, d.source) as t loop
+    problems := problems || format('%s is no part of the source any more, but its changes are counted; remedy: %s', part, reload);
+  end loop;
+
+  -- Names, not numbers of columns: those differ after a dump and restore. Of the owner's code nothing is run.
+  for argument, read_name, type_then in
+    select r ->> 'argument', r ->> 'name', r ->> 'type'
+      from json_array_elements(case when json_typeof(d.code -> 'reads') = 'array' then d.code -> 'reads' else '[]' end) as r
+     where r ->> 'argument' is not null and r ->> 'name' is not null and r ->> 'type' is not null
+  loop
+    select format_type(atttypid, null) into type_now
+      from pg_attribute where attrelid = d.source and attname = read_name and attnum > 0 and not attisdropped;
+    if not found then
+      problems := problems || format('its %s reads column %I, which %s does not have any more, so that writing fails; remedy: '
+                                     'select tally.alter_tally(%L, %s => ...) with the new name or without it',
+                                     argument, read_name, d.source, $1, argument);
+    elsif type_now <> type_then then
+      problems := problems || format('its %s reads column %I, which is of type %s now, not %s; remedy: %s',
+                                     argument, read_name, type_now, type_then, reload);
+    end if;
+  end loop;
+
+  if d.generator < tally.generator() then
+    problems := problems || format('its triggers are of an older version of pgtally; remedy: %s', reload);
+  end if;
+  if exists (select from pg_proc
+              where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id) and proowner <> owner) then
+    problems := problems || format('source %s belongs to %s now, its functions do not; remedy: %s', d.source, pg_get_userbyid(owner), reload);
+  elsif exists (select from pg_proc
+                 where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id) and not prosecdef) then
+    problems := problems || format('its functions were altered; remedy: %s', reload);
+  end if;
+  if not has_schema_privilege(owner, 'tally', 'usage') or not has_sequence_privilege(owner, 'tally.event_number', 'usage') then
+    problems := problems || format('role %s lacks what its triggers need; remedy: %s', pg_get_userbyid(owner), reload);
+  end if;
+  if (select c.relrowsecurity and c.relforcerowsecurity and not r.rolbypassrls and not r.rolsuper
+        from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = d.source) then
+    problems := problems || format('row level security hides rows of %s from its owner, the truth is an error; remedy: '
+                                   'alter table %s no force row level security, or alter role %I bypassrls', d.source, d.source, pg_get_userbyid(owner));
+  end if;
+  if d.materialize is not null and tally.table_named(d.materialize) is null then
+    problems := problems || format('table %s to keep the counters in is gone; remedy: %s', d.materialize, reload);
+  end if;
+  return problems;
+end
+$$;
+
+-- Tallies whose functions an older version made.
+create or replace function tally.outdated() returns table (number integer, name text, owner oid)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select d.id, d.name, c.relowner
+    from tally.definition d join pg_class c on c.oid = d.source
+   where d.generator < tally.generator()
+     and not exists (select from pg_proc
+                      where pronamespace = 'tally'::regnamespace and proname ~ format('^tally_%s_[a-z]+$', d.id)
+                        and proowner <> c.relowner)
+   order by d.id
+$$;
+
+create or replace view tally.tallies as
+  select d.name, d.source_name as source, d.key, d.counters, d.filter, d.transport, d.materialize, d.actions,
+         tally.problems(d.name) as problems, d.key_type
+    from tally.definition d;
+
+revoke all on tally.tallies from public;
+
+-- 120_grant.sql
+-- Rights. PUBLIC has none on anything here (see 900_finish.sql); these give what a purpose needs, and no more.
+
+create or replace function tally.check_role(role text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_roles where rolname = role) then
+    raise exception 'there is no role "%"', role
+      using errcode = '42704', hint = 'The name as in pg_roles, without quotes. Rights are never given to PUBLIC.';
+  end if;
+end
+$$;
+
+-- The tables that tallies are kept in, each by the owner of its tally's source, if the caller may act for that role.
+create or replace function tally.grant_tables(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  d record;
+  missing text;
+begin
+  for d in
+    select t.name, t.materialize, c.relowner as owner
+      from tally.definition t join pg_class c on c.oid = t.source where t.materialize is not null order by t.id
+  loop
+    if tally.lacks_on_table(d.materialize, role) is not null and pg_has_role(current_user, d.owner, 'member')
+       and has_database_privilege(d.owner, current_database(), 'temporary') then
+      perform tally.open_stand_in(d.owner);
+      perform tally.grant_table(d.owner, d.materialize, role);
+      perform tally.close_stand_in();
+    end if;
+    missing := tally.lacks_on_table(d.materialize, role);
+    if missing is not null then
+      raise notice 'tally "%": to write table % role % needs more rights: %', d.name, d.materialize, quote_ident(role), missing;
+    end if;
+  end loop;
+end
+$$;
+
+-- What serving needs. It reads every tally's counters, and can run every action.
+create or replace function tally.grant_server(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  called text;
+begin
+  perform tally.check_role(role);
+  execute format('grant usage on schema tally to %I', role);
+  execute format('grant select on tally.tallies to %I', role);
+  foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)',
+                                'act(text, text, text, json, text)'] loop
+    if to_regprocedure('tally.' || called) is not null then  -- version 1 knows no act
+      execute format('grant execute on function tally.%s to %I', called, role);
+    end if;
+  end loop;
+  perform tally.grant_tables(role);
+end
+$$;
+
+-- What making tallies of one's own tables needs: all functions but those that read other owners' counters, run their
+-- actions, or grant.
+create or replace function tally.grant_create(role text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  called regprocedure;
+begin
+  perform tally.check_role(role);
+  execute format('grant usage on schema tally to %I', role);
+  for called in
+    select oid::regprocedure from pg_proc
+     where pronamespace = 'tally'::regnamespace and proname !~ '^tally_[0-9]+_'
+       and proname not in ('truth', 'lock_source', 'act', 'grant_server', 'grant_create', 'grant_tables')
+  loop
+    execute format('grant execute on function %s to %I', called, role);
+  end loop;
+  if not has_database_privilege(role, current_database(), 'temporary') then
+    raise notice 'role % needs one right more: grant temporary on database % to %', role,
+                 quote_ident(current_database()), quote_ident(role);
+  end if;
+end
+$$;
+
+-- 199_version.sql
+create or replace function tally.version() returns integer
+language sql immutable as 'select 1';
+
+-- 900_finish.sql
+-- The end of every installation, of every version: rights, and the tallies that an older version generated.
+
+do $$
+declare
+  called regprocedure;
+  role name;
+begin
+  -- New functions are executable by PUBLIC: not these. (Generated ones belong to the sources' owners, who saw to that.)
+  for called in
+    select oid::regprocedure from pg_proc
+     where pronamespace = 'tally'::regnamespace
+       and proowner = (select nspowner from pg_namespace where nspname = 'tally')
+  loop
+    execute format('revoke all on function %s from public', called);
+  end loop;
+
+  -- Who could serve or create before can still.
+  for role in select * from tally.servers() loop
+    perform tally.grant_server(role);
+  end loop;
+  for role in
+    select r.rolname
+      from pg_proc p cross join aclexplode(p.proacl) as a join pg_roles r on r.oid = a.grantee
+     where p.oid = 'tally.create_tally(text, text, text, json, text, text, text, json)'::regprocedure and a.grantee <> p.proowner
+  loop
+    perform tally.grant_create(role);
+  end loop;
+end
+$$;
+
+-- Functions are regenerated for the owners that the installing role may act for; the triggers themselves stay, so that no
+-- source is locked. The others are listed in tally.tallies.problems.
+do $$
+declare
+  d record;
+begin
+  perform set_config('role', current_setting('pgtally.installing_role'), true);
+  for d in
+    select t.number, t.name, t.owner from tally.outdated() as t where pg_has_role(current_user, t.owner, 'member')
+  loop
+    perform tally.open_stand_in(d.owner);
+    perform tally.build(d.number, false);
+    perform tally.close_stand_in();
+  end loop;
+end
+$$;
+
+commit;
