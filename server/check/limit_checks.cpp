@@ -74,12 +74,13 @@ asio::awaitable<void> check_connections(db::connection& connection, findings& ou
             whose + " is limited to " + std::to_string(limit) + " connections: " + needed(),
             remedy + std::to_string(most_connections()));
     }
-    // Those of servers count as free: one of them may be meant. (Before version 16 there are no reserved_connections.)
+    // Those of servers count as free: one of them may be meant. The type of another role's session is hidden, so workers
+    // in a database count as sessions. Before version 16 there are no reserved_connections.
     using free_row = std::tuple<std::int64_t, std::int32_t>;
     auto const answer = co_await connection.query_as<free_row>(R"(
         select m - s - coalesce(current_setting('reserved_connections', true)::integer, 0)
                - (select count(*) from pg_stat_activity
-                   where backend_type = 'client backend' and application_name not like 'pgtally%'), m
+                   where datid is not null and application_name not like 'pgtally%'), m
           from (select current_setting('max_connections')::integer as m,
                        current_setting('superuser_reserved_connections')::integer as s) as settings)");
     auto const [free, most] = answer.one();

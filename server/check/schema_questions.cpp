@@ -47,7 +47,7 @@ asio::awaitable<db::rows<schema_row>> ask_as_owner(db::connection& connection, s
     co_await connection.query("select set_config('role', $1, true)", owner);
     co_await connection.script(create_function);
     co_await connection.query("select set_config('role', $1, true)", role);
-    auto const question = "select json_agg(f) from " + with_role(std::move(from), "%L") + " as f";
+    auto const question = "select json_agg(f) from " + with_role(std::move(from), "%L");
     co_return co_await connection.query_as<schema_row>(
         "select * from json_to_recordset(pg_temp.pgtally_check(format($1, current_user))::json) "
         "as f (name text, kind text, subject text, message text, remedy text, severity text)",

@@ -33,7 +33,7 @@ struct schema_access {
 using schema_row =
     std::tuple<std::optional<std::string>, std::string, std::string, std::string, std::string, std::string>;
 
-// Reads rows from `from`, an expression in FROM in which $role stands for the name of this role. Text with % is not
+// Reads rows from `from`, an expression in FROM with the alias f, in which $role stands for the name of this role. Text with % is not
 // possible.
 asio::awaitable<db::rows<schema_row>> ask_schema(db::connection& connection, schema_access const& access,
                                                  std::string from);
