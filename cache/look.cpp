@@ -135,6 +135,7 @@ void look::load_ends(std::string_view name, bool served)
 
 std::optional<look::time_point> look::repair_due(entry const& of) noexcept
 {
+    if (of.asked) return std::nullopt;  // what was found may be cured
     auto const todo = curable(of.found);
     if (todo.empty() || !of.may_repair || of.tried == todo) return std::nullopt;
     return std::max(of.not_before, of.repairs.ready());

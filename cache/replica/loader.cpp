@@ -67,10 +67,8 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_v
     co_await connection.query("select tally.lock_source($1)", name);
     connection.set_timeout(times.answer);
     if (schema_version >= schema_that_looks) {
-        auto const seen = co_await read_look(connection);
-        for (auto const& each : seen) {
-            if (each.name == name) target.source_is(each.fingerprint);
-        }
+        auto const seen = co_await read_look(connection, name);
+        if (!seen.empty()) target.source_is(seen.front().fingerprint);
     }
     co_await connection.query(declaration);
     auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");

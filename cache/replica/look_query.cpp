@@ -38,11 +38,11 @@ boost::asio::awaitable<void> read_rights(db::connection& connection, found_in_ta
 
 }  // namespace
 
-boost::asio::awaitable<std::vector<looked_tally>> read_look(db::connection& connection)
+boost::asio::awaitable<std::vector<looked_tally>> read_look(db::connection& connection, std::optional<std::string> only)
 {
     using look_row = std::tuple<std::string, std::int64_t, std::string>;
     auto const rows =
-        co_await connection.query_as<look_row>("select name, coalesce(v, 0), fingerprint from tally.look()");
+        co_await connection.query_as<look_row>("select name, coalesce(v, 0), fingerprint from tally.look($1)", only);
     std::vector<looked_tally> out;
     for (auto row : rows) {
         auto& [name, v, fingerprint] = row;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ struct found_in_tally {
 
 // The functions throw db::error.
 
-// One cheap query for all tallies.
-boost::asio::awaitable<std::vector<looked_tally>> read_look(db::connection& connection);
+// One cheap query for all tallies, or for one.
+boost::asio::awaitable<std::vector<looked_tally>> read_look(db::connection& connection,
+                                                            std::optional<std::string> only = std::nullopt);
 
 boost::asio::awaitable<found_in_tally> read_findings(db::connection& connection, std::string name);
 

@@ -43,7 +43,7 @@ asio::awaitable<replica_set::impl::looked> replica_set::impl::look_around(db::co
     next_look = last_look + settings.heartbeat;
     connection.set_timeout(answer_time());
     try {
-        co_await connection.script(begin_look(settings.heartbeat / 2));
+        co_await connection.script(begin_look(settings.heartbeat));
         if (version >= schema_that_looks) co_await read_looks(connection, seen);
         else if (clock::now() >= next_findings) co_await read_all(connection, seen, false);
     } catch (db::error const& e) {

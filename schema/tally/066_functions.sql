@@ -100,7 +100,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The name of a generated function, as a pattern.
-create or replace function tally.generated_name(number integer) returns text
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select format('^tally_%s_[a-z0-9]+$', coalesce(number::text, '[0-9]+'))
+create or replace function tally.generated_name() returns text
+language sql immutable as $$
+  select '^tally_[0-9]+_[a-z0-9]+$'
+$$;
+
+-- The generated functions of a tally that exist. By a range of names, which the index of pg_proc serves.
+create or replace function tally.functions_of(number integer) returns setof pg_proc
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select p from pg_proc p
+   where p.proname between format('tally_%s_', number) and format('tally_%s_~', number)
+     and p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name()
 $$;

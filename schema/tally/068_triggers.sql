@@ -5,9 +5,8 @@
 create or replace function tally.left_behind(number integer, source regclass) returns setof regclass
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select distinct t.tgrelid::regclass
-    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-   where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name(number)
-     and t.tgrelid not in (select part from tally.parts(source) as part)
+    from tally.functions_of(number) p join pg_trigger t on t.tgfoid = p.oid
+   where t.tgrelid not in (select part from tally.parts(source) as part)
 $$;
 
 -- The statements that create its triggers on every part of the source where they are missing or wrong, and that drop them

@@ -56,7 +56,7 @@ begin
   for orphan, tables in
     select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
       from pg_proc p
-     where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name(null)
+     where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name()
        and substring(p.proname from '[0-9]+')::integer not in (select id from tally.definition)
      order by p.oid
   loop
@@ -209,9 +209,8 @@ begin
      where t.id = d.id;
     -- Functions of another owner cannot be replaced, and a former source keeps its triggers: drop both.
     for stale in
-      select proname from pg_proc
-       where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
-         and (proowner <> owner or known.source <> d.source)
+      select proname from tally.functions_of(d.id)
+       where (proowner <> owner or known.source <> d.source)
     loop
       execute format('drop function tally.%I cascade', stale);
     end loop;
@@ -259,8 +258,7 @@ begin
   select proowner into owner from pg_proc
    where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_truth', known.id);
   for stale in
-    select proname from pg_proc
-     where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(known.id)
+    select proname from tally.functions_of(known.id)
   loop
     execute format('drop function tally.%I cascade', stale);
   end loop;

@@ -223,8 +223,13 @@ $$;
 
 -- Whether the calling role may call tally.reload() for this tally.
 create or replace function tally.can_reload(name text) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select has_function_privilege('tally.define_reload(text)', 'execute')
-         and not exists (select from tally.parts(tally.current_source(tally.look_up($1))) as p
-                                     join pg_class c on c.oid = p where not tally.may_act_as(c.relowner))
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  -- A role without that right may not call the functions below either.
+  if not has_function_privilege('tally.define_reload(text)', 'execute') then
+    return false;
+  end if;
+  return not exists (select from tally.parts(tally.current_source(tally.look_up($1))) as p
+                                 join pg_class c on c.oid = p where not tally.may_act_as(c.relowner));
+end
 $$;

@@ -104,14 +104,11 @@ begin
         from tally.expressions(d) as e
        where not exists (select from pg_proc where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_%s', d.id, e.suffix));
   end if;
-  select proowner into other from pg_proc
-   where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id) and proowner <> owner limit 1;
+  select proowner into other from tally.functions_of(d.id) where proowner <> owner limit 1;
   if found then
     return query select 'owner_changed', d.source::text, format('source %s belongs to %s now, its functions do not', d.source, owner_name), reload,
                         case when has_table_privilege(other, d.source, 'select') then 'warning' else 'failed' end;
-  elsif exists (select from pg_proc
-                 where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
-                   and prosecdef = (proname ~ '_(key|filter|c[0-9]+)$')) then
+  elsif exists (select from tally.functions_of(d.id) where prosecdef = (proname ~ '_(key|filter|c[0-9]+)$')) then
     return query select 'altered', d.name, 'its functions were altered', reload, 'failed';
   end if;
   other := coalesce(other, owner);
@@ -119,9 +116,7 @@ begin
      or exists (select from unnest(tally.owner_functions()) as f where not has_function_privilege(other, 'tally.' || f, 'execute')) then
     return query select 'rights', pg_get_userbyid(other)::text, format('role %s lacks what its triggers need', pg_get_userbyid(other)), reload, 'failed';
   end if;
-  if exists (select from pg_proc
-              where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
-                and has_function_privilege('public', oid, 'execute')) then
+  if exists (select from tally.functions_of(d.id) where has_function_privilege('public', oid, 'execute')) then
     return query select 'rights', 'public', 'its functions are executable by every role that may use schema tally', reload, 'warning';
   end if;
   if not has_database_privilege(owner, current_database(), 'temporary') then
@@ -141,7 +136,7 @@ $$;
 
 create or replace function tally.findings(name text)
 returns table (kind text, subject text, message text, remedy text, severity text)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 #variable_conflict use_column
 declare
   d tally.definition := tally.look_up($1);
@@ -162,20 +157,20 @@ $$;
 -- Those of all tallies, and of the schema: then `name` is null.
 create or replace function tally.findings()
 returns table (name text, kind text, subject text, message text, remedy text, severity text)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select d.name, f.* from tally.definition d, tally.findings(d.name) as f
   union all
   select null, 'orphan', t.tgrelid::regclass::text,
          format('%s has the trigger %I of a tally that does not exist', t.tgrelid::regclass, t.tgname),
          format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass), 'warning'
     from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-   where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name(null)
+   where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name()
      and substring(p.proname from '[0-9]+')::integer not in (select id from tally.definition)
 $$;
 
 -- The same as text, as the view tally.tallies shows it.
 create or replace function tally.problems(name text) returns text[]
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select case when exists (select from tally.definition d where d.name = $1)
               then coalesce((select array_agg(format('%s; remedy: %s', f.message, f.remedy)) from tally.findings($1) as f), '{}') end
 $$;
@@ -186,9 +181,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.id, d.name, c.relowner
     from tally.definition d join pg_class c on c.oid = d.source
    where d.generated = ''
-     and not exists (select from pg_proc
-                      where pronamespace = 'tally'::regnamespace and proname ~ tally.generated_name(d.id)
-                        and proowner <> c.relowner)
+     and not exists (select from tally.functions_of(d.id) where proowner <> c.relowner)
    order by d.id
 $$;
 

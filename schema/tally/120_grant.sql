@@ -39,7 +39,7 @@ $$;
 create or replace function tally.server_functions() returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
-               'act(text, text, text, json, text)', 'lost_source(text)', 'look()', 'findings(text)', 'findings()', 'tried()',
+               'act(text, text, text, json, text)', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()', 'tried()',
                'server_findings(text)', 'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)']
 $$;
 
@@ -89,7 +89,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and proname in ('create_tally', 'alter_tally', 'drop_tally', 'reload', 'search_path', 'version', 'problems', 'findings', 'name_of',
                      'define_new', 'define_again', 'define_gone', 'define_reload', 'define', 'can_reload',
                      'check_form', 'check_name', 'members', 'same', 'same_table', 'is_there', 'look_up', 'current_source', 'table_named',
-                     'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name',
+                     'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name', 'functions_of',
                      'lock_writers', 'owners', 'open_stand_in', 'close_stand_in', 'stand_in_source', 'event_trigger_hint', 'namesake',
                      'register', 'unregister', 'announce', 'ask_for_reload')
 $$;
@@ -114,7 +114,7 @@ begin
   -- An older version granted every function.
   for called in
     select p.oid from pg_proc p, aclexplode(p.proacl) as a
-     where p.pronamespace = 'tally'::regnamespace and p.proname !~ tally.generated_name(null)
+     where p.pronamespace = 'tally'::regnamespace and p.proname !~ tally.generated_name()
        and a.grantee = (select oid from pg_roles where rolname = role)
        and p.oid not in (select tally.creator_functions())
        and not (role = any (select tally.servers())) and p.proname not in ('column_names', 'reads_columns', 'source_name')

@@ -73,7 +73,7 @@ def test_not_there_at_start(serve, likes, own_cluster):
     own_cluster.stop()
     server = serve(likes.dsn, *QUICK)
     assert server.get("/livez").ok
-    eventually(lambda: "refused" in server.get("/v1/tallies").text)
+    eventually(lambda: "cannot be reached" in server.get("/v1/tallies").text)
     answer = server.get("/v1/tallies")
     assert answer.status_code == 503 and answer.json()["code"] == "loading" and answer.headers["Retry-After"]
     assert server.get("/readyz").status_code == 503

@@ -161,7 +161,7 @@ def test_the_schema_one_version_back(empty_database):
 # Rights and limits --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", ["findings()", "tried()", "server_findings(text)", "look()", "can_reload(text)", "act(text, text, text, json, text)",
+@pytest.mark.parametrize("function", ["findings()", "tried()", "server_findings(text)", "look(text)", "can_reload(text)", "act(text, text, text, json, text)",
                                       "lacks_on_table(text, text)"])
 def test_rights_on_functions(database, role, function):
     server = role("serves")

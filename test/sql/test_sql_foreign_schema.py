@@ -72,7 +72,7 @@ def test_nothing_of_it_runs(mallory, trap):
         if not mallory.sql.execute("select to_regnamespace('tally') is not null").fetchone()[0]:
             break
     mallory.sql.execute("create table if not exists public.victim (k int)")
-    if mallory.sql.execute("select to_regprocedure('tally.look()') is not null").fetchone()[0]:  # it is an installation now, mallory's
+    if mallory.sql.execute("select to_regprocedure('tally.look(text)') is not null").fetchone()[0]:  # it is an installation now, mallory's
         assert mallory.sql.execute("select nspowner::regrole::text from pg_namespace where nspname = 'tally'").fetchone() in (("mallory",), ("postgres",))
 
 

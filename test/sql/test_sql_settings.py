@@ -117,3 +117,21 @@ def test_errors_are_found_under_messages_in_german(things):
         '{"add": "insert into s.things (n) values ($1::int)", "look": "select 1", "drop": "delete from s.things"}')""")
     assert refused(things.sql, """select tally.create_tally('u', 's.things', 'n', actions => '{"two": "select 1; select 2"}')""").sqlstate == "42601"
 
+
+
+def test_what_servers_ask_at_every_heartbeat_is_not_compiled(database):
+    """Compiling takes ten times as long as the queries, which a service repeats while it sends heartbeats."""
+    database.sql.execute("create table t (k int); select tally.create_tally(n, 't', 'k') from unnest(array['a', 'b', 'c']) as n")
+    database.sql.execute("load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on; "
+                         "set auto_explain.log_nested_statements = on; set auto_explain.log_level = notice; set jit_above_cost = 0; set client_min_messages = notice")
+    plans = []
+    database.sql.add_notice_handler(lambda notice: plans.append(notice.message_primary))
+    database.sql.execute("select count(*) from tally.definition")
+    if not any("JIT:" in plan for plan in plans):
+        pytest.skip("this server has no JIT")
+    for query in ("select * from tally.look()", "select * from tally.findings()", "select * from tally.findings('a')", "select tally.problems('a')"):
+        plans.clear()
+        database.sql.execute(query)
+        inner = [plan for plan in plans if query not in plan]
+        assert inner
+        assert not [plan for plan in inner if "JIT:" in plan], query

@@ -32,9 +32,12 @@ BOOST_AUTO_TEST_CASE(room_until_only_the_kept_ones_are_left)
     BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
     std::vector<int> opened;
     while (opened.size() < 20 && room_for_client(first, 5)) opened.push_back(::dup(first));
-    // The numbers from `limit` - 5 on are kept.
-    BOOST_TEST(opened.size() == 14U);
-    BOOST_TEST(opened.back() == static_cast<int>(limit) - 6);
+    // The numbers from `limit` - 5 on are kept; the process may have opened some of the others before.
+    BOOST_TEST_REQUIRE(!opened.empty());
+    for (int const each : opened) BOOST_TEST(each < static_cast<int>(limit) - 5);
+    int const kept = ::dup(first);
+    BOOST_TEST(kept >= static_cast<int>(limit) - 5);
+    ::close(kept);
     ::close(opened.back());
     BOOST_TEST(room_for_client(first, 5));
     opened.pop_back();

@@ -252,6 +252,25 @@ BOOST_FIXTURE_TEST_CASE(a_pending_subscribe_is_answered_by_a_state_and_begins_la
     BOOST_TEST((all() == keys{"snapshot 1: 33=0/0 34=0/0"}));
 }
 
+BOOST_FIXTURE_TEST_CASE(everybody_reads_the_sentence_of_a_reason_operators_its_text, unknown_fixture)
+{
+    tallies.trouble = {cache::reason::kind::refused, "no such role: counters"};
+    client_subscriptions of_everybody{tallies, bounds, audience::everybody, [] {}};
+    BOOST_TEST(code(of_everybody.subscribe({"1", "tweets", keys{"33"}, {}, 0ms})) == "done");
+    BOOST_TEST(subscribe("1", keys{"33"}) == "done");
+    push out;
+    BOOST_TEST(of_everybody.next(out, {}));
+    BOOST_TEST(text_of(out) == "state 1: failed (the database refuses the connection)");
+    BOOST_TEST(next() == "state 1: failed (no such role: counters)");
+    definitions_come();
+    of_everybody.on_replicas_changed();
+    BOOST_TEST(of_everybody.next(out, {}));
+    tallies.tweets().lost({cache::reason::kind::unreachable, "db.example:5432 is gone"});
+    tallies.tweets().subscribers().flush();
+    BOOST_TEST(of_everybody.next(out, {}));
+    BOOST_TEST(text_of(out) == "state 1: stale (the database cannot be reached)");
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_wrong_with_a_pending_subscribe_is_said_later, unknown_fixture)
 {
     BOOST_TEST(code(subscriptions.subscribe({"1", "nope", {}, {}, 0ms})) == "done");
