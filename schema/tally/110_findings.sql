@@ -101,7 +101,7 @@ begin
     return query
       select 'function_gone', format('tally.tally_%s_%s', d.id, e.suffix), format('the function tally.tally_%s_%s is gone', d.id, e.suffix),
              reload, 'failed'
-        from tally.expressions(d) as e
+        from (select x.suffix from tally.expressions(d) as x union all values ('truth'), ('lock'), ('act'), ('try')) as e
        where not exists (select from pg_proc where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_%s', d.id, e.suffix));
   end if;
   select proowner into other from tally.functions_of(d.id) where proowner <> owner limit 1;

@@ -1,7 +1,9 @@
+#include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/check/database_checks.hpp>
 #include <pgtally/server/check/setting_place.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,13 +16,15 @@ namespace {
 
 using severity = finding::severity;
 
-// The connections of a server that serves at all: events, control, one load at a time. And of one that has all that it
-// can use, but for one more for each materialized tally.
-constexpr int fewest_connections = 3;
-int most_connections()
+// The connections of a server that serves at all: events, control, one load at a time.
+constexpr std::size_t fewest_connections = 3;
+
+// Those of one that does everything, but for one more for each materialized tally.
+std::size_t most_connections()
 {
     limits const all;
-    return static_cast<int>(4 + all.action_connections + all.bypass_connections);
+    return fewest_connections - 1 + replica_set::config{}.concurrent_loads + all.action_connections +
+           all.bypass_connections;
 }
 
 // A finding about an object: the role, the database, or the server.
@@ -69,8 +73,9 @@ asio::awaitable<void> check_connections(db::connection& connection, findings& ou
          where datname = current_database() and datconnlimit >= 0
            and not (select rolsuper from pg_roles where rolname = session_user))");
     for (auto const& [whose, limit, remedy] : rows) {
-        if (limit >= most_connections()) continue;
-        add(out, "connection_limit", whose, limit < fewest_connections ? severity::error : severity::warning,
+        if (static_cast<std::size_t>(limit) >= most_connections()) continue;
+        add(out, "connection_limit", whose,
+            static_cast<std::size_t>(limit) < fewest_connections ? severity::error : severity::warning,
             whose + " is limited to " + std::to_string(limit) + " connections: " + needed(),
             remedy + std::to_string(most_connections()));
     }
@@ -83,11 +88,11 @@ asio::awaitable<void> check_connections(db::connection& connection, findings& ou
                    where datid is not null and application_name not like 'pgtally%'), m
           from (select current_setting('max_connections')::integer as m,
                        current_setting('superuser_reserved_connections')::integer as s) as settings)");
-    auto const [free, most] = answer.one();
+    auto const [left, most] = answer.one();
+    auto const free = static_cast<std::size_t>(left < 0 ? 0 : left);
     if (free >= most_connections()) co_return;
     add(out, "max_connections", "the server", free < fewest_connections ? severity::error : severity::warning,
-        std::to_string(free < 0 ? 0 : free) + " of max_connections = " + std::to_string(most) +
-            " are free: " + needed(),
+        std::to_string(free) + " of max_connections = " + std::to_string(most) + " are free: " + needed(),
         "raise max_connections, or end sessions that are not needed: see pg_stat_activity");
 }
 

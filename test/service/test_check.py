@@ -1,11 +1,12 @@
 """`pgtally check`: what keeps counters from being exact or live is found, with a remedy that cures it."""
 
 import json
+import subprocess
 
 import psycopg
 import pytest
 
-from postgres import SCHEMA_VERSION, install_version
+from postgres import SCHEMA_VERSION, client_program, install_version
 from program import run
 
 SOURCE = "create table s (k int, k2 int, m int); select tally.create_tally('t', 's', 'k', '{\"n\": \"m\"}')"
@@ -114,6 +115,22 @@ def test_what_is_followed_is_no_finding(database, before, change):
     database.sql.execute(change)
     assert check(database.dsn) == []
     database.connect().execute(f"insert into {'s2' if 's2' in change else 's'} (k, m) values (1, 5)")
+
+
+@pytest.mark.parametrize("options, owner", [([], "postgres"), (["-x"], "postgres"), (["-O", "-x"], "moves")])
+def test_a_database_that_was_moved(cluster, database, empty_database, role, options, owner):
+    """By a dump without owners and privileges too: it counts there, and nothing is found."""
+    role("moves")
+    empty_database.sql.execute(f"grant create on database {empty_database.name} to moves; grant create, usage on schema public to moves")
+    database.sql.execute(SOURCE + "; insert into s values (1, 1, 5)")
+    dump = subprocess.run([client_program("pg_dump", cluster), *options, database.dsn], check=True, capture_output=True).stdout
+    there = psycopg.conninfo.make_conninfo(empty_database.dsn, user=owner)
+    subprocess.run([client_program("psql", cluster), "-X", "-q", "-v", "ON_ERROR_STOP=1" if not options else "ON_ERROR_STOP=0", there],
+                   input=dump, check=True, capture_output=True)
+    try:
+        assert check(there) == check(empty_database.dsn) == []
+    finally:
+        empty_database.sql.execute("drop owned by moves cascade")
 
 
 def test_triggers_of_a_tally_that_does_not_exist(database):
