@@ -4,10 +4,6 @@ namespace pgtally {
 
 namespace {
 
-constexpr char const* standby_remedy =
-    "; it is a standby, or read only by default: name the primary, or several hosts with "
-    "target_session_attrs=read-write";
-
 constexpr char const* deaf = "no heartbeat came back through the database for three intervals: ";
 
 // The name of what a transport delivers.
@@ -35,19 +31,6 @@ cache::reason why_deaf(heartbeat_signs const& signs)
     return {kind::deaf, std::string{deaf} + "they were sent, but no " + carrier(signs) +
                             " is delivered; connect to PostgreSQL directly, by a host name that resolves to one "
                             "server"};
-}
-
-bool is_read_only(std::string_view failure, std::string_view state) noexcept
-{
-    // libpq reports some failures itself; they have no SQLSTATE.
-    return state == "25006" || failure.find("session is read-only") != std::string_view::npos;
-}
-
-std::string with_remedy(std::string failure, std::string_view state)
-{
-    // A failure may quote another one that contains the remedy already.
-    if (!is_read_only(failure, state) || failure.find(standby_remedy) != std::string::npos) return failure;
-    return failure + standby_remedy;
 }
 
 }  // namespace pgtally

@@ -3,7 +3,6 @@
 #include <pgtally/cache/reason.hpp>
 
 #include <string>
-#include <string_view>
 
 namespace pgtally {
 
@@ -17,13 +16,5 @@ struct heartbeat_signs {
 
 // The likely cause that no heartbeat came back, and its remedy.
 cache::reason why_deaf(heartbeat_signs const& signs);
-
-// Whether an error of the database says that it takes no writes: it is a standby, or read only by default. `state` is
-// the error's SQLSTATE.
-bool is_read_only(std::string_view failure, std::string_view state) noexcept;
-
-// Adds a remedy to an error of the database for which PostgreSQL names none: a standby accepts neither LISTEN nor
-// NOTIFY. `state` is the error's SQLSTATE.
-std::string with_remedy(std::string failure, std::string_view state);
 
 }  // namespace pgtally

@@ -235,6 +235,7 @@ void load_schedule::done(order const& o, cache::load_report const& report, cache
     auto* const of = end(o, now);
     if (of == nullptr) return;
     of->pauses.reset();
+    of->failures = 0;
     if (of->wanted) return;
     if (!report.live) want(*of, load_cause::reload);
     else if (!stood || state != cache::state::live) want(*of, load_cause::retry);
@@ -246,6 +247,14 @@ void load_schedule::given_up(order const& o, cache::state state, time_point now)
     if (of == nullptr) return;
     if (!o.audits()) want(*of, of->wanted ? of->cause : load_cause::retry);
     else if (state != cache::state::live && !of->wanted) want(*of, load_cause::retry);
+}
+
+// The part of the pause that grows with what the failed loads cost.
+std::chrono::nanoseconds load_schedule::pause_for(load_state& of, time_point::duration took) noexcept
+{
+    std::chrono::nanoseconds const longest = max_failure_pause;
+    ++of.failures;
+    return took > longest / of.failures ? longest : took * of.failures;
 }
 
 load_schedule::consequence load_schedule::failed(order const& o, failure why, cache::state state, time_point now)
@@ -260,11 +269,11 @@ load_schedule::consequence load_schedule::failed(order const& o, failure why, ca
     if (o.audits() && state == cache::state::live) return consequence::none;
     if (!of->wanted) want(*of, load_cause::retry);
     if (o.audits()) return consequence::none;
-    of->not_before = now + of->pauses.next();
+    of->not_before = now + std::max<std::chrono::nanoseconds>(of->pauses.next(), pause_for(*of, now - o.began));
     bool const failed_before = state == cache::state::failed;
     if (failed_before && (why.explained || of->held)) return consequence::none;
     if (why.permanent) return consequence::failed;
-    return failed_before || state == cache::state::stale ? consequence::stale : consequence::log;
+    return state == cache::state::live ? consequence::log : consequence::stale;
 }
 
 }  // namespace pgtally

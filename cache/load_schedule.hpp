@@ -6,8 +6,9 @@
 // Model:
 //   - Each tally belongs to one transport. It is loaded only while that transport is open, and by one loader at a time.
 //     If several tallies are due, their names decide the order.
-//   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. Any other cause
-//     than a retry ends the pause at once.
+//   - A load is wanted for a cause. If it fails, it is wanted again after a growing, jittered pause. The pause is at
+//     least as long as the failed load took, twice as long after two failures, and so on. Any other cause than a retry
+//     ends the pause at once.
 //   - Loads that events cause are rate-limited per tally, because any role can send events.
 //   - If a tally's definition may have changed, its load waits until the definitions have been read again.
 //   - A held tally has lost its source: it is not loaded until it is released.
@@ -66,6 +67,10 @@ public:
     static constexpr int max_quick_requests = 5;
     static constexpr std::chrono::milliseconds request_interval{1'000};
 
+    // The longest pause that the time of failed loads causes. A load that fails may cost the database as much as one that
+    // succeeds.
+    static constexpr std::chrono::milliseconds max_failure_pause{120'000};
+
     // One load, to be carried out now.
     struct order {
         std::string tally;
@@ -89,7 +94,7 @@ public:
     enum class consequence {
         none,    // the state stays, and nothing is logged
         log,     // the failure is logged; the state stays
-        stale,   // the failure is logged; call `tally::lost`
+        stale,   // the failure is logged; call `tally::lost`: the tally is stale, or still loading, with the reason
         failed,  // the failure is logged; call `tally::fail`
     };
 
@@ -160,6 +165,7 @@ private:
         std::uint64_t definitions_needed = 0;  // the request for definitions that must be satisfied first
         rate_limiter requests{request_interval, max_quick_requests};  // of loads that events cause
         db::backoff pauses;
+        int failures = 0;           // since the last load that succeeded
         std::uint64_t running = 0;  // the number of the order under way; 0: none
         load_cause running_cause = load_cause::start;
         bool given_up = false;  // whether the order under way was given up
@@ -179,6 +185,7 @@ private:
     bool audit_under_way() const noexcept;
     order begin(std::string const& name, load_state& of, time_point now);
     load_state* end(order const& o, time_point now);
+    static std::chrono::nanoseconds pause_for(load_state& of, time_point::duration took) noexcept;
 
     db::backoff_limits pauses_;
     std::function<double()> random_;

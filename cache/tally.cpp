@@ -379,8 +379,7 @@ void tally::lost(pgtally::cache::reason why)
 {
     abandon_load();
     if (!broken_.empty()) set_state(state::failed, broken_);
-    else if (loaded_) set_state(state::stale, std::move(why));
-    else set_state(state::loading, {});
+    else set_state(loaded_ ? state::stale : state::loading, std::move(why));
 }
 
 void tally::fail(pgtally::cache::reason why)

@@ -95,9 +95,10 @@ public:
     // Views and references are valid until the next call that changes the tally.
     cache::definition const& definition() const noexcept { return definition_; }
     pgtally::cache::state state() const noexcept { return state_; }
-    pgtally::cache::reason const& reason() const noexcept { return reason_; }  // of `stale` and `failed`
-    bool has_counters() const noexcept { return loaded_; }                     // false until the first load
-    std::string const& epoch() const noexcept { return epoch_; }               // a UUID
+    // Of `stale` and `failed`; of `loading` once something went wrong.
+    pgtally::cache::reason const& reason() const noexcept { return reason_; }
+    bool has_counters() const noexcept { return loaded_; }        // false until the first load
+    std::string const& epoch() const noexcept { return epoch_; }  // a UUID
     std::uint64_t revision() const noexcept { return revision_; }
     counter_table const& table() const noexcept { return served_; }
 

@@ -24,8 +24,8 @@ enum class level {
 struct config {
     /// libpq's keywords or a URI (PostgreSQL manual, "Connection Strings"); several hosts are allowed. If it is
     /// empty, libpq uses its environment (PGHOST, PGSERVICE, ...). Defaults where the string, the environment and
-    /// the service file are silent: target_session_attrs=read-write; TCP keep-alive after 15 s, then every 5 s, 3
-    /// times; tcp_user_timeout 30 s. client_encoding is always UTF8. libpq's own connect_timeout has no effect.
+    /// the service file are silent: target_session_attrs=read-write; keep-alives and tcp_user_timeout by
+    /// peer_timeout. client_encoding is always UTF8. libpq's own connect_timeout has no effect.
     std::string conninfo{};
 
     /// The application_name, if neither conninfo nor PGAPPNAME sets one.
@@ -37,6 +37,11 @@ struct config {
     /// The limit for each address, as with libpq's connect_timeout. Name resolution and on_connect have the same
     /// limit each. Range: > 0.
     std::chrono::milliseconds connect_timeout{10'000};
+
+    /// How long the server's host may acknowledge nothing; then the connection is lost. Becomes libpq's
+    /// tcp_user_timeout, keepalives_idle (half), keepalives_interval (a sixth) and keepalives_count (3), each unless
+    /// conninfo gives it. Connections without TCP ignore it. Range: >= 1 s.
+    std::chrono::milliseconds peer_timeout{30'000};
 
     /// The limit for one operation; 0: no limit. connection::set_timeout changes it. For a row_stream, copy_in or
     /// copy_out it limits each call. For a session it limits each call including its wait. A listener ignores it.

@@ -79,7 +79,7 @@ public:
 
     /// Closes an open connection, then connects and runs on_connect.
     ///
-    /// *Errors*: bad_config, connect_failed, login_failed, timed_out (no address answered in time), server_error
+    /// *Errors*: bad_config, connect_failed, login_failed, tls_failed, read_only, timed_out (no address answered in time), server_error
     /// or connection_lost (on_connect), closed.
     asio::awaitable<void> connect(config settings);
 

@@ -16,6 +16,8 @@ public:
             case errc::bad_config: return "the connection string is not valid";
             case errc::connect_failed: return "cannot connect";
             case errc::login_failed: return "the server refuses the login";
+            case errc::read_only: return "the server is read only";
+            case errc::tls_failed: return "the connection cannot be encrypted";
             case errc::connection_lost: return "the connection is lost";
             case errc::timed_out: return "the operation took too long";
             case errc::server_error: return "the server refused the statement";
@@ -71,7 +73,7 @@ std::string detail::failure_line(std::string_view what, std::string_view why, sq
 
 bool error::permanent() const noexcept
 {
-    return code() == errc::bad_config || code() == errc::login_failed;
+    return code() == errc::bad_config || code() == errc::login_failed || code() == errc::tls_failed;
 }
 
 }  // namespace pgtally::db

@@ -48,6 +48,11 @@ enum class errc {
     connect_failed,
     /// The server refuses the password, the role or the database. A retry does not help.
     login_failed,
+    /// The server is a standby, or read only by default, and target_session_attrs demands another one.
+    read_only,
+    /// The connection cannot be encrypted as the connection string demands: a certificate, its name, a key or a file
+    /// is wrong. A retry does not help.
+    tls_failed,
     /// The connection broke during use. It is unknown whether a statement took effect.
     connection_lost,
     /// The deadline of the operation passed. The connection stays open if it recovers (config::recovery_timeout).
@@ -82,6 +87,11 @@ struct diagnostics {
     std::string statement{};  ///< the SQL text, never its parameters
 };
 
+class error;
+
+/// What an operator can do about an error, in words that begin a sentence; empty if there is no general advice.
+std::string_view remedy_of(error const& failure) noexcept;
+
 /// The exception type of this library. code() is an errc, or asio::error::operation_aborted if the waiting
 /// coroutine was cancelled. Asio throws its own plain system_error if a cancelled coroutine awaits again. what()
 /// is one line: what failed, on what, why (SQLSTATE). The texts contain no connection string, password or
@@ -101,7 +111,7 @@ public:
     [[nodiscard]] std::string_view hint() const noexcept { return body_->said.hint; }
     [[nodiscard]] std::string_view statement() const noexcept { return body_->said.statement; }
 
-    /// True if a retry without a change on either side cannot succeed: bad_config, login_failed.
+    /// True if a retry without a change on either side cannot succeed: bad_config, login_failed, tls_failed.
     [[nodiscard]] bool permanent() const noexcept;
 
 private:

@@ -30,10 +30,11 @@ struct listening {
 /// The connection is lost or cannot be opened. The listener reconnects by itself. Notifications before the next
 /// `listening` may be missing.
 struct lost {
-    std::string reason{};    ///< one line, without secrets
-    error_code code{};       ///< empty if reconnect() was called
-    sqlstate state{};        ///< empty if the server gave no reason
-    bool permanent = false;  ///< the password, role, database or connection string is wrong: a retry does not help
+    std::string reason{};       ///< one line, without secrets
+    error_code code{};          ///< empty if reconnect() was called
+    sqlstate state{};           ///< empty if the server gave no reason
+    bool permanent = false;     ///< the password, role, database or connection string is wrong: a retry does not help
+    std::string_view remedy{};  ///< what an operator can do, as remedy_of(); static text, empty if there is none
 };
 
 using event = std::variant<notification, listening, lost>;

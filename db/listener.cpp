@@ -134,6 +134,7 @@ asio::awaitable<lost> listener::impl::session()
         why.code = failure.code();
         why.state = failure.state();
         why.permanent = failure.permanent();
+        why.remedy = remedy_of(failure);
     } catch (boost::system::system_error const&) {
         throw;                                 // Asio's own error: the coroutine is cancelled
     } catch (std::exception const& failure) {  // std::bad_alloc, for example

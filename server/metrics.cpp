@@ -76,6 +76,12 @@ void add_replication(families& out, replica_set::counters const& stats)
             add(out.back(), static_cast<double>(count), {{"tally", name}, {"cause", std::string{to_string(cause)}}});
         }
     }
+    begin(out, "pgtally_load_failures_total", "loads that failed, by PostgreSQL's SQLSTATE, and were tried again",
+          counter);
+    for (auto const& [name, of] : stats.tallies) {
+        for (auto const& [state, count] : of.load_failures)
+            add(out.back(), static_cast<double>(count), {{"tally", name}, {"sqlstate", state}});
+    }
     begin(out, "pgtally_drift_keys_total", "keys that differed from the truth although the tally was live", counter);
     for (auto const& [name, of] : stats.tallies) add(out.back(), static_cast<double>(of.drift_keys), {{"tally", name}});
     begin(out, "pgtally_audits_total", "audits that compared a tally with the truth", counter);

@@ -151,6 +151,8 @@ void service::impl::start(asio::awaitable<void> task, char const* name)
             std::rethrow_exception(failure);
         } catch (std::exception const& e) {
             log(log_level::error, "{} ended because of a defect: {}", name, e.what());
+        } catch (...) {
+            log(log_level::error, "{} ended because of a defect: an exception of an unknown type", name);
         }
         leave(1);
     };

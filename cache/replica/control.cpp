@@ -135,6 +135,7 @@ void replica_set::impl::remove_tally(std::string const& name)
     schedule.remove(name);
     end_audit(name, audit_outcome::changed, "the tally was dropped");
     looks.remove(name);
+    load_trouble.erase(name);
     replicas.erase(name);
     counted.tallies.erase(name);
 }

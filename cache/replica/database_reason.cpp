@@ -1,8 +1,6 @@
 #include <pgtally/cache/replica/database_reason.hpp>
 
-#include <pgtally/cache/heartbeat_diagnosis.hpp>
-
-#include <string_view>
+#include <pgtally/cache/replica/explain.hpp>
 
 namespace pgtally {
 
@@ -10,15 +8,17 @@ namespace {
 
 using kind = cache::reason::kind;
 
-kind kind_of(db::error_code const& code, db::sqlstate const& state, std::string_view text, kind otherwise)
+kind kind_of(db::error_code const& code, db::sqlstate const& state, kind otherwise)
 {
-    if (is_read_only(text, state.view())) return kind::read_only;
-    if (code == db::errc::bad_config) return kind::misconfigured;
+    if (code == db::errc::read_only || state.is("25006")) return kind::read_only;
+    if (code == db::errc::bad_config || code == db::errc::tls_failed) return kind::misconfigured;
     // 28: the role or its password; 3D: the database.
     if (code == db::errc::login_failed || state.in_class("28") || state.in_class("3D")) return kind::refused;
     if (code == db::errc::timed_out) return kind::no_answer;
     bool const broken =
         code == db::errc::connect_failed || code == db::errc::connection_lost || code == db::errc::closed;
+    // A limit of the configuration, which a statement exceeds.
+    if (state.is("53400")) return otherwise;
     // 08: the connection; 53: out of connections, memory or disk; 57P: a shutdown, a crash, a start.
     if (broken || state.in_class("08") || state.in_class("53") || state.view().starts_with("57P")) {
         return kind::unreachable;
@@ -30,17 +30,17 @@ kind kind_of(db::error_code const& code, db::sqlstate const& state, std::string_
 
 kind kind_of(db::error const& e, kind otherwise)
 {
-    return kind_of(e.code(), e.state(), e.what(), otherwise);
+    return kind_of(e.code(), e.state(), otherwise);
 }
 
 cache::reason database_reason(db::error const& e, kind otherwise)
 {
-    return {kind_of(e, otherwise), with_remedy(e.what(), e.state().view())};
+    return {kind_of(e, otherwise), with_remedy(e.what(), remedy_for(e))};
 }
 
 cache::reason database_reason(db::lost const& e)
 {
-    return {kind_of(e.code, e.state, e.reason, kind::unreachable), with_remedy(e.reason, e.state.view())};
+    return {kind_of(e.code, e.state, kind::unreachable), with_remedy(e.reason, e.remedy)};
 }
 
 }  // namespace pgtally

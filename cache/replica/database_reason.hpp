@@ -1,7 +1,6 @@
 #pragma once
 
-// What an error of the database is the reason of, in a form that may be public. Its text gains a remedy if PostgreSQL
-// names none.
+// What an error of the database is the reason of, in a form that may be public. Its text has a remedy: see explain.hpp.
 
 #include <pgtally/cache/reason.hpp>
 #include <pgtally/db/error.hpp>

@@ -1,6 +1,7 @@
 // Loads, as `load_schedule` orders them: each loader waits for an order, carries it out, and reports how it ended.
 
 #include <pgtally/cache/replica/database_reason.hpp>
+#include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
 #include <boost/asio/post.hpp>
@@ -14,10 +15,11 @@ namespace pgtally {
 namespace {
 
 // Whether waiting does not cure the error, as far as the SQLSTATE tells: missing rights, errors of the definition's own
-// expressions, a missing schema.
+// expressions, a missing schema, a limit of the configuration.
 bool is_permanent(db::error const& e) noexcept
 {
-    return e.permanent() || e.state().in_class("42") || e.state().in_class("22") || e.state().is("3F000");
+    return e.permanent() || e.state().in_class("42") || e.state().in_class("22") || e.state().is("3F000") ||
+           e.state().is("53400");
 }
 
 // The schema raises this error for a tally that does not exist.
@@ -114,7 +116,8 @@ asio::awaitable<void> replica_set::impl::load_one(loader& mine)
         ending->given_up = e.code() == db::errc::closed;
         ending->permanent = is_permanent(e);
         ending->other_definition = is_unknown_tally(e);
-        ending->failure = e.what();
+        ending->failure = with_remedy(e.what(), remedy_for(e));
+        ending->state = e.state().view();
         ending->what = kind_of(e, ending->what);
     } catch (other_definition const& e) {
         ending->other_definition = true;
@@ -238,6 +241,7 @@ void replica_set::impl::load_done(loader& mine)
     auto const& order = *mine.order;
     if (stopping || !schedule.under_way(order)) return;
     auto const& report = *mine.report;
+    load_trouble.erase(order.tally);
     auto const seconds = std::chrono::duration<double>(clock::now() - order.began).count();
     if (settings.on_load) settings.on_load(seconds);
     if (report.was_live) counted.tallies[order.tally].drift_keys += report.differed;
@@ -268,6 +272,7 @@ void replica_set::impl::log_drift(std::string const& name, cache::load_report co
 void replica_set::impl::load_failed(load_schedule::order const& order, cache::tally& tally, load_ending const& ending)
 {
     using consequence = load_schedule::consequence;
+    ++counted.tallies[order.tally].load_failures[ending.state];
     auto const index = received.transport_of(tally);
     load_schedule::failure const why{ending.permanent, !index || transports[*index].watch.deaf_for_good(),
                                      ending.other_definition};
@@ -275,7 +280,10 @@ void replica_set::impl::load_failed(load_schedule::order const& order, cache::ta
     if (ending.other_definition) control_wake.notify();
     if (follows == consequence::none) return;
     cache::reason const reason{ending.what, "cannot load tally " + order.tally + ": " + ending.failure.value_or("")};
-    if (tally.reason() != reason) log(ending.permanent ? db::level::error : db::level::warn, reason.text());
+    // The same reason is logged once, until a load succeeds.
+    auto& logged = load_trouble[order.tally];
+    bool const news = std::exchange(logged, reason.text()) != reason.text();
+    if (news) log(ending.permanent ? db::level::error : db::level::warn, reason.text());
     if (follows == consequence::failed) tally.fail(reason);
     if (follows == consequence::stale) tally.lost(reason);
 }

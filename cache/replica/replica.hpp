@@ -15,8 +15,8 @@
 //
 //   - A value is the truth at one snapshot of the database, plus a prefix of the commits after it. No commit is counted
 //     twice. When the writers pause, the value becomes the truth.
-//   - `run` ends only after `stop` or a cancellation. If the database fails, `state` and `reason` say so, and the
-//     replica tries again.
+//   - `run` ends only after `stop`, a cancellation or a defect. If the database fails, `state` and `reason` say so, and
+//     the replica tries again. After a defect the replica is `failed`, and `run` throws.
 //   - A callback is called at most once a turn of the event loop, with the newest values. It is not called after its
 //     handle or the replica was destroyed.
 //
@@ -28,7 +28,8 @@
 // Threads: the replica starts no thread, handles no signal and has no global state. Every call, and every callback,
 // runs on one implicit strand: that of the executor. On a thread pool, pass a strand (`make_strand`).
 //
-// Errors: a callback's exception leaves the context's run(), as an exception of any handler does. The replica continues.
+// Errors: an exception of a callback or of `on_state` leaves the context's run(), as an exception of any handler does.
+// The replica continues. Exceptions of `log` are ignored.
 
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/replica/changes.hpp>
@@ -101,7 +102,7 @@ public:
     // Follows the database until `stop`. A cancelled coroutine stops the replica too.
     //
     // Errors: throws boost::system::system_error (operation_aborted) if the coroutine is cancelled; std::logic_error if
-    // `run` was called before.
+    // `run` was called before; after a defect, the exception that revealed it.
     boost::asio::awaitable<void> run();
 
     // Stops the replica for good. May be called at any time. The counters stay as they are and are no longer live.

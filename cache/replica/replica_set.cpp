@@ -2,9 +2,11 @@
 
 #include <pgtally/cache/replica/notify_transport.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
+#include <pgtally/db/detail/log.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -27,6 +29,17 @@ std::vector<std::string> names_of(std::vector<transport_factory> const& kinds)
     return out;
 }
 
+std::string text_of(std::exception_ptr const& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (std::exception const& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception of an unknown type";
+    }
+}
+
 }  // namespace
 
 replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
@@ -39,28 +52,44 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     , repair_wake{executor}
     , ended{executor}
 {
+    settings.database.peer_timeout = std::max(answer_time(), min_peer_timeout);
     for (auto& kind : kinds_of(settings)) transports.emplace_back(std::move(kind), settings.heartbeat);
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
 }
 
-// Runs a coroutine beside the others. `run` ends when the last of them has ended. If an exception leaves a coroutine,
-// it is a defect and stops all of them.
+// Runs a coroutine beside the others. `run` ends when the last of them has ended.
 void replica_set::impl::start(asio::awaitable<void> coroutine, char const* name)
 {
     ++running;
     auto const on_end = [this, name](std::exception_ptr failure) {
         --running;
-        if (failure && !stopping) {
-            try {
-                std::rethrow_exception(failure);
-            } catch (std::exception const& e) {
-                log(db::level::error, std::string{"stopped following the database: "} + name + ": " + e.what());
-            }
-            stop();
-        }
+        if (failure) die(name, failure);
         if (running == 0) ended.notify();
     };
     asio::co_spawn(executor, std::move(coroutine), on_end);
+}
+
+// An exception that leaves a coroutine is a defect: each failure that the database can cause is caught inside. The
+// others are stopped, because nothing can be promised any more; the tallies fail, and `run` throws the exception.
+void replica_set::impl::die(char const* name, std::exception_ptr failure) noexcept
+{
+    // The first one tells what was wrong.
+    if (defect) return;
+    defect = failure;
+    cache::reason const reason{cache::reason::kind::defect,
+                               "internal error in " + std::string{name} + ": " + text_of(failure) +
+                                   "; nothing is followed any more: start the program again, and report the error"};
+    log(db::level::error, reason.text());
+    stop();
+    control_trouble = reason;
+    control_trouble_permanent = true;
+    for (auto const& [tally, one] : replicas) one->fail(reason);
+    try {
+        end_turn();
+    } catch (...) {
+        // A hook of the owner throws, perhaps the same again. `run` reports the first exception.
+        for (auto const& [tally, one] : replicas) one->subscribers().flush();
+    }
 }
 
 asio::awaitable<void> replica_set::impl::run()
@@ -71,6 +100,7 @@ asio::awaitable<void> replica_set::impl::run()
     start(repair_forever(), "repair");
     for (auto const& each : loaders) start(load_forever(*each), "load");
     while (running > 0) co_await ended.wait();
+    if (defect) std::rethrow_exception(defect);
 }
 
 void replica_set::impl::stop()
@@ -94,7 +124,7 @@ void replica_set::impl::stop()
 
 void replica_set::impl::log(db::level level, std::string const& line) const
 {
-    if (settings.database.log) settings.database.log(level, line);
+    db::detail::log(settings.database, level, line);
 }
 
 void replica_set::impl::end_turn()

@@ -20,8 +20,12 @@
 // always in use. If a definition names a transport that this set does not have, its tally fails. When a transport opens
 // again, all connections are replaced: the database's name may lead to another server.
 //
-// Guarantees: `run` ends only after `stop`. Every failure is retried with growing, jittered pauses, and meanwhile is
-// the reason of a state. Tallies that are created, altered or dropped while the set runs are followed.
+// Guarantees: `run` ends only after `stop` or a defect. Every failure is retried with growing, jittered pauses, and
+// meanwhile is the reason of a state. Tallies that are created, altered or dropped while the set runs are followed.
+//
+// Errors: `run` throws the first exception that was not expected, of a coroutine, a transport or a hook of the
+// configuration. Before, the set stops, each tally is `failed` with this reason, and subscribers are told. Exceptions of
+// `database.log` are ignored.
 //
 // Lifetime: a `tally*` is valid in the turn in which it was found; a subscription is `dropped` when its tally is
 // destroyed. The set must outlive `run`, and every wait for `audit`, `applied` and a barrier.
@@ -74,9 +78,10 @@ public:
     struct tally_counters {
         std::uint64_t events = 0;  // applied
         std::map<load_cause, std::uint64_t> loads;
-        std::uint64_t drift_keys = 0;  // keys that differed although the tally was live
-        std::uint64_t audits = 0;      // that could compare
-        std::size_t problems = 0;      // that the database reports for the tally
+        std::map<std::string, std::uint64_t> load_failures{{"", 0}};  // by SQLSTATE; "": without one
+        std::uint64_t drift_keys = 0;                                 // keys that differed although the tally was live
+        std::uint64_t audits = 0;                                     // that could compare
+        std::size_t problems = 0;                                     // that the database reports for the tally
     };
 
     struct transport_counters {

@@ -22,6 +22,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <exception>
 #include <optional>
 #include <vector>
 
@@ -31,6 +32,9 @@ namespace asio = boost::asio;
 
 struct replica_set::impl : event_dispatcher::owner {
     using clock = std::chrono::steady_clock;
+
+    // The shortest time for which the host of the other side may acknowledge nothing, however short the heartbeats are.
+    static constexpr std::chrono::milliseconds min_peer_timeout{5'000};
 
     // The most keys of a load's difference that are logged.
     static constexpr std::size_t max_logged_drift = 20;
@@ -72,6 +76,7 @@ struct replica_set::impl : event_dispatcher::owner {
     // How a load ended, if it did not succeed.
     struct load_ending {
         std::optional<std::string> failure;  // its text
+        std::string state;                   // its SQLSTATE
         cache::reason::kind what = cache::reason::kind::load_failed;
         bool given_up = false, permanent = false, other_definition = false;
     };
@@ -82,6 +87,7 @@ struct replica_set::impl : event_dispatcher::owner {
     asio::awaitable<void> run();
     void stop();
     void start(asio::awaitable<void> coroutine, char const* name);
+    void die(char const* name, std::exception_ptr failure) noexcept;
     void log(db::level level, std::string const& line) const;
     void end_turn();
     std::unique_ptr<barrier_wait> expect_barrier();
@@ -193,6 +199,7 @@ struct replica_set::impl : event_dispatcher::owner {
     load_schedule schedule;
     pgtally::look looks;
     std::map<std::string, std::shared_ptr<audit_request>, std::less<>> audits;  // wanted or under way, by tally
+    std::map<std::string, std::string, std::less<>> load_trouble;  // by tally; why its last load failed, as logged
     std::vector<std::unique_ptr<loader>> loaders;
     barriers expected;
     event_dispatcher received;
@@ -212,6 +219,7 @@ struct replica_set::impl : event_dispatcher::owner {
     db::detail::signal control_wake, watch_wake, repair_wake, ended;
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
+    std::exception_ptr defect;  // the first exception that left a coroutine
 };
 
 }  // namespace pgtally

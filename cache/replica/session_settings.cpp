@@ -1,5 +1,7 @@
 #include <pgtally/cache/replica/session_settings.hpp>
 
+#include <pgtally/db/keepalive_times.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
@@ -29,53 +31,112 @@ std::string quoted(std::string_view text)
     return out + '\'';
 }
 
+using settings = std::vector<session_setting>;
+
+void add(settings& to, settings more)
+{
+    for (auto& each : more) to.push_back(std::move(each));
+}
+
+// What would end or delay any session, whatever the role, the database or the server set. PostgreSQL notices a dead
+// client as this side notices a dead server: a stopped process must not hold back VACUUM by a snapshot.
+settings lifetimes(session_times const& times, milliseconds peer_timeout)
+{
+    db::keepalive_times const silence{peer_timeout};
+    return {
+        {"statement_timeout", in_ms(times.statement)},
+        {"idle_in_transaction_session_timeout", in_ms(times.idle)},
+        {"idle_session_timeout", in_ms(times.idle)},
+        {"transaction_timeout", "0"},  // since PostgreSQL 17
+        {"tcp_user_timeout", in_ms(silence.user_timeout)},
+        {"tcp_keepalives_idle", std::to_string(silence.idle.count())},
+        {"tcp_keepalives_interval", std::to_string(silence.interval.count())},
+        {"tcp_keepalives_count", std::to_string(silence.count)},
+    };
+}
+
+// What the SQL of pgtally itself relies on.
+settings for_our_sql(session_times const& times)
+{
+    return {
+        {"lock_timeout", in_ms(times.lock)},
+        {"default_transaction_isolation", "read committed"},
+        {"default_transaction_read_only", "off"},
+        {"default_transaction_deferrable", "off"},
+        {"row_security", "on"},
+        {"standard_conforming_strings", "on"},
+    };
+}
+
+// The names and operators in the SQL of pgtally are PostgreSQL's.
+session_setting const own_path{"search_path", "pg_catalog, pg_temp"};
+
+// Keys are written and compared as tally.truth() prints them.
+settings formats_of_the_truth()
+{
+    return {
+        {"datestyle", "ISO, YMD"},   {"intervalstyle", "postgres"}, {"timezone", "UTC"},
+        {"extra_float_digits", "1"}, {"bytea_output", "hex"},
+    };
+}
+
+// (values ('a', 'b'), …) as s (n, v), without settings that this PostgreSQL does not know.
+std::string set_all(settings const& all, char const* is_local)
+{
+    std::string values;
+    for (auto const& [name, value] : all) {
+        values += (values.empty() ? "(" : ", (") + quoted(name) + ", " + quoted(value) + ")";
+    }
+    return std::string{"pg_catalog.set_config(n, v, "} + is_local + ") from (values " + values +
+           ") as s (n, v) where pg_catalog.current_setting(n, true) is not null";
+}
+
 }  // namespace
 
-std::vector<session_setting> session_settings(session_kind kind, session_times const& times)
+std::vector<session_setting> session_settings(session_kind kind, session_times const& times, milliseconds peer_timeout)
 {
+    auto of = times;
+    if (kind == session_kind::script) of.lock = script_lock_timeout;
+    auto out = lifetimes(of, peer_timeout);
+    // An action runs the application's SQL, under what the role and the database set for it.
+    if (kind == session_kind::action) return out;
+    add(out, for_our_sql(of));
+    // A later value of a setting overrides an earlier one.
     switch (kind) {
+        case session_kind::action:
         case session_kind::transport:
         case session_kind::check:
-        case session_kind::audit: return {};
+        case session_kind::audit: out.push_back(own_path); break;
         case session_kind::control:
-        case session_kind::loader:
             // A barrier proves what was committed before it. It need not be on disk, nor on a standby, to arrive.
-            return {{"synchronous_commit", "local"}};
-        case session_kind::action: return {{"statement_timeout", in_ms(times.statement)}};
-        case session_kind::bypass:
-            return {{"statement_timeout", in_ms(times.statement)}, {"default_transaction_read_only", "on"}};
+            add(out, {own_path, {"synchronous_commit", "local"}});
+            break;
+        case session_kind::loader:
+            add(out, {own_path,
+                      {"synchronous_commit", "local"},
+                      // The snapshot of a process that hangs in the middle of a load holds back VACUUM.
+                      {"idle_in_transaction_session_timeout", in_ms(load_idle_timeout)}});
+            break;
+        case session_kind::bypass: add(out, {own_path, {"default_transaction_read_only", "on"}}); break;
         case session_kind::materializer:
-            return {
-                {"statement_timeout", in_ms(times.statement)},
-                {"lock_timeout", in_ms(times.lock)},
-                // A hung session holds the advisory lock of its tally. PostgreSQL ends the session, and the next server
-                // takes over: after `idle` if the process hangs, after 30 s if its host is gone.
-                {"idle_session_timeout", in_ms(times.idle)},
-                {"tcp_keepalives_idle", "15"},
-                {"tcp_keepalives_interval", "5"},
-                {"tcp_keepalives_count", "3"},
-                // Keys are written and compared as tally.truth() prints them.
-                {"datestyle", "ISO, YMD"},
-                {"intervalstyle", "postgres"},
-                {"timezone", "UTC"},
-                {"extra_float_digits", "1"},
-                {"bytea_output", "hex"},
-            };
-        case session_kind::script:
-            // Writers queue behind the locks that an installation waits for: it gives up soon and tries again.
-            return {{"lock_timeout", "2s"}, {"client_min_messages", "warning"}};
+            // The operators of a key's type may be in any schema, so the path stays the role's. A hung session holds
+            // the advisory lock of its tally: `idle` ends it, and the next server takes over.
+            add(out, formats_of_the_truth());
+            break;
+        case session_kind::script: add(out, {own_path, {"client_min_messages", "warning"}}); break;
     }
-    return {};
+    return out;
 }
 
 std::string set_session(std::vector<session_setting> const& all)
 {
-    std::string out;
-    for (auto const& [name, value] : all) {
-        if (!out.empty()) out += "; ";
-        out += "set " + name + " = " + quoted(value);
-    }
-    return out;
+    // The first statement takes less than any timeout.
+    return "set statement_timeout = 0; select " + set_all(all, "false");
+}
+
+std::string set_transaction(std::vector<session_setting> const& all)
+{
+    return "do $settings$ begin perform " + set_all(all, "true") + "; end $settings$";
 }
 
 std::string set_local(session_setting const& one)
@@ -115,8 +176,8 @@ db::config session_config(session_kind kind, db::config database, session_times 
         case session_kind::audit: database.query_timeout = 10s; break;
     }
     // The settings of a script belong to its transaction: the script sets them itself.
-    auto const sent = kind == session_kind::script ? std::vector<session_setting>{} : session_settings(kind, times);
-    if (!sent.empty()) database.on_connect.push_back(set_session(sent));
+    if (kind == session_kind::script) return database;
+    database.on_connect.push_back(set_session(session_settings(kind, times, database.peer_timeout)));
     return database;
 }
 

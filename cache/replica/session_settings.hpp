@@ -4,10 +4,16 @@
 //
 // Model: each session is of one kind. A kind has settings of PostgreSQL, which are sent right after the connect, and
 // settings of the client (name, time limits, recovery). A program adds its time limits. The settings of a kind override
-// those of the role and of the database, because they are sent later.
+// those of the role, the database, the server and PGOPTIONS, because they are sent later. Settings that PostgreSQL does
+// not know, because it is older, are left out.
 //
-// To add a setting to one kind: its case in `session_settings`. To add one to every kind: the top of that function. To
-// add a kind: the enumeration, and a case in both functions.
+// Not set: what only a superuser may set (temp_file_limit, lc_messages, session_replication_role). A failure by such a
+// setting is the reason of a state. No code depends on the language of messages. What PostgreSQL does for the
+// performance of a query (work_mem, jit) stays as it is. An action runs the application's SQL: only the limits of its
+// time are ours; isolation, locks, read only, search_path and the rest are those of the role and the database.
+//
+// To add a setting to one kind: its case in `session_settings`. To add one to every kind: `lifetimes` or `for_our_sql`.
+// To add a kind: the enumeration, and a case in both functions.
 
 #include <pgtally/db/config.hpp>
 
@@ -32,9 +38,9 @@ enum class session_kind {
 // The time limits that a program chooses for a session. Kinds with limits of their own ignore them.
 struct session_times {
     std::chrono::milliseconds connect{0};    // for each address; 0: as in the configuration of the database
-    std::chrono::milliseconds statement{0};  // PostgreSQL cancels a statement after it
-    std::chrono::milliseconds lock{0};       // PostgreSQL ends a wait for a lock after it
-    std::chrono::milliseconds idle{0};       // PostgreSQL ends a session that sends nothing for so long
+    std::chrono::milliseconds statement{0};  // PostgreSQL cancels a statement after it; 0: never
+    std::chrono::milliseconds lock{0};       // PostgreSQL ends a wait for a lock after it; 0: never
+    std::chrono::milliseconds idle{0};       // PostgreSQL ends a session that sends nothing for so long; 0: never
 };
 
 struct session_setting {
@@ -45,11 +51,21 @@ struct session_setting {
 // holds for the load's transaction alone: the barrier that follows on the same session waits as long as it must.
 inline constexpr std::chrono::milliseconds load_lock_timeout{10'000};
 
-// The settings of PostgreSQL for a kind of session.
-std::vector<session_setting> session_settings(session_kind kind, session_times const& times = {});
+// The longest time that a load's transaction waits for this side. The client reads without a pause, so it hangs then.
+inline constexpr std::chrono::milliseconds load_idle_timeout{60'000};
 
-// SQL that makes these settings, for the session or for its transaction: "set a = 'b'; set c = 'd'".
+// The longest time that an installation waits for a lock, because writers queue behind that wait: it tries again.
+inline constexpr std::chrono::milliseconds script_lock_timeout{2'000};
+
+// The settings of PostgreSQL for a kind of session. `peer_timeout`: as db::config::peer_timeout, for PostgreSQL's side.
+std::vector<session_setting> session_settings(session_kind kind, session_times const& times = {},
+                                              std::chrono::milliseconds peer_timeout = db::config{}.peer_timeout);
+
+// SQL that makes these settings, for the session or for its transaction.
 std::string set_session(std::vector<session_setting> const& all);
+std::string set_transaction(std::vector<session_setting> const& all);
+
+// "set local a = 'b'". Not for settings that are lists, as search_path.
 std::string set_local(session_setting const& one);
 
 // Returns `database` with everything added that a session of this kind needs.

@@ -1,6 +1,8 @@
 // How a connection is opened: host names, addresses in order, libpq's steps for each, on_connect.
 
+#include <pgtally/db/detail/client_failure.hpp>
 #include <pgtally/db/detail/connection_core.hpp>
+#include <pgtally/db/keepalive_times.hpp>
 
 #include <boost/asio/error.hpp>
 
@@ -41,7 +43,8 @@ pq::options for_target(pq::options wanted, target const& to)
 bool try_next(error const& failure)
 {
     return failure.code() == errc::connect_failed || failure.code() == errc::timed_out ||
-           failure.code() == errc::connection_lost;
+           failure.code() == errc::connection_lost || failure.code() == errc::tls_failed ||
+           failure.code() == errc::read_only;
 }
 
 }  // namespace
@@ -136,9 +139,11 @@ asio::awaitable<bool> connection_core::connect_any(pq::options wanted, std::vect
     if (!final) co_return false;
     if (failures.size() == 1) throw failures.front();
     diagnostics said;
-    auto code = error_code(errc::timed_out);
+    auto code = failures.empty() ? error_code(errc::connect_failed) : failures.front().code();
     for (auto const& failure : failures) {
-        if (failure.code() != errc::timed_out) code = errc::connect_failed;
+        // One that is read only says more than one that cannot be reached.
+        auto const either = failure.code() == errc::read_only || code == errc::read_only;
+        if (failure.code() != code) code = either ? errc::read_only : errc::connect_failed;
         if (!failure.state().empty()) said.state = failure.state();
         if (!said.primary.empty()) said.primary += "; ";
         said.primary += failure.primary();
@@ -193,22 +198,25 @@ pq::options connection_core::complete(pq::options named, pq::options const& effe
     named.insert_or_assign("client_encoding", "UTF8");
     named.emplace("fallback_application_name", settings_.application_name);
     if (!names_session_attrs(named, effective)) named.insert_or_assign(session_attrs, "read-write");
-    auto const unless_given = [&](char const* keyword, char const* value) {
-        if (!effective.contains(keyword)) named.insert_or_assign(keyword, value);
+    auto const unless_given = [&](char const* keyword, std::string value) {
+        if (!effective.contains(keyword)) named.insert_or_assign(keyword, std::move(value));
     };
-    unless_given("keepalives_idle", "15");
-    unless_given("keepalives_interval", "5");
-    unless_given("keepalives_count", "3");
-    unless_given("tcp_user_timeout", "30000");
+    keepalive_times const silence{settings_.peer_timeout};
+    unless_given("keepalives_idle", std::to_string(silence.idle.count()));
+    unless_given("keepalives_interval", std::to_string(silence.interval.count()));
+    unless_given("keepalives_count", std::to_string(silence.count));
+    unless_given("tcp_user_timeout", std::to_string(silence.user_timeout.count()));
     return named;
 }
 
 error connection_core::connect_error() const
 {
     auto said = conn_.connect_failure();
-    auto const refused = conn_.needs_password() || is_refused_login(said.state);
+    auto code = error_code(is_refused_login(said.state) ? errc::login_failed : errc::connect_failed);
+    if (said.state.empty()) code = client_failure(said.primary).code;
+    if (conn_.needs_password()) code = errc::login_failed;
     auto text = line(said.primary, said.state);
-    return error(refused ? errc::login_failed : errc::connect_failed, std::move(text), std::move(said));
+    return error(code, std::move(text), std::move(said));
 }
 
 error connection_core::timed_out_at(pq::options const& wanted) const

@@ -1,14 +1,15 @@
 #include <pgtally/cache/replica/catalog.hpp>
+#include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
 #include <pgtally/server/base/database.hpp>
-#include <pgtally/server/base/database_errors.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -20,11 +21,15 @@ namespace {
 using clock = std::chrono::steady_clock;
 using names = std::vector<std::string>;
 
-std::string explain(db::error const& e)
+// After so many failed loads a tally is not waited for any more.
+constexpr std::uint64_t max_load_failures = 3;
+
+std::uint64_t load_failures(replica_set const& of, std::string const& name)
 {
-    if (schema_is_missing(e)) return "schema tally is not installed in this database: run pgtally install";
-    std::string out = e.what();
-    if (auto const remedy = advice(e.code(), e.state()); !remedy.empty()) out += ". What to do: " + std::string{remedy};
+    std::uint64_t out = 0;
+    auto const at = of.stats().tallies.find(name);
+    if (at == of.stats().tallies.end()) return out;
+    for (auto const& [state, count] : at->second.load_failures) out += count;
     return out;
 }
 
@@ -100,6 +105,7 @@ std::string obstacle(own_replicas& own, std::string const& name)
     auto const* const tally = own.set.find(name);
     if (tally == nullptr && own.set.knows_tallies()) return "the tally was dropped meanwhile";
     if (tally != nullptr && tally->state() == cache::state::failed) return tally->reason().text();
+    if (tally != nullptr && load_failures(own.set, name) >= max_load_failures) return tally->reason().text();
     return own.set.trouble().text();
 }
 

@@ -26,23 +26,13 @@ verdict judge(db::error_code const& what, db::sqlstate const& state) noexcept
     return std::any_of(not_of_the_data.begin(), not_of_the_data.end(), in_class) ? verdict::not_done : verdict::refused;
 }
 
-std::string_view advice(db::error_code const& what, db::sqlstate const& state) noexcept
+std::string_view advice_on_install(db::error const& e) noexcept
 {
-    if (state.is("55P03") || state.is("40P01")) {
-        return "a long transaction holds a lock: find it in pg_stat_activity, and try again after it ends";
-    }
-    if (state.is("42501")) {
+    if (e.state().is("42501") && e.code() == db::errc::server_error) {
         return "run it as the owner of the schema, or as a role that may create schemas here: grant create on database";
     }
-    if (state.is("3D000")) return "name an existing database, by --dsn or PGDATABASE";
-    if (state.is("42704")) return "first create the role that --grant or --grant-create names";
-    if (state.in_class("28")) return "check user, password and pg_hba.conf";
-    if (state.is("25006")) return "name the primary: this server is a standby, or read only";
-    if (what == db::errc::bad_config) return "check --dsn, PGTALLY_DSN or DATABASE_URL";
-    if (what == db::errc::connect_failed || what == db::errc::timed_out) {
-        return "check host and port, and that PostgreSQL runs there";
-    }
-    return {};
+    if (e.state().is("42704")) return "first create the role that --grant or --grant-create names";
+    return db::remedy_of(e);
 }
 
 }  // namespace pgtally::server

@@ -15,7 +15,8 @@ enum class verdict {
 
 verdict judge(db::error_code const& what, db::sqlstate const& state) noexcept;
 
-// What an operator can do about an error, as a sentence. Empty if there is no general advice.
-std::string_view advice(db::error_code const& what, db::sqlstate const& state) noexcept;
+// What an operator can do about an error of `pgtally install` and `uninstall`, to begin a sentence. Empty if there is no
+// advice. Other sessions have other rights: see cache/replica/explain.hpp.
+std::string_view advice_on_install(db::error const& e) noexcept;
 
 }  // namespace pgtally::server

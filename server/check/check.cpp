@@ -1,5 +1,5 @@
+#include <pgtally/cache/replica/explain.hpp>
 #include <pgtally/server/base/database.hpp>
-#include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/check/check.hpp>
 #include <pgtally/server/check/database_checks.hpp>
 #include <pgtally/server/check/schema_checks.hpp>
@@ -22,7 +22,7 @@ void add_failure(findings& out, std::string_view check, db::error const& e)
     auto& one = out.emplace_back();
     one.check = check;
     one.message = e.what();
-    one.remedy = advice(e.code(), e.state());
+    one.remedy = remedy_for(e);
     if (one.remedy.empty()) one.remedy = "see the log of PostgreSQL";
 }
 

@@ -25,7 +25,8 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
     auto const answer = co_await connection.query_as<server_row>(
         "select current_setting('server_version_num')::integer / 10000, current_setting('server_encoding'), "
         "pg_is_in_recovery(), round(pg_notification_queue_usage() * 100)::integer, "
-        "current_setting('default_transaction_read_only')::boolean");
+        // This session sets its own value: what the role and the database have is the value after a reset.
+        "(select reset_val::boolean from pg_settings where name = 'default_transaction_read_only')");
     auto const [version, encoding, standby, percent, read_only] = answer.one();
     if (version < 14 || version > 18) {
         add(out, "version", version < 14 ? severity::error : severity::warning,

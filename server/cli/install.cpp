@@ -34,7 +34,7 @@ void report(std::string_view command, std::string const& where, db::error const&
     std::cerr << '\n';
     if (!e.detail().empty()) std::cerr << "  detail: " << e.detail() << '\n';
     if (!e.hint().empty()) std::cerr << "  hint: " << e.hint() << '\n';
-    auto const next = advice(e.code(), e.state());
+    auto const next = advice_on_install(e);
     if (!next.empty()) std::cerr << "  what to do: " << next << '\n';
     std::cerr << "  Nothing was changed.\n";
 }

@@ -7,9 +7,8 @@ namespace {
 
 std::string opening()
 {
-    std::string out{"begin;\n"};
-    for (auto const& one : session_settings(session_kind::script)) out += set_local(one) + ";\n";
-    return out;
+    return "begin isolation level read committed read write;\n" +
+           set_transaction(session_settings(session_kind::script)) + ";\n";
 }
 
 void append_block(std::string& out, std::string_view sql)

@@ -40,6 +40,8 @@ void report(std::exception_ptr failure)
         std::rethrow_exception(failure);
     } catch (std::exception const& e) {
         log(log_level::error, "a connection ended because of a defect: {}", e.what());
+    } catch (...) {
+        log(log_level::error, "a connection ended because of a defect: an exception of an unknown type");
     }
 }
 

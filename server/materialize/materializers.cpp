@@ -23,6 +23,19 @@ db::config settings_of(db::config database, std::chrono::milliseconds every, lim
     return session_config(session_kind::materializer, std::move(database), times);
 }
 
+void report_defect(std::string const& tally, std::exception_ptr const& failure)
+{
+    std::string why{"an exception of an unknown type"};
+    try {
+        std::rethrow_exception(failure);
+    } catch (std::exception const& e) {
+        why = e.what();
+    } catch (...) {
+    }
+    log(log_level::error, "tally {}: its materialization ended because of a defect, and is started again: {}", tally,
+        why);
+}
+
 }  // namespace
 
 materializers::materializers(asio::any_io_executor executor, replica_set& replicas, db::config database,
@@ -61,13 +74,9 @@ void materializers::start(std::string const& name)
     auto const on_end = [this, name](std::exception_ptr failure) {
         all_.erase(name);
         if (replicas_.find(name) == nullptr) counted_.tallies.erase(name);
-        wake_.notify();
-        if (!failure) return;
-        try {
-            std::rethrow_exception(failure);
-        } catch (std::exception const& e) {
-            log(log_level::error, "tally {}: its materialization ended because of a defect: {}", name, e.what());
-        }
+        // After a defect the next look starts it again: without the pause it could fail without end.
+        if (!failure || ending_) wake_.notify();
+        if (failure) report_defect(name, failure);
     };
     asio::co_spawn(executor_, one->run(), on_end);
 }

@@ -120,7 +120,9 @@ asio::awaitable<bool> ws_session::accept(std::unique_ptr<upgrade> accepted)
 asio::awaitable<void> ws_session::run()
 {
     with_.connected.add(*this);
-    auto const on_end = [this](std::exception_ptr) {
+    std::exception_ptr write_failure;
+    auto const on_end = [this, &write_failure](std::exception_ptr thrown) {
+        write_failure = thrown;
         // Without a writer no message can be answered, so the connection ends.
         writer_gone_ = true;
         cut();
@@ -140,6 +142,7 @@ asio::awaitable<void> ws_session::run()
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
     if (failure) std::rethrow_exception(failure);
+    if (write_failure) std::rethrow_exception(write_failure);
 }
 
 asio::awaitable<void> ws_session::read()

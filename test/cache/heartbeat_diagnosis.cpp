@@ -6,7 +6,6 @@
 
 using pgtally::heartbeat_signs;
 using pgtally::why_deaf;
-using pgtally::with_remedy;
 using pgtally::cache::reason;
 
 namespace {
@@ -46,15 +45,6 @@ BOOST_AUTO_TEST_CASE(without_a_sign_of_a_pooler_none_is_named)
     BOOST_TEST(says(why, "one server"));
     BOOST_TEST(!says(why, "pooler"));
     BOOST_TEST(!says(why, "an old one"));
-}
-
-BOOST_AUTO_TEST_CASE(a_standby_has_a_remedy)
-{
-    BOOST_TEST(says(with_remedy("cannot execute LISTEN during recovery (25006)", "25006"), "name the primary"));
-    BOOST_TEST(says(with_remedy("connection failed: session is read-only", ""), "name the primary"));
-    BOOST_TEST(with_remedy("connection refused", "") == "connection refused");
-    auto const once = with_remedy("connection failed: session is read-only", "");
-    BOOST_TEST(with_remedy(once, "") == once);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <string>
 
 using namespace pgtally;
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_failed_load_is_tried_again_after_growing_pauses)
     s.remove("b");
     BOOST_TEST(next() == "a start");
     for (auto const pause : {200ms, 400ms, 800ms, 1'600ms, 3'200ms, 6'400ms, 10'000ms, 10'000ms}) {
-        BOOST_TEST((s.failed(*last, {}, state::loading, now) == consequence::log));
+        BOOST_TEST((s.failed(*last, {}, state::loading, now) == consequence::stale));
         BOOST_TEST((s.wake_at() == now + pause));
         now += pause - 1ms;
         BOOST_TEST(next() == "");
@@ -287,6 +288,34 @@ BOOST_AUTO_TEST_CASE(a_reload_that_took_long_is_followed_by_as_long_a_pause)
     s.want("a", load_cause::reload);
     BOOST_TEST(next() == "");
     BOOST_TEST((s.wake_at() == now + 1min - 4s));
+}
+
+BOOST_AUTO_TEST_CASE(a_load_that_takes_long_and_fails_is_tried_again_after_growing_pauses_up_to_a_limit)
+{
+    load_all();
+    s.want("a", load_cause::reset);
+    for (int failures = 1; failures <= 40; ++failures) {
+        BOOST_TEST_CONTEXT("failure " << failures)
+        {
+            BOOST_TEST(!next().empty());
+            now += 15s;
+            s.failed(*last, {}, state::stale, now);
+            auto const pause = s.wake_at() - now;
+            BOOST_TEST((pause == std::min<std::chrono::nanoseconds>(failures * 15s, load_schedule::max_failure_pause)));
+            now += pause - 1ns;
+            BOOST_TEST(next() == "");
+            now += 1ns;
+        }
+    }
+    BOOST_TEST(next() == "a retry");
+    done(*last);
+    s.want("a", load_cause::reset);
+    BOOST_TEST(next() == "a reset");
+    now += 15s;
+    s.failed(*last, {}, state::stale, now);
+    BOOST_TEST((s.wake_at() - now == 15s));
+    s.want("a", load_cause::reload);
+    BOOST_TEST(next() == "a reload");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(what_a_failure_means_for_the_tally)
         consequence expected;
     } const cases[]{
         {"live, transient", {false, false}, state::live, false, consequence::log},
-        {"loading, transient", {false, false}, state::loading, false, consequence::log},
+        {"loading, transient", {false, false}, state::loading, false, consequence::stale},
         {"stale, transient", {false, false}, state::stale, false, consequence::stale},
         {"failed, transient", {false, false}, state::failed, false, consequence::stale},
         {"live, permanent", {true, false}, state::live, false, consequence::failed},

@@ -105,7 +105,7 @@ def test_install_twice_and_uninstall(empty_database):
 
 def test_print_is_what_install_does(empty_database):
     printed = run("install", "--print", env={"PGTALLY_DSN": "host=127.0.0.1 port=1"})
-    assert printed.returncode == 0 and printed.stdout.startswith("begin;\n") and printed.stdout.endswith("commit;\n")
+    assert printed.returncode == 0 and printed.stdout.startswith("begin isolation level read committed read write;\n") and printed.stdout.endswith("commit;\n")
     environment_of = environment()
     subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", empty_database.dsn], input=printed.stdout, text=True, check=True,
                    env=environment_of, stdout=subprocess.DEVNULL)

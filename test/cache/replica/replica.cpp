@@ -172,4 +172,17 @@ BOOST_AUTO_TEST_CASE(a_context_that_is_left_early_leaves_nothing_behind)
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_log_that_throws_is_ignored)
+{
+    tweets const database;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto config = database.config();
+        config.log = [](db::level, std::string_view) { throw std::runtime_error{"the disk is full"}; };
+        running it{executor, std::move(config)};
+        co_await it.until_live();
+        it.replica->stop();
+        co_await it.until_ended();
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
