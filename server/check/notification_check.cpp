@@ -1,5 +1,4 @@
 #include <pgtally/db/listener.hpp>
-#include <pgtally/server/base/database_errors.hpp>
 #include <pgtally/server/base/net.hpp>
 #include <pgtally/server/check/database_checks.hpp>
 
@@ -87,7 +86,7 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     if (result.lost) {
         one.check = "connection";
         one.message = "a second connection, to listen: " + result.lost->reason;
-        one.remedy = advice(result.lost->code, result.lost->state);
+        one.remedy = result.lost->remedy;
         if (one.remedy.empty()) one.remedy = "see the log of PostgreSQL";
         co_return;
     }

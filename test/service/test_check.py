@@ -203,10 +203,10 @@ def test_limits_of_connections(database, role):
     database.sql.execute("alter role few connection limit 1")
     found = check(server)
     assert [one["kind"] for one in found] == ["connection_limit", "connection"]
-    assert "53300" in found[1]["message"]
+    assert "53300" in found[1]["message"] and "raise the connection limit" in found[1]["remedy"]
     database.sql.execute("alter role few connection limit 0")
     [one] = check(server)
-    assert one["kind"] == "connection" and "53300" in one["message"]
+    assert one["kind"] == "connection" and "53300" in one["message"] and "raise the connection limit" in one["remedy"]
     database.sql.execute(f"alter role few connection limit -1; alter database {database.name} connection limit 4")
     [one] = check(server)
     assert (one["kind"], one["subject"]) == ("connection_limit", f"database {database.name}")
