@@ -1,13 +1,15 @@
 """`pgtally check`: what keeps counters from being exact or live is found, with a remedy that cures it."""
 
 import json
+import os
+import shutil
 import subprocess
 
 import psycopg
 import pytest
 
-from postgres import SCHEMA_VERSION, client_program, install_version
-from program import run
+from postgres import SCHEMA_VERSION, Cluster, client_program, install_version
+from program import eventually, run
 
 SOURCE = "create table s (k int, k2 int, m int); select tally.create_tally('t', 's', 'k', '{\"n\": \"m\"}')"
 
@@ -343,3 +345,58 @@ def test_an_installation_of_another_role_is_checked(mallory, role):
         assert kinds(psycopg.conninfo.make_conninfo(mallory.dsn, user=user)) == [("disabled_trigger", "error")]
     mallory.sql.execute(f"revoke temporary on database {mallory.name} from public")
     assert ("disabled_trigger", "error") in kinds(mallory.dsn)
+
+
+# Connections that cannot be made ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def secured():
+    """A server with TLS, whose certificate names "elsewhere", and which asks for passwords."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        data = cluster.folder / "data"
+        for name in ("server", "other"):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=elsewhere", "-addext",
+                            "subjectAltName=DNS:elsewhere", "-keyout", data / f"{name}.key", "-out", data / f"{name}.crt"], check=True, capture_output=True)
+            if os.getuid() == 0:
+                shutil.chown(data / f"{name}.key", data.stat().st_uid, data.stat().st_gid)
+            (data / f"{name}.key").chmod(0o600)
+        with cluster.connect() as connection:
+            connection.execute("alter system set ssl = on")
+            connection.execute("create role guarded login password 'right'")
+            (data / "pg_hba.conf").write_text("host all guarded all scram-sha-256\nhost all absent all trust\nhost all stranger all reject\n"
+                                              "host all all all trust\nlocal all all trust\n")
+            connection.execute("select pg_reload_conf()")
+        eventually(lambda: tls_is_on(cluster), "TLS is not on")
+        cluster.data = data
+        yield cluster
+    finally:
+        cluster.drop()
+
+
+def tls_is_on(cluster):
+    with cluster.connect() as connection:
+        return connection.execute("show ssl").fetchone() == ("on",)
+
+
+@pytest.mark.parametrize("options, words", [
+    ("host=localhost sslmode=verify-ca sslrootcert={data}/other.crt", "sslrootcert"),
+    ("host=localhost sslmode=verify-full sslrootcert={data}/server.crt", "a host name that the server's certificate names"),
+    ("sslmode=verify-ca sslrootcert=/nowhere/root.crt", "sslrootcert"), ("sslmode=require sslcert={data}/server.crt sslkey=/nowhere/key", "sslkey"),
+    ("service=nowhere", "service"), ("user=guarded", "PGPASSWORD"), ("user=guarded password=wrong", "correct the password"),
+    ("user=absent", "the role's name"), ("user=stranger", "pg_hba.conf"), ("dbname=nowhere", "name an existing database"), ("port=1", "host and port")])
+def test_connections(secured, options, words):
+    dsn = psycopg.conninfo.make_conninfo(secured.dsn(), passfile="/nowhere/pass")
+    parts = dict(part.split("=", 1) for part in options.format(data=secured.data).split())
+    one, = check(psycopg.conninfo.make_conninfo(dsn, **parts)) if "service" not in parts else check("service=nowhere")
+    assert (one["check"], one["kind"], one["severity"]) == ("connection", "connection", "error")
+    assert words in one["remedy"], one
+    assert "wrong" not in one["message"] and "wrong" not in one["remedy"]
+
+
+def test_connections_that_the_remedy_made(secured):
+    for options in ({"user": "guarded", "password": "right"}, {"host": "localhost", "sslmode": "verify-ca", "sslrootcert": f"{secured.data}/server.crt"}):
+        [one] = check(psycopg.conninfo.make_conninfo(secured.dsn(), **options))
+        assert one["kind"] == "schema" and one["remedy"] == "run pgtally install"
