@@ -161,27 +161,34 @@ asio::awaitable<void> check_tallies(db::connection& connection, schema_access co
     if (access.version < schema_with_findings) {
         auto const before = out.size();
         co_await check_rights(connection, access.version, out);
-        // The view calls functions with the rights of its reader: that of a role in between is not read.
-        bool const readable = out.size() == before && (access.trusted || access.acts_as_it) && access.version >= 4;
-        if (readable) co_await append_rows(connection, access, "tally", problems, out);
+        if (out.size() != before || access.version < 4) co_return;
+        if (access.trusted || access.acts_as_it) {
+            co_await append_rows(connection, access, "tally", problems, out);
+        } else {
+            add(out, "schema", "unread", "tally.tallies",
+                "the problems of tallies are not read: the view calls functions of role " + access.owner +
+                    " with the rights of this role",
+                "run pgtally check as that role, or upgrade the schema: run pgtally install", severity::warning);
+        }
         co_return;
     }
-    for (auto const& [check, call, signature] : sources) {
-        auto const facts = co_await look_at(connection, std::string{signature});
+    for (auto const& [check, call, named] : sources) {
+        std::string const signature{named};
+        auto const facts = co_await look_at(connection, signature);
         if (!facts.there || !facts.harmless) {
-            add(out, "schema", "foreign_schema", std::string{signature},
-                "the schema \"tally\" of role " + access.owner +
-                    " is not as pgtally makes it: " + std::string{signature} +
+            add(out, "schema", "foreign_schema", signature,
+                "the schema \"tally\" of role " + access.owner + " is not as pgtally makes it: " + signature +
                     (facts.there ? " would run with the rights of its caller" : " is not there"),
                 "install it again, as role " + access.owner + ": pgtally install; or drop it, if you did not make it");
             co_return;
         }
         if (!facts.may_execute) {
             // That function tells of the rights on the others, and the remedy gives all of them.
-            if (check == "rights") lacks(out, std::string{signature}, "execute " + std::string{signature});
+            if (check == "rights") lacks(out, signature, "execute " + signature);
             continue;
         }
-        co_await append_rows(connection, access, check, std::string{call} + " as f", out);
+        auto from = std::string{call} + " as f";
+        co_await append_rows(connection, access, check, std::move(from), out);
     }
 }
 

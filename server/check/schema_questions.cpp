@@ -66,7 +66,8 @@ asio::awaitable<db::rows<schema_row>> ask_either_way(db::connection& connection,
 asio::awaitable<db::rows<schema_row>> ask_schema(db::connection& connection, schema_access const& access,
                                                  std::string from)
 {
-    co_await connection.script(std::string{access.acts_as_it ? begin_acting : begin_reading});
+    std::string begin{access.acts_as_it ? begin_acting : begin_reading};
+    co_await connection.script(std::move(begin));
     try {
         auto rows = co_await ask_either_way(connection, access, std::move(from));
         co_await connection.query("rollback");

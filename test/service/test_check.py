@@ -122,15 +122,17 @@ def test_what_is_followed_is_no_finding(database, before, change):
 @pytest.mark.parametrize("options, owner", [([], "postgres"), (["-x"], "postgres"), (["-O", "-x"], "moves")])
 def test_a_database_that_was_moved(cluster, database, empty_database, role, options, owner):
     """By a dump without owners and privileges too: it counts there, and nothing is found."""
+    dump_with = client_program("pg_dump", cluster)
     role("moves")
     empty_database.sql.execute(f"grant create on database {empty_database.name} to moves; grant create, usage on schema public to moves")
-    database.sql.execute(SOURCE + "; insert into s values (1, 1, 5)")
-    dump = subprocess.run([client_program("pg_dump", cluster), *options, database.dsn], check=True, capture_output=True).stdout
-    there = psycopg.conninfo.make_conninfo(empty_database.dsn, user=owner)
-    subprocess.run([client_program("psql", cluster), "-X", "-q", "-v", "ON_ERROR_STOP=1" if not options else "ON_ERROR_STOP=0", there],
-                   input=dump, check=True, capture_output=True)
     try:
+        database.sql.execute(SOURCE + "; insert into s values (1, 1, 5)")
+        dump = subprocess.run([dump_with, *options, database.dsn], check=True, capture_output=True).stdout
+        there = psycopg.conninfo.make_conninfo(empty_database.dsn, user=owner)
+        # Not its superuser: comments and settings of the database are refused.
+        subprocess.run([client_program("psql", cluster), "-X", "-q", there], input=dump, check=True, capture_output=True)
         assert check(there) == check(empty_database.dsn) == []
+        assert empty_database.sql.execute("select * from tally.truth('t')").fetchall() == [("1", [5])]
     finally:
         empty_database.sql.execute("drop owned by moves cascade")
 
@@ -175,6 +177,19 @@ def test_the_schema_one_version_back(empty_database):
     follow(empty_database, two["remedy"])
     assert run("install", "--dsn", empty_database.dsn).returncode == 0
     assert check(empty_database.dsn) == []
+
+
+def test_an_older_schema_of_another_role_is_not_read(empty_database, role):
+    role("serves")
+    role("keeps")
+    empty_database.sql.execute(f"grant create on database {empty_database.name} to keeps")
+    try:
+        install_version(empty_database.connect("keeps"), SCHEMA_VERSION - 1)
+        empty_database.sql.execute("select tally.grant_server('serves')")
+        assert kinds(psycopg.conninfo.make_conninfo(empty_database.dsn, user="serves")) == [("schema", "warning"), ("unread", "warning")]
+        assert kinds(empty_database.dsn) == [("schema", "warning")]
+    finally:
+        empty_database.sql.execute("drop owned by keeps, serves cascade")
 
 
 # Rights and limits --------------------------------------------------------------------------------------------------------
