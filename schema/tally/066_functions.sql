@@ -27,6 +27,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select 'filter', d.code -> 'filter' where d.filter is not null
 $$;
 
+-- The query for the counters, as a format for the names of the columns and the name of the source.
+create or replace function tally.truth_template(d tally.definition) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('select k::text, array[%s]::bigint[] from (%s) as sums where %s',
+                (select string_agg('c' || i, ', ') from generate_series(1, json_array_length(d.code -> 'counters')) as i),
+                tally.sums(d, 'truth'::text), tally.condition(d))
+$$;
+
 -- The statements that create the functions of a tally. The owner runs them.
 create or replace function tally.generate_functions(d tally.definition) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -54,9 +62,7 @@ begin
   end loop;
 
   called := format('tally.tally_%s_truth()', d.id);
-  template := format('select k::text, array[%s]::bigint[] from (%s) as sums where %s',
-                     (select string_agg('c' || i, ', ') from generate_series(1, json_array_length(d.code -> 'counters')) as i),
-                     tally.sums(d, 'truth'::text), tally.condition(d));
+  template := tally.truth_template(d);
   return next format('create or replace function %s returns table (k text, c bigint[]) '
                      'language plpgsql stable security definer %s set row_security = off as %L',
     called, tally.set_clauses(d, (d.code ->> 'plain')::boolean),
@@ -74,6 +80,7 @@ begin
   return next format('grant execute on function %s to %I', called, schema_owner);
 
   return query select * from tally.generate_act(d);
+  return query select * from tally.generate_try(d);
 end
 $$;
 

@@ -51,6 +51,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select 'left_behind', behind::text, format('%s is no part of the source any more, but its changes are counted', behind),
          format('select tally.reload(%L)', d.name), 'failed'
     from tally.left_behind(d.id, d.source) as behind
+  union all
+  select 'replicated', part::text, format('subscription %s applies rows to %s, and fires no statement trigger', quote_ident(s.subname), part),
+         format('count in the publishing database, and select tally.drop_tally(%L) here', d.name), 'warning'
+    from tally.parts(d.source) as part join pg_subscription_rel r on r.srrelid = part join pg_subscription s on s.oid = r.srsubid
 $$;
 
 -- Columns that the expressions read.
@@ -97,7 +101,7 @@ begin
     return query
       select 'function_gone', format('tally.tally_%s_%s', d.id, e.suffix), format('the function tally.tally_%s_%s is gone', d.id, e.suffix),
              reload, 'failed'
-        from tally.expressions(d) as e
+        from (select x.suffix from tally.expressions(d) as x union all values ('truth'), ('lock'), ('act'), ('try')) as e
        where not exists (select from pg_proc where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_%s', d.id, e.suffix));
   end if;
   select proowner into other from tally.functions_of(d.id) where proowner <> owner limit 1;

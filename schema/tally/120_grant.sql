@@ -35,6 +35,32 @@ begin
 end
 $$;
 
+-- The functions that a server and `pgtally check` call.
+create or replace function tally.server_functions() returns text[]
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
+               'act(text, text, text, json, text)', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()', 'tried()',
+               'server_findings(text)', 'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)']
+$$;
+
+-- What a role lacks for serving, as rows like those of tally.findings().
+create or replace function tally.server_findings(role text)
+returns table (name text, kind text, subject text, message text, remedy text, severity text)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select null, 'rights', lacks.subject, format('role %I has no right to %s', role, lacks.what), format('select tally.grant_server(%L)', role), 'failed'
+    from (select 'tally' as subject, 'use schema tally' as what where not has_schema_privilege(role, 'tally', 'usage')
+          union all
+          select 'tally.tallies', 'select from tally.tallies' where not has_table_privilege(role, 'tally.tallies', 'select')
+          union all
+          select 'tally.' || called, 'execute tally.' || called
+            from unnest(tally.server_functions()) as called
+           where not has_function_privilege(role, 'tally.' || called, 'execute')) as lacks
+  union all
+  select d.name, 'rights', d.materialize, format('role %I may not write table %s, which keeps the counters', role, d.materialize), lacking, 'failed'
+    from tally.definition d, tally.lacks_on_table(d.materialize, role) as lacking
+   where lacking is not null
+$$;
+
 -- Grants the rights that serving needs: the role can read the counters of every tally and run every action.
 create or replace function tally.grant_server(role text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -44,9 +70,7 @@ begin
   perform tally.check_role(role);
   execute format('grant usage on schema tally to %I', role);
   execute format('grant select on tally.tallies to %I', role);
-  foreach called in array array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
-                                'act(text, text, text, json, text)', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()',
-                                'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)'] loop
+  foreach called in array tally.server_functions() loop
     if to_regprocedure('tally.' || called) is not null then  -- while an older version installs, some do not exist
       execute format('grant execute on function tally.%s to %I', called, role);
     end if;

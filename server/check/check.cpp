@@ -2,6 +2,7 @@
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/check/check.hpp>
 #include <pgtally/server/check/database_checks.hpp>
+#include <pgtally/server/check/schema_checks.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -38,12 +39,11 @@ asio::awaitable<findings> find_all(db::config settings)
     }
     try {
         co_await check_server(connection, out);
+        co_await check_limits(connection, out);
         co_await check_notifications(connection, std::move(settings), out);
         auto const schema = co_await check_schema(connection, out);
         if (schema) {
-            co_await check_rights(connection, *schema, out);
-            co_await check_tables(connection, *schema, out);
-            co_await check_tallies(connection, out);
+            co_await check_tallies(connection, *schema, out);
             co_await check_senders(connection, out);
         }
     } catch (db::error const& e) {

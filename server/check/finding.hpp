@@ -6,7 +6,7 @@
 
 namespace pgtally::server {
 
-// One result of `pgtally check`, with its remedy.
+// One result of `pgtally check`, with its remedy. Those of tallies come from the schema as they are.
 struct finding {
     enum class severity {
         error,    // counters are not exact, or not live, or cannot become so
@@ -16,14 +16,18 @@ struct finding {
 
     std::string_view check;  // the name of the check, a literal
     severity how_bad = severity::error;
-    std::string tally;  // empty: the finding concerns the database
-    std::string message, remedy;
+    std::string tally{};    // empty: the finding concerns the database
+    std::string kind{};     // a stable word, finer than `check`; empty: the same
+    std::string subject{};  // the object that it is about: a table, a role, a setting; empty: the database
+    std::string message{}, remedy{};
 };
 
-// Whether there are notes at most.
-bool all_good(std::vector<finding> const& all) noexcept;
+using findings = std::vector<finding>;
 
-std::string text_of(std::vector<finding> const& all);
-std::string json_of(std::vector<finding> const& all);
+// Whether there are notes at most.
+bool all_good(findings const& all) noexcept;
+
+std::string text_of(findings const& all);
+std::string json_of(findings const& all);
 
 }  // namespace pgtally::server

@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -28,15 +29,23 @@ asio::awaitable<void> stop_after(db::listener& which, asio::steady_timer& timer)
     if (!stopped_early) which.stop();
 }
 
-// Whether the listener receives a notification of the other connection.
-asio::awaitable<bool> hears(db::listener& listener, db::connection& sender, std::string channel)
+// What a listener experienced: it receives a notification of the other connection, or cannot even connect.
+struct experience {
+    bool heard = false;
+    std::optional<db::lost> lost{};
+};
+
+asio::awaitable<experience> listen(db::listener& listener, db::connection& sender, std::string channel)
 {
+    experience result;
     for (;;) {
         auto const events = co_await listener.next();
-        if (events.empty()) co_return false;
+        if (events.empty()) co_return result;
         bool begins = false;
         for (auto const& event : events) {
-            if (std::holds_alternative<db::notification>(event)) co_return true;
+            result.heard = std::holds_alternative<db::notification>(event);
+            if (auto const* why = std::get_if<db::lost>(&event)) result.lost = *why;
+            if (result.heard || result.lost) co_return result;
             begins = begins || std::holds_alternative<db::listening>(event);
         }
         if (begins) co_await sender.query("select pg_notify($1, 'check')", channel);
@@ -64,7 +73,7 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
     bool run_ended = false, timer_ended = false;
     asio::co_spawn(executor, listener.run(), [&](std::exception_ptr) { run_ended = true; });
     asio::co_spawn(executor, stop_after(listener, timer), [&](std::exception_ptr) { timer_ended = true; });
-    bool const heard = co_await hears(listener, connection, channel);
+    auto const result = co_await listen(listener, connection, channel);
     listener.stop();
     timer.cancel();
     asio::steady_timer turn{executor};
@@ -72,12 +81,20 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
         turn.expires_after(5ms);
         co_await turn.async_wait(as_values);
     }
-    if (heard && backends.size() == 1) co_return;
+    if (result.heard && backends.size() == 1) co_return;
     auto& one = out.emplace_back();
+    if (result.lost) {
+        one.check = "connection";
+        one.message = "a second connection, to listen: " + result.lost->reason;
+        one.remedy = result.lost->remedy;
+        if (one.remedy.empty()) one.remedy = "see the log of PostgreSQL";
+        co_return;
+    }
     one.check = "pooler";
-    one.message =
-        heard ? "different backends run the statements: there is a pooler in between"
-              : "a notification did not come back within 3 s: there is a pooler in between, or LISTEN is not possible";
+    one.message = result.heard
+                      ? "different backends run the statements: there is a pooler in between"
+                      : "a notification did not come back within 3 s: there is a pooler in between, or LISTEN is not "
+                        "possible";
     one.remedy = "connect to PostgreSQL directly, or through a pooler in session mode";
 }
 

@@ -44,7 +44,8 @@ def check_counts(database):
     ("alter table t disable trigger all", "is disabled"), ("alter table t enable trigger tally_1_delete", "session_replication_role"),
     ("alter table t enable replica trigger tally_1_truncate", "session_replication_role"),
     ("alter table t rename to old; create table t (k int)", "another table has its name"), ("drop table t; create table t (k int)", "another table has its name"),
-    ("alter function tally.tally_1_insert() security invoker", "altered")])
+    ("alter function tally.tally_1_insert() security invoker", "altered"), ("drop function tally.tally_1_truth()", "tally.tally_1_truth is gone"),
+    ("drop function tally.tally_1_try(text)", "tally.tally_1_try is gone")])
 def test_reload_mends(db, harm, word):
     listener = Replica(db, "t")
     db.sql.execute(harm)

@@ -3,7 +3,6 @@
 #include <pgtally/server/audit/audit_rounds.hpp>
 #include <pgtally/server/audit/http_client.hpp>
 #include <pgtally/server/base/audit_json.hpp>
-#include <pgtally/server/check/finding.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -144,20 +143,6 @@ BOOST_AUTO_TEST_CASE(addresses_of_servers)
                                   "http://:8081", "http://127.0.0.1:0", "http://127.0.0.1:70000", "http://"}) {
         BOOST_TEST(!parse_server_url(bad), bad);
     }
-}
-
-BOOST_AUTO_TEST_CASE(a_note_is_no_reason_to_fail)
-{
-    finding note{"senders", finding::severity::note, {}, "somebody may", "do not let them"};
-    finding const error{"schema", finding::severity::error, {}, "none", "install"};
-    BOOST_TEST(all_good({}));
-    BOOST_TEST(all_good({note}));
-    BOOST_TEST(!all_good({note, error}));
-    BOOST_TEST(json_of({note}).starts_with(R"({"ok":true,"findings":[{"check":"senders","severity":"note",)"));
-    BOOST_TEST(text_of({note}) ==
-               "nothing found that keeps counters from being exact or live\n"
-               "note: senders: somebody may\n  remedy: do not let them\n");
-    BOOST_TEST(text_of({error}).starts_with("error: schema: none"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
