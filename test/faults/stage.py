@@ -168,4 +168,4 @@ class Stage:
         """Who met whom: PostgreSQL tells the statements only to its log."""
         with open(self.cluster.folder / "data" / "log", errors="replace") as log:
             _, found, after = log.read().rpartition("deadlock detected")
-        return "\n".join((found + after).splitlines()[:DEADLOCK_LINES])
+        return "\n".join((found + after).splitlines()[:DEADLOCK_LINES]) if found else "none"
