@@ -3,8 +3,6 @@
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
-#include <algorithm>
-
 namespace pgtally {
 
 namespace {
