@@ -19,7 +19,9 @@ $$;
 
 -- The fingerprint of each tally: what its source and its functions are physically. It differs after a change that a
 -- trigger does not see: a table rewritten, replaced, restored, attached or detached, a column dropped or changed in type, a
--- trigger or a function altered, another installation. It stays the same when something is renamed. Servers call it every few
+-- trigger or a function altered, another installation. It stays the same when a type, a function or the table is renamed, and after
+-- TRUNCATE and VACUUM FULL: a rewrite shows by the version of the column's row in pg_attribute, not by the file of the table, for
+-- a TRUNCATE is an event, and new files of the same rows are no change. Servers call it every few
 -- seconds: each catalog is read once for all tallies, and compiling the query would take longer than running it. `tally` is the name
 -- of one tally, for a load.
 create or replace function tally.look(tally text default null) returns table (name text, v bigint, fingerprint text)
@@ -43,7 +45,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set j
   ), labels as (
     select number, tally.labels(prorettype) as list from generated where proname = format('tally_%s_key', number)
   ), parts as (
-    select d.id as number, string_agg(concat_ws(' ', c.oid, c.relfilenode, c.relkind, c.relowner, c.relispartition, c.relforcerowsecurity,
+    select d.id as number, string_agg(concat_ws(' ', c.oid, c.relkind, c.relowner, c.relispartition, c.relforcerowsecurity,
                                       (select string_agg(concat_ws('>', h.inhrelid, h.inhparent), ' ' order by h.inhparent)
                                          from pg_inherits h where h.inhrelid = c.oid),
                                       (select string_agg(h.inhrelid::text, ' ' order by h.inhrelid) from pg_inherits h where h.inhparent = c.oid)),
@@ -54,7 +56,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set j
   select d.name, d.v, md5(concat_ws(E'\n',
     (select i.id from tally.installation i), (select system_identifier from pg_control_system()),
     (select oid from pg_database where datname = current_database()), d.id, d.v, d.source::oid, d.key_type, parts.list,
-    (select string_agg(concat_ws(' ', c.place, c.number, c.type, a.atttypmod, a.attgenerated, a.attcollation), ',' order by c.place)
+    (select string_agg(concat_ws(' ', c.place, c.number, c.type, a.atttypmod, a.attgenerated, a.attcollation, a.xmin), ',' order by c.place)
        from tally.columns_today(d) as c left join pg_attribute a on a.attrelid = d.source and a.attnum = c.number),
     triggers.list, functions.list, called.list, labels.list,
     nullif(tally.namesake(d), d.source)::oid))  -- another table took the name

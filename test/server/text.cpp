@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_CASE(scripts)
     BOOST_TEST(quote_literal("a\\b") == " E'a\\\\b'");
     schema_file const files[] = {{"001_a.sql", "select 1;"}, {"002_b.sql", "select 2;\n"}};
     auto const script = install_script(files, {"a'b"}, {"c"});
-    BOOST_TEST(script.starts_with("begin;\nset local lock_timeout = '2s';\n"));
+    BOOST_TEST(script.starts_with("begin isolation level read committed read write;\n"));
+    BOOST_TEST(script.find("('lock_timeout', '2000')") < script.find("select 1;"));
     BOOST_TEST(script.ends_with("select tally.grant_server('a''b');\nselect tally.grant_create('c');\n\ncommit;\n"));
     BOOST_TEST(script.find("select 1;") < script.find("select 2;"));
 }

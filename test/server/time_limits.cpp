@@ -92,7 +92,7 @@ struct visitor {
 };
 
 std::string const upgrade =
-    "GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 }  // namespace
@@ -105,8 +105,8 @@ BOOST_AUTO_TEST_CASE(who_says_nothing_is_closed)
     running const server{short_times(port)};
     visitor silent{port}, half_header{port}, half_body{port}, idle{port};
     half_header.say("GET / HTTP/1.1\r\nHost:");
-    half_body.say("POST /v1/tallies/t/keys/1/fav HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{");
-    idle.say("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    half_body.say("POST /v1/tallies/t/keys/1/fav HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
+    idle.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     BOOST_TEST((silent.rest() == ""));
     BOOST_TEST((half_header.rest() == ""));
     BOOST_TEST((half_body.rest() == ""));
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(who_takes_no_answer_is_cut)
     options.web = folder;
     running const server{options};
     visitor slow{port};
-    slow.say("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    slow.say("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
     // Waits for two keep-alives. Each is as long as the time in which a client must take a byte of an answer.
     for (int i = 0; i < 2; ++i) {
         visitor another{port};

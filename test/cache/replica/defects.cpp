@@ -77,7 +77,7 @@ public:
         if (which_->in_next) throw std::logic_error{defect};
         co_return batch;
     }
-    void restart(std::string reason) override { of_->restart(std::move(reason)); }
+    void restart(cache::reason why) override { of_->restart(std::move(why)); }
     void stop() override { of_->stop(); }
     std::string sending(std::string_view parameter) const override { return of_->sending(parameter); }
     asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override

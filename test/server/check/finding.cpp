@@ -4,7 +4,7 @@
 
 namespace pgtally::server {
 
-BOOST_AUTO_TEST_SUITE(findings_of_a_check)
+BOOST_AUTO_TEST_SUITE(test_finding)
 
 namespace {
 
