@@ -33,8 +33,6 @@ class Ddl:
                 return f"{'; '.join(statements)}{', told' if told else ''}"
             except psycopg.errors.LockNotAvailable:
                 continue
-            except psycopg.errors.DeadlockDetected:
-                continue
             except psycopg.Error as error:
                 raise Wrong(f"DDL is refused: {'; '.join(text)}: {error}") from error
         return f"{'; '.join(statements)}: its lock timed out"
