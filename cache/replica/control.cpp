@@ -38,6 +38,7 @@ asio::awaitable<void> replica_set::impl::control()
         } catch (db::error const& e) {
             if (stopping) break;
             control_failed(e);
+            connection.leave_transaction();
             wake_at = clock::now() + pauses.next();
         }
         if (!stopping) co_await control_wake.wait_until(wake_at);
@@ -63,7 +64,10 @@ asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection
 asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& connection)
 {
     auto const asked = schedule.definitions_asked();
+    auto const begin = begin_reading();
+    co_await connection.script(begin);
     auto seen = co_await read_catalog(connection);
+    co_await connection.query("commit");
     readings.done(clock::now());
     control_trouble = {};
     reconcile(std::move(seen));

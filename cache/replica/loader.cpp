@@ -4,6 +4,7 @@
 #include <pgtally/cache/replica/look_query.hpp>
 #include <pgtally/cache/replica/session_settings.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <tuple>
@@ -26,6 +27,26 @@ cache::tally& wanted(load_target& target)
     auto* const tally = target.wanted();
     if (tally == nullptr) throw load_given_up{};
     return *tally;
+}
+
+// Begins the transaction and locks the source. Returns false if the lock is held, there is time, and it was rolled back.
+boost::asio::awaitable<bool> begin_with_lock(db::connection& connection, int schema_version, std::string name,
+                                             load_target& target, std::chrono::steady_clock::time_point until)
+{
+    auto const begin = begin_reading();
+    co_await connection.script(begin);
+    // After a failover the name may lead to another database than the one from which the definitions were read. If the
+    // definition changes after this check, an event reports it before the barrier comes back.
+    auto const meant = co_await read_identity(connection, schema_version, name);
+    if (meant != identity_of(wanted(target).definition())) throw other_definition{};
+    try {
+        co_await connection.query("select tally.lock_source($1)", name);
+        co_return true;
+    } catch (db::error const& e) {
+        if (!e.state().is("55P03") || std::chrono::steady_clock::now() >= until) throw;
+    }
+    co_await connection.query("rollback");
+    co_return false;
 }
 
 void take_fence(db::rows<truth_row> const& rows, load_target& target)
@@ -52,20 +73,13 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_v
 {
     // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
-    std::string const lock_timeout = std::to_string(load_lock_timeout.count());
-    std::string const begin =
-        "begin isolation level read committed read only; " + set_local({"lock_timeout", lock_timeout});
     if (auto const refusal = wanted(target).begin_load()) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
     co_await by.prepare_load(connection);
-    co_await connection.script(begin);
-    // After a failover the name may lead to another database than the one from which the definitions were read. If the
-    // definition changes after this check, an event reports it before the barrier comes back.
-    auto const meant = co_await read_identity(connection, schema_version, name);
-    if (meant != identity_of(wanted(target).definition())) throw other_definition{};
-    connection.set_timeout(times.answer + load_lock_timeout);
-    co_await connection.query("select tally.lock_source($1)", name);
-    connection.set_timeout(times.answer);
+    auto const until = std::chrono::steady_clock::now() + load_lock_timeout;
+    for (bool locked = false; !locked;) {
+        locked = co_await begin_with_lock(connection, schema_version, name, target, until);
+    }
     if (schema_version >= schema_that_looks) {
         auto const seen = co_await read_look(connection, name);
         if (!seen.empty()) target.source_is(seen.front().fingerprint);

@@ -3,14 +3,9 @@
 
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
-#include <algorithm>
-
 namespace pgtally {
 
 namespace {
-
-// Writers queue behind the wait for the lock on the source.
-constexpr std::chrono::milliseconds repair_lock_timeout{500};
 
 // What a repair may take that has its locks.
 constexpr std::chrono::seconds repair_patience{60};
@@ -42,8 +37,7 @@ asio::awaitable<void> replica_set::impl::repair(std::string name)
     try {
         co_await connection.connect(session_config(session_kind::control, settings.database));
         connection.set_timeout(repair_patience);
-        auto const lock_timeout = std::to_string(std::min(repair_lock_timeout, settings.heartbeat).count());
-        auto const begin = "begin; " + set_local({"lock_timeout", lock_timeout});
+        auto const begin = begin_writing();
         co_await connection.script(begin);
         co_await connection.query("select tally.reload($1)", name);
         co_await connection.query("commit");

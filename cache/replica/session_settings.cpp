@@ -117,7 +117,9 @@ std::vector<session_setting> session_settings(session_kind kind, session_times c
                       // The snapshot of a process that hangs in the middle of a load holds back VACUUM.
                       {"idle_in_transaction_session_timeout", in_ms(load_idle_timeout)}});
             break;
-        case session_kind::bypass: add(out, {own_path, {"default_transaction_read_only", "on"}}); break;
+        case session_kind::bypass:
+            add(out, {own_path, {"default_transaction_read_only", "on"}, {"lock_timeout", in_ms(lock_patience)}});
+            break;
         case session_kind::materializer:
             // The operators of a key's type may be in any schema, so the path stays the role's. A hung session holds
             // the advisory lock of its tally: `idle` ends it, and the next server takes over.
@@ -137,6 +139,16 @@ std::string set_session(std::vector<session_setting> const& all)
 std::string set_transaction(std::vector<session_setting> const& all)
 {
     return "do $settings$ begin perform " + set_all(all, "true") + "; end $settings$";
+}
+
+std::string begin_reading()
+{
+    return "begin isolation level read committed read only; " + set_local({"lock_timeout", in_ms(lock_patience)});
+}
+
+std::string begin_writing()
+{
+    return "begin isolation level read committed read write; " + set_local({"lock_timeout", in_ms(lock_patience)});
 }
 
 std::string set_local(session_setting const& one)

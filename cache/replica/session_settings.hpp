@@ -47,8 +47,12 @@ struct session_setting {
     std::string name, value;
 };
 
-// The longest time that a load waits for the lock on its source, because writers queue behind that wait. The setting
-// holds for the load's transaction alone: the barrier that follows on the same session waits as long as it must.
+// The longest time that a statement of ours waits for a lock. In a deadlock with DDL of the application ours must give up:
+// PostgreSQL ends the session that finds the deadlock, after deadlock_timeout, which is 1 s unless a superuser changed it.
+// The setting holds for transactions that read: a barrier that follows on the same session waits as long as it must.
+inline constexpr std::chrono::milliseconds lock_patience{500};
+
+// The longest time that a load tries to lock its source.
 inline constexpr std::chrono::milliseconds load_lock_timeout{10'000};
 
 // The longest time that a load's transaction waits for this side. The client reads without a pause, so it hangs then.
@@ -60,6 +64,10 @@ inline constexpr std::chrono::milliseconds script_lock_timeout{2'000};
 // The settings of PostgreSQL for a kind of session. `peer_timeout`: as db::config::peer_timeout, for PostgreSQL's side.
 std::vector<session_setting> session_settings(session_kind kind, session_times const& times = {},
                                               std::chrono::milliseconds peer_timeout = db::config{}.peer_timeout);
+
+// SQL that begins a transaction which waits for a lock no longer than `lock_patience`.
+std::string begin_reading();
+std::string begin_writing();
 
 // SQL that makes these settings, for the session or for its transaction.
 std::string set_session(std::vector<session_setting> const& all);

@@ -16,7 +16,7 @@ constexpr int rest_per_reading = 50;
 // Ends statements that take too long without ending the connection, which the heartbeats need.
 std::string begin_look(std::chrono::milliseconds at_most)
 {
-    return "begin; " + set_local({"statement_timeout", std::to_string(at_most.count())});
+    return begin_reading() + "; " + set_local({"statement_timeout", std::to_string(at_most.count())});
 }
 
 }  // namespace

@@ -53,12 +53,16 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The source and, if it is partitioned, all partitions below it. Each has triggers of its own, because PostgreSQL does not
--- clone statement triggers to partitions.
+-- clone statement triggers to partitions. The catalogs are read, because pg_partition_tree() locks the partitions: a server that
+-- looks every few seconds would wait for an application's DDL, and its lock could make that DDL lose a deadlock.
 create or replace function tally.parts(source regclass) returns setof regclass
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select relid from pg_partition_tree(source) where relid is not null
-  union
-  select source where exists (select from pg_class where oid = source)
+  with recursive part (oid) as (
+    select oid from pg_class where oid = source
+    union all
+    select c.oid from part join pg_inherits i on i.inhparent = part.oid and not i.inhdetachpending
+                           join pg_class c on c.oid = i.inhrelid and c.relispartition)
+  select oid::regclass from part
 $$;
 
 -- Why the table with this name is no source, or not one any more: a problem and its remedy. Null if it is one.

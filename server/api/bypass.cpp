@@ -31,7 +31,8 @@ bool is_busy(db::error const& e)
 response after_error(db::error const& e)
 {
     log(log_level::warn, "source=database: {}", e.what());
-    if (e.state().is("57014")) return problem(503, "timeout", "PostgreSQL took too long to count");
+    if (e.state().is("57014") || e.state().is("55P03"))
+        return problem(503, "timeout", "PostgreSQL took too long to count");
     return problem(503, "unavailable", "PostgreSQL did not answer; the server's log says why");
 }
 

@@ -1,3 +1,4 @@
+#include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/server/check/schema_questions.hpp>
 
 #include <string_view>
@@ -6,9 +7,6 @@
 namespace pgtally::server {
 
 namespace {
-
-constexpr std::string_view begin_reading = "begin read only; set local lock_timeout = '2s'";
-constexpr std::string_view begin_acting = "begin read write; set local lock_timeout = '2s'";
 
 // EXECUTE returns what the owner of the function may read.
 constexpr char const* create_function = R"(
@@ -66,7 +64,7 @@ asio::awaitable<db::rows<schema_row>> ask_either_way(db::connection& connection,
 asio::awaitable<db::rows<schema_row>> ask_schema(db::connection& connection, schema_access const& access,
                                                  std::string from)
 {
-    std::string begin{access.acts_as_it ? begin_acting : begin_reading};
+    auto begin = access.acts_as_it ? begin_writing() : begin_reading();
     co_await connection.script(std::move(begin));
     try {
         auto rows = co_await ask_either_way(connection, access, std::move(from));

@@ -44,7 +44,7 @@ class Faults(Lies, Ddl):
         self.timers = []
         self.words = []
         self.names = [name for name in self.SHARES if not only or name in only or "faults" in only]
-        self.names += [name for name in self.DDL_SHARES if only and (name in only or "ddl" in only)]
+        self.names += [name for name in self.DDL_SHARES if not only or name in only or "ddl" in only]
         self.shares = self.SHARES | self.DDL_SHARES
         self.deck = self.random.sample(self.names, len(self.names))  # the first deck has each fault once
 

@@ -172,7 +172,8 @@ class Referee:
             return "not done: pg_dump is older than the server"
         self.faults.heal()
         file = pathlib.Path(self.program.path).with_name("dump")
-        restore.dump(self.stage.database.dsn, file)
+        with self.everybody_paused():  # pg_dump and a writer's TRUNCATE of two tables may deadlock
+            restore.dump(self.stage.database.dsn, file)
         self.writers_go_on()
         options = self.random.choice([[], ["-1"]])
         with self.everybody_paused():

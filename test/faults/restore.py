@@ -22,13 +22,7 @@ def dump(dsn, file):
 def restore(dsn, file, *options):
     """As `pg_restore --clean`, but for statements that PostgreSQL refuses by itself: a partition's constraint goes with its parent's."""
     script = re.sub(r"ALTER TABLE .* DROP CONSTRAINT IF EXISTS vote_\w+_pkey;\n", "", run("pg_restore", "--clean", "--if-exists", "-f", "-", file))
-    for attempts_left in (2, 1, 0):
-        try:
-            return run("psql", "-qXv", "ON_ERROR_STOP=1", *options, dsn, text=script)
-        except AssertionError as error:
-            # It locks table after table, and so does a session that reads several. PostgreSQL chooses the victim.
-            if "deadlock detected" not in str(error) or not attempts_left:
-                raise
+    run("psql", "-qXv", "ON_ERROR_STOP=1", *options, dsn, text=script)
 
 
 def run(program, *arguments, text=None):

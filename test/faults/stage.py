@@ -21,6 +21,7 @@ from story import is_lost  # noqa: E402
 
 FAULTS_KEPT = 50
 LOG_KEPT = 40
+DEADLOCK_LINES = 30
 LONG = 60  # seconds after which an expected event counts as missing
 
 
@@ -160,4 +161,11 @@ class Stage:
 
     def report(self):
         faults = "\n".join(self.faults)
-        return f"the last faults:\n{faults}\nnow {self.seconds():.2f} s; the service's log ends:\n{self.program.log()}"
+        return (f"the last faults:\n{faults}\nnow {self.seconds():.2f} s; the service's log ends:\n{self.program.log()}\n"
+                f"the last deadlock in PostgreSQL's log:\n{self.deadlock()}")
+
+    def deadlock(self):
+        """Who met whom: PostgreSQL tells the statements only to its log."""
+        with open(self.cluster.folder / "data" / "log", errors="replace") as log:
+            _, found, after = log.read().rpartition("deadlock detected")
+        return "\n".join((found + after).splitlines()[:DEADLOCK_LINES]) if found else "none"

@@ -112,6 +112,41 @@ def test_the_lock_covers_partitions(database):
     database.sql.execute("insert into p values (2)")
 
 
+def test_a_look_waits_for_no_lock_and_takes_none_on_a_source(database):
+    """A server looks every few seconds: it neither waits for an application's DDL nor stands in its way."""
+    database.sql.execute("""create table p (k int) partition by list (k); create table p1 partition of p for values in (1) partition by list (k);
+                            create table p11 partition of p1 for values in (1); create table p2 partition of p default;
+                            select tally.create_tally('p', 'p', 'k')""")
+    writer, server = database.connect(), database.connect()
+    server.execute("set lock_timeout = '50ms'")
+    locks = """select relation::regclass::text from pg_locks where pid = %s and locktype = 'relation'
+                and relation in (select oid from pg_class where relnamespace = 'public'::regnamespace)"""
+    for table in ("p11", "p2", "p1", "p"):
+        writer.execute(f"begin; lock table only {table} in access exclusive mode")
+        server.execute("begin")
+        assert [name for name, in server.execute("select name from tally.look()").fetchall()] == ["p"]
+        assert server.execute("select * from tally.findings()").fetchall() == server.execute("select * from tally.findings('p')").fetchall() == []
+        assert server.execute("select problems from tally.tallies").fetchall() == [([],)]
+        assert database.sql.execute(locks, [server.info.backend_pid]).fetchall() == []
+        server.execute("commit")
+        writer.execute("rollback")
+
+
+def test_the_parts_are_those_of_postgresql(database):
+    database.sql.execute("""create table p (k int) partition by list (k); create table p1 partition of p for values in (1) partition by list (k);
+                            create table p11 partition of p1 for values in (1); create table p2 partition of p default;
+                            create table t (k int); create table child () inherits (t); create index on p (k)""")
+    parts = lambda table: sorted(database.sql.execute("select tally.parts(%s)::text", [table]).fetchall())
+    for table in ("p", "p1", "p11"):
+        assert parts(table) == sorted(database.sql.execute("select relid::regclass::text from pg_partition_tree(%s)", [table]).fetchall())
+    assert parts("p") == [("p",), ("p1",), ("p11",), ("p2",)]
+    assert parts("t") == [("t",)]
+    database.sql.execute("create table gone (k int)")
+    (oid,), = database.sql.execute("select 'gone'::regclass::oid").fetchall()
+    database.sql.execute("drop table gone")
+    assert parts(str(oid)) == []
+
+
 def test_creating_at_the_same_time(database):
     """Many sessions create tallies of many tables at once: none fails with "tuple concurrently updated"."""
     errors = []

@@ -149,6 +149,7 @@ BOOST_AUTO_TEST_CASE(statements_are_bounded_by_postgresql_and_later_by_the_clien
     BOOST_TEST(last_of(session_settings(session_kind::action, times))["statement_timeout"] == "10000");
     BOOST_TEST(last_of(session_settings(session_kind::bypass, times))["statement_timeout"] == "10000");
     BOOST_TEST(last_of(session_settings(session_kind::bypass, times))["default_transaction_read_only"] == "on");
+    BOOST_TEST(last_of(session_settings(session_kind::bypass, times))["lock_timeout"] == "500");
 }
 
 BOOST_AUTO_TEST_CASE(a_load_ends_when_its_client_hangs_and_waits_as_long_as_it_must_for_the_rest)
@@ -177,6 +178,8 @@ BOOST_AUTO_TEST_CASE(a_script_makes_its_settings_itself)
 {
     BOOST_TEST(session_config(session_kind::script, {}).on_connect.empty());
     BOOST_TEST(last_of(session_settings(session_kind::script))["lock_timeout"] == "2000");
+    BOOST_TEST(cluster::shared().sql(begin_reading() + "; show lock_timeout") == "500ms");
+    BOOST_TEST(cluster::shared().sql(begin_writing() + "; show transaction_read_only") == "off");
     BOOST_TEST(set_local({"lock_timeout", "2s"}) == "set local lock_timeout = '2s'");
     auto const inside = "begin; " + set_transaction(session_settings(session_kind::script)) + "; show search_path";
     BOOST_TEST(cluster::shared().sql(inside) == "pg_catalog, pg_temp");
