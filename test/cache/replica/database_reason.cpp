@@ -57,7 +57,8 @@ BOOST_AUTO_TEST_CASE(text_is_whole_the_public_sentence_names_nothing)
 
 BOOST_AUTO_TEST_CASE(standby_is_read_only_and_has_a_remedy)
 {
-    db::lost const gone{.reason = "connection failed: session is read-only", .code = db::errc::read_only, .remedy = "name the primary"};
+    db::lost const gone{
+        .reason = "connection failed: session is read-only", .code = db::errc::read_only, .remedy = "name the primary"};
     auto const why = database_reason(gone);
     BOOST_TEST((why.what() == kind::read_only));
     BOOST_TEST((why.text().find("name the primary") != std::string::npos));
