@@ -19,6 +19,36 @@ set extra_float_digits = 1 set bytea_output = hex set standard_conforming_string
                   recorded ->> 'sql')
 $$;
 
+-- The held expression with a cast of each column whose type has changed to the type that the column had. An expression such as
+-- w(n::integer) needs it: PostgreSQL keeps no cast to the type that a column has already. `columns`: name, type, type_then.
+create or replace function tally.held_with_casts(owner oid, columns json, type text, expression text) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp set DateStyle = 'ISO, YMD' set IntervalStyle = postgres set TimeZone = 'UTC'
+set extra_float_digits = 1 set bytea_output = hex set standard_conforming_strings = on set quote_all_identifiers = off as $$
+declare
+  probe text := tally.open_held_probe(owner, (select json_agg(json_build_object('name', name, 'type', type_then))
+                                                from json_to_recordset(columns) as r (name text, type_then text)));
+  mark text := 'pgtally';
+  sql text;
+  c record;
+begin
+  perform tally.check_expression(owner, probe, expression);
+  perform tally.as_owner(owner, format(E'alter table %s add column pgtally_expression %s generated always as (%s\n) stored', probe, type, expression));
+  while position(mark in expression || columns::text) > 0 loop
+    mark := mark || '_';
+  end loop;
+  for c in select name, row_number() over () as i from json_to_recordset(columns) as r (name text, type text, type_then text) where r.type <> type_then loop
+    perform tally.as_owner(owner, format('alter table %s rename column %I to %I', probe, c.name, format('%s_%s_', mark, c.i)));
+  end loop;
+  select pg_get_expr(adbin, adrelid) into strict sql from pg_attrdef where adrelid = probe::regclass;
+  perform tally.as_owner(owner, format('drop table %s', probe));
+  for c in select name, type_then, row_number() over () as i from json_to_recordset(columns) as r (name text, type text, type_then text) where r.type <> type_then loop
+    sql := replace(sql, format('%s_%s_', mark, c.i), format('((%I)::%s)', c.name, c.type_then));
+  end loop;
+  return sql;
+end
+$$;
+
 -- Understands one expression of a definition: `expression` if it is new; else the held one, `recorded`. Returns an E whose
 -- columns have the number in the source instead of the place.
 create or replace function tally.understand_one(owner oid, d tally.definition, probe text, what text, suffix text, expression text,
@@ -27,6 +57,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   code json;
   columns json;
+  held text;
   c record;
 begin
   if recorded is null then
@@ -44,11 +75,27 @@ begin
                                                  d.name, substring(what from '^[a-z]+'));
       end if;
     end loop;
-    select json_agg(json_build_object('name', r.name, 'type', format_type(t.type, -1), 'number', t.number)) into columns
-      from json_to_recordset(recorded -> 'columns') as r (name text, place integer)
-           join tally.columns_today(d) as t on t.place = r.place;
+    select json_agg(json_build_object('name', r.name, 'type', format_type(t.type, -1), 'number', t.number,
+                                      'type_then', coalesce(format_type(p.proargtypes[r.i - 1], -1), r.type)) order by r.i) into columns
+      from rows from (json_to_recordset(recorded -> 'columns') as (name text, type text, place integer)) with ordinality as r (name, type, place, i)
+           join tally.columns_today(d) as t on t.place = r.place
+           left join pg_proc p on p.pronamespace = 'tally'::regnamespace and p.proname = format('tally_%s_%s', d.id, suffix);
+    held := tally.held_sql(d, suffix, recorded);
     probe := tally.open_held_probe(owner, columns);
-    code := tally.understand(owner, probe, what, tally.held_sql(d, suffix, recorded), d.path);
+    begin
+      code := tally.understand(owner, probe, what, held, d.path);
+    exception
+      when others then
+        if not exists (select from json_to_recordset(columns) as r (type text, type_then text) where r.type <> type_then) then
+          raise;
+        end if;
+    end;
+    if code is null then
+      perform tally.as_owner(owner, format('drop table %s', probe));
+      held := tally.held_with_casts(owner, columns, recorded ->> 'type', held);
+      probe := tally.open_held_probe(owner, columns);
+      code := tally.understand(owner, probe, what, held, d.path);
+    end if;
     perform tally.as_owner(owner, format('drop table %s', probe));
   end if;
   select * into c from json_to_recordset(columns) as r (name text, number smallint)

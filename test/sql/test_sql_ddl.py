@@ -23,6 +23,27 @@ def everybody_writes(database, statement):
     database.connect().execute(statement)
 
 
+@pytest.mark.parametrize("counter, change, expected", [
+    ("w(n::int)", "alter table s alter n type bigint", 6),
+    ("w(n::int)", "alter table s alter n type numeric(12,2)", 6),
+    ("w(n::int)", "alter table s rename n to \"n\"\"pgtally\"; alter table s alter \"n\"\"pgtally\" type smallint", 6),
+    ("w(n::int) + a[1] + length('pgtally_1_')", "alter table s alter n type bigint, alter a type bigint[]", 6 + 7 + 10),
+    ("n + w(m::int)", "alter function w(int) rename to v; alter table s alter m type bigint", 3 + 4),
+])
+def test_a_reload_keeps_an_expression_that_needs_the_type_that_a_column_had(database, counter, change, expected):
+    """PostgreSQL drops a cast to the type that a column has already: nothing but the function's parameter remembers it."""
+    database.sql.execute("""create function w(int) returns int language sql immutable as 'select $1 * 2';
+                            create table s (k int, n int, m int, a int[]); insert into s values (1, 3, 2, '{7}')""")
+    database.sql.execute("select tally.create_tally('t', 's', 'k', json_build_object('c', %s::text))", [counter])
+    database.sql.execute(f"begin; {change}; select tally.reload('t'); commit")
+    assert truth(database.sql, "t") == {"1": [expected]}
+    assert findings(database) == []
+    everybody_writes(database, "insert into s values (2, 3, 2, '{7}')")
+    assert truth(database.sql, "t") == {"1": [expected], "2": [2 * expected]}
+    database.sql.execute("select tally.reload('t')")
+    assert truth(database.sql, "t") == {"1": [expected], "2": [2 * expected]}
+
+
 @pytest.mark.parametrize("before, counters, rename, insert, expected", [
     ("create type a as enum ('rt', 'fav'); create table s (m int, k a)", "case k when 'rt' then 1 end",
      "alter type a rename value 'rt' to 'x'", "insert into s values (1, 'x'), (1, 'fav')", [2]),

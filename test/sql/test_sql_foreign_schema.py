@@ -101,7 +101,8 @@ def test_an_admin_of_the_owner(empty_database):
         sql.execute("create table t (k int); alter table t owner to made; grant usage, create on schema public to made; select tally.grant_create('admin')")
         error = refused(admin, "select tally.create_tally('t', 't', 'k')")
         assert error.sqlstate == "42501" and "does not own public.t" in error.diag.message_primary
-        sql.execute("grant made to admin")  # with SET
+        # From 16 on, another grant by the same role leaves the options that it does not name.
+        sql.execute("grant made to admin" + (" with set true" if empty_database.cluster.version() >= 16 else ""))
         install(admin)
         admin.execute("select tally.create_tally('t', 't', 'k')")
     finally:
