@@ -41,6 +41,7 @@ struct looked_tally {
     std::string name;
     std::uint64_t v = 0;
     std::string fingerprint;
+    std::string source = {};  // today's name, which means nothing for the counters
 };
 
 class look {

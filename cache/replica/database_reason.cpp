@@ -17,10 +17,8 @@ kind kind_of(db::error_code const& code, db::sqlstate const& state, kind otherwi
     if (code == db::errc::timed_out) return kind::no_answer;
     bool const broken =
         code == db::errc::connect_failed || code == db::errc::connection_lost || code == db::errc::closed;
-    // A limit of the configuration, which a statement exceeds.
-    if (state.is("53400")) return otherwise;
-    // 08: the connection; 53: out of connections, memory or disk; 57P: a shutdown, a crash, a start.
-    if (broken || state.in_class("08") || state.in_class("53") || state.view().starts_with("57P")) {
+    // 08: the connection; 53300: no connection is left; 57P: a shutdown, a crash, a start.
+    if (broken || state.in_class("08") || state.is("53300") || state.view().starts_with("57P")) {
         return kind::unreachable;
     }
     return otherwise;

@@ -12,6 +12,11 @@ namespace {
 
 using finding_row = std::tuple<std::string, std::string, std::string, std::string, std::string>;
 
+// A source that is renamed is the same source: its name is no part of the fingerprint.
+constexpr char const* select_look =
+    "select seen.name, coalesce(seen.v, 0), seen.fingerprint, t.source "
+    "from tally.look($1) as seen join tally.tallies t on t.name = seen.name";
+
 // Several findings may share a message; their order is the database's.
 constexpr char const* select_findings =
     "select kind, coalesce(subject, ''), message, coalesce(remedy, ''), severity from tally.findings($1)";
@@ -40,13 +45,12 @@ boost::asio::awaitable<void> read_rights(db::connection& connection, found_in_ta
 
 boost::asio::awaitable<std::vector<looked_tally>> read_look(db::connection& connection, std::optional<std::string> only)
 {
-    using look_row = std::tuple<std::string, std::int64_t, std::string>;
-    auto const rows =
-        co_await connection.query_as<look_row>("select name, coalesce(v, 0), fingerprint from tally.look($1)", only);
+    using look_row = std::tuple<std::string, std::int64_t, std::string, std::string>;
+    auto const rows = co_await connection.query_as<look_row>(select_look, only);
     std::vector<looked_tally> out;
     for (auto row : rows) {
-        auto& [name, v, fingerprint] = row;
-        out.push_back({std::move(name), static_cast<std::uint64_t>(v), std::move(fingerprint)});
+        auto& [name, v, fingerprint, source] = row;
+        out.push_back({std::move(name), static_cast<std::uint64_t>(v), std::move(fingerprint), std::move(source)});
     }
     co_return out;
 }

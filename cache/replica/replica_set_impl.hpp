@@ -150,6 +150,7 @@ struct replica_set::impl : event_dispatcher::owner {
     asio::awaitable<looked> look_around(db::connection& connection, int version);
     asio::awaitable<void> read_looks(db::connection& connection, looked& seen);
     asio::awaitable<void> read_all(db::connection& connection, looked& seen, bool looks_too);
+    bool any_renamed(std::vector<looked_tally> const& rows);
     void take_look(looked const& seen);
     void take_findings(found_in_tally const& found, cache::tally& tally);
 

@@ -95,11 +95,19 @@ asio::awaitable<void> replica_set::impl::read_all(db::connection& connection, lo
     }
 }
 
+bool replica_set::impl::any_renamed(std::vector<looked_tally> const& rows)
+{
+    return std::ranges::any_of(rows, [this](looked_tally const& row) {
+        auto const* const tally = find(row.name);
+        return tally != nullptr && tally->definition().source != row.source;
+    });
+}
+
 void replica_set::impl::take_look(looked const& seen)
 {
     look::change change;
     if (seen.rows) change = looks.take(seen.number, *seen.rows);
-    if (change.definitions) want_definitions();
+    if (change.definitions || (seen.rows && any_renamed(*seen.rows))) want_definitions();
     for (auto const& found : seen.found) {
         auto* const tally = find(found.name);
         if (tally != nullptr) take_findings(found, *tally);

@@ -31,7 +31,9 @@ BOOST_AUTO_TEST_CASE(kind_is_that_of_the_connection_or_that_of_the_statement)
          {row{db::errc::connect_failed, "", kind::unreachable},
           row{db::errc::connection_lost, "57P01", kind::unreachable},
           row{db::errc::connect_failed, "53300", kind::unreachable},
-          row{db::errc::server_error, "53100", kind::unreachable}, row{db::errc::login_failed, "28P01", kind::refused},
+          row{db::errc::server_error, "53300", kind::unreachable},
+          row{db::errc::server_error, "53100", kind::load_failed},
+          row{db::errc::server_error, "53400", kind::load_failed}, row{db::errc::login_failed, "28P01", kind::refused},
           row{db::errc::login_failed, "3D000", kind::refused}, row{db::errc::login_failed, "", kind::refused},
           row{db::errc::bad_config, "", kind::misconfigured}, row{db::errc::timed_out, "", kind::no_answer},
           row{db::errc::server_error, "25006", kind::read_only},
@@ -55,7 +57,8 @@ BOOST_AUTO_TEST_CASE(text_is_whole_the_public_sentence_names_nothing)
 
 BOOST_AUTO_TEST_CASE(standby_is_read_only_and_has_a_remedy)
 {
-    db::lost const gone{.reason = "connection failed: session is read-only", .code = db::errc::read_only, .remedy = "name the primary"};
+    db::lost const gone{
+        .reason = "connection failed: session is read-only", .code = db::errc::read_only, .remedy = "name the primary"};
     auto const why = database_reason(gone);
     BOOST_TEST((why.what() == kind::read_only));
     BOOST_TEST((why.text().find("name the primary") != std::string::npos));

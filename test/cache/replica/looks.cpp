@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(change_is_one_load)
         running_set it{executor, std::move(config)};
         co_await it.until_live();
         auto const epoch = it.set->find("tweets")->epoch();
-        sql("vacuum full activity");
+        sql("alter table activity alter messageid type bigint using messageid + 0");
         auto loaded = [&] { return loads_of(it, load_cause::look) == 1; };
         co_await eventually(executor, loaded);
         co_await it.until_live();
