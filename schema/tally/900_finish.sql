@@ -43,8 +43,13 @@ $$;
 do $$
 declare
   d record;
+  schema_owner constant name := current_user;
 begin
   perform set_config('role', current_setting('pgtally.installing_role'), true);
+  -- A role that may only SET ROLE to the schema's owner, and inherits nothing, may not call its functions.
+  if not pg_has_role(current_user, schema_owner, 'usage') then
+    perform set_config('role', schema_owner, true);
+  end if;
   for d in select t.number, t.name, t.owner from tally.outdated() as t where tally.may_act_as(t.owner) loop
     begin
       perform tally.open_stand_in(d.owner);

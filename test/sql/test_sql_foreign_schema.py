@@ -102,8 +102,10 @@ def test_an_admin_of_the_owner(empty_database):
         error = refused(admin, "select tally.create_tally('t', 't', 'k')")
         assert error.sqlstate == "42501" and "does not own public.t" in error.diag.message_primary
         # From 16 on, another grant by the same role leaves the options that it does not name.
-        sql.execute("grant made to admin" + (" with set true" if empty_database.cluster.version() >= 16 else ""))
+        options = empty_database.cluster.version() >= 16
+        sql.execute("grant made to admin" + (" with set true" if options else ""))
         install(admin)
+        sql.execute("grant made to admin" + (" with inherit true" if options else ""))
         admin.execute("select tally.create_tally('t', 't', 'k')")
     finally:
         sql.execute("reset role; drop owned by made; drop role made")

@@ -183,3 +183,16 @@ def test_rights_that_a_reload_needs(source):
     source.sql.execute(remedy)
     source.sql.execute("select tally.reload('t')")
     assert source.sql.execute("select * from tally.findings('t')").fetchall() == []
+
+
+def test_no_server_repairs_while_a_restore_is_under_way(database):
+    """A restore creates the tables, then the triggers, and refreshes materialized views at its end."""
+    database.sql.execute("create table s (k int); select tally.create_tally('t', 's', 'k')")
+    can = lambda: database.sql.execute("select tally.can_reload('t')").fetchone()[0]
+    assert can()
+    database.sql.execute("drop materialized view tally.restored")
+    assert not can()
+    database.sql.execute("create materialized view tally.restored as select tally.settle() as settled_at with no data")
+    assert not can()
+    database.sql.execute("refresh materialized view tally.restored")
+    assert can()
