@@ -12,7 +12,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The columns that the expressions of a definition read: today's attributes, in the order of code -> 'columns'. A column
--- that does not exist has null for its number.
+-- that does not exist has null for its number; another one that the tally reads does not stand in for it by taking its name.
 create or replace function tally.columns_today(d tally.definition)
 returns table (place integer, recorded text, name text, number smallint, type oid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -23,7 +23,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
          left join pg_attribute held on held.attrelid = d.source and held.attnum = c.number and not held.attisdropped
          left join pg_attribute a
            on a.attrelid = d.source and a.attnum > 0 and not a.attisdropped
-              and case when held.attnum is not null then a.attnum = held.attnum else a.attname = c.recorded end
+              and case when held.attnum is not null then a.attnum = held.attnum
+                       else a.attname = c.recorded and not (d.place = tally.place_of(d.source) and a.attnum = any (d.attnums)) end
    order by c.place
 $$;
 

@@ -348,3 +348,13 @@ def test_a_collation_of_a_column_is_kept(database):
     replica.load()
     everybody_writes(database, "insert into s values ('a', 'B', 'x')")
     assert replica.check() == {"x": [4, 4, 0], "K": [0, 0, 2]}
+
+
+def test_a_column_that_takes_the_name_of_a_dropped_one_stays_itself(database):
+    database.sql.execute("create table s (k int, n int, m text); select tally.create_tally('t', 's', 'k', '{\"n\": \"n\", \"m\": \"length(m)\"}')")
+    database.sql.execute("alter table s drop n; alter table s rename m to n")
+    everybody_writes(database, "insert into s values (1, 'abc')")
+    assert kinds(database) == {"column_dropped"}
+    assert all("alter_tally" in remedy for kind, _, _, remedy in findings(database) if kind == "column_dropped")
+    database.sql.execute("select tally.alter_tally('t', counters => '{\"m\": \"length(n)\"}')")
+    assert truth(database.sql, "t") == {"1": [6]} and findings(database) == []
