@@ -8,8 +8,8 @@ using namespace pgtally::test;
 
 namespace {
 
-constexpr char const* define_otherwise = "update tally.definition set filter = 'messageid is not null'";
-constexpr char const* define_as_before = "update tally.definition set filter = null";
+constexpr char const* define_otherwise = "update tally.definition set key = '(messageid)'";
+constexpr char const* define_as_before = "update tally.definition set key = 'messageid'";
 
 }  // namespace
 
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(definitions_are_read_by_each_connection_that_reads_them)
             "and pid <> pg_backend_pid()";
         auto defined_anew = [&, polls = 0]() mutable {
             if (it.set->find("tweets")->epoch() != epoch) return true;
-            if (polls++ % 100 == 0) sql(end_control);
+            if (polls++ % 3000 == 0) sql(end_control);
             return false;
         };
         co_await eventually(executor, defined_anew);
