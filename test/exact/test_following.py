@@ -37,8 +37,10 @@ def test_a_schema_that_is_dropped(likes, service):
 
 def test_an_event_after_the_transport_was_lost_and_the_loads_connection_hangs(likes, service):
     """A connection that worked for the last load may be dead at the next one."""
-    idle = likes.sql.execute("""select pid from pg_stat_activity where application_name = 'pgtally' and state = 'idle'
-                                and query ~ 'pg_notify' and query !~ 'usage' and datname = current_database()""").fetchall()
+    query = """select pid from pg_stat_activity where application_name = 'pgtally' and state = 'idle'
+               and query ~ 'pg_notify' and query !~ 'usage' and datname = current_database()"""
+    asyncio.run(eventually(lambda: likes.sql.execute(query).fetchall()))
+    idle = likes.sql.execute(query).fetchall()
     assert idle
     try:
         for (pid,) in idle:
