@@ -127,9 +127,16 @@ void replica_set::impl::add_tally(cache::definition what)
     log(db::level::info, "tally " + name + ": counts " + what.source);
     counted.tallies.try_emplace(name);
     looks.define(name, what.v);
-    auto const& tally =
+    auto& tally =
         *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;
     schedule.add(name, index_of(tally));
+    // Its transport may have been lost before the definitions were read.
+    if (auto const by = received.transport_of(tally)) {
+        auto const& watch = transports[*by].watch;
+        if (watch.is_open() || watch.trouble().empty()) return;
+        if (watch.trouble_is_permanent()) tally.fail(watch.trouble());
+        else tally.lost(watch.trouble());
+    }
 }
 
 void replica_set::impl::remove_tally(std::string const& name)
