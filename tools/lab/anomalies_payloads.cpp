@@ -33,7 +33,8 @@ asio::awaitable<section> payloads(laboratory& lab, std::int64_t message)
     // Channel "tally" carries the events of all tallies of the database and the barriers of servers.
     auto hear = [all](std::string_view channel, std::string_view payload) {
         if (channel == article_channel) all->by_article.emplace_back(payload);
-        else if (payload.starts_with(R"({"t":"pgtally_lab")") && payload.find(R"("d":)") != payload.npos) all->by_tally.emplace_back(payload);
+        else if (payload.starts_with(R"({"t":"pgtally_lab")") && payload.find(R"("d":)") != payload.npos)
+            all->by_tally.emplace_back(payload);
     };
     std::vector<std::string> channels(1, article_channel);
     channels.emplace_back("tally");
