@@ -14,7 +14,7 @@
 -- Guarantees: the triggers and tally.truth() use the same expressions under the same settings, so they agree for every
 -- writer. No writer locks a row that another writer needs. No function here runs code of a source's owner with the rights
 -- of another role. No statement of an application fails because of a tally: what cannot be evaluated becomes an event
--- "broken" (060_generate.sql). PostgreSQL holds what the expressions need by object, so renames change nothing.
+-- "broken" (064_trigger_functions.sql). PostgreSQL holds what the expressions need by object, so renames change nothing.
 --
 -- Not promised: changes that fire no trigger (see README.md). For those, call tally.reload().
 --

@@ -4,7 +4,7 @@
 --    "columns": [{"name", "type"}, ...]}                           of the source, each once
 --   E = {"sql", "type", "parallel", "columns": [{"name", "type", "place"}, ...]}
 --
--- Each expression becomes a function whose parameters are the columns that it reads (060_generate.sql). Such a function holds
+-- Each expression becomes a function whose parameters are the columns that it reads (066_functions.sql). Such a function holds
 -- types, functions and collations by object. So an expression that nobody changed is taken from its function: the name of
 -- a parameter stays, and its "place" leads to the column in "columns". Before version 5 of the schema, "key" and "filter" were
 -- texts, and there was no "columns".
@@ -133,10 +133,7 @@ declare
   base oid;
   numbers smallint[];
 begin
-  if is_old then  -- written with qualified names, of columns of the source
-    key_code := to_json(d.code ->> 'key');
-    filter_code := to_json(d.code ->> 'filter');
-  end if;
+  -- The texts of an older version are written with qualified names, of columns of the source: they are understood like new ones.
   key_code := tally.understand_one(owner, d, probe, 'key'::text, 'key'::text,
     case when 'key' = any (fresh) then d.key else d.code ->> 'key' end,
     case when not is_old and not 'key' = any (fresh) then d.code -> 'key' end);
@@ -172,8 +169,6 @@ begin
       raise exception 'filter: a condition is needed, not a value of type %', format_type((filter_code ->> 'type')::oid, null)
         using errcode = '42804', detail = format('The expression: %s', d.filter), hint = 'For example stars is not null.';
     end if;
-  else
-    filter_code := null;
   end if;
   perform tally.as_owner(owner, format('drop table %s', probe));
 
