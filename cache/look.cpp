@@ -137,8 +137,18 @@ std::optional<look::time_point> look::repair_due(entry const& of) noexcept
 {
     if (of.asked) return std::nullopt;  // what was found may be cured
     auto const todo = curable(of.found);
-    if (todo.empty() || !of.may_repair || of.tried == todo) return std::nullopt;
-    return std::max(of.not_before, of.repairs.ready());
+    if (todo.empty() || !of.may_repair) return std::nullopt;
+    auto const at = std::max(of.not_before, of.repairs.ready());
+    return of.tried == todo ? std::max(at, of.same_not_before) : at;
+}
+
+void look::has_tried(entry& of, time_point now)
+{
+    auto todo = curable(of.found);
+    of.same_pause = of.tried == todo ? std::min(of.same_pause * 2, longest_same_pause) : first_same_pause;
+    of.same_not_before = now + of.same_pause;
+    of.tried = std::move(todo);
+    of.repairs.done(now);
 }
 
 std::optional<std::string> look::repair(time_point now) const
@@ -163,22 +173,17 @@ void look::repaired(std::string_view name, time_point now)
 {
     auto* const of = find(name);
     if (of == nullptr) return;
-    of->repairs.done(now);
     of->pause = {};
     of->not_before = time_point::min();
     of->asked = true;
-    of->tried = curable(of->found);
+    has_tried(*of, now);
 }
 
 void look::repair_failed(std::string_view name, bool transient, time_point now)
 {
     auto* const of = find(name);
     if (of == nullptr) return;
-    if (!transient) {
-        of->repairs.done(now);
-        of->tried = curable(of->found);
-        return;
-    }
+    if (!transient) return has_tried(*of, now);
     of->pause =
         std::clamp(of->pause * 2, std::chrono::seconds{first_repair_pause}, std::chrono::seconds{longest_repair_pause});
     of->not_before = now + of->pause;

@@ -13,8 +13,9 @@
 //   - Findings are what is wrong with a tally. They are asked for when the tally is new, when the connection is, when
 //     its fingerprint or definition changed, when a change could not be counted, and as long as there are any. A
 //     finding that fails the tally holds it: it is not loaded until the finding is gone.
-//   - If `tally.reload` cures a finding and the server's role may call it, the tally is to be repaired: once for the
-//     same findings. A repair that could not get its locks is tried again after growing pauses.
+//   - If `tally.reload` cures a finding and the server's role may call it, the tally is to be repaired. A repair that
+//     could not get its locks is tried again after growing pauses; so is one after which the same is found, after
+//     longer ones: either it cures nothing, or somebody broke the same again before the next look.
 //
 // Guarantees: no change that a look shows is forgotten, whatever loads run meanwhile. Each change is one load. However
 // often the findings change, repairs of a tally come at a bounded rate.
@@ -54,6 +55,9 @@ public:
 
     // The pauses after a repair that could not get its locks.
     static constexpr std::chrono::seconds first_repair_pause{1}, longest_repair_pause{60};
+
+    // The pauses after a repair after which the same is found.
+    static constexpr std::chrono::seconds first_same_pause{60}, longest_same_pause{3600};
 
     // The tallies that are followed. `define`: a tally is followed, or its definition was read again.
     void define(std::string const& name, std::uint64_t v);
@@ -104,15 +108,18 @@ private:
         std::uint64_t read_at = 0;  // when a load read last
         findings found;
         bool may_repair = false;
-        std::optional<findings> tried;  // what a repair was meant to cure, and cannot
+        std::optional<findings> tried;  // what the last repair was meant to cure
         time_point not_before = time_point::min();
-        std::chrono::seconds pause{0};
+        std::chrono::seconds pause{0};  // after the last repair that could not get its locks
+        time_point same_not_before = time_point::min();
+        std::chrono::seconds same_pause{0};  // if what was `tried` is still found
         rate_limiter repairs{repair_interval, max_quick_repairs};
     };
 
     entry* find(std::string_view name) noexcept;
     entry const* find(std::string_view name) const noexcept;
     static std::optional<time_point> repair_due(entry const& of) noexcept;
+    static void has_tried(entry& of, time_point now);
 
     std::map<std::string, entry, std::less<>> tallies_;
     std::uint64_t clock_ = 0;  // orders looks and the readings of loads

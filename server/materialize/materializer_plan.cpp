@@ -88,13 +88,10 @@ materializer_plan::step materializer_plan::scan(cache::tally const& of)
     add_pending(std::move(keys));
     if (!pending_.empty()) return write_pending(of);
     if (cursor_ < table.end()) return step::again;
-    if (full_) {
-        phase_ = phase::pages;
-        return step::read;
-    }
-    // The tally may have forgotten a key that fell to 0 before the scan reached it.
-    full_wanted_ = full_wanted_ || of.remembered_from() > since_;
-    return end_round();
+    // If the tally forgot a key that fell to 0 before the scan reached it, only the table still has it.
+    if (!full_ && of.remembered_from() <= since_) return end_round();
+    phase_ = phase::pages;
+    return step::read;
 }
 
 materializer_plan::step materializer_plan::write_pending(cache::tally const& of)

@@ -6,7 +6,8 @@
 // materializer reports the outcome, until the step is `rest`.
 //   - A round of changes covers the keys that changed since the last round. The tally keeps its rows in the order of
 //     their last change, so a revision is enough to find them, without a list of dirty keys. If many changed, the plan
-//     scans the whole tally, one slice a turn.
+//     scans the whole tally, one slice a turn. If the tally forgot keys meanwhile that fell to 0, the round goes on with
+//     the keys of the table, as a full pass does.
 //   - A full pass covers all keys of the tally that are not 0, and then the keys that are not 0 in the table: those
 //     that the tally does not count become 0 there. It is due if nothing is known about the table: at first, after
 //     `start_over` and `want_full_pass`, in a new epoch, and if the tally forgot keys that fell to 0 before the plan

@@ -196,19 +196,27 @@ BOOST_AUTO_TEST_CASE(what_reload_cures_is_repaired_where_the_role_may)
     BOOST_TEST(l.asks(well()).empty());
 }
 
-BOOST_AUTO_TEST_CASE(repair_that_cures_nothing_is_not_repeated_for_the_same_findings)
+// It cures nothing, or somebody breaks the same again before the next look.
+BOOST_AUTO_TEST_CASE(repair_after_which_the_same_is_found_is_repeated_after_growing_pauses)
 {
     for (bool const fails : {false, true}) {
         now += 24h;
         l.take_findings("b", {}, true);
         l.take_findings("b", {failing()}, true);
-        BOOST_TEST((l.repair(now) == "b"));
-        if (fails) l.repair_failed("b", false, now);
-        else l.repaired("b", now);
-        l.take_findings("b", {failing(), warning}, true);
-        BOOST_TEST(!l.repair(now + 24h));
+        for (auto const pause : {1min, 2min, 4min, 8min, 16min, 32min, 60min, 60min}) {
+            BOOST_TEST((l.repair(now) == "b"));
+            if (fails) l.repair_failed("b", false, now);
+            else l.repaired("b", now);
+            l.take_findings("b", {failing(), warning}, true);
+            BOOST_TEST(!l.repair(now + pause - 1ms));
+            BOOST_TEST((l.repair_at() == now + pause));
+            now += pause;
+        }
         l.take_findings("b", {failing("public.t")}, true);
         BOOST_TEST((l.repair(now) == "b"));
+        l.repaired("b", now);
+        l.take_findings("b", {failing("public.t")}, true);
+        BOOST_TEST((l.repair_at() == now + 1min));
     }
 }
 

@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(forgotten_zeros_make_a_full_pass)
     BOOST_TEST(kept.nonzero().empty());
 }
 
-BOOST_AUTO_TEST_CASE(zeros_forgotten_before_a_scan_sees_them_make_a_full_pass)
+BOOST_AUTO_TEST_CASE(zeros_forgotten_before_a_scan_sees_them_are_found_in_the_table)
 {
     cache::limits few;
     few.min_remembered_zeros = 12;
@@ -276,8 +276,6 @@ BOOST_AUTO_TEST_CASE(zeros_forgotten_before_a_scan_sees_them_make_a_full_pass)
     BOOST_TEST_REQUIRE(counted->table().rows() < rows);
     while (one_step() != step::rest) {
     }
-    round();
-    BOOST_TEST(plan.full());
     BOOST_TEST((kept.nonzero() == nonzero(*counted)));
 }
 
