@@ -12,7 +12,7 @@ from postgres import Cluster, install
 
 @pytest.fixture(scope="session")
 def cluster():
-    cluster = Cluster("fsync=off", "full_page_writes=off", "max_prepared_transactions=10")
+    cluster = Cluster("fsync=off", "full_page_writes=off", "max_prepared_transactions=10", "wal_level=logical")
     try:
         cluster.start()
         yield cluster
