@@ -1,6 +1,7 @@
 #include <pgtally/cache/event_dispatcher.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace pgtally {
 
@@ -22,7 +23,24 @@ bool event_dispatcher::follows(cache::tally const& tally, std::size_t transport)
     return tally.definition().transport == transports_[transport];
 }
 
-void event_dispatcher::opened(std::size_t transport)
+cache::stream const* event_dispatcher::stream_of(cache::tally const& tally) const noexcept
+{
+    auto const by = transport_of(tally);
+    return by ? &streams_[*by] : nullptr;
+}
+
+void event_dispatcher::begin(std::size_t transport, std::uint64_t position) noexcept
+{
+    streams_[transport].committing = position;
+}
+
+void event_dispatcher::commit(std::size_t transport) noexcept
+{
+    auto& of = streams_[transport];
+    of.reached = std::exchange(of.committing, 0);
+}
+
+void event_dispatcher::opened(std::size_t transport, std::string order)
 {
     owner_->want_definitions();
     for (auto const& [name, tally] : *tallies_) {
@@ -32,6 +50,7 @@ void event_dispatcher::opened(std::size_t transport)
         owner_->give_up_load(name);
         owner_->want_load(name, tally->has_counters() ? load_cause::reconnect : load_cause::start);
     }
+    streams_[transport] = {std::move(order)};
 }
 
 void event_dispatcher::lost(std::size_t transport, cache::reason const& why, bool permanent)

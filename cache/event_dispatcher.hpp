@@ -21,6 +21,7 @@
 #include <pgtally/cache/barriers.hpp>
 #include <pgtally/cache/event.hpp>
 #include <pgtally/cache/load_schedule.hpp>
+#include <pgtally/cache/stream.hpp>
 #include <pgtally/cache/tally.hpp>
 
 #include <cstddef>
@@ -58,20 +59,32 @@ public:
 
     // `transports` are their names, by index.
     event_dispatcher(tallies const& of, barriers& expected, owner& whose, std::vector<std::string> transports)
-        : tallies_{&of}, expected_{&expected}, owner_{&whose}, transports_{std::move(transports)}
+        : tallies_{&of}
+        , expected_{&expected}
+        , owner_{&whose}
+        , transports_{std::move(transports)}
+        , streams_(transports_.size())
     {
     }
 
     // The transport that a tally follows; nothing if the set has no transport of the name in the tally's definition.
     std::optional<std::size_t> transport_of(cache::tally const& tally) const noexcept;
 
-    // The transport is open: from here on no event is missing.
-    void opened(std::size_t transport);
+    // The stream of a tally's transport, for its loads; null if the set has no such transport. Lifetime: the dispatcher's.
+    cache::stream const* stream_of(cache::tally const& tally) const noexcept;
+    cache::stream const& stream_at(std::size_t transport) const noexcept { return streams_[transport]; }
+
+    // The transport is open: from here on no event is missing. `order` names the order of its commits (cache/stream.hpp).
+    void opened(std::size_t transport, std::string order = {});
 
     // The transport is lost. `permanent`: waiting does not cure it.
     void lost(std::size_t transport, cache::reason const& why, bool permanent);
 
     void payload(std::size_t transport, std::string_view text);
+
+    // The bounds of a transaction, of transports that know them: its payloads come in between.
+    void begin(std::size_t transport, std::uint64_t position) noexcept;
+    void commit(std::size_t transport) noexcept;
 
     void stop_following(std::string const& name, cache::tally& tally, cache::reason const& why, bool permanent);
 
@@ -87,6 +100,7 @@ private:
     barriers* expected_;
     owner* owner_;
     std::vector<std::string> transports_;
+    std::vector<cache::stream> streams_;  // by index
     cache::event decoded_;
 };
 

@@ -16,6 +16,7 @@ subscription* feed::remove_any() noexcept
     auto& first = from.front();
     from.pop_front();
     first.ready.unlink();
+    first.awaits.unlink();
     return first.who;
 }
 
@@ -69,8 +70,21 @@ void feed::make_ready(member& which) noexcept
     if (!which.ready.is_linked()) ready_.push_back(which);
 }
 
-void feed::flush()
+void feed::await(std::uint64_t revision, subscription& who) noexcept
 {
+    auto& its = who.member_;
+    its.awaited = revision;
+    if (!its.awaits.is_linked()) awaiting_.push_back(its);
+}
+
+void feed::flush(std::uint64_t reached)
+{
+    for (auto each = awaiting_.begin(); each != awaiting_.end();) {
+        auto& its = *each++;
+        if (its.awaited > reached) continue;
+        its.awaits.unlink();
+        make_ready(its);
+    }
     if (any_) {
         for (auto& each : all_keys_) make_ready(each);
     }

@@ -41,7 +41,8 @@ public:
         explicit member(subscription& s) noexcept : who{&s} {}
 
         subscription* who;
-        hook joined, ready;
+        hook joined, ready, awaits;
+        std::uint64_t awaited = 0;  // a revision
     };
 
     explicit feed(key_kind kind) : watched_{kind} {}
@@ -70,11 +71,14 @@ public:
     // Makes the next flush wake `who`. If it is called inside a flush, the flush after that one wakes `who`.
     void wake(subscription& who) noexcept;
 
-    // Wakes each subscription that has something to send, once.
+    // Makes a flush wake `who` that is told that the tally reached `revision`. Only the last call for `who` counts.
+    void await(std::uint64_t revision, subscription& who) noexcept;
+
+    // Wakes each subscription that has something to send, once. `reached` is the tally's revision.
     //
     // Errors: a wake should not throw. If one does, the exception leaves the flush, and the subscriptions that were not
     // woken yet are woken only when they have something new to send.
-    void flush();
+    void flush(std::uint64_t reached);
 
 private:
     struct watcher {
@@ -94,6 +98,7 @@ private:
     key_map<watchers> watched_;
     joined_list all_keys_, named_;
     ready_list ready_;
+    list_of<&member::awaits> awaiting_;
     bool any_ = false;    // something changed
     bool state_ = false;  // the state or the epoch changed
 };

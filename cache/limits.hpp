@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace pgtally::cache {
@@ -22,6 +23,9 @@ struct limits {
 
     // The most keys that a subscription may name.
     std::size_t max_tracked_keys = 10'000;
+
+    // How long a subscription waits for a client's point that this server has not reached yet.
+    std::chrono::milliseconds since_patience{5'000};
 
     // The most keys of a load's difference that are reported one by one; the others are only counted.
     std::size_t max_reported_drift = 1'000;

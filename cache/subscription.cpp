@@ -101,12 +101,13 @@ void subscription::start_over() noexcept
     snapshot_due_ = true;
     since_.reset();
     part_.reset();
-    sent_ = 0;
+    sent_ = changes_sent_ = 0;
+    since_until_.reset();
 }
 
 bool subscription::has_change() const noexcept
 {
-    return all_keys_ ? tally_->revision() > sent_ : !dirty_.empty();
+    return all_keys_ ? tally_->last_change() > sent_ : !dirty_.empty();
 }
 
 update::item subscription::item_of(std::uint32_t index) const
@@ -132,7 +133,7 @@ void subscription::next(update& out, clock::time_point now)
     } else if (!tally_->has_counters()) {
         next_state(out);
     } else if (snapshot_due_ || part_) {
-        next_snapshot(out);
+        if (!is_ahead(now)) next_snapshot(out);
     } else if (!fresh_.empty()) {
         next_fresh(out);
     } else if (!next_state(out) && has_change()) {
@@ -150,10 +151,24 @@ void subscription::next_snapshot(update& out)
         if (all_keys_) {
             part_ = 0;
             part_revision_ = tally_->revision();
+            part_changes_ = tally_->changes();
         }
     }
     if (all_keys_) next_part(out);
     else all_of_named(out);
+}
+
+// Whether the client's point is one that this server has not reached yet, and may reach soon.
+bool subscription::is_ahead(clock::time_point now)
+{
+    bool const ahead = since_ && tally_->shares_positions() && since_->epoch == tally_->epoch() &&
+                       since_->revision > tally_->revision();
+    if (!ahead) return false;
+    if (!since_until_) since_until_ = now + tally_->bounds().since_patience;
+    if (now >= *since_until_) return false;
+    due_ = *since_until_;
+    tally_->subscribers().await(since_->revision, *this);
+    return true;
 }
 
 // Resumes from the client's point, if the table remembers what changed since then and one message can hold it. Returns
@@ -170,6 +185,7 @@ bool subscription::resume(update& out)
     clear_marks();
     out.partial = true;
     out.revision = sent_ = tally_->revision();
+    changes_sent_ = tally_->changes();
     return true;
 }
 
@@ -209,6 +225,7 @@ void subscription::next_part(update& out)
     } else {
         part_.reset();
         sent_ = part_revision_;
+        changes_sent_ = part_changes_;
     }
 }
 
@@ -257,7 +274,7 @@ void subscription::next_change(update& out, clock::time_point now)
             next_snapshot(out);
             return;
         }
-        conflated_ += tally_->revision() - sent_ - 1;
+        conflated_ += tally_->changes() - changes_sent_ - 1;
         out.of_all_keys = true;
         out.from = sent_;
     } else {
@@ -266,6 +283,7 @@ void subscription::next_change(update& out, clock::time_point now)
     }
     out.what = update::kind::change;
     out.revision = sent_ = tally_->revision();
+    changes_sent_ = tally_->changes();
     last_change_ = now;
 }
 

@@ -11,6 +11,8 @@
 // values for its keys as soon as `next` returns `none` and no interval holds a change back. Values never go back to
 // older ones. A client can resume (`since`) from the revision of a change, or of a snapshot's last part, and misses
 // nothing.
+// If revisions are positions that other servers know (tally.hpp), a client may come from a server that is ahead: then
+// the first snapshot waits until this one is as far, at most `limits::since_patience`.
 //
 // Not promised: that the client sees each intermediate value.
 //
@@ -110,7 +112,8 @@ public:
     // Pass the same `out` again to reuse its storage.
     void next(update& out, clock::time_point now);
 
-    // When `next` will return the change that the interval holds back; max() if it holds none back.
+    // When `next` will return the change that the interval holds back, or the snapshot that waits for the client's point;
+    // max() if neither.
     clock::time_point due() const noexcept { return due_; }
 
     // Appends the text of an item's key to `out`.
@@ -158,6 +161,7 @@ private:
     void next_change(update& out, clock::time_point now);
     void all_of_named(update& out);
     bool resume(update& out);
+    bool is_ahead(clock::time_point now);
     bool changed_since(std::uint64_t revision, update& out) const;
     bool has_change() const noexcept;
     update::item item_of(std::uint32_t index) const;
@@ -173,6 +177,8 @@ private:
     clock::time_point due_ = clock::time_point::max();
     std::optional<counter_table::slot> part_;  // where the next part of a snapshot of all keys begins
     std::uint64_t sent_ = 0, part_revision_ = 0, conflated_ = 0, state_sent_ = 0;
+    std::uint64_t changes_sent_ = 0, part_changes_ = 0;  // how many changes of the tally there were then
+    std::optional<clock::time_point> since_until_;       // how long to wait for the client's point
     std::vector<tracked_key> keys_;
     std::vector<std::uint32_t> free_;   // numbers of no key
     std::vector<std::uint32_t> dirty_;  // keys that changed since they were sent

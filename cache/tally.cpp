@@ -48,6 +48,32 @@ tally::~tally()
     }
 }
 
+std::uint64_t tally::revision() const noexcept
+{
+    auto const known = std::max(last_change_, stood_at_);
+    return stream_ != nullptr && state_ == state::live ? std::max(known, stream_->reached) : known;
+}
+
+// All events of a transaction have the position of its commit.
+std::uint64_t tally::revision_of_event() const noexcept
+{
+    auto const position = stream_ == nullptr ? 0 : stream_->committing;
+    return position == 0 || position < last_change_ ? last_change_ + 1 : position;
+}
+
+// A number that no client was shown: a position between two commits, if the comparison goes on after the barrier.
+std::uint64_t tally::revision_of_difference() const noexcept
+{
+    return std::max(revision() + 1, load_->barrier_at);
+}
+
+void tally::count_change(std::uint64_t revision) noexcept
+{
+    if (revision == last_change_) return;
+    last_change_ = revision;
+    ++changes_;
+}
+
 std::span<std::int64_t const> tally::counters(key const& k) const noexcept
 {
     auto const s = served_.find(k);
@@ -172,11 +198,11 @@ void tally::changed(counter_table::slot s, std::uint64_t revision)
 
 void tally::add_to_served(event const& e)
 {
-    std::uint64_t const revision = revision_ + 1;
+    auto const revision = revision_of_event();
     for (auto const& d : e.deltas) {
         auto const s = served_.find_or_add(*parse_key(served_.kind(), e.key(d)));
         if (!served_.add(s, e.counters(d))) continue;
-        revision_ = revision;
+        count_change(revision);
         changed(s, revision);
     }
     if (served_.rows() > limits_.max_keys) fail({reason::kind::too_many_keys, too_many_keys()});
@@ -184,10 +210,10 @@ void tally::add_to_served(event const& e)
 
 void tally::truncate_served()
 {
-    std::uint64_t const revision = revision_ + 1;
+    auto const revision = revision_of_event();
     for (counter_table::slot s = 0; s < served_.end(); ++s) {
         if (!served_.used(s) || !served_.assign(s, zeros_)) continue;
-        revision_ = revision;
+        count_change(revision);
         changed(s, revision);
     }
 }
@@ -227,10 +253,10 @@ std::optional<std::string> tally::end_if_spoiled()
     return std::exchange(load_, std::nullopt)->spoiled;
 }
 
-std::optional<std::string> tally::begin_load()
+std::optional<std::string> tally::begin_load(stream const* by)
 {
     if (load_) return end_out_of_turn("another load is under way");
-    load_.emplace(definition_);
+    load_.emplace(definition_, by);
     load_->before = highest_;
     return std::nullopt;
 }
@@ -283,8 +309,14 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
     // Everything that the fence contains has arrived: from here on this fence decides about events for both tables.
     fence_ = load_->fence;
     highest_ = load_->highest;
-    if (!loaded_) {
+    stream_ = load_->by;
+    load_->barrier_at = stream_ == nullptr ? 0 : stream_->committing;
+    auto const epoch = epoch_of_load();
+    if (!loaded_ || epoch != epoch_) {
+        report.first = true;
         report.keys = load_->table.nonzero();
+        if (loaded_) begin_epoch();
+        epoch_ = epoch;
         take_first(std::move(load_->table));
         return end_load();
     }
@@ -307,12 +339,24 @@ std::optional<load_report> tally::end_load()
     return report;
 }
 
+// Positions of a shared stream are the revisions of its own epoch. What is served after a load that another one must
+// follow is not the truth of the commits up to any position, so it has an epoch that no other server knows.
+std::string tally::epoch_of_load()
+{
+    bool const shared = shares_positions() && load_->incomplete.empty();
+    bool const was_shared = std::exchange(epoch_is_shared_, shared);
+    if (shared) return shared_epoch(stream_->order, definition_);
+    return was_shared ? make_uuid() : epoch_;
+}
+
 void tally::take_first(counter_table fresh)
 {
+    auto const revision = revision_of_difference();
     served_ = std::move(fresh);
-    remembered_from_ = ++revision_;
+    remembered_from_ = revision;
+    count_change(revision);
     for (counter_table::slot s = 0; s < served_.end(); ++s) {
-        if (served_.used(s)) served_.touch(s, revision_);
+        if (served_.used(s)) served_.touch(s, revision);
     }
     loaded_ = true;
     feed_.changed_any();
@@ -326,7 +370,7 @@ std::optional<load_report> tally::compare_more(std::size_t rows)
     auto const& fresh = load_->table;
     auto& report = load_->report;
     if (end_if_spoiled()) return std::nullopt;
-    std::uint64_t const revision = revision_ + 1, differed = report.differed;
+    std::uint64_t const revision = revision_of_difference(), differed = report.differed;
     for (auto& s = load_->served_next; s < served_.end() && rows > 0; ++s, --rows) {
         if (!served_.used(s)) continue;
         auto const found = fresh.find(served_.key_of(s));
@@ -340,7 +384,7 @@ std::optional<load_report> tally::compare_more(std::size_t rows)
         if (served == counter_table::none) served = served_.find_or_add(fresh.key_of(s));
         take_row(served, fresh.counters(s), revision);
     }
-    if (report.differed != differed) revision_ = revision;
+    if (report.differed != differed) count_change(revision);
     if (rows == 0) return std::nullopt;
     report.keys = fresh.nonzero();
     report.compared += report.keys;
@@ -369,6 +413,7 @@ void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth,
 void tally::set_state(pgtally::cache::state value, pgtally::cache::reason why)
 {
     if (state_ == value && reason_ == why) return;
+    stood_at_ = revision();
     state_ = value;
     reason_ = std::move(why);
     ++state_changes_;
@@ -403,6 +448,16 @@ bool tally::redefine(cache::definition what)
     return other || renumbered;
 }
 
+void tally::begin_epoch()
+{
+    epoch_ = make_uuid();
+    epoch_is_shared_ = false;
+    last_change_ = changes_ = remembered_from_ = stood_at_ = 0;
+    feed_.start_over();
+    feed_.changed_state();
+    ++state_changes_;
+}
+
 void tally::start_over()
 {
     load_.reset();
@@ -410,12 +465,11 @@ void tally::start_over()
     highest_ = {};
     broken_ = {};
     loaded_ = false;
-    epoch_ = make_uuid();
-    revision_ = remembered_from_ = 0;
+    stream_ = nullptr;
     served_ = counter_table{definition_.kind(), definition_.counters.size()};
     zeros_.assign(definition_.counters.size(), 0);
-    feed_.start_over();
     set_state(state::loading, {});
+    begin_epoch();
 }
 
 }  // namespace pgtally::cache

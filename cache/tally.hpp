@@ -23,6 +23,12 @@
 // While the tally is live, events that the served table's own fence does not contain are applied to it. While it is not
 // live, no event is applied to it: a gap in the events would make the counters wrong.
 //
+// Revisions: the changes of a tally are numbered. If its transport's stream is shared (stream.hpp), the numbers are
+// positions in it. A change has the position of its commit; a difference that a load finds has that of the load's
+// barrier, because what is served then is the truth of exactly the commits up to there. While the tally is live its
+// revision is how far the stream was applied; while it is not, its revision stands still. Without a shared stream each
+// event that changes anything, and each load that finds a difference, is one more.
+//
 // Guarantees: a served value is the truth at a fence plus a prefix of the committed events. The revision grows with
 // every change and never goes back within an epoch. Only loads and events write to a table of counters.
 //
@@ -44,6 +50,7 @@
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/reason.hpp>
 #include <pgtally/cache/state.hpp>
+#include <pgtally/cache/stream.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -99,8 +106,15 @@ public:
     pgtally::cache::reason const& reason() const noexcept { return reason_; }
     bool has_counters() const noexcept { return loaded_; }        // false until the first load
     std::string const& epoch() const noexcept { return epoch_; }  // a UUID
-    std::uint64_t revision() const noexcept { return revision_; }
+    std::uint64_t revision() const noexcept;
     counter_table const& table() const noexcept { return served_; }
+
+    // The revision of the last change, and how many changes there were in this epoch.
+    std::uint64_t last_change() const noexcept { return last_change_; }
+    std::uint64_t changes() const noexcept { return changes_; }
+
+    // Whether revisions are positions that other servers know, as far as the last load showed.
+    bool shares_positions() const noexcept { return stream_ != nullptr && stream_->shared(); }
 
     // The row of a key. All counters of a key that is not counted are 0.
     std::span<std::int64_t const> counters(key const& k) const noexcept;
@@ -119,8 +133,9 @@ public:
     // Applies an event of this tally, or keeps it for the load. An event that does not fit changes no counter.
     outcome apply(event const& e);
 
-    // The steps of a load. If the load cannot continue, the first four end it and return the reason.
-    std::optional<std::string> begin_load();
+    // The steps of a load. If the load cannot continue, the first four end it and return the reason. `by` is the stream of
+    // the tally's transport, and outlives the load and what it serves; null: the transport knows no positions.
+    std::optional<std::string> begin_load(stream const* by = nullptr);
     std::optional<std::string> set_fence(fence f);
     std::optional<std::string> add_truth_row(std::string_view key_text, std::span<std::int64_t const> values);
     std::optional<std::string> await_barrier(std::string id);
@@ -150,6 +165,9 @@ public:
     // Subscriptions
 
     feed& subscribers() noexcept { return feed_; }
+
+    // Wakes the subscriptions that have something to send. To be called once a turn; a wake may destroy the tally.
+    void flush() { feed_.flush(revision()); }
     limits const& bounds() const noexcept { return limits_; }
 
     // How often the state, its reason or the epoch changed. A subscription compares it with the number that it sent.
@@ -165,13 +183,15 @@ private:
     };
 
     struct load {
-        explicit load(cache::definition const& d) : table{d.kind(), d.counters.size()} {}
+        load(cache::definition const& d, stream const* transport) : by{transport}, table{d.kind(), d.counters.size()} {}
+        stream const* by;
         load_step at = load_step::fence;
         std::vector<event> kept;
         std::size_t kept_bytes = 0;
         std::optional<pgtally::cache::fence> fence;
         counter_table table;
         std::string barrier;
+        std::uint64_t barrier_at = 0;       // its position; 0 if the stream has none
         std::string spoiled;                // why the load cannot succeed any more; empty: it can
         pgtally::cache::reason incomplete;  // why the fresh table does not follow all later events; empty: it does
         pgtally::cache::reason broken;      // the reason of a `broken` event that came after its fence
@@ -190,10 +210,15 @@ private:
     void apply_to_fresh(event const& e);
     void add_to_served(event const& e);
     void truncate_served();
+    std::string epoch_of_load();
     void take_first(counter_table fresh);
+    std::uint64_t revision_of_event() const noexcept;
+    std::uint64_t revision_of_difference() const noexcept;
+    void count_change(std::uint64_t revision) noexcept;
     void take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision);
     std::optional<load_report> end_load();
     void changed(counter_table::slot s, std::uint64_t revision);
+    void begin_epoch();
     void start_over();
     void forget_old_zeros();
     void set_state(pgtally::cache::state value, pgtally::cache::reason why);
@@ -202,7 +227,10 @@ private:
     cache::definition definition_;
     limits limits_;
     std::string epoch_;
-    std::uint64_t revision_ = 0, remembered_from_ = 0, state_changes_ = 1;
+    bool epoch_is_shared_ = false;
+    stream const* stream_ = nullptr;   // of the load that is served
+    std::uint64_t last_change_ = 0, changes_ = 0, remembered_from_ = 0, state_changes_ = 1;
+    std::uint64_t stood_at_ = 0;  // the revision when the tally stopped following the stream
     pgtally::cache::state state_ = state::loading;
     pgtally::cache::reason reason_;
     pgtally::cache::reason broken_;  // of a `broken` event that no load contains yet

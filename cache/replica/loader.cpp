@@ -73,7 +73,7 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_v
 {
     // A tally's name matches [a-z][a-z0-9_]*, so it needs no escaping in a literal.
     std::string const declaration = declare_load + ("'" + name + "')");
-    if (auto const refusal = wanted(target).begin_load()) throw load_failure{*refusal, false};
+    if (auto const refusal = wanted(target).begin_load(target.stream())) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
     co_await by.prepare_load(connection);
     auto const until = std::chrono::steady_clock::now() + load_lock_timeout;

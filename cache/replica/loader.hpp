@@ -44,6 +44,9 @@ public:
     // The tally, while this load is wanted; otherwise null.
     virtual cache::tally* wanted() noexcept = 0;
 
+    // The stream of the tally's transport.
+    virtual cache::stream const* stream() noexcept = 0;
+
     // What the source is, by `tally.look()`. Read under the lock and before the fence, so that the load contains it.
     virtual void source_is(std::string fingerprint) = 0;
 };

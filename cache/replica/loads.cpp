@@ -31,10 +31,11 @@ bool is_unknown_tally(db::error const& e) noexcept
 // Looks the tally up each time: while the load waits, the tally may be removed, or may end the load.
 class target final : public load_target {
 public:
-    target(std::function<cache::tally*()> find, std::function<void(std::string)> take)
-        : find_{std::move(find)}, take_{std::move(take)}
+    target(std::function<cache::tally*()> find, cache::stream const* by, std::function<void(std::string)> take)
+        : find_{std::move(find)}, by_{by}, take_{std::move(take)}
     {
     }
+    cache::stream const* stream() noexcept override { return by_; }
     cache::tally* wanted() noexcept override
     {
         auto* const tally = find_();
@@ -46,6 +47,7 @@ public:
 
 private:
     std::function<cache::tally*()> find_;
+    cache::stream const* by_;
     std::function<void(std::string)> take_;
     bool begun_ = false;
 };
@@ -173,11 +175,11 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine)
             looks.load_reads(mine.order->tally, std::move(fingerprint));
         }
     };
-    target into{[this, &mine] { return target_of(mine); }, take};
     auto const* const wanted = target_of(mine);
     auto const index = wanted == nullptr ? std::nullopt : received.transport_of(*wanted);
     auto const by = index ? transports[*index].channel : nullptr;
     if (!by) throw load_given_up{};
+    target into{[this, &mine] { return target_of(mine); }, &received.stream_at(*index), take};
     co_await load_truth(mine.connection, schema_version, *by, mine.order->tally, times, into);
     co_await await_barrier(mine, by, *index);
 }

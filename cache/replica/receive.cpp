@@ -20,12 +20,13 @@ asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_
             from->restart({cache::reason::kind::missed_events,
                            "transport " + slot.kind.name + " delivered an incomplete transaction"});
         }
+        from->applied();
         report_drops();
         end_turn();
     }
 }
 
-void replica_set::impl::on(std::size_t index, transport::opened const&)
+void replica_set::impl::on(std::size_t index, transport::opened const& e)
 {
     auto& slot = transports[index];
     slot.within_transaction = false;
@@ -38,7 +39,7 @@ void replica_set::impl::on(std::size_t index, transport::opened const&)
         ++counted.reconnects;
         give_up_old_loads();
     }
-    received.opened(index);
+    received.opened(index, e.order);
     ask_writes_again(index);
     watch_wake.notify();
     control_wake.notify();
@@ -57,17 +58,19 @@ void replica_set::impl::on(std::size_t index, transport::payload const& e)
     received.payload(index, e.text);
 }
 
-void replica_set::impl::on(std::size_t index, transport::begin const&)
+void replica_set::impl::on(std::size_t index, transport::begin const& e)
 {
     transports[index].within_transaction = true;
+    received.begin(index, e.position);
 }
 
-void replica_set::impl::on(std::size_t index, transport::commit const& e)
+void replica_set::impl::on(std::size_t index, transport::commit const&)
 {
     transports[index].within_transaction = false;
+    received.commit(index);
     auto& count = counted.transports[transports[index].kind.name];
     ++count.transactions;
-    count.position = e.position;
+    count.position = received.stream_at(index).reached;
 }
 
 void replica_set::impl::applied(cache::event const& e)

@@ -115,7 +115,7 @@ struct replica::core : std::enable_shared_from_this<core> {
             alive->turn_posted = false;
             alive->on_turn();
             auto* const found = alive->tally();
-            if (found != nullptr && !alive->stopped) found->subscribers().flush();
+            if (found != nullptr && !alive->stopped) found->flush();
         };
         asio::post(executor, std::move(turn));
     }

@@ -88,7 +88,7 @@ void replica_set::impl::die(char const* name, std::exception_ptr failure) noexce
         end_turn();
     } catch (...) {
         // A hook of the owner throws, perhaps the same again. `run` reports the first exception.
-        for (auto const& [tally, one] : replicas) one->subscribers().flush();
+        for (auto const& [tally, one] : replicas) one->flush();
     }
 }
 
@@ -132,7 +132,7 @@ void replica_set::impl::end_turn()
     look_at_writes();
     look_at_audits();
     if (settings.on_turn) settings.on_turn();
-    for (auto const& [name, tally] : replicas) tally->subscribers().flush();
+    for (auto const& [name, tally] : replicas) tally->flush();
 }
 
 cache::tally* replica_set::impl::find(std::string_view name) noexcept

@@ -111,11 +111,11 @@ struct replica_set::impl : event_dispatcher::owner {
 
     // receive.cpp
     asio::awaitable<void> receive(std::size_t index, std::shared_ptr<transport> from);
-    void on(std::size_t index, transport::opened const&);
+    void on(std::size_t index, transport::opened const& e);
     void on(std::size_t index, transport::lost const& e);
     void on(std::size_t index, transport::payload const& e);
-    void on(std::size_t index, transport::begin const&);
-    void on(std::size_t index, transport::commit const& e);
+    void on(std::size_t index, transport::begin const& e);
+    void on(std::size_t index, transport::commit const&);
     void applied(cache::event const& e) override;
     void drop(std::string_view reason) override;
     void report_drops();

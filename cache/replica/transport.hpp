@@ -50,8 +50,11 @@ namespace pgtally {
 
 class transport {
 public:
-    // From here on no payload is missing.
-    struct opened {};
+    // From here on no payload is missing. `order` names the order of commits, if positions in it mean the same to every
+    // server (cache/stream.hpp); empty: they do not, or there are none.
+    struct opened {
+        std::string order = {};
+    };
 
     // No payload arrives until `opened`.
     struct lost {
@@ -63,13 +66,12 @@ public:
         std::string_view text;  // valid until the next call of `next`
     };
 
-    // The payloads up to `commit` are of one transaction.
+    // The payloads up to `commit` are of one transaction. `position` is the commit's place in the order of commits, a
+    // number that grows with each one.
     struct begin {
-        cache::xid transaction;
+        std::uint64_t position;
     };
-    struct commit {
-        std::uint64_t position;  // the commit's place in the order of commits; grows with each one
-    };
+    struct commit {};
 
     using signal = std::variant<payload, opened, lost, begin, commit>;
 
@@ -90,6 +92,9 @@ public:
     //
     // Preconditions: one caller at a time.
     virtual boost::asio::awaitable<std::span<signal const>> next() = 0;
+
+    // Everything that the last call of `next` returned was applied.
+    virtual void applied() {}
 
     // Drops the connection and opens another one. `why` becomes the reason of `lost`.
     virtual void restart(cache::reason why) = 0;

@@ -24,7 +24,7 @@ void materializer_plan::begin(cache::tally const& of)
     full_wanted_ = false;
     epoch_ = of.epoch();
     since_ = full_ ? 0 : written_;
-    until_ = of.revision();
+    until_ = of.last_change();
     cursor_ = 0;
     last_page_ = false;
     page_after_.reset();

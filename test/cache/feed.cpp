@@ -73,7 +73,7 @@ owned of_all(tally& of)
 std::unique_ptr<tally> quiet_tally()
 {
     auto made = loaded_tally("10:20:");
-    made->subscribers().flush();
+    made->flush();
     return made;
 }
 
@@ -92,14 +92,14 @@ BOOST_AUTO_TEST_CASE(a_change_wakes_those_of_its_key_and_those_of_all_keys)
     auto const named = of_keys(*t, {33, 34}), same = of_keys(*t, {33}), other = of_keys(*t, {34}), every = of_all(*t);
     change(*t, 33);
     BOOST_TEST(named->woken + same->woken + every->woken == 0);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(named->woken == 1);
     BOOST_TEST(same->woken == 1);
     BOOST_TEST(other->woken == 0);
     BOOST_TEST(every->woken == 1);
     BOOST_TEST((other->take() == told::none));
     change(*t, 99);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(named->woken == 1);
     BOOST_TEST(every->woken == 2);
 }
@@ -109,8 +109,8 @@ BOOST_AUTO_TEST_CASE(a_flush_wakes_once_for_many_changes)
     auto t = quiet_tally();
     auto const named = of_keys(*t, {33, 34, 35}), every = of_all(*t);
     for (std::int64_t k = 33; k < 36; ++k) change(*t, k);
-    t->subscribers().flush();
-    t->subscribers().flush();
+    t->flush();
+    t->flush();
     BOOST_TEST(named->woken == 1);
     BOOST_TEST(every->woken == 1);
     BOOST_TEST((named->take() == told::change));
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_state_wakes_every_subscription)
     auto t = quiet_tally();
     auto const named = of_keys(*t, {33}), without_keys = of_keys(*t, {}), every = of_all(*t);
     t->lost({reason::kind::unreachable, "cut"});
-    t->subscribers().flush();
+    t->flush();
     for (auto const* const each : {named.get(), without_keys.get(), every.get()}) BOOST_TEST(each->woken == 1);
 }
 
@@ -133,12 +133,12 @@ BOOST_AUTO_TEST_CASE(a_key_no_longer_tracked_wakes_nobody)
     first->sub->untrack(number(33));
     second->sub->untrack(number(33));
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 0);
     BOOST_TEST(second->woken == 0);
     BOOST_TEST(third->woken == 1);
     change(*t, 34);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(second->woken == 1);
 }
 
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_subscription_destroyed_before_the_flush_is_not_woken)
     change(*t, 33);
     leaving->sub.reset();
     every->sub.reset();
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(leaving->woken == 0);
     BOOST_TEST(staying->woken == 1);
     BOOST_TEST(every->woken == 0);
@@ -166,14 +166,14 @@ BOOST_AUTO_TEST_CASE(a_wake_may_destroy_any_subscription)
         }
     };
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(before->woken == 1);
     BOOST_TEST(self->woken == 1);
     BOOST_TEST(after->woken == 0);
     BOOST_TEST(last->woken == 1);
     change(*t, 33);
     t->lost({reason::kind::unreachable, "cut"});
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(before->woken + self->woken == 2);
     BOOST_TEST(after->woken + idle->woken == 0);
     BOOST_TEST(last->woken == 2);
@@ -190,11 +190,11 @@ BOOST_AUTO_TEST_CASE(a_subscription_made_in_a_wake_is_woken_from_the_next_flush_
         every = of_all(*t);
     };
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST_REQUIRE(named != nullptr);
     BOOST_TEST(named->woken + every->woken == 0);
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(named->woken == 1);
     BOOST_TEST(every->woken == 1);
     BOOST_TEST(first->woken == 2);
@@ -210,14 +210,14 @@ BOOST_AUTO_TEST_CASE(a_wake_asked_for_in_a_wake_comes_in_the_next_flush)
         t->subscribers().wake(*idle->sub);
     };
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 1);
     BOOST_TEST(idle->woken == 0);
     first->act = nullptr;
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 2);
     BOOST_TEST(idle->woken == 1);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 2);
     BOOST_TEST(idle->woken == 1);
 }
@@ -232,16 +232,16 @@ BOOST_AUTO_TEST_CASE(a_wake_may_track_and_untrack)
         second->sub->untrack(number(33));
     };
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     first->act = nullptr;
     BOOST_TEST((second->take() == told::none));
     first->drain();
     second->woken = 0;
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken + second->woken == 0);
     change(*t, 34);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 1);
 }
 
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_wake_may_destroy_the_tally)
         t.reset();
     };
     change(*t, 33);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(first->woken == 2);
     for (auto const* const each : {after.get(), idle.get(), every.get()}) BOOST_TEST(each->woken == 1);
     for (auto const* const each : {first.get(), after.get(), idle.get(), every.get()}) {
@@ -344,7 +344,7 @@ BOOST_AUTO_TEST_CASE(every_flush_wakes_who_a_plain_model_says)
                     changed = true;
                     for (auto& each : clients) each.expected |= each.all || each.keys.contains(k);
                 } else {
-                    t->subscribers().flush();
+                    t->flush();
                     changed = false;
                     for (auto& each : clients) {
                         BOOST_TEST(each.which->woken == (each.expected ? 1 : 0));

@@ -142,18 +142,18 @@ BOOST_AUTO_TEST_CASE(everybody_is_woken_once_per_flush)
     client named{*t, {}}, other{*t, {}}, everything{*t, all()};
     named.sub.track(number(33));
     other.sub.track(number(34));
-    t->subscribers().flush();
+    t->flush();
     for (auto* const c : {&named, &other, &everything}) {
         c->drain();
         c->owner.woken = 0;
     }
     for (std::uint64_t x = 21; x < 31; ++x) t->apply(deltas(x, "33", 1, 0));
     BOOST_TEST(named.owner.woken == 0);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(named.owner.woken == 1);
     BOOST_TEST(other.owner.woken == 0);
     BOOST_TEST(everything.owner.woken == 1);
-    t->subscribers().flush();
+    t->flush();
     BOOST_TEST(named.owner.woken == 1);
 }
 
@@ -204,7 +204,7 @@ BOOST_AUTO_TEST_CASE(state_is_told_while_loading_and_the_snapshot_follows)
     t.set_fence(snapshot("10:20:"));
     t.add_truth_row("33", row(1, 1));
     finish(t);
-    t.subscribers().flush();
+    t.flush();
     BOOST_TEST(c.owner.woken == 1);
     BOOST_TEST((c.receive() == told::snapshot));
     BOOST_TEST(c.at("33") == row(1, 1));

@@ -39,6 +39,13 @@ void client::change(cache::tally* tally, std::uint32_t how)
     }
 }
 
+void client::move_to(cache::tally* tally)
+{
+    if (!subscription_ || subscription_->dropped() || tally == nullptr) return;
+    leave();
+    join(*tally, 0, true);
+}
+
 void client::leave()
 {
     subscription_.reset();
@@ -50,6 +57,7 @@ void client::forget()
 {
     had_ = 0;
     point_.reset();
+    epoch_.clear();  // without its point a client may find another server behind
 }
 
 // Resumes from the client's point with the same keys, or subscribes for the first time.
@@ -64,6 +72,7 @@ void client::join(cache::tally& tally, std::uint32_t how, bool resume)
     else forget();
     env_.tell(name_, " subscribes to ", all_ ? "all of " : "keys of ", tally.definition().name,
               resumes ? " since " + std::to_string(point_->revision) : std::string{});
+    joined_at_ = env_.now;
     subscription_.emplace(tally, static_cast<cache::subscriber&>(*this), chosen);
     pending_ = true;
     tracked_ = 0;
@@ -119,7 +128,9 @@ void client::apply(cache::update const& u)
     if (u.what == kind::dropped) return leave();
     if (u.what == kind::state) return;
     auto const& tally = *subscription_->of();
-    if (tally.epoch() == epoch_ && u.revision < revision_) throw violation{"a subscriber's revision went back"};
+    // Another server that is behind, and stays it, sends everything.
+    bool const waited = u.what == kind::snapshot && !u.partial && env_.now - joined_at_ >= tally.bounds().since_patience;
+    if (tally.epoch() == epoch_ && u.revision < revision_ && !waited) throw violation{"a subscriber's revision went back"};
     if (u.items.size() > tally.bounds().max_keys_in_message && all_) throw violation{"a message is too long"};
     bool const whole = u.what == kind::snapshot && !u.partial;
     if (all_ && whole && (!in_parts_ || parts_epoch_ != tally.epoch())) values_ = {};

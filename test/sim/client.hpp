@@ -19,6 +19,9 @@ public:
     // If the client is not subscribed, subscribes to all keys or some; otherwise leaves, returns, or tracks other keys.
     void change(cache::tally* of, std::uint32_t how);
 
+    // Its balancer leads to another server, whose tally this is: it leaves and returns with its point.
+    void move_to(cache::tally* of);
+
     // Takes the next message, if the client was woken or a message is due.
     void take();
 
@@ -46,6 +49,7 @@ private:
     std::string epoch_, parts_epoch_;
     std::optional<cache::since_point> point_;
     std::uint64_t revision_ = 0;
+    milliseconds joined_at_{0};
     cache::update update_;
 };
 

@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pgtally::sim {
@@ -33,6 +35,8 @@ struct environment {
     milliseconds now{0};
     milliseconds heartbeat{5'000};
     std::ostream* trace = nullptr;
+    // What was shown at a position: the fingerprint of the counters, by epoch and revision.
+    std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> shown{};
 
     milliseconds answer_time() const noexcept { return heartbeat * 3; }
     database& current() noexcept { return *nodes[named]; }

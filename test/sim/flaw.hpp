@@ -18,6 +18,9 @@ enum class flaw {
     deltas,      // materialization adds the changes instead of setting values
     applied,     // a write counts as applied without a barrier
     visibility,  // by wal a load does not wait until snapshots see all decoded transactions
+    // positions
+    position,  // a server counts positions of its own
+    early,     // a commit counts as reached before its events are applied
     // the watch over transports
     reopened,    // deafness is not noticed after a transport's second opening
     borrowed,    // a heartbeat that comes back by one transport counts for the other too
@@ -55,6 +58,8 @@ inline constexpr named_flaw flaws[]{
     {"deltas", flaw::deltas},
     {"applied", flaw::applied},
     {"visibility", flaw::visibility},
+    {"position", flaw::position},
+    {"early", flaw::early},
     {"reopened", flaw::reopened},
     {"borrowed", flaw::borrowed},
     {"other_lost", flaw::other_lost},

@@ -19,7 +19,7 @@ constexpr weight weights[]{
     {act::flush, 60},    {act::show, 70},         {act::commit, 60},         {act::rollback, 12},
     {act::receive, 170}, {act::control, 70},      {act::load, 260},          {act::reset, 10},
     {act::nag, 5},       {act::await_write, 20},  {act::take, 60},           {act::subscribe, 25},
-    {act::keep, 60},     {act::wait, 30},         {act::cut_transport, 8},   {act::hush_transport, 5},
+    {act::hop, 15},          {act::keep, 60},     {act::wait, 30},         {act::cut_transport, 8},   {act::hush_transport, 5},
     {act::overflow, 5},  {act::cut_loader, 8},    {act::cut_control, 4},     {act::cut_keeper, 6},
     {act::junk, 5},      {act::forge, 4},         {act::rename_source, 8},   {act::change_unseen, 6},
     {act::restore, 4},   {act::drop_triggers, 4}, {act::repair, 20},         {act::crash, 3},
@@ -55,7 +55,7 @@ history make_history(std::uint64_t seed)
     out.numbered = chance.chance(75);
     out.may_repair = chance.chance(60);
     out.materialize = chance.chance(30);
-    out.servers = chance.chance(out.materialize ? 60 : 15) ? 2 : 1;
+    out.servers = chance.chance(out.materialize || out.wal[0] ? 60 : 15) ? 2 : 1;
     out.tallies = chance.chance(40) ? 2 : 1;
     out.loaders = chance.chance(50) ? 2 : 1;
     out.bounds = static_cast<std::uint8_t>(chance.below(6));

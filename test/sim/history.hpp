@@ -32,6 +32,7 @@ enum class act : std::uint8_t {
     await_write,
     take,
     subscribe,
+    hop,  // a subscriber moves to another server
     keep,
     // time, faults
     wait,

@@ -28,7 +28,7 @@ host::host(environment& around, std::string name, cache::limits const& bounds, s
 {
     links_[notify].used = true;
     for (std::size_t i = 0; i < client_count; ++i) {
-        clients_.push_back(std::make_unique<client>(env_, name_ + "'s subscriber " + std::to_string(i)));
+        clients_.push_back(std::make_unique<client>(env_, "subscriber " + name_ + std::to_string(i)));
     }
 }
 
@@ -80,7 +80,7 @@ void host::opened(std::size_t by)
     control_.next_look = milliseconds{0};
     if (schedule_.transport_opened(by)) give_up_old_loads();
     rules_.opened(by);
-    received_.opened(by);
+    received_.opened(by, by == wal ? "node " + std::to_string(links_[by].connection.number()) : std::string{});
     ask_writes_again(by);
     end_turn();
 }
@@ -110,8 +110,28 @@ void host::receive(std::size_t by, std::size_t at_most)
     auto const goes_on = [&] {
         return from.position - begin < at_most || (by == wal && !stream[from.position - 1].ends);
     };
-    while (from.position < stream.size() && goes_on()) take_entry(by, stream[from.position++]);
+    while (from.position < stream.size() && goes_on()) {
+        if (by == wal) take_transaction(stream);
+        else take_entry(by, stream[from.position++]);
+    }
     if (from.position != begin) end_turn();
+}
+
+// A transaction without an event for the server is not sent.
+void host::take_transaction(std::vector<database::entry> const& stream)
+{
+    auto& from = links_[wal];
+    auto end = from.position;
+    while (!stream[end].ends) ++end;
+    auto const any = std::any_of(stream.begin() + static_cast<std::ptrdiff_t>(from.position),
+                                 stream.begin() + static_cast<std::ptrdiff_t>(end) + 1,
+                                 [](auto const& each) { return !each.text.empty(); });
+    auto position = position_of_entry * (end + 1);
+    if (env_.broken == flaw::position && name_ == "B") position += position_of_entry;
+    if (any) received_.begin(wal, position);
+    if (any && env_.broken == flaw::early) received_.commit(wal);
+    while (from.position <= end) take_entry(wal, stream[from.position++]);
+    if (any && env_.broken != flaw::early) received_.commit(wal);
 }
 
 void host::take_entry(std::size_t by, database::entry const& next)
@@ -150,7 +170,7 @@ void host::take_entry(std::size_t by, database::entry const& next)
 void host::end_turn()
 {
     look_at_writes();
-    for (auto const& [name, tally] : tallies_) tally->subscribers().flush();
+    for (auto const& [name, tally] : tallies_) tally->flush();
     check_served();
 }
 
@@ -420,6 +440,14 @@ void host::change_subscription(std::size_t which, std::uint32_t how)
 {
     auto* const tally = find(tally_name(which % env_.tallies));
     clients_[which % client_count]->change(tally, how);
+}
+
+void host::exchange_subscribers(host& other, std::size_t which)
+{
+    auto& mine = clients_[which % client_count];
+    std::swap(mine, other.clients_[which % client_count]);
+    mine->move_to(find(tally_name(which % env_.tallies)));
+    other.clients_[which % client_count]->move_to(other.find(tally_name(which % env_.tallies)));
 }
 
 }  // namespace pgtally::sim

@@ -41,6 +41,7 @@ public:
     void await_write(std::size_t tally);  // read your writes
     void take(std::size_t which);         // a subscriber's socket can take a message
     void change_subscription(std::size_t which, std::uint32_t how);
+    void exchange_subscribers(host& other, std::size_t which);  // behind a balancer
 
     // Faults.
     void break_transport(std::size_t by);  // the server notices at once
@@ -65,6 +66,9 @@ public:
     std::string const& name() const noexcept { return name_; }
 
 private:
+    // The position of a commit is that of its last entry, so that there are numbers between two commits.
+    static constexpr std::uint64_t position_of_entry = 10;
+
     // The state of a loader's coroutine while it waits.
     struct loader {
         enum class step { idle, connect, begin, draw, wait, lock, fence, rows, more_rows, commit, barrier, back };
@@ -143,6 +147,7 @@ private:
     void drop(std::string_view) override {}
     bool heartbeat_back(std::size_t by, std::string_view id) override;
 
+    void check_position(cache::tally const& tally, std::uint64_t now) const;
     void check_live(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_tags(cache::tally const& tally, shown& last) const;
@@ -153,6 +158,7 @@ private:
     void connect(std::size_t by);
     void opened(std::size_t by);
     void hear_of_loss(std::size_t by, cache::reason const& why);
+    void take_transaction(std::vector<database::entry> const& stream);
     void take_entry(std::size_t by, database::entry const& next);
     void end_turn();
 

@@ -72,6 +72,14 @@ void host::check_live(cache::tally const& tally, std::uint64_t now, shown& last)
     last.position = from.position;
 }
 
+// A position means the same on every server: what is served there is the truth of the commits up to it.
+void host::check_position(cache::tally const& tally, std::uint64_t now) const
+{
+    auto const [at, fresh] = env_.shown.try_emplace({tally.epoch(), tally.revision()}, now);
+    if (fresh || at->second == now) return;
+    throw violation{tally.definition().name + ": other counters were shown at the same position"};
+}
+
 // The tally stopped following in the middle of a batch: it equals the truth after some event of the batch.
 void host::check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const
 {
@@ -103,6 +111,7 @@ void host::check_served()
             throw violation{name + ": its counters changed, its revision did not"};
         }
         if (live) check_live(*tally, now, last);
+        if (live && tally->shares_positions() && last.forged.empty()) check_position(*tally, now);
         else if (tally->has_counters() && same_epoch && now != last.truth) check_stopped(*tally, now, last);
         check_tags(*tally, last);
         last.epoch = tally->epoch();

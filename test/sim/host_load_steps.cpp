@@ -47,7 +47,7 @@ void host::connect_loader(loader& mine)
 void host::begin_transaction(loader& mine)
 {
     auto& tally = *find(mine.order->tally);
-    if (auto const refusal = tally.begin_load()) throw violation{*refusal};
+    if (auto const refusal = tally.begin_load(received_.stream_of(tally))) throw violation{*refusal};
     mine.at = transport_of(tally) == wal && env_.broken != flaw::visibility ? loader::step::draw : loader::step::lock;
 }
 

@@ -42,7 +42,7 @@ bool keeper::settled() const noexcept
 {
     auto const* const t = live();
     if (t == nullptr || !locked_ || !connection_.alive() || at_ != phase::planning || plan_.under_way()) return false;
-    return round_epoch_ == t->epoch() && round_revision_ == t->revision();
+    return round_epoch_ == t->epoch() && round_revision_ == t->last_change();
 }
 
 void keeper::break_connection()
@@ -83,7 +83,7 @@ void keeper::go_on(cache::tally const& t)
     using step = server::materializer_plan::step;
     if (rests_ && !plan_.under_way()) {
         round_epoch_ = t.epoch();
-        round_revision_ = t.revision();
+        round_revision_ = t.last_change();
     }
     if (std::exchange(rests_, false)) plan_.begin(t);
     switch (plan_.next(t)) {

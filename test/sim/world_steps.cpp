@@ -90,6 +90,9 @@ bool world::take_as_server(step const& s)
         case act::await_write: mine.await_write(low(s.how, 0, 4) % env_.tallies); return true;
         case act::take: mine.take(low(s.how, 0, 4)); return true;
         case act::subscribe: mine.change_subscription(low(s.how, 0, 4), s.how >> 4); return true;
+        case act::hop:
+            if (hosts_.size() > 1) hosts_[0]->exchange_subscribers(*hosts_[1], low(s.how, 0, 4));
+            return true;
         case act::keep:
             if (keepers_.empty()) return true;
             if (low(s.how, 8, 5) == 0) keepers_[s.how % keepers_.size()]->want_everything();

@@ -62,7 +62,7 @@ feed_figures feed(std::size_t clients, std::size_t changes)
         if (i % clients == 0) tallies.push_back(make_tally());
         connected.push_back(std::make_unique<client>(*tallies.back(), static_cast<std::int64_t>(i % clients)));
     }
-    for (auto const& each : tallies) each->subscribers().flush();
+    for (auto const& each : tallies) each->flush();
 
     // The turns of a replica, one change a turn: decode, apply, flush.
     cache::event event;
@@ -72,7 +72,7 @@ feed_figures feed(std::size_t clients, std::size_t changes)
     for (std::size_t i = 0; i < changes; ++i) {
         if (cache::decode(payload, event) != cache::event_error::none) throw std::logic_error("the event is none");
         tallies.front()->apply(event);
-        tallies.front()->subscribers().flush();
+        tallies.front()->flush();
     }
     auto const changed = turns.of(changes).per_cpu_second;
     if (connected[watched]->changes() != changes) throw std::logic_error("the client was not sent every change");

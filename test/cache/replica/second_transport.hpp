@@ -75,9 +75,9 @@ private:
     void add(db::notification const& e)
     {
         if (!seen_->hears) return;
-        batch_.emplace_back(begin{});
+        batch_.emplace_back(begin{++position_});
         batch_.emplace_back(payload{e.payload});
-        if (seen_->ends_transactions) batch_.emplace_back(commit{++position_});
+        if (seen_->ends_transactions) batch_.emplace_back(commit{});
     }
     void add(db::listening const&) { batch_.emplace_back(opened{}); }
     void add(db::lost const& e) { batch_.emplace_back(lost{e.code ? database_reason(e) : restart_, e.permanent}); }

@@ -266,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(everybody_reads_the_sentence_of_a_reason_operators_its_t
     of_everybody.on_replicas_changed();
     BOOST_TEST(of_everybody.next(out, {}));
     tallies.tweets().lost({cache::reason::kind::unreachable, "db.example:5432 is gone"});
-    tallies.tweets().subscribers().flush();
+    tallies.tweets().flush();
     BOOST_TEST(of_everybody.next(out, {}));
     BOOST_TEST(text_of(out) == "state 1: stale (the database cannot be reached)");
 }

@@ -28,13 +28,13 @@ struct directory final : server::tally_directory {
     void count(std::string const& key, std::int64_t rts, std::int64_t favs)
     {
         tweets().apply(deltas(++transaction, key, rts, favs));
-        tweets().subscribers().flush();
+        tweets().flush();
     }
 
     void lose(char const* reason)
     {
         tweets().lost({cache::reason::kind::unreachable, reason});
-        tweets().subscribers().flush();
+        tweets().flush();
     }
 
     // With a tally `tweets`, live and empty.
