@@ -1,6 +1,7 @@
 // What an operator can do about an error of the database.
 
 #include <pgtally/db/detail/client_failure.hpp>
+#include <pgtally/db/detail/remedy.hpp>
 #include <pgtally/db/error.hpp>
 
 #include <algorithm>
@@ -33,10 +34,51 @@ constexpr std::array<advice, 14> by_state{{
     {"57P03", "wait until PostgreSQL has started"},
 }};
 
+// Errors of replication, whose states mean other things too. The words are names of settings and statements, which no
+// language of messages translates, or were never translated. The first entry that fits counts.
+struct replication_advice {
+    std::string_view state, words, remedy;
+    bool permanent;  // a retry alone does not help
+};
+
+constexpr std::string_view slots_remedy =
+    "free a replication slot, or raise max_replication_slots in postgresql.conf and restart PostgreSQL";
+
+constexpr std::array<replication_advice, 9> of_replication{{
+    {"42501", "walsender", "let this role replicate: alter role … replication", true},
+    {"42501", "WAL sender", "let this role replicate: alter role … replication", true},
+    {"55000", "wal_level", "set wal_level = logical in postgresql.conf, and restart PostgreSQL", true},
+    {"55000", "max_replication_slots", slots_remedy, true},
+    {"53400", "replication slots", slots_remedy, false},
+    {"53300", "currently 0",
+     "set wal_level = logical and max_wal_senders = 10 in postgresql.conf, and restart PostgreSQL", true},
+    {"53300", "max_wal_senders",
+     "end another replication, or raise max_wal_senders in postgresql.conf and restart PostgreSQL", false},
+    {"42704", "publication", "create the publication that the message names: create publication …", true},
+    {"08P01", "parameter: replication", "connect to PostgreSQL itself: this pooler does not pass replication on", true},
+}};
+
+replication_advice const* advice_of_replication(error const& failure) noexcept
+{
+    auto const fits = [&](replication_advice const& one) {
+        auto const said = [&](std::string_view text) { return text.find(one.words) != std::string_view::npos; };
+        return failure.state().is(one.state) && (said(failure.primary()) || said(failure.hint()));
+    };
+    auto const* const found = std::ranges::find_if(of_replication, fits);
+    return found == of_replication.end() ? nullptr : found;
+}
+
 }  // namespace
+
+bool detail::refuses_replication(error const& failure) noexcept
+{
+    auto const* const found = advice_of_replication(failure);
+    return found != nullptr && found->permanent;
+}
 
 std::string_view remedy_of(error const& failure) noexcept
 {
+    if (auto const* const found = advice_of_replication(failure)) return found->remedy;
     auto const* const found = std::ranges::find(by_state, failure.state().view(), &advice::state);
     if (found != by_state.end()) return found->remedy;
     if (failure.state().in_class("28")) return "check user, password and pg_hba.conf";

@@ -49,7 +49,7 @@ bool try_next(error const& failure)
 
 }  // namespace
 
-asio::awaitable<void> connection_core::connect(pointer self, config settings)
+asio::awaitable<void> connection_core::connect(pointer self, config settings, pq::options also)
 {
     operation op(self, "connect to", std::string());
     op.started();
@@ -66,6 +66,7 @@ asio::awaitable<void> connection_core::connect(pointer self, config settings)
     auto places = targets(effective);
     self->description_ = describe(places, effective);
     auto wanted = self->complete(named, effective);
+    for (auto const& [keyword, value] : also) wanted.insert_or_assign(keyword, value);
     self->revive();
     auto resolved = co_await self->resolve(std::move(places));
 

@@ -47,7 +47,8 @@ public:
 
     explicit connection_core(asio::any_io_executor executor);
 
-    static asio::awaitable<void> connect(pointer self, config settings);
+    /// `also` are options of libpq that the caller of the library cannot choose.
+    static asio::awaitable<void> connect(pointer self, config settings, pq::options also = pq::options());
     static asio::awaitable<result_set> query(pointer self, std::string sql, params values, bool binary);
     static asio::awaitable<void> script(pointer self, std::string sql);
 
@@ -65,6 +66,18 @@ public:
     static asio::awaitable<void> write_copy(operation& op, std::string_view data);
     /// Returns the result of the statement. With a reason, the server is expected to refuse the data.
     static asio::awaitable<pq::result> end_copy(operation& op, char const* reason);
+
+    // Replication (copy_both.cpp). The stream begins with begin_copy().
+
+    /// Runs a command, or several statements, as a simple query and returns the last result.
+    static asio::awaitable<result_set> command(pointer self, std::string text);
+    /// Takes a message that has arrived.
+    [[nodiscard]] static pq::copied next_message(operation& op, pq::copy_message& into) noexcept;
+    /// Waits for input or interrupt(), and reads what is there.
+    static asio::awaitable<void> wait_message(operation& op);
+    static asio::awaitable<void> send_message(operation& op, std::string_view data);
+    /// After copied::end: throws why the stream ended.
+    static asio::awaitable<void> end_messages(operation& op);
 
     /// Asks the server, over a second connection, to cancel the running statement.
     void cancel() noexcept;

@@ -125,6 +125,22 @@ copied conn::get_copy(std::string& into)
     return copied::row;
 }
 
+copied conn::get_copy(copy_message& into) noexcept
+{
+    constexpr int without_waiting = 1;
+    char* raw = nullptr;
+    auto const length = PQgetCopyData(raw_.get(), &raw, without_waiting);
+    if (length == 0) return copied::wait;
+    if (length < 0) return copied::end;
+    into = copy_message(raw, static_cast<std::size_t>(length));
+    return copied::row;
+}
+
+void copy_message::free::operator()(char* raw) const noexcept
+{
+    PQfreemem(raw);
+}
+
 bool conn::put_copy(std::string_view data) noexcept
 {
     return PQputCopyData(raw_.get(), data.data(), static_cast<int>(data.size())) == 1;

@@ -112,6 +112,21 @@ private:
     std::int32_t sender_ = 0;
 };
 
+/// One message of a copy_both (PQgetCopyData).
+class copy_message {
+public:
+    copy_message() = default;
+    copy_message(char* raw, std::size_t length) noexcept : raw_(raw), length_(length) {}
+    [[nodiscard]] std::string_view bytes() const noexcept { return {raw_.get(), length_}; }
+
+private:
+    struct free {
+        void operator()(char* raw) const noexcept;
+    };
+    std::unique_ptr<char, free> raw_{};
+    std::size_t length_ = 0;
+};
+
 /// A NOTICE, a WARNING, or the FATAL with which a server ends an idle connection.
 struct notice {
     std::string severity;  ///< in English
@@ -154,6 +169,8 @@ public:
 
     /// Appends data of a copy_out (PQgetCopyData). Throws std::bad_alloc.
     [[nodiscard]] copied get_copy(std::string& into);
+    /// Takes one message of a copy_both, without a copy of its bytes.
+    [[nodiscard]] copied get_copy(copy_message& into) noexcept;
     /// Queues data, which flush() sends (PQputCopyData).
     [[nodiscard]] bool put_copy(std::string_view data) noexcept;
     /// If `reason` is not null, the server discards the data (PQputCopyEnd).

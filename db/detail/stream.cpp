@@ -160,7 +160,9 @@ asio::awaitable<void> connection_core::begin_copy(operation& op, pq::status want
     auto const copies = pq::is_copy(result.state());
     if (!copies) co_await core.finish_stream(op);
     core.check(result);
-    auto const* const name = wanted == pq::status::copy_in ? "COPY ... FROM STDIN" : "COPY ... TO STDOUT";
+    auto const* const name = wanted == pq::status::copy_in    ? "COPY ... FROM STDIN"
+                             : wanted == pq::status::copy_out ? "COPY ... TO STDOUT"
+                                                              : "START_REPLICATION";
     throw error(errc::bad_result, core.line(std::string("the statement is not ") + name, sqlstate()));
 }
 
