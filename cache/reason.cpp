@@ -15,6 +15,8 @@ std::string_view sentence_of(reason::kind what) noexcept
         case kind::misconfigured: return "the connection to the database is not configured correctly";
         case kind::read_only: return "the database is read only";
         case kind::deaf: return "no event arrives from the database";
+        case kind::old_writer: return "an open transaction in the database must end first";
+        case kind::wal_held: return "events were received too slowly; loading again";
         case kind::not_installed: return "schema tally is not installed in the database";
         case kind::unreadable: return "the tallies' definitions cannot be read";
         case kind::unknown_tally: return "the tally does not exist in the database";

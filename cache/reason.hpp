@@ -25,6 +25,8 @@ public:
         misconfigured,  // the connection string, or a file that it names
         read_only,      // a standby, or read only by default
         deaf,           // heartbeats do not come back
+        old_writer,     // an open transaction, for whose end a slot or a load waits
+        wal_held,       // the slot held back more WAL than is allowed
 
         // The tally in the database.
         not_installed,  // the schema is not there

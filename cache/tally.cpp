@@ -433,6 +433,11 @@ void tally::fail(pgtally::cache::reason why)
     set_state(state::failed, std::move(why));
 }
 
+void tally::explain(pgtally::cache::reason why)
+{
+    if (state_ == state::loading || state_ == state::stale) set_state(state_, std::move(why));
+}
+
 bool tally::redefine(cache::definition what)
 {
     BOOST_ASSERT(what.name == definition_.name && what.kind() == definition_.kind());

@@ -155,6 +155,9 @@ public:
     void lost(pgtally::cache::reason why);
     void fail(pgtally::cache::reason why);
 
+    // Another reason for the same state. A live tally has none, and a failed one keeps its own.
+    void explain(pgtally::cache::reason why);
+
     // Takes the definition that was read. If its fingerprint differs, the tally starts over: a new epoch, state
     // `loading`, no counters. If only its number differs, the counters mean the same, and the tally is stale. Returns
     // whether the tally must be loaded again.

@@ -52,6 +52,7 @@ asio::awaitable<void> replica_set::impl::control_turn(db::connection& connection
     auto const made_in = schedule.generation();
     connection.set_timeout(answer_time());
     co_await send_heartbeats(connection);
+    if (clock::now() >= next_explanation) co_await explain_waits(connection);
     if (made_in != schedule.generation()) co_return;
     bool const current = schedule.definitions_current();
     if (current && clock::now() >= next_look) co_await look_again(connection);

@@ -23,8 +23,38 @@ asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connecti
     if (slot.channel != channel) co_return;
     slot.watch.taken(sent, answer.pooled);
     if (index == 0) counted.notification_queue_usage = answer.queue_usage;
+    counted.wal_held[slot.kind.name] = answer.wal_held;
+    if (settings.wal_limit > 0 && answer.wal_held > settings.wal_limit) let_wal_go(index, answer.wal_held);
     // Dropping the schema drops its triggers too, and no event reports it.
     if (!answer.installed) want_definitions();
+}
+
+// A new slot begins at the present end of the WAL; what it does not deliver is loaded.
+void replica_set::impl::let_wal_go(std::size_t index, std::uint64_t held)
+{
+    cache::reason const why{cache::reason::kind::wal_held,
+                            "the slot of transport " + transports[index].kind.name + " held back " + std::to_string(held) +
+                                " bytes of WAL, more than --wal-lag-limit; it is dropped, and the tallies are loaded again"};
+    log(db::level::warn, why.text());
+    schedule.transport_lost(index);
+    transports[index].channel->restart(why);
+}
+
+// What a transport that cannot open waits for, as the database names it.
+asio::awaitable<void> replica_set::impl::explain_waits(db::connection& connection)
+{
+    for (std::size_t index = 0; index < transports.size(); ++index) {
+        auto& slot = transports[index];
+        auto const channel = slot.channel;
+        if (!channel || !channel->waits()) continue;
+        next_explanation = clock::now() + settings.heartbeat;
+        auto const why = co_await channel->why_it_waits(connection);
+        if (slot.channel != channel || !channel->waits() || why.empty() || why == slot.watch.trouble()) continue;
+        log(db::level::warn, why.text());
+        slot.watch.lost(why, false);
+        received.lost(index, why, false);
+        end_turn();
+    }
 }
 
 bool replica_set::impl::heartbeat_back(std::size_t index, std::string_view id)

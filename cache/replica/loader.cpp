@@ -75,7 +75,9 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_v
     std::string const declaration = declare_load + ("'" + name + "')");
     if (auto const refusal = wanted(target).begin_load(target.stream())) throw load_failure{*refusal, false};
     connection.set_timeout(times.answer);
-    co_await by.prepare_load(connection);
+    auto const waits = [&target](cache::reason why) { return target.waits(std::move(why)); };
+    co_await by.prepare_load(connection, waits);
+    wanted(target);
     auto const until = std::chrono::steady_clock::now() + load_lock_timeout;
     for (bool locked = false; !locked;) {
         locked = co_await begin_with_lock(connection, schema_version, name, target, until);

@@ -47,6 +47,9 @@ public:
     // The stream of the tally's transport.
     virtual cache::stream const* stream() noexcept = 0;
 
+    // The load waits for something that the database names. Returns false if the load is not wanted any more.
+    virtual bool waits(cache::reason why) = 0;
+
     // What the source is, by `tally.look()`. Read under the lock and before the fence, so that the load contains it.
     virtual void source_is(std::string fingerprint) = 0;
 };

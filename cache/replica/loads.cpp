@@ -31,11 +31,18 @@ bool is_unknown_tally(db::error const& e) noexcept
 // Looks the tally up each time: while the load waits, the tally may be removed, or may end the load.
 class target final : public load_target {
 public:
-    target(std::function<cache::tally*()> find, cache::stream const* by, std::function<void(std::string)> take)
-        : find_{std::move(find)}, by_{by}, take_{std::move(take)}
+    target(std::function<cache::tally*()> find, cache::stream const* by, std::function<void(std::string)> take,
+           std::function<void(cache::tally&, cache::reason)> told)
+        : find_{std::move(find)}, by_{by}, take_{std::move(take)}, told_{std::move(told)}
     {
     }
     cache::stream const* stream() noexcept override { return by_; }
+    bool waits(cache::reason why) override
+    {
+        auto* const tally = wanted();
+        if (tally != nullptr) told_(*tally, std::move(why));
+        return tally != nullptr;
+    }
     cache::tally* wanted() noexcept override
     {
         auto* const tally = find_();
@@ -49,6 +56,7 @@ private:
     std::function<cache::tally*()> find_;
     cache::stream const* by_;
     std::function<void(std::string)> take_;
+    std::function<void(cache::tally&, cache::reason)> told_;
     bool begun_ = false;
 };
 
@@ -179,9 +187,19 @@ asio::awaitable<void> replica_set::impl::attempt_load(loader& mine)
     auto const index = wanted == nullptr ? std::nullopt : received.transport_of(*wanted);
     auto const by = index ? transports[*index].channel : nullptr;
     if (!by) throw load_given_up{};
-    target into{[this, &mine] { return target_of(mine); }, &received.stream_at(*index), take};
+    target into{[this, &mine] { return target_of(mine); }, &received.stream_at(*index), take,
+                [this](cache::tally& tally, cache::reason why) { load_waits(tally, std::move(why)); }};
     co_await load_truth(mine.connection, schema_version, *by, mine.order->tally, times, into);
     co_await await_barrier(mine, by, *index);
+}
+
+// A live tally goes on: an audit waits.
+void replica_set::impl::load_waits(cache::tally& tally, cache::reason why)
+{
+    auto& logged = load_trouble[tally.definition().name];
+    if (std::exchange(logged, why.text()) != why.text()) log(db::level::warn, why.text());
+    tally.explain(std::move(why));
+    end_turn();
 }
 
 // Steps 4 and 5: when the barrier comes back, everything that the fence contains has arrived.

@@ -58,7 +58,10 @@ public:
         co_return answer;
     }
 
-    boost::asio::awaitable<void> prepare_load(db::connection&) const override { co_return; }
+    boost::asio::awaitable<void> prepare_load(db::connection&, std::function<bool(cache::reason)>) const override
+    {
+        co_return;
+    }
 
 private:
     void add(db::notification const& e) { batch_.emplace_back(payload{e.payload}); }

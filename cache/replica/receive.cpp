@@ -51,6 +51,9 @@ void replica_set::impl::on(std::size_t index, transport::lost const& e)
     schedule.transport_lost(index);
     bool const permanent = transports[index].watch.lost(e.reason, e.permanent);
     received.lost(index, e.reason, permanent);
+    if (!transports[index].channel->waits()) return;
+    next_explanation = {};
+    control_wake.notify();
 }
 
 void replica_set::impl::on(std::size_t index, transport::payload const& e)

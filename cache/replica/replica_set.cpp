@@ -2,6 +2,7 @@
 
 #include <pgtally/cache/replica/notify_transport.hpp>
 #include <pgtally/cache/replica/replica_set_impl.hpp>
+#include <pgtally/cache/replica/wal_transport.hpp>
 #include <pgtally/db/detail/log.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -19,6 +20,8 @@ std::vector<transport_factory> kinds_of(replica_set::config const& settings)
 {
     std::vector<transport_factory> out{notify_transport()};
     out.insert(out.end(), settings.transports.begin(), settings.transports.end());
+    auto own = wal_transport();
+    if (std::ranges::find(out, own.name, &transport_factory::name) == out.end()) out.push_back(std::move(own));
     return out;
 }
 

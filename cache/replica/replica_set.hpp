@@ -61,8 +61,11 @@ public:
         std::vector<std::string> only;  // names of the tallies to hold; empty: all there are
         std::chrono::milliseconds heartbeat{5'000};
         std::size_t concurrent_loads = 2;
-        // Transports beside `notify`, which every set has.
+        // Transports beside `notify` and `wal`, which every set has; one of the name "wal" takes the place of that.
         std::vector<transport_factory> transports;
+        // The most bytes of WAL that the database may keep for a transport. If there are more, the transport opens anew,
+        // and its tallies are loaded. 0: no limit.
+        std::uint64_t wal_limit = std::uint64_t{1} << 30;
         // If the database takes longer than this for the next 10,000 rows of a truth, the connection counts as hung.
         std::chrono::milliseconds load_patience{std::chrono::minutes{15}};
         cache::limits limits;
@@ -95,6 +98,7 @@ public:
         std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // by reason
         std::uint64_t reconnects = 0;
         double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
+        std::map<std::string, std::uint64_t, std::less<>> wal_held;  // bytes, by transport, as of its last heartbeat
     };
 
     using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;

@@ -135,6 +135,8 @@ struct replica_set::impl : event_dispatcher::owner {
     // heartbeats.cpp
     asio::awaitable<void> send_heartbeats(db::connection& connection);
     asio::awaitable<void> send_heartbeat(db::connection& connection, std::size_t index);
+    void let_wal_go(std::size_t index, std::uint64_t held);
+    asio::awaitable<void> explain_waits(db::connection& connection);
     asio::awaitable<void> watch_transports();
     bool heartbeat_back(std::size_t index, std::string_view id) override;
     clock::time_point next_heartbeat() const noexcept;
@@ -182,6 +184,7 @@ struct replica_set::impl : event_dispatcher::owner {
     asio::awaitable<void> load_forever(loader& mine);
     asio::awaitable<void> load_one(loader& mine);
     asio::awaitable<void> attempt_load(loader& mine);
+    void load_waits(cache::tally& tally, cache::reason why);
     asio::awaitable<void> await_barrier(loader& mine, std::shared_ptr<transport> by, std::size_t index);
     asio::awaitable<void> compare(loader& mine);
     cache::tally* target_of(loader const& mine) noexcept;
@@ -216,6 +219,7 @@ struct replica_set::impl : event_dispatcher::owner {
     cache::reason control_trouble;
     bool control_trouble_permanent = false;
     clock::time_point last_look{}, next_look{}, next_findings{};  // the last of all tallies
+    clock::time_point next_explanation{};
     std::string look_trouble;
     db::detail::signal control_wake, watch_wake, repair_wake, ended;
     std::vector<db::connection*> open_connections;

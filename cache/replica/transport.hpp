@@ -80,6 +80,7 @@ public:
         bool installed = true;   // the schema `tally` is there
         bool pooled = false;     // another backend answered than the one that was connected to
         double queue_usage = 0;  // how full the database's queue of this transport is, 0 to 1
+        std::uint64_t wal_held = 0;  // bytes of WAL that the database keeps for this transport
     };
 
     virtual ~transport() = default;
@@ -118,8 +119,15 @@ public:
 
     // Called on a load's connection, outside a transaction, after the load began to keep events and before it reads its
     // fence. `notify` has nothing to do. A transport that delivers an event before snapshots see its transaction must
-    // wait here: it can draw a transaction id and wait until that is visible.
-    virtual boost::asio::awaitable<void> prepare_load(db::connection& connection) const = 0;
+    // wait here: it can draw a transaction id and wait until that is visible. It calls `waits` with the reason, whenever
+    // that is another one; if `waits` returns false, the load is not wanted any more.
+    virtual boost::asio::awaitable<void> prepare_load(db::connection& connection,
+                                                      std::function<bool(cache::reason)> waits) const = 0;
+
+    // Whether the transport cannot open because of something that the database can name: then `why_it_waits` asks it,
+    // from time to time. Empty: no longer.
+    virtual bool waits() const noexcept { return false; }
+    virtual boost::asio::awaitable<cache::reason> why_it_waits(db::connection&) const { co_return cache::reason{}; }
 };
 
 // Creates the transport that definitions call `name`.

@@ -85,10 +85,11 @@ public:
         if (which_->in_heartbeat) throw std::logic_error{defect};
         co_return co_await of_->send_heartbeat(connection, text);
     }
-    asio::awaitable<void> prepare_load(db::connection& connection) const override
+    asio::awaitable<void> prepare_load(db::connection& connection,
+                                       std::function<bool(cache::reason)> waits) const override
     {
         if (which_->in_prepare) throw std::logic_error{defect};
-        co_await of_->prepare_load(connection);
+        co_await of_->prepare_load(connection, std::move(waits));
     }
 
 private:

@@ -65,7 +65,7 @@ public:
         co_return heartbeat_answer{};
     }
 
-    asio::awaitable<void> prepare_load(db::connection&) const override
+    asio::awaitable<void> prepare_load(db::connection&, std::function<bool(cache::reason)>) const override
     {
         ++seen_->prepared;
         co_return;
