@@ -70,7 +70,7 @@ begin
   end if;
 exception
   when others then
-    raise exception 'publication "tally", which transport wal needs, cannot be created: %', sqlerrm
+    raise exception 'transport: publication "tally", which wal needs, cannot be created: %', sqlerrm
       using errcode = sqlstate, hint = coalesce(tally.grant_for_publication(), tally.event_trigger_hint());
 end
 $$;

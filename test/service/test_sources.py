@@ -169,8 +169,8 @@ def test_a_source_that_is_lost_with_the_schema_one_version_back(serve, empty_dat
 
 def test_with_the_schema_one_version_back(serve, empty_database):
     """As it was shipped: it does not say how a table that counters are kept in looks. An upgrade meanwhile changes nothing."""
-    assert SCHEMA_VERSION == 5, "print the version before into test/sql, and install it here"
-    install_version(empty_database.sql, 4)
+    assert SCHEMA_VERSION == 6, "print the version before into test/sql, and install it here"
+    install_version(empty_database.sql, 5)
     empty_database.sql.execute(LIKES)
     empty_database.sql.execute("select tally.alter_tally('likes', materialize => 'kept'); alter table kept rename to hidden")
     server = serve(empty_database.dsn, *QUICK, "--materialize-every", "20ms").wait_live()
