@@ -24,6 +24,11 @@ def findings(connection, name="t"):
     return connection.execute("select kind, subject, severity, remedy from tally.findings(%s)", [name]).fetchall()
 
 
+def severity_of_missing(connection):
+    """From PostgreSQL 18 on a stream goes on without its publication."""
+    return "failed" if connection.info.server_version < 180000 else "warning"
+
+
 def fingerprint(connection):
     return connection.execute("select fingerprint from tally.look('t')").fetchone()[0]
 
@@ -166,7 +171,7 @@ def test_it_belongs_to_the_schemas_owner_who_needs_create(empty_database):
     alice.execute("select tally.reload('t')")
     alice.execute("select tally.alter_tally('t', filter => 'k > 0')")
     [(kind, _, severity, remedy)] = findings(sql)
-    assert (kind, severity) == ("publication_missing", "failed")
+    assert (kind, severity) == ("publication_missing", severity_of_missing(sql))
     assert remedy == f"grant create on database {name} to installer, then select tally.reload('t')"
     sql.execute(remedy.split(", then ")[0])
     alice.execute(remedy.split(", then ")[1])
@@ -180,7 +185,7 @@ def test_a_missing_publication_is_seen_and_made_again(db):
     for cure in ("reload", "install", "refresh"):
         before = fingerprint(db.sql)
         db.sql.execute("drop publication tally")
-        assert findings(db.sql) == [("publication_missing", "tally", "failed", "select tally.reload('t')")] and fingerprint(db.sql) != before
+        assert findings(db.sql) == [("publication_missing", "tally", severity_of_missing(db.sql), "select tally.reload('t')")] and fingerprint(db.sql) != before
         if cure == "install":
             install(db.sql)
         else:
