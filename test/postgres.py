@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 import psycopg
 import pytest
@@ -122,4 +123,10 @@ class Database:
     def drop(self):
         self.close()
         with self.cluster.connect() as connection:
+            # PostgreSQL refuses while a temporary slot is there: its session ends a moment after the connection.
+            slots = "select slot_name, active_pid from pg_replication_slots where database = %s"
+            for _ in range(1000):
+                if not connection.execute(slots, [self.name]).fetchall():
+                    break
+                time.sleep(0.01)
             connection.execute(f"drop database {self.name} with (force)")

@@ -21,8 +21,8 @@
 -- A session can have standard_conforming_strings off: a literal with a backslash must be written as E'...'.
 --
 -- The files run in the order of their numbers in one transaction, any number of times. Files 0xx and 1xx came with version
--- 1, 2xx with version 2, 3xx with version 3; versions 4 and 5 changed files in place. File 900 ends every installation. No
--- file locks a source.
+-- 1, 2xx with version 2, 3xx with version 3; versions 4, 5 and 6 changed files in place, and 6 brought 061 and 112. File 900 ends
+-- every installation. No file locks a source.
 --
 -- The placeholder between @ signs is the version that these files make. The build replaces it, from the CMakeLists.txt at
 -- the top of the repository.

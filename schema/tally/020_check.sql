@@ -56,13 +56,9 @@ begin
     raise exception 'counters: 1 to 64 are needed, not %', counted
       using errcode = '22023', hint = 'Split the counters over several tallies of the same source.';
   end if;
-  if d.transport is distinct from 'notify' then
-    if d.transport = 'wal' then
-      raise exception 'transport: this version delivers events by notify only'
-        using errcode = '0A000', hint = 'Leave transport out, or write transport => ''notify''.';
-    end if;
+  if coalesce(d.transport, '') not in ('notify', 'wal') then
     raise exception 'transport: "%" is neither "notify" nor "wal"', d.transport
-      using errcode = '22023', hint = 'Leave transport out, or write transport => ''notify''.';
+      using errcode = '22023', hint = 'Leave transport out, or write transport => ''notify'' or transport => ''wal''.';
   end if;
   if d.actions is not null then
     perform tally.members('actions'::text, d.actions);

@@ -1,9 +1,44 @@
 -- Events, and what else several generated functions have in common.
 
--- An SQL expression that sends the text `payload` as an event. No other function knows the transports.
+-- An SQL expression that sends the text `payload` as an event.
 create or replace function tally.sending(transport text, payload text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select format('pg_catalog.pg_notify(''tally'', %s)', payload)
+  select case transport when 'wal' then format('pg_catalog.pg_logical_emit_message(true, ''tally'', %s)', payload)
+                        else format('pg_catalog.pg_notify(''tally'', %s)', payload) end
+$$;
+
+-- The function in it: by number, which is the same in every version of PostgreSQL, while the parameters are not.
+create or replace function tally.sender(transport text) returns oid
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case transport when 'wal' then 3577::oid else 3036::oid end
+$$;
+
+-- A statement of a trigger that sends the variable `event`. If the owner of the source may not call the sender, because somebody
+-- took that right from PUBLIC, it sends nothing: no writer fails, and tally.look() differs.
+create or replace function tally.sending_statement(transport text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format('if pg_catalog.has_function_privilege(%s::pg_catalog.oid, ''execute'') then if %s is null then null; end if; end if;',
+                tally.sender(transport), tally.sending(transport, 'event'::text))
+$$;
+
+-- The statement that gives a role the right to send.
+create or replace function tally.grant_of_sender(transport text, role oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('grant execute on function pg_catalog.%s to %I', tally.sender(transport)::regprocedure, pg_get_userbyid(role))
+$$;
+
+-- Sends an event as the role that calls.
+create or replace function tally.send(transport text, payload text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  me oid := (select oid from pg_roles where rolname = current_user);
+begin
+  if not has_function_privilege(me, tally.sender(transport), 'execute') then
+    raise exception 'role % may not send events by transport %', current_user, transport
+      using errcode = '42501', hint = tally.grant_of_sender(transport, me);
+  end if;
+  execute 'select ' || tally.sending(transport, '$1'::text) using payload;
+end
 $$;
 
 -- An SQL expression for the microseconds since 1970, as text.

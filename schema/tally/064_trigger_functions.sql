@@ -9,8 +9,8 @@
 --
 -- No error of an expression reaches the writer. The query stands in a block with an exception handler. At first it reads the
 -- columns by the names of the time when the function was generated; if these do not fit any more, or on an error, again by
--- today's names. An error of that is sent as an event "broken". The events are sent after the block: by another transport
--- than NOTIFY, what is sent inside a block would give each statement the id of a subtransaction.
+-- today's names. An error of that is sent as an event "broken". The events are sent after the block: a logical message inside
+-- it would give each statement the id of a subtransaction.
 --
 -- Sums of bigint are numeric, so that no sum overflows. If a bigint cannot hold a sum, or if a statement changes more than
 -- a million keys, the trigger sends a "reload" event.
@@ -85,13 +85,13 @@ begin
     end;
   end loop;
   foreach event in array events loop
-    if %9$s is null then null; end if;
+    %9$s
   end loop;
   return null;
 end
 $body$, tally.recorded_names(d)::text, d.id, format(template, variadic tally.recorded_names(d)), 'select array_agg(part) from ' || template,
         case when wide is not null then 'or array_position(parts, null) is not null' else '' end,
-        tally.event_head(d), budget, tally.event_head(d, tally.now_text()), tally.sending(d.transport, 'event'::text));
+        tally.event_head(d), budget, tally.event_head(d, tally.now_text()), tally.sending_statement(d.transport));
 end
 $$;
 
@@ -113,8 +113,8 @@ begin
       event := %3$s;
   end;
   event := event || case tg_argv[0] when 'source' then ',"truncate":true}' else ',"reload":true}' end;
-  if %4$s is null then null; end if;
+  %4$s
   return null;
 end
-$body$, d.id, tally.event_head(d), tally.event_head(d, tally.now_text()), tally.sending(d.transport, 'event'::text))
+$body$, d.id, tally.event_head(d), tally.event_head(d, tally.now_text()), tally.sending_statement(d.transport))
 $$;

@@ -21,14 +21,27 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d from tally.definition d where d.name = $1
 $$;
 
--- Tells servers that the definition is another one.
+-- Tells servers by one transport that the definition is another one. By wal only if that is allowed: a tally must be able to
+-- leave this transport, and NOTIFY tells too.
+create or replace function tally.announce_by(transport text, name text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if transport = 'notify' or has_function_privilege(tally.sender(transport), 'execute') then
+    perform tally.send(transport, format('{"t":%s,"v":%s,"x":"%s","n":%s,"definition":true}', to_json(name),
+                                         coalesce((tally.look_up(name)).v, 0), pg_current_xact_id(), nextval('tally.event_number')));
+  end if;
+end
+$$;
+
 create or replace function tally.announce(name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  -- By NOTIFY, for every transport: a server that does not know the tally yet listens there.
-  execute 'select ' || tally.sending('notify'::text, '$1')
-    using format('{"t":%s,"v":%s,"x":"%s","n":%s,"definition":true}', to_json(name), coalesce((tally.look_up(name)).v, 0),
-                 pg_current_xact_id(), nextval('tally.event_number'));
+  -- By NOTIFY, for every transport: a server that does not know the tally yet listens there. And by its own: no event of the new
+  -- definition comes before this one, because writers wait until this transaction ends.
+  perform tally.announce_by('notify'::text, name);
+  if (tally.look_up(name)).transport = 'wal' then
+    perform tally.announce_by('wal'::text, name);
+  end if;
 end
 $$;
 
@@ -38,7 +51,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   d tally.definition := tally.look_up(name);
 begin
-  execute 'select ' || tally.sending(d.transport, tally.event_head(d) || ' || '',"reload":true}''');
+  perform tally.send(d.transport, format('{"t":%s,"v":%s,"x":"%s","n":%s,"at":%s,"reload":true}', to_json(name), d.v, pg_current_xact_id(),
+                                         nextval('tally.event_number'), (date_part('epoch', clock_timestamp()) * 1e6)::bigint));
 end
 $$;
 
@@ -166,6 +180,10 @@ begin
       using errcode = '42501', hint = 'Its owner has to drop it first.';
   end if;
 
+  if d.transport = 'wal' then
+    perform tally.prepare_wal(owner, d, known.transport is distinct from 'wal');
+  end if;
+
   -- What was understood before: not what the caller says of it.
   d.code := known.code;
   d.attnums := known.attnums;
@@ -207,6 +225,9 @@ begin
            transport = d.transport, materialize = d.materialize, actions = d.actions, path = d.path, key_type = d.key_type,
            code = d.code, v = d.v, attnums = d.attnums, place = d.place
      where t.id = d.id;
+    if known.transport = 'wal' and d.transport <> 'wal' then
+      perform tally.announce_by('wal'::text, d.name);  -- tally.announce() uses the new transport only
+    end if;
     -- Functions of another owner cannot be replaced, and a former source keeps its triggers: drop both.
     for stale in
       select proname from tally.functions_of(d.id)

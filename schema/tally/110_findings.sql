@@ -150,7 +150,8 @@ begin
   end if;
   return query select * from tally.trigger_findings(d)
      union all select * from tally.column_findings(d)
-     union all select * from tally.function_findings(d);
+     union all select * from tally.function_findings(d)
+     union all select * from tally.transport_findings(d);
 end
 $$;
 

@@ -19,7 +19,7 @@ $$;
 
 -- The fingerprint of each tally: what its source and its functions are physically. It differs after a change that a
 -- trigger does not see: a table rewritten, replaced, restored, attached or detached, a column dropped or changed in type, a
--- trigger or a function altered, another installation. It stays the same when a type, a function or the table is renamed, and after
+-- trigger or a function altered, another installation; what the transport needs is lost or there again. It stays the same when a type, a function or the table is renamed, and after
 -- TRUNCATE and VACUUM FULL: a rewrite shows by the version of the column's row in pg_attribute, not by the file of the table, for
 -- a TRUNCATE is an event, and new files of the same rows are no change. Servers call it every few
 -- seconds: each catalog is read once for all tallies, and compiling the query would take longer than running it. `tally` is the name
@@ -52,14 +52,16 @@ language sql stable security definer set search_path = pg_catalog, pg_temp set j
                                       ',' order by c.oid) as list
       from wanted w join tally.definition d on d.id = w.id, tally.parts(d.source) as part join pg_class c on c.oid = part
      group by d.id
-  )
+  ), wal as materialized (select tally.wal_state() as state)
   select d.name, d.v, md5(concat_ws(E'\n',
     (select i.id from tally.installation i), (select system_identifier from pg_control_system()),
     (select oid from pg_database where datname = current_database()), d.id, d.v, d.source::oid, d.key_type, parts.list,
     (select string_agg(concat_ws(' ', c.place, c.number, c.type, a.atttypmod, a.attgenerated, a.attcollation, a.xmin), ',' order by c.place)
        from tally.columns_today(d) as c left join pg_attribute a on a.attrelid = d.source and a.attnum = c.number),
     triggers.list, functions.list, called.list, labels.list,
-    nullif(tally.namesake(d), d.source)::oid))  -- another table took the name
+    nullif(tally.namesake(d), d.source)::oid,  -- another table took the name
+    case when d.transport = 'wal' then (select state from wal) end,
+    (select 'mute' from pg_class c where c.oid = d.source and not has_function_privilege(c.relowner, tally.sender(d.transport), 'execute'))))
     from wanted w join tally.definition d on d.id = w.id
          left join parts on parts.number = d.id left join triggers on triggers.number = d.id left join functions on functions.number = d.id
          left join called on called.number = d.id left join labels on labels.number = d.id

@@ -59,6 +59,17 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select d.name, 'rights', d.materialize, format('role %I may not write table %s, which keeps the counters', role, d.materialize), lacking, 'failed'
     from tally.definition d, tally.lacks_on_table(d.materialize, role) as lacking
    where lacking is not null
+  union all
+  select null, 'replication_right', role, format('role %I has no REPLICATION, which transport wal needs', role),
+         format('alter role %I replication, or what the hosting service has in its place; pgtally check tries it', role), 'warning'
+   where tally.lacks_replication(role)
+$$;
+
+-- Whether a role needs the right to replicate and has not got it by the catalog: hosting services have other ways.
+create or replace function tally.lacks_replication(role text) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (select from pg_roles where rolname = role and not rolreplication and not rolsuper)
+         and exists (select from tally.definition where transport = 'wal')
 $$;
 
 -- Grants the rights that serving needs: the role can read the counters of every tally and run every action.
@@ -76,6 +87,9 @@ begin
     end if;
   end loop;
   perform tally.grant_tables(role);
+  if tally.lacks_replication(role) then
+    raise notice 'role % needs one more right for transport wal, which a superuser gives: alter role % replication', role, quote_ident(role);
+  end if;
 end
 $$;
 

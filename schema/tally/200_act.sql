@@ -93,7 +93,7 @@ begin
   end if;
   execute format('select tally.tally_%s_act($1, $2, $3)', d.id) using action, key, body;
   if barrier is not null then
-    execute 'select ' || tally.sending(d.transport, '$1') using format('{"barrier":%s}', to_json(barrier));
+    perform tally.send(d.transport, format('{"barrier":%s}', to_json(barrier)));
   end if;
 end
 $$;

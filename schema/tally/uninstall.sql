@@ -1,5 +1,5 @@
--- Removes schema tally: the definitions, all functions, and with them the triggers on every source. Sends the events that
--- drop_tally sends. The tables of materialized tallies stay. Waits for the readers and writers of every source, because
+-- Removes schema tally: the definitions, all functions, and with them the triggers on every source, and the publication of the
+-- transport wal. Sends the events that drop_tally sends. The tables of materialized tallies stay. Waits for the readers and writers of every source, because
 -- DROP TRIGGER needs an exclusive lock.
 
 set local search_path = pg_catalog, pg_temp;
@@ -26,6 +26,17 @@ begin
   perform pg_notify('tally', format('{"t":"%s","x":"%s","n":%s,"definition":true}', d.name,
                                pg_current_xact_id(), nextval('tally.event_number')))
      from tally.definition d;
+  if has_function_privilege(3577, 'execute') then  -- pg_logical_emit_message
+    perform pg_logical_emit_message(true, 'tally', format('{"t":"%s","x":"%s","n":%s,"definition":true}', d.name,
+                                                          pg_current_xact_id(), nextval('tally.event_number')))
+       from tally.definition d where d.transport = 'wal';
+  end if;
+  -- Not one of somebody else, nor one that publishes anything: what is in it depends on it.
+  if exists (select from pg_publication p
+              where p.pubname = 'tally' and p.pubowner = owner and not p.puballtables
+                and not exists (select from pg_depend where refclassid = 'pg_publication'::regclass and refobjid = p.oid)) then
+    drop publication tally;
+  end if;
   perform set_config('client_min_messages', 'warning', true);
   drop schema tally cascade;
 end

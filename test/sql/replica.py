@@ -3,9 +3,11 @@
 import json
 import uuid
 
+from stream import Stream
+
 
 class Replica:
-    """Follows one tally from now on. `counters` has the sums of the events, `events` the received ones."""
+    """Follows one tally from now on, by its transport. `counters` has the sums of the events, `events` the received ones."""
 
     def __init__(self, database, name, user="postgres"):
         self.name = name
@@ -16,11 +18,16 @@ class Replica:
         self.counters = {}
         self.fence = None
         self.connection = database.connect(user)
-        self.connection.add_notify_handler(self._take)
-        self.connection.execute("listen tally")
+        self.transport = self.connection.execute("select transport from tally.tallies where name = %s", [name]).fetchone()[0]
+        if self.transport == "wal":
+            self.stream = Stream(database)
+        else:
+            self.connection.add_notify_handler(lambda notification: self._take(notification.payload))
+            self.connection.execute("listen tally")
         self.load()
 
     def load(self):
+        """Each test is one thread, so what is flushed is visible, and nothing has to be waited for between slot and fence."""
         with self.connection.transaction():
             self.connection.execute("set transaction isolation level repeatable read, read only")
             self.connection.execute("select tally.lock_source(%s)", [self.name])
@@ -33,14 +40,14 @@ class Replica:
         xmin, xmax, running = self.fence
         return x < xmin or (x < xmax and x not in running)
 
-    def _take(self, notification):
-        event = json.loads(notification.payload)
+    def _take(self, payload):
+        event = json.loads(payload)
         if "barrier" in event:
             self.barriers.add(event["barrier"])
             return
         if event["t"] != self.name or (self.fence and self._visible(int(event["x"]))):
             return
-        self.payloads.append(notification.payload)
+        self.payloads.append(payload)
         self.events.append(event)
         if "truncate" in event:
             self.counters.clear()
@@ -52,6 +59,10 @@ class Replica:
 
     def drain(self):
         """Applies all events of committed transactions."""
+        if self.transport == "wal":
+            for payload in self.stream.drain():
+                self._take(payload)
+            return self
         barrier = str(uuid.uuid4())
         while barrier not in self.barriers:
             self.connection.execute("select pg_notify('tally', %s)", [json.dumps({"barrier": barrier})])

@@ -5,6 +5,7 @@ import json
 import pytest
 from replica import Replica
 from roles import make_roles, refused
+from transports import EITHER
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ GOOD = {"like": "insert into app.likes (post_id, body, stars) values ($1::int, $
         "look": "select count(*) from app.likes where post_id = $1::int", "with": "with gone as (delete from app.likes returning *) select * from gone"}
 
 
+@EITHER
 def test_actions_run_as_the_owner(app):
     create(app, GOOD)
     replica = Replica(app, "likes", user="server")

@@ -2,6 +2,9 @@
 
 import pytest
 from replica import Replica, truth
+from transports import EITHER
+
+pytestmark = EITHER
 
 TWEETS = """
     create schema tweet;

@@ -3,6 +3,7 @@
 import pytest
 from replica import Replica, truth
 from roles import make_roles, refused
+from transports import EITHER
 
 
 def fingerprint(database, name="t"):
@@ -44,6 +45,7 @@ def test_a_reload_keeps_an_expression_that_needs_the_type_that_a_column_had(data
     assert truth(database.sql, "t") == {"1": [expected], "2": [2 * expected]}
 
 
+@EITHER
 @pytest.mark.parametrize("before, counters, rename, insert, expected", [
     ("create type a as enum ('rt', 'fav'); create table s (m int, k a)", "case k when 'rt' then 1 end",
      "alter type a rename value 'rt' to 'x'", "insert into s values (1, 'x'), (1, 'fav')", [2]),
@@ -79,6 +81,7 @@ def test_renames_and_new_types_are_followed(database, before, counters, rename, 
     assert findings(database) == []
 
 
+@EITHER
 @pytest.mark.parametrize("swap", ["alter table s rename k to z; alter table s rename o to k; alter table s rename z to o",
                                   "alter table s rename k to old_k; alter table s add k int default 7"])
 def test_the_column_that_was_meant_is_counted(database, swap):
@@ -210,6 +213,7 @@ def test_virtual_columns_are_refused(database):
     everybody_writes(database, "insert into r (id) values (1)")
 
 
+@EITHER
 @pytest.mark.parametrize("ddl", [
     "alter table s add x int default 5", "alter table s add x int generated always as (k + 1) stored", "alter table s alter k type bigint",
     "alter table s alter n type text", "alter table s drop n", "alter table s drop k", "drop table s", "truncate s", "alter table s set schema q",
@@ -242,6 +246,7 @@ def test_no_ddl_is_refused_and_no_writer_fails(database, ddl):
             connection.execute(f"update {table} set l = null; delete from {table}")
 
 
+@EITHER
 @pytest.mark.parametrize("breaks, counter", [
     ("drop function w(int) cascade", "w(k)"), ("drop type e cascade", "case l when 'a' then 1 end"), ("drop schema q cascade", "q.f(k)")])
 def test_what_is_gone_with_its_structure_is_an_event(database, breaks, counter):
@@ -263,6 +268,7 @@ def test_what_is_gone_with_its_structure_is_an_event(database, breaks, counter):
     assert truth(database.sql, "t") == {"1": [2]}
 
 
+@EITHER
 def test_whatever_an_expression_raises_stays_in_the_tally(database):
     """Any SQLSTATE that a block can catch; the writer's own savepoints and transaction go on."""
     database.sql.execute("""create function boom(state text) returns int language plpgsql immutable as
@@ -278,6 +284,7 @@ def test_whatever_an_expression_raises_stays_in_the_tally(database):
     assert database.sql.execute("select count(*) from s").fetchone() == (len(states),)
 
 
+@EITHER
 def test_long_and_odd_messages_fit_into_an_event(database):
     database.sql.execute("""create table s (m text); create function boom(m text) returns int language plpgsql immutable as
         $$begin raise exception '%', m; end$$; select tally.create_tally('t', 's', '1', '{"c": "boom(m)"}')""")
@@ -288,6 +295,7 @@ def test_long_and_odd_messages_fit_into_an_event(database):
     assert [event["broken"][:6] for event in replica.events] == ["P0001 "] * 3
 
 
+@EITHER
 def test_a_statement_gets_no_id_of_a_subtransaction(database):
     database.sql.execute("create table s (k int); select tally.create_tally('t', 's', 'k')")
     with database.sql.transaction():

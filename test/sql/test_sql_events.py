@@ -4,6 +4,10 @@ import json
 
 import pytest
 from replica import Replica
+from stream import Stream
+from transports import EITHER
+
+pytestmark = EITHER
 
 
 @pytest.fixture
@@ -84,21 +88,41 @@ def test_numbers_are_integers_and_times_are_microseconds(words):
     assert '["a",1,9223372036854775807]' in replica.payloads[0]
 
 
+class Heard:
+    """The events of all tallies, by both transports."""
+
+    def __init__(self, database):
+        self.stream, self.listener, self.notified = Stream(database), database.connect(), []
+        self.listener.add_notify_handler(lambda notification: self.notified.append(json.loads(notification.payload)))
+        self.listener.execute("listen tally")
+
+    def since_last(self):
+        """Those by NOTIFY, and those by wal."""
+        self.listener.execute("select pg_notify('tally', '{\"barrier\": \"1\"}')")
+        assert self.notified.pop() == {"barrier": "1"}
+        notified, self.notified[:] = list(self.notified), []
+        return notified, self.stream.events()
+
+
+def kinds(events):
+    return [next(kind for kind in ("definition", "reload", "truncate", "d") if kind in event) for event in events]
+
+
 def test_definition_events(words):
-    from replica import truth  # noqa: F401  (the events alone matter here)
-    listener = words.connect()
-    got = []
-    listener.add_notify_handler(lambda n: got.append(json.loads(n.payload)))
-    listener.execute("listen tally")
+    """They are sent by NOTIFY, whatever the transport is, and by wal too if that is the tally's."""
+    [transport] = words.sql.execute("select transport from tally.tallies").fetchone()
+    words.sql.execute("select tally.create_tally('streamed', 'words', 'k', transport => 'wal')")  # the stream needs the publication
+    heard = Heard(words)
     words.sql.execute("select tally.create_tally('more', 'words', 'w')")
     words.sql.execute("select tally.create_tally('more', 'words', 'w')")  # nothing happens
     words.sql.execute("select tally.alter_tally('more', filter => 'w > 1')")
     words.sql.execute("select tally.reload('more')")
     words.sql.execute("select tally.drop_tally('more')")
-    listener.execute("select pg_notify('tally', '{\"barrier\": \"1\"}')")
-    kinds = [next(k for k in ("definition", "reload", "barrier") if k in event) for event in got]
-    assert kinds == ["definition", "definition", "reload", "definition", "barrier"]
-    assert set(got[0]) == {"t", "v", "x", "n", "definition"} and set(got[2]) == {"t", "v", "x", "n", "at", "reload"}
+    everything = ["definition", "definition", "reload", "definition"]
+    notified, streamed = heard.since_last()
+    assert (kinds(notified), kinds(streamed)) == ((everything, []) if transport == "notify" else (["definition"] * 3, everything))
+    events = streamed or notified
+    assert set(events[0]) == {"t", "v", "x", "n", "definition"} and set(events[2]) == {"t", "v", "x", "n", "at", "reload"}
 
 
 def test_an_expression_that_fails_is_an_event(database):

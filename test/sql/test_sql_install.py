@@ -112,7 +112,7 @@ def test_an_upgrade_passes_over_what_it_does_not_understand(empty_database, vers
                 "alter table t drop k")
     install(sql)
     problems = dict(sql.execute("select name, problems from tally.tallies").fetchall())
-    assert problems["u"] == [] and "older version" in problems["t"][0]
+    assert problems["u"] == [] and any("older version" in problem for problem in problems["t"])
     sql.execute("select tally.alter_tally('t', key => 'l'); insert into t values (1)")
     assert truth(sql, "t") == truth(sql, "u") == {"1": [1]}
 

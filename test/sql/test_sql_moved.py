@@ -7,6 +7,7 @@ import pytest
 from postgres import client_program, install
 from replica import Replica, truth
 from roles import make_roles, refused
+from stream import Stream
 
 APPLICATION = """
     create schema app authorization alice;
@@ -21,11 +22,12 @@ APPLICATION = """
     reset role;
     select tally.create_tally('t', 'app.s', 'k', '{"n": "app.w(a)", "one": "1"}', 'at is null or at > ''2026-01-01''');
     select tally.create_tally('day', 'app.s', 'at', materialize => 'app.days');
+    select tally.create_tally('w', 'app.s', 'd', transport => 'wal');
     select tally.create_tally('p', 'app.p', 'k', '{"x": "x"}', actions => '{"add": "insert into app.p values (1, 2, $1::int)"}');
 """
 WRITES = ["insert into app.s values (1, 'fav', '2026-02-03', 1), (7, 'rt', null, 2)", "update app.s set k = k + 1", "delete from app.s where k = 3",
           "insert into app.p values (5, 1, 1), (6, 2, 2)", "insert into app.p2 values (9, 9, 2)", "update app.p set d = 3 - d"]
-EXPECTED = {"t": {"2": [3, 2], "8": [1, 1]}, "day": {"2026-01-02": [1], "2026-02-03": [1]}, "p": {"1": [5], "2": [6], "9": [9]}}
+EXPECTED = {"t": {"2": [3, 2], "8": [1, 1]}, "day": {"2026-01-02": [1], "2026-02-03": [1]}, "w": {"1": [2], "2": [1]}, "p": {"1": [5], "2": [6], "9": [9]}}
 
 
 def run(cluster, name, *arguments, **options):
@@ -91,6 +93,26 @@ def test_it_counts_where_it_is_restored(cluster, source, tmp_path, options, rest
         copy.drop()
 
 
+@pytest.mark.parametrize("may_create", [True, False])
+def test_restored_without_its_publication(cluster, source, tmp_path, may_create):
+    """The last step of the restore creates it, if the schema's owner may."""
+    run(cluster, "pg_dump", "-Fc", "-f", str(tmp_path / "dump"), source.dsn)
+    copy = cluster.create_database()
+    try:
+        if may_create:
+            copy.sql.execute(f"grant create on database {copy.name} to installer")
+        run(cluster, "pg_restore", "--no-publications", "-d", copy.dsn, str(tmp_path / "dump"))
+        if not may_create:
+            [(name, kind, remedy)] = copy.sql.execute("select name, kind, remedy from tally.findings()").fetchall()
+            assert (name, kind) == ("w", "publication_missing")
+            for statement in remedy.split(", then "):
+                copy.sql.execute(statement)
+        assert copy.sql.execute("select * from tally.findings()").fetchall() == []
+        counts_there(copy, "alice")
+    finally:
+        copy.drop()
+
+
 @pytest.mark.parametrize("options", [("--clean", "--if-exists"), ("--clean", "--if-exists", "-1")])
 def test_restored_over_itself(cluster, source, tmp_path, options):
     run(cluster, "pg_dump", "-Fc", "-f", str(tmp_path / "dump"), source.dsn)
@@ -115,10 +137,11 @@ def test_a_dump_without_data_leaves_triggers_that_say_nothing(cluster, source, t
         listener = copy.connect()
         listener.add_notify_handler(lambda n: payloads.append(n.payload))
         listener.execute("listen tally")
+        stream = Stream(copy)
         for statement in WRITES + ["truncate app.s"]:
             copy.sql.execute(statement)
         listener.execute("select 1")
-        assert payloads == []
+        assert payloads == [] and stream.drain() == []
         # a namesake, on another table and on the same
         notices = []
         copy.sql.add_notice_handler(lambda n: notices.append(n.message_primary))

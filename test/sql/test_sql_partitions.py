@@ -2,6 +2,9 @@
 
 import pytest
 from replica import Replica
+from transports import EITHER
+
+pytestmark = EITHER
 
 SOURCE = """
     create table votes (k int, w int, day int not null) partition by range (day);

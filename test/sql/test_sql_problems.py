@@ -4,6 +4,7 @@ import pytest
 from postgres import install
 from replica import Replica, truth
 from roles import refused
+from transports import EITHER
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def check_counts(database):
     assert replica.reloads == 0
 
 
+@EITHER
 @pytest.mark.parametrize("harm, word", [
     ("drop trigger tally_1_update on t", "no update trigger"), ("alter table t disable trigger tally_1_insert", "insert trigger of public.t is disabled"),
     ("alter table t disable trigger all", "is disabled"), ("alter table t enable trigger tally_1_delete", "session_replication_role"),
