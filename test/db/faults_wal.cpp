@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(loss_is_told_and_streaming_comes_back_with_what_is_emitted_
     };
     fault_options options;
     options.steps_vary = true;  // statuses go by time
-    options.at_once = 3;  // the server has ten slots, and those of lost connections stay for a moment
+    options.at_once = 3;        // the server has ten slots, and those of lost connections stay for a moment
     for_each_fault(scenario, options);
     cluster::shared().sql("drop publication faults");
 }
