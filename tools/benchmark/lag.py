@@ -5,7 +5,7 @@
 
 A writer and a replica that it watches are one process (lags.cpp), so there is one clock. "commit" is the time from
 sending an INSERT to its answer, "lag" from the answer to the callback that contains the row. Busy means that pgbench
-inserts other keys into the same table, 5,000 a second if the disk allows.
+inserts other keys into the same table, 5,000 a second if the disk allows; so it is measured without flushes, too.
 """
 
 import argparse
@@ -54,17 +54,17 @@ def measure_lag(stage, transport, busy, seconds):
     return [*times, rate]
 
 
-def lags(stage, seconds, rounds):
+def lags(stage, fsync, seconds, rounds):
     rows = []
     for busy in (False, True):
         found = {"notify": [], "wal": []}
         for number in range(1, rounds + 1):
             for transport in found:
-                say(f"lag, {'busy' if busy else 'idle'}, round {number} of {rounds}: {transport}")
+                say(f"lag, fsync = {fsync}, {'busy' if busy else 'idle'}, round {number} of {rounds}: {transport}")
                 found[transport].append(measure_lag(stage, transport, busy, seconds))
         for transport, runs in found.items():
             names = ("commit_p50_ms", "commit_p99_ms", "lag_p50_ms", "lag_p99_ms", "other_per_second")
-            rows.append({"transport": transport, "busy": busy,
+            rows.append({"transport": transport, "fsync": fsync, "busy": busy,
                          **{name: round(median(column), 2) for name, column in zip(names, zip(*runs))}})
     return rows
 
@@ -96,10 +96,10 @@ def slots(stage, rounds):
 
 def print_tables(lag_rows, slot_rows):
     print("from commit to applied, in ms: a writer of one row at a time, and a replica in its program")
-    print(f"{'':8}{'':24}{'commit p50':>12}{'p99':>8}{'lag p50':>10}{'p99':>8}")
+    print(f"{'':8}{'fsync':6}{'':24}{'commit p50':>12}{'p99':>8}{'lag p50':>10}{'p99':>8}")
     for row in lag_rows:
         others = f"{row['other_per_second']:,.0f} other inserts/s" if row["busy"] else "idle"
-        print(f"{row['transport']:8}{others:24}{row['commit_p50_ms']:>12.2f}{row['commit_p99_ms']:>8.2f}"
+        print(f"{row['transport']:8}{row['fsync']:6}{others:24}{row['commit_p50_ms']:>12.2f}{row['commit_p99_ms']:>8.2f}"
               f"{row['lag_p50_ms']:>10.2f}{row['lag_p99_ms']:>8.2f}")
     print(f"\nCPU time of the WAL sender for {TRANSACTIONS:,} transactions that are not counted")
     print(f"{'':24}{'ms':>8}{'MB of WAL':>12}")
@@ -120,7 +120,10 @@ def main():
     stage.start()
     stage.install()
     stage.sql(TABLES.format("notify") + TABLES.format("wal") + UNRELATED)
-    lag_rows = lags(stage, chosen.seconds, chosen.rounds)
+    lag_rows = lags(stage, "on", chosen.seconds, chosen.rounds)
+    say("starting PostgreSQL")
+    stage.start("fsync=off")
+    lag_rows += lags(stage, "off", chosen.seconds, chosen.rounds)
     slot_rows = slots(stage, chosen.rounds)
     hush()
     if chosen.json:

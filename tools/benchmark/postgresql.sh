@@ -1,7 +1,6 @@
 # The part of tools/bench that compares ways to count on a PostgreSQL; sourced.
 # shellcheck shell=bash disable=SC2034,SC2154 # shares its variables with tools/bench
 
-[ -z "$dsn" ] || wrong "$what uses a private cluster: --dsn is for db"
 arguments=(--folder "$folder" --programs build/bench --seconds "$seconds" --rounds "$rounds")
 [ "$what" = lag ] || arguments+=(--clients "$clients" --flush "$flush")
 [ "$json" = no ] || arguments+=(--json)

@@ -65,7 +65,7 @@ class Stage:
     """A private cluster in `folder`. `programs` is the folder of what the build made."""
 
     def __init__(self, folder, programs):
-        self.folder, self.programs = pathlib.Path(folder) / "cluster", pathlib.Path(programs)
+        self.folder, self.programs = pathlib.Path(folder).resolve() / "cluster", pathlib.Path(programs).resolve()
         found = os.environ.get("PGTALLY_PG_BINDIR")
         self.bindir = pathlib.Path(found) if found else max(
             pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -83,6 +83,10 @@ class Stage:
         if self.dsn:
             self._tool("stop", self.folder, "fast")
         self.dsn = self._tool("start", self.folder, *SETTINGS, *settings, **more)
+        # The loader only warns if it cannot load what it shall.
+        server = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        if ("slow-flush" in pathlib.Path(f"/proc/{server}/maps").read_text()) != bool(flush_ms):
+            die(f"PostgreSQL did not load {more.get('LD_PRELOAD', 'what it shall')}")
 
     def _tool(self, *arguments, **more):
         # In a session of its own, or Ctrl-C would end the server before the services that use it.

@@ -1,6 +1,6 @@
 """Part of tools/bench writers: the CPU time that one insert of one client costs the server, without flushing to disk.
 
-"writer" is the CPU time of the session that inserts, "senders" that of the sessions of the service, among them the WAL
+"WAL" is in bytes per insert. "writer" is the CPU time of the session that inserts, "senders" that of the sessions of the service, among them the WAL
 sender, until the service has counted everything; both by /proc/PID/schedstat, per insert.
 """
 
@@ -31,31 +31,34 @@ class Session:
 
 
 def run_inserts(stage, statement):
-    """Returns the CPU seconds of the session."""
+    """Returns the CPU seconds of the session, and the bytes of WAL."""
     session = Session(stage)
     session.ask(f"prepare one as {statement.replace(':post', '1')};")
     session.ask("execute one;\n" * 1000)  # warms the caches of the session
+    position = session.ask("select pg_current_wal_insert_lsn();")
     before = cpu_seconds(session.pid)
     session.ask("execute one;\n" * INSERTS)
     used = cpu_seconds(session.pid) - before
+    wal = session.ask(f"select pg_current_wal_insert_lsn() - '{position}';")
     session.end()
-    return used
+    return used, int(wal)
 
 
 def measure_once(stage, way):
-    """Returns microseconds of the writer and of the senders per insert."""
+    """Returns microseconds of the writer, bytes of WAL and microseconds of the senders per insert."""
     _, _, begin, statement, tally = way
     stage.sql(begin)
     if tally is None:
-        return run_inserts(stage, statement) / INSERTS * 1e6, 0
+        used, wal = run_inserts(stage, statement)
+        return used / INSERTS * 1e6, wal / INSERTS, 0
     with stage.service(tally) as service:
         pids = stage.serving_pids()
         before = {pid: cpu_seconds(pid) for pid in pids}
-        used = run_inserts(stage, statement)
+        used, wal = run_inserts(stage, statement)
         service.until_it_counts(int(stage.sql(f"select count(*) from {tally}")))
         # Loads are over: the service keeps its sessions.
         sent = sum(cpu_seconds(pid) - before[pid] for pid in stage.serving_pids() if pid in before)
-    return used / INSERTS * 1e6, sent / INSERTS * 1e6
+    return used / INSERTS * 1e6, wal / INSERTS, sent / INSERTS * 1e6
 
 
 def measure(stage, ways, rounds):
@@ -67,15 +70,15 @@ def measure(stage, ways, rounds):
     rows = []
     for name in ways:
         more = [ours[0] - none[0] for ours, none in zip(found[name], found["none"])]
-        rows.append({"way": name, "writer_us": round(median(writer for writer, _ in found[name]), 1),
-                     "tax_us": round(median(more), 1), "senders_us": round(median(senders for _, senders in found[name]), 1),
-                     "aim": AIM_US if name in ("notify", "wal") else None})
+        writer, wal, senders = (median(column) for column in zip(*found[name]))
+        rows.append({"way": name, "writer_us": round(writer, 1), "tax_us": round(median(more), 1), "wal_bytes": round(wal),
+                     "senders_us": round(senders, 1), "aim": AIM_US if name in ("notify", "wal") else None})
     return rows
 
 
 def print_table(rows, ways):
     print(f"CPU time of the server for one insert, one client, fsync = off, {INSERTS:,} inserts, in microseconds")
-    print(f"{'':18}{'writer':>10}{'more than none':>16}{'senders':>10}{'aim':>16}")
+    print(f"{'':18}{'writer':>10}{'more than none':>16}{'senders':>10}{'WAL bytes':>11}{'aim':>16}")
     for row in rows:
         aim = f"at most {row['aim']}" if row["aim"] else ""
-        print(f"{ways[row['way']][0]:18}{row['writer_us']:>10.1f}{row['tax_us']:>16.1f}{row['senders_us']:>10.1f}{aim:>16}")
+        print(f"{ways[row['way']][0]:18}{row['writer_us']:>10.1f}{row['tax_us']:>16.1f}{row['senders_us']:>10.1f}{row['wal_bytes']:>11}{aim:>16}")

@@ -21,7 +21,7 @@ LIKES = """
 create table {0} (id bigserial primary key, post bigint not null, at timestamptz not null default now());"""
 TALLY = LIKES + """
 select tally.create_tally('{0}', 'public.{0}', 'post', transport => '{1}');"""
-SUMMARY = LIKES + """
+SUMMARY = LIKES.format("likes_summary") + """
 create table summary (post bigint primary key, n bigint not null);
 create function add_to_summary() returns trigger language plpgsql as $$
 begin
