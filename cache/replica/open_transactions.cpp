@@ -46,9 +46,8 @@ std::string select_blockers()
 
 cache::reason waits_for(std::string const& what, std::string const& whom)
 {
-    return {cache::reason::kind::old_writer,
-            what + " waits until transactions end that were open before: " + whom +
-                "; let them commit or roll back, or end them by pg_terminate_backend"};
+    return {cache::reason::kind::old_writer, what + " waits until transactions end that were open before: " + whom +
+                                                 "; let them commit or roll back, or end them by pg_terminate_backend"};
 }
 
 }  // namespace

@@ -68,8 +68,8 @@ public:
     boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override
     {
         using row = std::tuple<bool, std::int32_t, std::int64_t>;
-        auto const statement = std::string{"select to_regclass('tally.tallies') is not null, pg_backend_pid(), "} + held +
-                               " from " + sending("$1");
+        auto const statement = std::string{"select to_regclass('tally.tallies') is not null, pg_backend_pid(), "} +
+                               held + " from " + sending("$1");
         auto const slot = slot_;
         auto const rows = co_await connection.query_as<row>(statement, text, slot);
         auto const [installed, pid, bytes] = rows.one();

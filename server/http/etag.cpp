@@ -1,5 +1,8 @@
 #include <pgtally/server/http/etag.hpp>
 
+#include <charconv>
+#include <system_error>
+
 namespace pgtally::server {
 
 namespace {
@@ -16,28 +19,41 @@ std::string_view trimmed(std::string_view text) noexcept
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// Whether `tag`, without its weakness, is of the present state.
+bool is_present(std::string_view tag, shown_state const& of) noexcept
+{
+    auto const frame = of.epoch.size() + 3;  // two quotes and a dash
+    if (tag.size() <= frame || tag.front() != '"' || tag.back() != '"') return false;
+    tag = tag.substr(1, tag.size() - 2);
+    if (!tag.starts_with(of.epoch) || tag[of.epoch.size()] != '-') return false;
+    auto const digits = tag.substr(of.epoch.size() + 1);
+    std::uint64_t revision = 0;
+    auto const* const last = digits.data() + digits.size();
+    auto const [end, failure] = std::from_chars(digits.data(), last, revision);
+    return failure == std::errc{} && end == last && of.changed_at <= revision && revision <= of.revision;
+}
+
 }  // namespace
 
-std::string make_etag(std::string_view epoch, std::uint64_t revision)
+std::string make_etag(shown_state const& of)
 {
     std::string out{"W/\""};
-    out += epoch;
+    out += of.epoch;
     out += '-';
-    out += std::to_string(revision);
+    out += std::to_string(of.changed_at);
     out += '"';
     return out;
 }
 
-bool etag_matches(std::string_view if_none_match, std::string_view etag) noexcept
+bool lists(std::string_view field, shown_state const& of) noexcept
 {
-    auto rest = trimmed(if_none_match);
+    auto rest = trimmed(field);
     if (rest == "*") return true;
     while (!rest.empty()) {
         // A tag of another server may have a comma between its quotes. None of ours has, so splitting there loses no
         // match.
         auto const comma = rest.find(',');
-        auto const tag = trimmed(rest.substr(0, comma));
-        if (!tag.empty() && without_weakness(tag) == without_weakness(etag)) return true;
+        if (is_present(without_weakness(trimmed(rest.substr(0, comma))), of)) return true;
         if (comma == std::string_view::npos) break;
         rest.remove_prefix(comma + 1);
     }

@@ -68,14 +68,29 @@ BOOST_AUTO_TEST_CASE(targets)
 
 BOOST_AUTO_TEST_CASE(etags)
 {
-    auto const tag = make_etag("e-1", 17);
+    shown_state const of{"e-1", 17, 20};
+    auto const tag = make_etag(of);
     BOOST_TEST(tag == "W/\"e-1-17\"");
     for (auto const* const field :
          {"W/\"e-1-17\"", "\"e-1-17\"", "*", " * ", "\"a\", W/\"e-1-17\"", "\"a\",,W/\"e-1-17\" ,"}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(etag_matches(field, tag));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, of));
     }
     for (auto const* const field : {"", "e-1-17", "\"e-1-1\"", "W/\"e-1-170\"", ",", "\"*\""}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(!etag_matches(field, tag));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, of));
+    }
+}
+
+// A server of the same epoch gave the tag, when it was at that revision.
+BOOST_AUTO_TEST_CASE(an_etag_of_another_server)
+{
+    shown_state const of{"e-1", 17, 20};
+    for (auto const* const field : {"W/\"e-1-18\"", "W/\"e-1-20\"", "\"x\", \"e-1-19\""}) {
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, of));
+    }
+    for (auto const* const field :
+         {"W/\"e-1-16\"", "W/\"e-1-21\"", "W/\"e-2-18\"", "W/\"e-1-\"", "W/\"e-1-18", "W/\"e-1-18x\"", "W/\"e-1--18\"",
+          "W/\"e-1-99999999999999999999\"", "W/\"\"", "\""}) {
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, of));
     }
 }
 
