@@ -17,6 +17,8 @@
 #include <optional>
 #include <utility>
 
+#include <sys/socket.h>
+
 namespace pgtally::server {
 
 namespace http = beast::http;
@@ -232,9 +234,10 @@ void http_session::watch_client(std::function<void()> gone)
     auto const on_readable = [this, watched = gone_](beast::error_code failure) {
         if (!*watched) return;
         char byte = 0;
-        if (!failure) tcp_of(stream_).socket().receive(asio::buffer(&byte, 1), tcp::socket::message_peek, failure);
-        // Otherwise the client has sent its next request: it is there, and its end is not seen any more.
-        if (failure) (*watched)();
+        auto const handle = tcp_of(stream_).socket().native_handle();
+        auto const size = failure ? 0 : ::recv(handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        // If the client has sent its next request, it is there, and its end is not seen any more.
+        if (size <= 0) (*watched)();
     };
     tcp_of(stream_).socket().async_wait(tcp::socket::wait_read, on_readable);
 }

@@ -1,5 +1,6 @@
 // Small pure functions: durations, escapes, targets, tags, JSON.
 
+#include <pgtally/server/base/byte_size.hpp>
 #include <pgtally/server/base/duration.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/cli/install_script.hpp>
@@ -39,6 +40,20 @@ BOOST_AUTO_TEST_CASE(durations)
     for (auto const* const text :
          {"", "5", "s", "-5s", "5 s", "5S", "1.5s", "5sec", "1001h", "99999999999999999999s", "1d"}) {
         BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_duration(text).has_value());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(byte_sizes)
+{
+    BOOST_TEST(parse_byte_size("0").value() == 0U);
+    BOOST_TEST(parse_byte_size("1048576").value() == 1U << 20);
+    BOOST_TEST(parse_byte_size("3KiB").value() == 3U << 10);
+    BOOST_TEST(parse_byte_size("2MiB").value() == 2U << 20);
+    BOOST_TEST(parse_byte_size("1GiB").value() == 1U << 30);
+    BOOST_TEST(parse_byte_size("9223372036854775807").value() == 9223372036854775807U);
+    for (auto const* const text : {"", "GiB", "-1", "+1", "1 GiB", "1GB", "1g", "1.5GiB", "1KiBx", "9223372036854775808",
+                                   "8589934592GiB", "99999999999999999999"}) {
+        BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_byte_size(text).has_value());
     }
 }
 

@@ -173,7 +173,7 @@ def test_the_schema_one_version_back(empty_database):
     assert (one["check"], one["severity"]) == ("schema", "warning") and "run pgtally install" in one["remedy"]
     empty_database.sql.execute("alter table s disable trigger tally_1_insert")
     [_, two] = check(empty_database.dsn)
-    assert (two["tally"], two["kind"], two["remedy"]) == ("t", "problem", "select tally.reload('t')")
+    assert (two["tally"], two["kind"], two["remedy"]) == ("t", "disabled_trigger", "select tally.reload('t')")
     follow(empty_database, two["remedy"])
     assert run("install", "--dsn", empty_database.dsn).returncode == 0
     assert check(empty_database.dsn) == []
