@@ -96,7 +96,7 @@ struct votes : tweets {
 
     votes()
     {
-        sql("create table vote (post_id bigint); insert into vote values (1), (1), (2); "
+        sql("create publication tally; create table vote (post_id bigint); insert into vote values (1), (1), (2); "
             "select tally.create_tally('votes', 'vote', 'post_id')");
     }
 

@@ -118,14 +118,14 @@ BOOST_AUTO_TEST_CASE(deafness_concerns_the_tallies_of_that_transport_only)
 
 BOOST_AUTO_TEST_CASE(transport_that_is_not_there_fails_its_tally_until_the_definition_names_another)
 {
-    follow_by("wal");
+    follow_by("pigeon");
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         running_set it{executor, set_config(dsn())};
         co_await it.until_live("tweets");
         auto failed = [&] { return it.set->find("votes") != nullptr && state_of(it, "votes") == cache::state::failed; };
         co_await eventually(executor, failed);
         BOOST_TEST(it.set->find("votes")->reason().text().starts_with(
-                       "its events travel by transport wal, which this server does not have"),
+                       "its events travel by transport pigeon, which this server does not have"),
                    it.set->find("votes")->reason().text());
         follow_by("notify");
         co_await it.until_live("votes");
