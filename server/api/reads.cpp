@@ -44,7 +44,10 @@ void append_description(std::string& out, cache::tally const& of, audience who)
 bool is_listed(cache::tally const& of, std::uint64_t changed_at, std::string_view field)
 {
     bool const live = of.state() == cache::state::live;
-    return lists(field, live ? shown_state{of.epoch(), changed_at, of.revision()} : shown_state{"-", 1, 0});
+    auto const holds = [&](std::uint64_t revision) {
+        return live && (revision == changed_at || (revision > changed_at && of.knows(revision)));
+    };
+    return lists(field, of.epoch(), holds);
 }
 
 response precondition_failed()
@@ -62,7 +65,7 @@ response conditional(cache::tally const& of, std::uint64_t changed_at, asker con
         out.status = 304;
         out.body.clear();
     }
-    out.fields.emplace_back("ETag", make_etag({of.epoch(), changed_at, of.revision()}));
+    out.fields.emplace_back("ETag", make_etag(of.epoch(), changed_at));
     return out;
 }
 

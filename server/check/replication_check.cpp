@@ -26,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using severity = finding::severity;
 
-constexpr auto longest = 5s;         // for the connection and the slot
+constexpr auto longest = 5s;        // for the connection and the slot
 constexpr auto slot_patience = 3s;  // for transactions that are open
 
 db::wal_stream_options what_to_try()
@@ -153,7 +153,8 @@ asio::awaitable<void> check_replication(db::connection& connection, db::config s
     // A server of pgtally has what it needs: nothing is left for this one.
     if (full && served) co_return;
     // The try says more than the catalog.
-    if (seen.streams || seen.lost) std::erase_if(out, [](finding const& one) { return one.kind == "replication_right"; });
+    if (seen.streams || seen.lost)
+        std::erase_if(out, [](finding const& one) { return one.kind == "replication_right"; });
     if (seen.streams) co_return;
     out.push_back(seen.lost ? finding_of(*seen.lost, role) : slot_waits(seen.waits));
 }

@@ -1,6 +1,7 @@
 #include <pgtally/server/http/etag.hpp>
 
 #include <charconv>
+#include <optional>
 #include <system_error>
 
 namespace pgtally::server {
@@ -19,33 +20,34 @@ std::string_view trimmed(std::string_view text) noexcept
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// Whether `tag`, without its weakness, is of the present state.
-bool is_present(std::string_view tag, shown_state const& of) noexcept
+// The revision in a tag of this epoch, given without its weakness.
+std::optional<std::uint64_t> revision_of(std::string_view tag, std::string_view epoch) noexcept
 {
-    auto const frame = of.epoch.size() + 3;  // two quotes and a dash
-    if (tag.size() <= frame || tag.front() != '"' || tag.back() != '"') return false;
+    auto const frame = epoch.size() + 3;  // two quotes and a dash
+    if (tag.size() <= frame || tag.front() != '"' || tag.back() != '"') return std::nullopt;
     tag = tag.substr(1, tag.size() - 2);
-    if (!tag.starts_with(of.epoch) || tag[of.epoch.size()] != '-') return false;
-    auto const digits = tag.substr(of.epoch.size() + 1);
+    if (!tag.starts_with(epoch) || tag[epoch.size()] != '-') return std::nullopt;
+    auto const digits = tag.substr(epoch.size() + 1);
     std::uint64_t revision = 0;
     auto const* const last = digits.data() + digits.size();
     auto const [end, failure] = std::from_chars(digits.data(), last, revision);
-    return failure == std::errc{} && end == last && of.changed_at <= revision && revision <= of.revision;
+    if (failure != std::errc{} || end != last) return std::nullopt;
+    return revision;
 }
 
 }  // namespace
 
-std::string make_etag(shown_state const& of)
+std::string make_etag(std::string_view epoch, std::uint64_t revision)
 {
     std::string out{"W/\""};
-    out += of.epoch;
+    out += epoch;
     out += '-';
-    out += std::to_string(of.changed_at);
+    out += std::to_string(revision);
     out += '"';
     return out;
 }
 
-bool lists(std::string_view field, shown_state const& of) noexcept
+bool lists(std::string_view field, std::string_view epoch, is_unchanged_since const& holds)
 {
     auto rest = trimmed(field);
     if (rest == "*") return true;
@@ -53,7 +55,8 @@ bool lists(std::string_view field, shown_state const& of) noexcept
         // A tag of another server may have a comma between its quotes. None of ours has, so splitting there loses no
         // match.
         auto const comma = rest.find(',');
-        if (is_present(without_weakness(trimmed(rest.substr(0, comma))), of)) return true;
+        auto const revision = revision_of(without_weakness(trimmed(rest.substr(0, comma))), epoch);
+        if (revision && holds(*revision)) return true;
         if (comma == std::string_view::npos) break;
         rest.remove_prefix(comma + 1);
     }

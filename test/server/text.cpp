@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(byte_sizes)
     BOOST_TEST(parse_byte_size("2MiB").value() == 2U << 20);
     BOOST_TEST(parse_byte_size("1GiB").value() == 1U << 30);
     BOOST_TEST(parse_byte_size("9223372036854775807").value() == 9223372036854775807U);
-    for (auto const* const text : {"", "GiB", "-1", "+1", "1 GiB", "1GB", "1g", "1.5GiB", "1KiBx", "9223372036854775808",
-                                   "8589934592GiB", "99999999999999999999"}) {
+    for (auto const* const text : {"", "GiB", "-1", "+1", "1 GiB", "1GB", "1g", "1.5GiB", "1KiBx",
+                                   "9223372036854775808", "8589934592GiB", "99999999999999999999"}) {
         BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_byte_size(text).has_value());
     }
 }
@@ -83,29 +83,29 @@ BOOST_AUTO_TEST_CASE(targets)
 
 BOOST_AUTO_TEST_CASE(etags)
 {
-    shown_state const of{"e-1", 17, 20};
-    auto const tag = make_etag(of);
+    auto const tag = make_etag("e-1", 17);
+    auto const holds = [](std::uint64_t revision) { return revision == 17; };
     BOOST_TEST(tag == "W/\"e-1-17\"");
     for (auto const* const field :
          {"W/\"e-1-17\"", "\"e-1-17\"", "*", " * ", "\"a\", W/\"e-1-17\"", "\"a\",,W/\"e-1-17\" ,"}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, of));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, "e-1", holds));
     }
     for (auto const* const field : {"", "e-1-17", "\"e-1-1\"", "W/\"e-1-170\"", ",", "\"*\""}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, of));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, "e-1", holds));
     }
 }
 
 // A server of the same epoch gave the tag, when it was at that revision.
 BOOST_AUTO_TEST_CASE(an_etag_of_another_server)
 {
-    shown_state const of{"e-1", 17, 20};
+    auto const holds = [](std::uint64_t revision) { return revision >= 17 && revision <= 20; };
     for (auto const* const field : {"W/\"e-1-18\"", "W/\"e-1-20\"", "\"x\", \"e-1-19\""}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, of));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, "e-1", holds));
     }
     for (auto const* const field :
          {"W/\"e-1-16\"", "W/\"e-1-21\"", "W/\"e-2-18\"", "W/\"e-1-\"", "W/\"e-1-18", "W/\"e-1-18x\"", "W/\"e-1--18\"",
           "W/\"e-1-99999999999999999999\"", "W/\"\"", "\""}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, of));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, "e-1", holds));
     }
 }
 
