@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import socket
-import time
 
 import psycopg
 import pytest
@@ -228,12 +227,12 @@ def behind_a_lock(server, database, orders):
     """Runs orders that arrive while all connections for actions are busy. Returns their answers, in their order."""
     with database.connect() as lock, concurrent.futures.ThreadPoolExecutor(len(orders) + 4) as pool:
         lock.execute("select pg_advisory_lock(4711)")
-        busy = [pool.submit(server.post, f"{KEYS}/{n}/held") for n in range(4)]
-        eventually(lambda: database.sql.execute("select count(*) from pg_stat_activity where wait_event = 'advisory'").fetchone()[0] == 4)
+        busy = []
+        for n in range(4):  # one after the other, so that each has a connection
+            busy.append(pool.submit(server.post, f"{KEYS}/{n}/held"))
+            eventually(lambda: database.sql.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()[0] == n + 1)  # noqa: B023
         waiting = [pool.submit(server.post, f"{KEYS}/{key}/{name}", json=body) for key, name, body in orders]
-        # All requests are there: each has a connection of its own.
         eventually(lambda: server.metrics()['pgtally_clients{protocol="http"}'] >= len(orders) + 4)
-        time.sleep(0.2)
         lock.execute("select pg_advisory_unlock(4711)")
         assert {each.result().status_code for each in busy} == {201}
         return [each.result() for each in waiting]
