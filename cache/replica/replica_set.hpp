@@ -16,7 +16,7 @@
 //   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
 //     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
-// A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
+// A tally follows the transport that its definition names: `notify`, or `wal` (wal_transport.hpp). A transport is in use while a tally follows it; `notify` is
 // always in use. If a definition names a transport that this set does not have, its tally fails. When a transport opens
 // again, all connections are replaced: the database's name may lead to another server.
 //

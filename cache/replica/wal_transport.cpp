@@ -2,8 +2,8 @@
 
 #include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/open_transactions.hpp>
-#include <pgtally/db/wal_stream.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <tuple>
 #include <utility>
@@ -33,8 +33,8 @@ constexpr char const* held =
 
 class decoding_transport final : public transport {
 public:
-    decoding_transport(boost::asio::any_io_executor executor, db::config database)
-        : stream_{std::move(executor), std::move(database), what_to_receive()}
+    decoding_transport(boost::asio::any_io_executor executor, db::config database, db::wal_stream_limits const& limits)
+        : stream_{std::move(executor), std::move(database), what_to_receive(), limits}
     {
     }
 
@@ -132,16 +132,14 @@ private:
     cache::reason restart_;  // of the last restart
 };
 
-std::shared_ptr<transport> make(boost::asio::any_io_executor executor, db::config database)
-{
-    return std::make_shared<decoding_transport>(std::move(executor), std::move(database));
-}
-
 }  // namespace
 
-transport_factory wal_transport()
+transport_factory wal_transport(db::wal_stream_limits const& limits)
 {
-    return {"wal", make};
+    auto make = [limits](boost::asio::any_io_executor executor, db::config database) {
+        return std::make_shared<decoding_transport>(std::move(executor), std::move(database), limits);
+    };
+    return {"wal", std::move(make)};
 }
 
 }  // namespace pgtally
