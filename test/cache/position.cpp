@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_tally_that_is_not_live_has_reached_nothing)
     auto const t = loaded_tally("10:10:");
     t->apply(deltas(11, "33", 1, 0));
     auto const revision = t->revision();
-    t->lost({reason::kind::missed_events});
+    t->lost(reason{reason::kind::missed_events});
     BOOST_TEST((arrival_at(*t, {t->epoch(), revision}) == arrival::not_yet));
     BOOST_TEST((arrival_at(*t, {"another", 0}) == arrival::not_yet));
     BOOST_TEST((arrival_at(*t, {"another", 0}, true) == arrival::other_epoch));

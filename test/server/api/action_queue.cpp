@@ -4,6 +4,8 @@
 
 namespace pgtally::server {
 
+BOOST_AUTO_TEST_SUITE(test_action_queue)
+
 namespace {
 
 using item = action_queue::item;
@@ -24,8 +26,6 @@ std::string keys(std::vector<item> const& all)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_action_queue)
 
 BOOST_AUTO_TEST_CASE(a_batch_is_what_waits_in_its_order)
 {
