@@ -116,7 +116,7 @@ class Comparison:
 
     def differs(self, tally):
         """How REST differs from plain SQL now."""
-        return self.rest_differs(tally, self.plain(tally))
+        return self.rest_differs(tally, self.plain(tally), self.program)
 
     def compare(self):
         markers = self.mark()
@@ -129,8 +129,9 @@ class Comparison:
             if found := differences(values, expected):
                 wrong.append(f"{watcher.name} of {watcher.tally}: {found}")
         for tally, expected in truths.items():
-            if found := self.rest_differs(tally, expected):
-                wrong.append(f"REST, {tally}: {found}")
+            for number, server in enumerate(self.stage.servers):
+                if found := self.rest_differs(tally, expected, server.program):
+                    wrong.append(f"REST of server {number}, {tally}: {found}")
             if tally in KEPT and (found := self.kept_differs(tally, expected)):
                 wrong.append(f"the table that keeps {tally}: {found}")
             if found := self.audit(tally):
@@ -152,15 +153,15 @@ class Comparison:
             time.sleep(0.05)
         return found
 
-    def rest_differs(self, tally, expected):
+    def rest_differs(self, tally, expected, program):
         absent = {"story": KEYS, "ballots": ["red", ""], "said": [""]}.get(tally, map(str, range(1, 301)))
         keys = sorted({*expected, *absent})
         served = {}
         for at in range(0, len(keys), 200):
             asked = urllib.parse.urlencode([("key", key) for key in keys[at:at + 200]])
-            served |= self.program.get(f"/v1/tallies/{tally}/keys?{asked}")["keys"]
+            served |= program.get(f"/v1/tallies/{tally}/keys?{asked}")["keys"]
         found = differences({key: counters for key, counters in served.items() if any(counters.values())}, expected)
-        whole = self.program.get(f"/v1/tallies/{tally}")
+        whole = program.get(f"/v1/tallies/{tally}")
         sums = {name: sum(counters[name] for counters in expected.values()) for name in whole["sum"]}
         if not found and (whole["size"], whole["sum"]) != (len(expected), sums):
             found = f"size and sum are {whole['size']}, {whole['sum']}, and should be {len(expected)}, {sums}"

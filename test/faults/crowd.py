@@ -19,27 +19,30 @@ from writers import EVERY, Rewriter, Writer  # noqa: E402
 
 RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
            psycopg.errors.ForeignKeyViolation, psycopg.errors.ExclusionViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
+CHANCE_OF_TWO_PHASES = 0.05
 
 
 class Member(threading.Thread):
     """Repeats `step` until stopped; can be paused between two steps."""
 
     retried = RETRIED  # errors of its statements that it expects
+    hasty = False  # whether a crash may take back what it committed
 
     def __init__(self, dsn, seed, rest=0.02):
         super().__init__(daemon=True)
         self.dsn, self.random, self.rest = dsn, random.Random(seed), rest
         self.stopping, self.paused = threading.Event(), threading.Event()
         self.turn = threading.Lock()
-        self.committed = self.failed = self.lost = 0
+        self.committed = self.failed = self.lost = self.two_phase = 0
         self.connection = None
+        self.prepared = None  # a prepared transaction that is to be ended, and how
         self.error = None
 
     def run(self):
         try:
             while not self.stopping.is_set():
                 with self.turn:
-                    if not self.paused.is_set():
+                    if not self.paused.is_set() or self.prepared:
                         self.one()
                 self.stopping.wait(self.random.uniform(0, self.rest) if not self.paused.is_set() else 0.02)
         except Exception as error:  # noqa: BLE001: the referee reports it
@@ -53,8 +56,13 @@ class Member(threading.Thread):
             if not self.connection or self.connection.closed:
                 self.connection = psycopg.connect(self.dsn, autocommit=False, connect_timeout=20)
                 self.connection.execute("set lock_timeout = '20s'; set timezone = 'America/Los_Angeles'; set datestyle = 'German'")
+                if self.hasty:
+                    self.connection.execute("set synchronous_commit = off")
                 self.connection.commit()
-            self.step(self.connection)
+            if self.prepared:
+                self.end_prepared(self.connection)
+            else:
+                self.step(self.connection)
         except self.retried:
             self.connection.rollback()
             self.failed += 1
@@ -68,11 +76,42 @@ class Member(threading.Thread):
             self.stopping.wait(0.1)
 
     def finish(self, connection, chance_of_rollback):
-        if self.random.random() < chance_of_rollback:
+        if self.random.random() < CHANCE_OF_TWO_PHASES:
+            self.prepare(connection, chance_of_rollback)
+        elif self.random.random() < chance_of_rollback:
             connection.rollback()
         else:
             connection.commit()
             self.committed += 1
+
+    def prepare(self, connection, chance_of_rollback):
+        """Two-phase commit. PostgreSQL refuses it, and rolls back, if the transaction sent an event by NOTIFY."""
+        name = f"member {self.random.getrandbits(64)}"
+        how = "rollback" if self.random.random() < chance_of_rollback else "commit"
+        self.prepared = name, how
+        try:
+            connection.execute(f"prepare transaction '{name}'")
+        except psycopg.errors.FeatureNotSupported:
+            self.prepared = None
+            connection.rollback()
+            return
+        self.two_phase += 1
+        self.stopping.wait(self.random.choice([0, self.random.uniform(0, 0.5)]))
+        self.end_prepared(connection)
+
+    def end_prepared(self, connection):
+        name, how = self.prepared
+        connection.rollback()
+        connection.autocommit = True
+        try:
+            connection.execute(f"{how} prepared '{name}'")
+            self.committed += how == "commit"
+        except psycopg.errors.UndefinedObject:
+            pass  # the connection was lost while it was prepared, or while it was ended
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+        self.prepared = None
 
 
 class Anybody(Member):
@@ -81,6 +120,7 @@ class Anybody(Member):
     def __init__(self, dsn, seed, bulks=False):
         super().__init__(dsn, seed, rest=0.05)
         self.bulks = bulks
+        self.hasty = self.random.random() < 0.5
         self.all = Writer(dsn, 0, 1, 0)  # for its statements
         self.all.random = self.random
 

@@ -6,7 +6,8 @@ counters after it. The committed records are the key's history. A value shown fo
 not before the last value shown to the same viewer. The weights are large and random, so that a value that was never
 true is not in the history by accident.
 
-With NOTIFY each statement sends its own event, so there is a line for each statement.
+By `notify` each statement sends its own event, so there is a line for each statement. By `wal` a transaction is applied
+whole, so there is one line for each transaction.
 """
 
 import bisect
@@ -24,6 +25,9 @@ create table history (key text, serial bigint, weight bigint, rows bigint, prima
 select tally.create_tally('story', 'public.story', 'key', '{"weight": "weight", "rows": "1"}', materialize => 'public.story_kept');
 """
 SUMS = "select key, sum(weight)::bigint, count(*) from story where key = any(%s) group by key"
+BY = "select transport from tally.tallies where name = 'story'"
+# A writing commit flushes all before it: no crash takes back the lines that were read.
+FLUSH = "select pg_logical_emit_message(true, 'flush', '')"
 LAST = """select h.key, h.serial, h.weight, h.rows from unnest(%s::text[]) as wanted (key),
           lateral (select * from history where history.key = wanted.key order by serial desc limit 1) as h"""
 
@@ -37,9 +41,11 @@ class Storyteller:
     def transaction(self, connection):
         """Runs everything except the commit."""
         everything = self.random.random() < 0.12
+        self.off = self.random.random() < 0.3
         keys = sorted(KEYS if everything else self.random.sample(KEYS, self.random.randint(1, 4)))
         connection.execute("select from chapter where key = any(%s) order by key for update", [keys])
         last = {key: (serial, weight, rows) for key, serial, weight, rows in connection.execute(LAST, [keys])}
+        self.written = set()  # the keys that have a line of this transaction
         steps = [self.truncate, self.refill, self.rewrite] if everything else [
             self.insert, self.insert, self.insert, self.copy, self.update, self.move, self.delete, self.merge, self.undone]
         for _ in range(1 if everything else self.random.randint(1, 4)):
@@ -49,12 +55,21 @@ class Storyteller:
     def write_down(self, connection, keys, last):
         """Records what is true after a statement; nothing if it changed nothing."""
         now = {key: (weight, rows) for key, weight, rows in connection.execute(SUMS, [keys])}
+        (transport,), = connection.execute(BY)  # the statement's lock keeps it until the commit
         for key in keys:
             serial, *before = last.get(key, (0, 0, 0))
             after = now.get(key, (0, 0))
-            if tuple(before) != after:
-                connection.execute("insert into history values (%s, %s, %s, %s)", [key, serial + 1, *after])
-                last[key] = (serial + 1, *after)
+            if tuple(before) == after:
+                continue
+            if transport == "wal" and key in self.written:
+                connection.execute("update history set weight = %s, rows = %s where key = %s and serial = %s", [*after, key, serial])
+                last[key] = (serial, *after)
+                continue
+            connection.execute("insert into history values (%s, %s, %s, %s)", [key, serial + 1, *after])
+            last[key] = (serial + 1, *after)
+            self.written.add(key)
+        # With `wal`, what is shown was flushed before. Elsewhere a crash may undo what an event has told.
+        connection.execute("select set_config('synchronous_commit', %s, true)", ["off" if transport == "wal" and self.off else "on"])
 
     def linger(self, connection):
         """The fences of loads that begin meanwhile list this transaction as in progress."""
@@ -105,9 +120,11 @@ class Storyteller:
 
     def undone(self, connection, keys, last):
         """Rolls back a savepoint: none of it may ever be shown."""
+        written = set(self.written)
         connection.execute("savepoint undone")
         self.insert(connection, keys, dict(last))
         connection.execute("rollback to undone")
+        self.written = written
 
     # With every chapter locked: operations on the whole table.
 
@@ -146,6 +163,7 @@ class History:
             from unnest(%s::text[], %s::bigint[]) as known (key, serial), history as h
             where h.key = known.key and h.serial > known.serial order by h.key, h.serial""",
                    [[key for key, _ in known], [serial for _, serial in known]])
+        sql(FLUSH, [])
         for key, serial, weight, count in rows:
             assert serial + self.lost[key] == len(self.lines[key]), f"the history of {key} has a hole before {serial}: the test is wrong"
             self.add(key, (weight, count))

@@ -112,13 +112,15 @@ def test_differences_name_keys_on_either_side():
     assert nonzero([("a", 0, 0), ("b", 0, 1)], ["x", "y"]) == {"b": {"x": 0, "y": 1}}
 
 
-def test_a_deaf_link_loses_notifications_only_however_they_are_cut():
-    def message(kind, body):
-        return kind + (len(body) + 4).to_bytes(4, "big") + body
+def message(kind, body):
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
 
-    answer, notice = message(b"Z", b"I"), message(b"A", b"\0\0\0\1tally\0{}\0")
-    for deaf, expected in ((False, answer + notice + answer), (True, answer + answer)):
+
+@pytest.mark.parametrize("event", [message(b"A", b"\0\0\0\1tally\0{}\0"), message(b"d", b"w" + 24 * b"\0" + b"M")])
+def test_a_deaf_link_loses_events_only_however_they_are_cut(event):
+    answer, alive = message(b"Z", b"I"), message(b"d", b"k" + 17 * b"\0")
+    for deaf, expected in ((False, answer + event + alive + answer), (True, answer + alive + answer)):
         link = Link.__new__(Link)
         link.deaf, link.rest = deaf, b""
-        text = answer + notice + answer
-        assert b"".join(link.without_notifications(text[n:n + 1]) for n in range(len(text))) == expected
+        text = answer + event + alive + answer
+        assert b"".join(link.without_events(text[n:n + 1]) for n in range(len(text))) == expected

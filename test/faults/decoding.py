@@ -1,0 +1,140 @@
+"""Faults of transport `wal`, and of what it shares with the rest of the cluster: a part of `Faults`."""
+
+import contextlib
+import threading
+import time
+
+import psycopg
+
+import transports
+from stage import eventually
+
+FLOOD = 2_000_000  # rows of one statement
+GLUT = [5_000_000] * 14  # bytes of messages of one transaction: more than the service keeps of one
+SENDERS = "from pg_stat_activity where backend_type = 'walsender' and datname = current_database() and application_name like 'pgtally%%'"
+
+
+class Decoding:
+    """Needs `stage`, `program`, `proxy`, `random`, `mode`, `patiently`, `timers`, `holders`."""
+
+    WAL_SHARES = {"change_transport": 3, "drop_publication": 1, "take_slots": 1, "similar_slots": 1, "invalidate_slot": 1, "old_writer": 2}
+    LONG_SHARES = {"sender_timeout": 1, "glut": 1, "flood": 1}  # each takes seconds: not in a short run
+
+    def streaming(self):
+        return "wal" in transports.MODES[self.mode]
+
+    def change_transport(self):
+        """Alters a tally's transport; back at once if the run has only one."""
+        tally = self.random.choice(["posts", "weights", "ballots", "bookings", "story", "said", "shapes", "parts"])
+        transport = transports.of(self.stage.sql)[tally]
+        steps = [transports.other(transport)]
+        if len(transports.MODES[self.mode]) == 1:
+            steps.append(transport)
+        for step in steps:
+            self.alter_transport(tally, step)
+            time.sleep(self.random.uniform(0, 0.5))
+        return f"{tally}: {' and '.join(steps)}"
+
+    def alter_transport(self, tally, transport):
+        with contextlib.suppress(*transports.NO_SLOT):
+            self.patiently("select tally.alter_tally(%s, transport => %s)", [tally, transport])
+
+    def drop_publication(self):
+        """The stream ends, or goes on until the next one; the service follows the remedy."""
+        self.stage.sql("drop publication if exists tally")
+
+    # Slots
+
+    def own_connection(self):
+        return psycopg.connect(self.stage.database.dsn, autocommit=True, connect_timeout=20, application_name="other")
+
+    def take_slots(self):
+        """Takes all slots and cuts the streams, so that they find none; then gives the slots back."""
+        with self.own_connection() as other:
+            taken = 0
+            self.proxy.cut("stream")
+            until = time.monotonic() + self.random.uniform(0.5, 2)
+            while time.monotonic() < until:
+                try:
+                    other.execute("select pg_create_physical_replication_slot('other_' || %s, false, true)", [taken])
+                    taken += 1
+                except psycopg.errors.ConfigurationLimitExceeded:
+                    time.sleep(0.02)
+        return f"{taken}"
+
+    def similar_slots(self):
+        """Another session makes temporary slots under names like the service's, and ends with them."""
+        with self.own_connection() as other:
+            pid = self.program.process.pid
+            names = ["pgtally", f"pgtally_{pid}", f"pgtally_{pid}_00000000", *(name + "_" for name, in other.execute(
+                "select slot_name from pg_replication_slots where starts_with(slot_name, 'pgtally_') and active limit 1"))]
+            for name in names:
+                other.execute("select pg_create_physical_replication_slot(%s, false, true)", [name])
+            time.sleep(self.random.uniform(0, 0.5))
+        return ", ".join(names)
+
+    def senders(self):
+        return {pid for pid, in self.stage.sql(f"select pid {SENDERS}", [])}
+
+    def invalidate_slot(self):
+        """The slot's client stalls while more WAL is written than may be kept for a slot."""
+        if not self.streaming():
+            return "no slot"
+        before = self.senders()
+        with self.setting("max_slot_wal_keep_size", "1MB"):
+            self.proxy.stall("stream")
+            eventually(lambda: self.fill_wal() or not before & self.senders() or not before, "a stalled slot keeps more WAL than it may")
+            self.proxy.cut("stream")
+        return f"{len(before)}"
+
+    @contextlib.contextmanager
+    def setting(self, name, value):
+        self.stage.sql(f"alter system set {name} = '{value}'")
+        self.stage.sql("select pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.stage.sql(f"alter system reset {name}")
+            self.stage.sql("select pg_reload_conf()")
+
+    def fill_wal(self):
+        self.stage.sql("select count(pg_logical_emit_message(false, 'bulk', repeat('x', 1000000))) from generate_series(1, 20)")
+        self.stage.sql("select pg_switch_wal()")
+        self.stage.sql("checkpoint")
+
+    def sender_timeout(self):
+        """The service is stopped until PostgreSQL ends its stream."""
+        if not self.streaming():
+            return "no stream"
+        self.program.halt()
+        try:
+            eventually(lambda: len(self.senders()) < len(self.stage.servers), "the WAL sender of a stopped service does not end")
+        finally:
+            self.program.go_on()
+        return None
+
+    # Transactions
+
+    def old_writer(self):
+        """A transaction that writes in another database: slots, and loads by wal, wait for its end."""
+        connection = psycopg.connect(self.stage.cluster.dsn(), autocommit=False, connect_timeout=20, application_name="other")
+        connection.execute("select pg_current_xact_id()")
+        seconds = self.random.uniform(0.5, 5)
+        timer = threading.Timer(seconds, connection.close)
+        timer.start()
+        self.timers.append(timer)
+        self.holders.append(connection)
+        self.proxy.cut(self.random.choice(["stream", "listener"]))
+        return f"for {seconds:.2f} s"
+
+    def flood(self):
+        """Two huge transactions: their rows are spilled, and their events are few."""
+        self.stage.sql("insert into said select 'flood ' || g %% 1000, 'flood' from generate_series(1, %s) g", [FLOOD])
+        self.stage.sql("delete from said where word = 'flood'")
+
+    def glut(self):
+        """A transaction with more messages than the service keeps: nobody knows what was in it."""
+        connection = self.own_connection()
+        with connection, connection.transaction():
+            for size in GLUT:
+                connection.execute("select pg_logical_emit_message(true, 'tally', repeat('x', %s))", [size])
