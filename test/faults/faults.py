@@ -12,28 +12,18 @@ import time
 import psycopg
 
 import transports
+from connections import Connections
 from ddl import Ddl
 from decoding import Decoding
 from lies import FORGED, Lies
-from stage import Wrong, eventually
 
-SERVICE = "application_name like 'pgtally%%' and datname = current_database()"
-BACKENDS = {
-    "listener": "query ~* '^listen'",
-    "stream": "backend_type = 'walsender'",
-    "control": "query ~ 'queue_usage|tally.tallies'",
-    "load": "query ~ 'tally.lock_source|load|pg_notify' and query !~ 'queue_usage'",
-    "actions": "application_name = 'pgtally actions'",
-    "materializer": "application_name ~ 'materializ'",
-    "any": "true",
-}
 COME_AND_GO = {  # the definitions that "drafts" alternates between
     "kinds": """{"all": "1", "likes": "case kind when 'like' then 1 end"}""",
     "weights": """{"weight": "weight"}""",
 }
 
 
-class Faults(Lies, Ddl, Decoding):
+class Faults(Connections, Lies, Ddl, Decoding):
     # How often each fault is in a deck.
     SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
               "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
@@ -48,7 +38,7 @@ class Faults(Lies, Ddl, Decoding):
         self.timers, self.holders = [], []
         self.words = []
         self.turn(stage.servers[0])
-        wal = self.WAL_SHARES | (self.LONG_SHARES if long else {})
+        wal = self.WAL_SHARES | {name: share for name, share in self.LONG_SHARES.items() if long or (only and name in only)}
         groups = {"faults": self.SHARES | wal, "ddl": self.DDL_SHARES}
         self.names = [name for group, names in groups.items() for name in names if not only or name in only or group in only]
         self.shares = self.SHARES | self.DDL_SHARES | self.WAL_SHARES | self.LONG_SHARES
@@ -90,83 +80,6 @@ class Faults(Lies, Ddl, Decoding):
         if name:
             self.stage.note(name, "for good: " + getattr(self, name)())
         return name is not None
-
-    # Connections
-
-    def terminate(self):
-        kind = self.random.choice(list(BACKENDS))
-        met = self.stage.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {SERVICE} and {BACKENDS[kind]}", [])
-        return f"{kind}: {len(met)}"
-
-    def terminate_writer(self):
-        met = self.stage.sql("""select pg_terminate_backend(pid) from pg_stat_activity
-            where application_name = 'writer' and datname = current_database() order by random() limit 2""")
-        return f"{len(met)}"
-
-    def kind(self):
-        return self.random.choice([*self.ears, "control", "load", "actions", "materializer", None])
-
-    def cut(self):
-        kind = self.kind()
-        return f"{kind or 'all'}: {self.proxy.cut(kind)}"
-
-    def half_close(self):
-        kind, toward = self.kind(), self.random.choice(["to database", "to service"])
-        return f"{kind or 'all'} {toward}: {self.proxy.half_close(kind, toward)}"
-
-    def stall(self):
-        kind, seconds = self.kind(), self.random.uniform(0.1, 4)
-        return f"{kind or 'all'} for {seconds:.2f} s: {self.proxy.stall(kind, seconds)}"
-
-    def some_ears(self):
-        return self.random.sample(self.ears, self.random.randint(1, len(self.ears)))
-
-    def silence(self):
-        """Links by which events arrive silently stop forwarding."""
-        ears = self.some_ears()
-        return f"{', '.join(ears)}: {sum(self.proxy.stall(ear) for ear in ears)}"
-
-    def deafness(self):
-        """Connections answer queries and keepalives, but deliver no events."""
-        ears = self.some_ears()
-        return f"{', '.join(ears)}: {self.proxy.deafen(ears)}"
-
-    def proof(self):
-        """Checks that nothing is live without proof: with deaf links, no tally of their transports becomes live."""
-        ears = self.some_ears()
-        tallies = [tally for tally, transport in transports.of(self.stage.sql).items() if transports.LINKS[transport] in ears]
-        self.proxy.deafen(ears, also_new=True)
-        for ear in ears:
-            self.proxy.cut(ear)
-
-        def states():
-            found = self.program.states()
-            return {tally: found[tally] for tally in tallies if tally in found}
-
-        eventually(lambda: self.program.process.poll() is None and (found := states()) and "live" not in found.values(),
-                   lambda: f"live, though {ears} were cut and hear nothing: what is not heard must not be called live: {states()}", seconds=30)
-        until = time.monotonic() + self.random.uniform(0.5, 4)
-        while time.monotonic() < until:
-            if "live" in (found := states()).values():
-                raise Wrong(f"called live, though no event came since {ears} were cut: {found}")
-            time.sleep(0.02)
-        self.proxy.hear()
-        return ", ".join(ears)
-
-    def slowness(self):
-        delay, seconds = self.random.uniform(0.005, 0.15), self.random.uniform(0.5, 3)
-        return f"up to {delay * 1000:.0f} ms for {seconds:.2f} s: {self.proxy.slow(delay, seconds)}"
-
-    def refusal(self):
-        seconds = self.random.uniform(0.1, 2)
-        self.proxy.refuse(seconds)
-        return f"for {seconds:.2f} s, {self.proxy.cut(self.kind())} cut"
-
-    def cut_client(self):
-        some = self.random.sample(self.watchers.watchers, 4)
-        for watcher in some:
-            self.watchers.do(watcher.cut)
-        return ", ".join(f"{watcher.name} of {watcher.tally}" for watcher in some)
 
     # Processes
 

@@ -1,46 +1,9 @@
-"""A client that moves between servers by `since`, and the judge of what it is shown."""
+"""A client that moves between servers by `since`."""
 
-import bisect
-import collections
 import json
 
-from story import KEYS, Viewer
+from judge import Traveller
 from watchers import Watcher
-
-
-class Traveller:
-    """A viewer of the story on several servers.
-
-    Positions are compared within an epoch. What is shown at a position may not be older than what was shown at it or at a lower
-    one; all servers show the same at the same one.
-    """
-
-    def __init__(self, name):
-        self.name = name
-        self.judged = 0
-        self.seen = []  # (values shown, key, value)
-        self.places = collections.defaultdict(list)  # (epoch, key) -> (position, the place of what was shown there), ascending
-
-    def saw(self, shown, values):
-        self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items() if key in KEYS)
-
-    def take(self):
-        taken, self.seen = self.seen, []
-        return taken
-
-    def judge(self, taken, history):
-        """Why one of the values is impossible, or None. `history` must be newer than they are."""
-        for shown, key, value in taken:
-            known = self.places[shown["epoch"], key]
-            at = bisect.bisect_right(known, shown["revision"], key=lambda each: each[0])
-            viewer = Viewer(f"{self.name}, which was shown as much at revision {known[at - 1][0] if at else 'none'},")
-            viewer.place[key] = known[at - 1][1] if at else 0
-            if why := viewer.judge([(shown, key, value)], history):
-                return why
-            place = viewer.place[key]
-            known[at:] = [(shown["revision"], place), *((position, max(later, place)) for position, later in known[at:])]
-            self.judged += 1
-        return None
 
 
 class Hopper(Watcher):

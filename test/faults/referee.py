@@ -8,20 +8,21 @@ import time
 
 import requests
 
+import audience
 import crowd
 import restore
 import shape
 import story
 import transports
-from comparison import COUNTERS, FIRST_MARKER, KEPT, MARKERS, Comparison
+from comparison import COUNTERS, KEPT, Comparison
 from crowd import Anybody, Poster, Rewrites, Shapes, Teller
 from dba import Dba
 from faults import COME_AND_GO, Faults
-from hopper import Hopper
+from judge import Viewer
 from shape import CHANGING
 from stage import LONG, Wrong, eventually
-from story import KEYS, History, Viewer
-from watchers import Reader, Watcher, Watchers
+from story import KEYS, History
+from watchers import Reader, Watchers
 from writers import SCHEMA
 
 from service import PROGRAM
@@ -50,8 +51,8 @@ class Referee:
         self.members = [*(Anybody(writer, seed(), bulks=long) for _ in range(WRITERS)), Rewrites(writer, seed()),
                         *(Teller(writer, seed()) for _ in range(TELLERS)), *(Shapes(writer, seed()) for _ in range(SHAPERS)), *self.posters]
         self.reader = Reader(self.program.port)
-        self.hoppers = []
-        self.watchers = Watchers(self.choose_watchers())
+        self.hoppers = audience.hoppers(stage.servers)
+        self.watchers = Watchers([*audience.watchers(self.program), *self.hoppers])
         self.kept_viewer = Viewer("the table that the service keeps the story in")
         self.history = History()
         self.faults = Faults(stage, self.watchers, random, self.restore, mode, only, long)
@@ -59,20 +60,6 @@ class Referee:
         self.dba = Dba(stage, self.comparison.differs)
         self.looks = self.looks_live = 0
         self.next_check = time.monotonic()
-
-    def choose_watchers(self):
-        def watcher(*arguments, **more):
-            return Watcher(arguments[0], self.program.ws_url, *arguments[1:], **more)
-        named = [str(key) for key in [*range(1, 301), *range(FIRST_MARKER, FIRST_MARKER + MARKERS)]]
-        ends = [f"end {n}" for n in range(MARKERS)]
-        urls = [server.program.ws_url for server in self.stage.servers]
-        if len(urls) > 1:
-            self.hoppers = [Hopper(f"a client that begins on server {at}", [*urls[at:], *urls[:at]], [*KEYS, *ends]) for at in range(len(urls))]
-        everything = [watcher("a client of all keys", tally) for tally in (*COUNTERS, "drafts")]
-        slow = [watcher("a slow client", tally, slow=0.4) for tally in ("posts", "story", "ballots")]
-        resuming = [watcher("a client that resumes", tally, resume=True) for tally in ("weights", "story")]
-        return [*everything, *slow, *resuming, watcher("a client of named keys", "posts", named, resume=True),
-                watcher("a client of named keys", "story", [*KEYS[:5], *ends], resume=True), *self.hoppers]
 
     # The run
 
@@ -109,11 +96,10 @@ class Referee:
             while time.monotonic() < min(pause, until):
                 self.check()
                 time.sleep(0.05)
-            self.hop()
 
     def hop(self):
         for hopper in self.hoppers:
-            if self.random.random() < 0.3:
+            if self.random.random() < 0.5:
                 self.watchers.do(hopper.hop)
 
     # Conditions at every moment
@@ -131,6 +117,7 @@ class Referee:
         if time.monotonic() > self.next_check:
             self.next_check = time.monotonic() + 0.7
             self.judge()
+            self.hop()
 
     def judge(self):
         """Judges every value of the story that was shown since the last call."""
@@ -256,6 +243,7 @@ class Referee:
         print(f"{self.stage.seconds():6.1f} s: {self.comparison.markers} comparisons, {sum(self.stage.number_of_faults.values())} faults, "
               f"{self.committed()} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
               f"actions {answers}, {sum(w.partials for w in self.watchers.watchers)} clients resumed, "
-              f"{sum(h.hops for h in self.hoppers)} hops ({sum(h.resumed for h in self.hoppers)} resumed), "
+              f"{sum(h.hops for h in self.hoppers)} hops ({sum(h.resumed for h in self.hoppers)} resumed, "
+              f"{sum(h.waited_in_vain for h in self.hoppers)} back), "
               f"{sum(member.two_phase for member in self.members)} transactions in two phases, "
               f"{self.comparison.drift} forged keys found, {self.dba.repairs} tallies repaired", flush=True)

@@ -10,7 +10,6 @@ By `notify` each statement sends its own event, so there is a line for each stat
 whole, so there is one line for each transaction.
 """
 
-import bisect
 import collections
 
 import psycopg
@@ -180,44 +179,6 @@ class History:
         for key, lines in self.lines.items():
             self.lost[key] = len(lines) - serials.get(key, 0)
             self.add(key, now.get(key, (0, 0)))
-
-
-class Viewer:
-    """A viewer of the story. Its values are checked later, when the history has been read."""
-
-    def __init__(self, name):
-        self.name = name
-        self.seen = []  # (values shown, key, value)
-        self.place = dict.fromkeys(KEYS, 0)
-        self.judged = 0
-
-    def saw(self, shown, values):
-        """`values`: key -> {"weight": …, "rows": …}."""
-        self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items()
-                         if key in self.place)
-
-    def forget(self):
-        """It was itself restored: it may show what it showed long ago."""
-        self.place = dict.fromkeys(KEYS, 0)
-
-    def take(self):
-        taken, self.seen = self.seen, []
-        return taken
-
-    def judge(self, taken, history):
-        """Why one of the values is impossible, or None. `history` must be newer than they are."""
-        for shown, key, value in taken:
-            places = history.found_at[key].get(value, [])
-            at = bisect.bisect_left(places, self.place[key])
-            if at == len(places):
-                why = f"older than what it was shown before, line {self.place[key]} of {len(history.lines[key]) - 1}" if places \
-                    else "after no prefix of the committed events was that so"
-                near = [f"{n}: {line}" for n, line in enumerate(history.lines[key])][max(0, self.place[key] - 2):self.place[key] + 9]
-                return (f"{self.name} was shown {key} = {value}: {why}.\n  shown by: {shown}\n"
-                        f"  the key's history from there: {'; '.join(near)}")
-            self.place[key] = places[at]
-            self.judged += 1
-        return None
 
 
 def prepare(connection):

@@ -11,10 +11,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import dba  # noqa: E402
 from comparison import differences, nonzero  # noqa: E402
 from dba import Dba  # noqa: E402
+from judge import Traveller, Viewer  # noqa: E402
 from proxy import Link  # noqa: E402
 from shape import definition, plain, things  # noqa: E402
 from stage import Wrong  # noqa: E402
-from story import History, Viewer  # noqa: E402
+from story import History  # noqa: E402
 
 
 def history(*values):
@@ -54,6 +55,21 @@ def test_after_a_restore_the_old_history_comes_first_and_the_new_one_goes_on():
     assert "older" in judged(viewer, made, 7)
     viewer.forget()
     assert judged(viewer, made, 7) is None
+
+
+def test_a_traveller_is_shown_nothing_older_than_at_a_lower_position():
+    def seen(*shown, epoch="e"):
+        for revision, value in shown:
+            traveller.saw({"epoch": epoch, "revision": revision}, {"k0": {"weight": value, "rows": 1}})
+        return traveller.judge(traveller.take(), made)
+
+    made, traveller = history(5, 7, 9), Traveller("somebody")
+    assert seen((10, 5), (30, 9), (20, 7), (30, 9)) is None
+    assert "older" in seen((20, 5)) and "revision 20" in seen((20, 5))
+    assert "older" in seen((40, 7))
+    assert "after no prefix" in seen((40, 8))
+    assert seen((15, 5), (40, 9)) is None
+    assert seen((1, 5), epoch="another") is None
 
 
 def test_names_are_quoted_and_the_key_goes_with_its_column():

@@ -18,7 +18,8 @@ import websockets
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "exact"))
 
 from clients import Client  # noqa: E402
-from story import KEYS, Viewer  # noqa: E402
+from judge import Viewer  # noqa: E402
+from story import KEYS  # noqa: E402
 
 LOST = (websockets.WebSocketException, OSError, TimeoutError, EOFError)
 
