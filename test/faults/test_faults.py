@@ -1,6 +1,6 @@
 """Checks the promise under faults. See README.md.
 
-PGTALLY_FAULTS_SECONDS: the duration (60). PGTALLY_SEED: the seed; by default a new one. PGTALLY_FAULTS_ONLY: names of
+PGTALLY_FAULTS_SECONDS: the duration (50). PGTALLY_SEED: the seed; by default a new one. PGTALLY_FAULTS_ONLY: names of
 faults, separated by commas. PGTALLY_TRANSPORT: notify, wal or mixed (mixed).
 """
 
@@ -17,7 +17,7 @@ import transports  # noqa: E402
 from referee import LONG_RUN, Referee, prepare  # noqa: E402
 from stage import Stage, Wrong  # noqa: E402
 
-SECONDS = float(os.environ.get("PGTALLY_FAULTS_SECONDS") or 60)
+SECONDS = float(os.environ.get("PGTALLY_FAULTS_SECONDS") or 50)
 SEED = int(os.environ.get("PGTALLY_SEED") or random.SystemRandom().randrange(10**9))
 TRANSPORT = os.environ.get("PGTALLY_TRANSPORT") or "mixed"
 ONLY = [name for name in os.environ.get("PGTALLY_FAULTS_ONLY", "").split(",") if name]
