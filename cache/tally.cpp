@@ -74,6 +74,22 @@ void tally::count_change(std::uint64_t revision) noexcept
     ++changes_;
 }
 
+bool tally::knows(std::uint64_t at) const noexcept
+{
+    auto const within = [at](gap const& each) { return each.from < at && at < each.to; };
+    return at >= remembered_from_ && at <= revision() && std::ranges::none_of(gaps_, within);
+}
+
+// The tally followed the stream up to its revision, and does again from the barrier on.
+void tally::end_gap()
+{
+    if (gaps_.size() >= limits_.max_gaps) {
+        remembered_from_ = std::max(remembered_from_, gaps_.front().to);
+        gaps_.erase(gaps_.begin());
+    }
+    gaps_.push_back({revision(), load_->barrier_at});
+}
+
 std::span<std::int64_t const> tally::counters(key const& k) const noexcept
 {
     auto const s = served_.find(k);
@@ -320,6 +336,7 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
         take_first(std::move(load_->table));
         return end_load();
     }
+    if (!report.was_live && shares_positions()) end_gap();
     load_->at = load_step::comparing;
     // A tally that is not live does not follow the events, so all its rows are compared at one moment.
     return compare_more(report.was_live ? rows : all_rows);
@@ -455,9 +472,8 @@ bool tally::redefine(cache::definition what)
 
 void tally::begin_epoch()
 {
-    epoch_ = make_uuid();
-    epoch_is_shared_ = false;
     last_change_ = changes_ = remembered_from_ = stood_at_ = 0;
+    gaps_.clear();
     feed_.start_over();
     feed_.changed_state();
     ++state_changes_;
@@ -473,6 +489,8 @@ void tally::start_over()
     stream_ = nullptr;
     served_ = counter_table{definition_.kind(), definition_.counters.size()};
     zeros_.assign(definition_.counters.size(), 0);
+    epoch_ = make_uuid();
+    epoch_is_shared_ = false;
     set_state(state::loading, {});
     begin_epoch();
 }

@@ -27,13 +27,13 @@ struct listening {
     std::uint64_t generation = 0;  ///< grows by one with each `listening`
 };
 
-/// The connection is lost or cannot be opened. The listener reconnects by itself. Notifications before the next
-/// `listening` may be missing.
+/// The connection is lost or cannot be opened. The listener or wal_stream reconnects by itself. What is sent before
+/// the next `listening` or `streaming` may be missing.
 struct lost {
     std::string reason{};       ///< one line, without secrets
     error_code code{};          ///< empty if reconnect() was called
     sqlstate state{};           ///< empty if the server gave no reason
-    bool permanent = false;     ///< the password, role, database or connection string is wrong: a retry does not help
+    bool permanent = false;     ///< a retry does not help: the connection string, role, password or server is wrong
     std::string_view remedy{};  ///< what an operator can do, as remedy_of(); static text, empty if there is none
 };
 

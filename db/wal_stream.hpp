@@ -19,6 +19,10 @@ namespace pgtally::db {
 
 namespace asio = boost::asio;
 
+namespace detail {
+class wal_stream_impl;
+}
+
 /// What a wal_stream receives.
 struct wal_stream_options {
     /// A publication that exists. One without tables keeps rows out of the stream.
@@ -155,8 +159,7 @@ public:
     [[nodiscard]] asio::any_io_executor executor() const noexcept;
 
 private:
-    class impl;
-    std::shared_ptr<impl> impl_;
+    std::shared_ptr<detail::wal_stream_impl> impl_;
 };
 
 }  // namespace pgtally::db

@@ -98,7 +98,7 @@ asio::awaitable<wal_source> identify_source(connection_core::pointer core, std::
     auto const more = co_await connection_core::command(core, std::move(sql));
     std::optional<std::uint32_t> database;
     std::optional<std::int64_t> timeout;
-    if (more.size() == 1) {
+    if (more.size() == 1 && more.columns() == 3) {
         database = number_in<std::uint32_t>(more.text(0, 0));
         timeout = number_in<std::int64_t>(more.text(0, 1));
     }

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace pgtally::server {
 
@@ -27,18 +26,6 @@ constexpr std::array<source_of_findings, 3> sources{
     {{"rights", "tally.server_findings($role)", "tally.server_findings(text)"},
      {"tally", "tally.findings()", "tally.findings()"},
      {"tally", "tally.tried()", "tally.tried()"}}};
-
-// The findings of a schema that has them as texts only.
-constexpr char const* problems = R"((
-    select t.name, 'problem' as kind, t.source as subject, split_part(p, '; remedy: ', 1) as message,
-           coalesce(nullif(split_part(p, '; remedy: ', 2), ''), 'select tally.reload(' || quote_literal(t.name) || ')') as remedy,
-           'failed' as severity
-      from tally.tallies as t, unnest(t.problems) as p
-    union all
-    select t.name, 'rights', t.materialize, 'this role may not write table ' || t.materialize || ', which keeps the counters',
-           lacking, 'failed'
-      from tally.tallies as t, tally.lacks_on_table(t.materialize, $role) as lacking where lacking is not null
-    ) as f)";
 
 void add(findings& out, std::string_view check, std::string_view kind, std::string subject, std::string message,
          std::string remedy, severity how_bad = severity::error)
@@ -92,27 +79,6 @@ asio::awaitable<void> append_rows(db::connection& connection, schema_access cons
     }
 }
 
-// The rights that serving needs, of a schema that cannot be asked for them.
-asio::awaitable<void> check_rights(db::connection& connection, int version, findings& out)
-{
-    std::vector<std::string> functions{"tally.truth(text)", "tally.lock_source(text)", "tally.version()",
-                                       "tally.problems(text)"};
-    if (version >= 4) {
-        functions.emplace_back("tally.materialize_target(text,text,text[])");
-        functions.emplace_back("tally.lacks_on_table(text,text)");
-    }
-    using right_row = std::tuple<std::string, bool>;
-    auto const rights = co_await connection.query_as<right_row>(R"(
-        select 'select from tally.tallies', has_table_privilege('tally.tallies', 'select')
-        union all
-        select 'execute ' || f, coalesce(has_function_privilege(to_regprocedure(f), 'execute'), false)
-          from unnest($1::text[]) as f)",
-                                                                functions);
-    for (auto const& [right, granted] : rights) {
-        if (!granted) lacks(out, right.substr(right.rfind(' ') + 1), right);
-    }
-}
-
 }  // namespace
 
 asio::awaitable<std::optional<schema_access>> check_schema(db::connection& connection, findings& out)
@@ -150,7 +116,6 @@ asio::awaitable<std::optional<schema_access>> check_schema(db::connection& conne
     }
     schema_access access;
     access.version = *version;
-    access.trusted = trusted;
     access.acts_as_it = !trusted && may_act;
     access.owner = owner;
     co_return access;
@@ -158,20 +123,7 @@ asio::awaitable<std::optional<schema_access>> check_schema(db::connection& conne
 
 asio::awaitable<void> check_tallies(db::connection& connection, schema_access const& access, findings& out)
 {
-    if (access.version < schema_with_findings) {
-        auto const before = out.size();
-        co_await check_rights(connection, access.version, out);
-        if (out.size() != before || access.version < 4) co_return;
-        if (access.trusted || access.acts_as_it) {
-            co_await append_rows(connection, access, "tally", problems, out);
-        } else {
-            add(out, "schema", "unread", "tally.tallies",
-                "the problems of tallies are not read: the view calls functions of role " + access.owner +
-                    " with the rights of this role",
-                "run pgtally check as that role, or upgrade the schema: run pgtally install", severity::warning);
-        }
-        co_return;
-    }
+    if (access.version < schema_with_findings) co_return;
     for (auto const& [check, call, named] : sources) {
         std::string const signature{named};
         auto const facts = co_await look_at(connection, signature);

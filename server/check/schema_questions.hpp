@@ -24,7 +24,6 @@ namespace asio = boost::asio;
 
 struct schema_access {
     int version = 0;
-    bool trusted = false;     // case 1
     bool acts_as_it = false;  // case 3
     std::string owner{};      // the name of the role
 };
