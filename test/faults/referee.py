@@ -65,7 +65,7 @@ class Referee:
 
     def run(self, seconds):
         try:
-            eventually(lambda: self.all_live(*CHANGING), lambda: f"not live at the start: {self.states()}")
+            self.all_become_live(CHANGING)
             for each in [*self.members, self.reader]:
                 each.start()
             until = time.monotonic() + seconds
@@ -137,7 +137,7 @@ class Referee:
 
     def quiet(self):
         self.faults.heal()
-        eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.states()}")
+        self.all_become_live()
         self.stage.note("burst", self.faults.burst())
         deaf = self.faults.last_words()
         self.writers_go_on()
@@ -204,13 +204,20 @@ class Referee:
         return not self.stage.sql("""select from pg_stat_activity where datname = current_database() and state <> 'idle'
                                      and application_name in ('writer', 'pgtally actions')""")
 
-    def all_live(self, *changing):
-        """Whether all tallies are live, of those that DDL changes only the named ones: the administrator cares for them."""
-        wanted = {*COUNTERS, "drafts"} - {*CHANGING} | {*changing}
-        return all(wanted <= set(states) and {states[tally] for tally in wanted} == {"live"} for states in self.states())
+    def all_become_live(self, changing=()):
+        """Waits until each tally has been live; of those that DDL changes only the named ones: the administrator cares for them.
 
-    def states(self):
-        return [server.program.states() for server in self.stage.servers]
+        Not at the same moment: writers go on, and some statements of theirs cause loads, each of which waits for old transactions.
+        """
+        wanted = {*COUNTERS, "drafts"} - {*CHANGING} | {*changing}
+        missing = {(number, tally) for number in range(len(self.stage.servers)) for tally in wanted}
+
+        def look():
+            for number, server in enumerate(self.stage.servers):
+                missing.difference_update((number, tally) for tally, state in server.program.states().items() if state == "live")
+            return not missing
+
+        eventually(look, lambda: f"not live, though nothing is wrong any more: (server, tally) {sorted(missing)}")
 
     # The end
 
