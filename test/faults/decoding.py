@@ -47,8 +47,22 @@ class Decoding:
             self.patiently("select tally.alter_tally(%s, transport => %s)", [tally, transport])
 
     def drop_publication(self):
-        """The stream ends, or goes on until the next one; the service follows the remedy."""
+        """No writer fails. The stream ends, from PostgreSQL 18 on with the next one; `heal` follows the remedy."""
+        tallies = [tally for tally, transport in transports.of(self.stage.sql).items() if transport == "wal"]
         self.stage.sql("drop publication if exists tally")
+        if not tallies or self.stage.server_version() >= 180000:
+            return None
+        eventually(lambda: {self.program.states().get(tally) for tally in tallies} == {"failed"},
+                   lambda: f"not failed without a publication: {self.program.states()}")
+        eventually(lambda: "select tally.reload(" in self.program.reason(tallies[0]),
+                   lambda: f"{tallies[0]} names no remedy for a missing publication: {self.program.reason(tallies[0])}")
+        return None
+
+    def have_publication(self):
+        """The administrator's part."""
+        missing = not self.stage.sql("select from pg_publication where pubname = 'tally'")
+        if tallies := missing and [tally for tally, transport in transports.of(self.stage.sql).items() if transport == "wal"]:
+            self.patiently("select tally.reload(%s)", [tallies[0]])
 
     # Slots
 

@@ -69,6 +69,7 @@ class Faults(Connections, Lies, Ddl, Decoding):
         for server in self.stage.servers:
             server.program.go_on()
             server.proxy.heal()
+        self.have_publication()
         self.stage.say("healed")
 
     def last_words(self):

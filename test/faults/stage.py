@@ -103,6 +103,10 @@ class Program:
         except requests.RequestException:
             return {}
 
+    def reason(self, tally):
+        """All that it says is wrong, with names and remedies."""
+        return requests.get(f"{self.admin}/v1/tallies/{tally}", timeout=30).json().get("reason", "")
+
     def loads(self, tally):
         """The number of loads so far, without audits."""
         lines = requests.get(f"{self.admin}/metrics", timeout=30).text.splitlines()
