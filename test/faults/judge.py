@@ -47,15 +47,14 @@ class Viewer:
 class Traveller:
     """A viewer of the story on several servers.
 
-    Positions are compared within an epoch. What is shown at a position may not be older than what was shown at it or at a lower
-    one; all servers show the same at the same one.
+    Positions are compared within an epoch. At the same position all servers show the same, and at a higher one nothing older.
     """
 
     def __init__(self, name):
         self.name = name
         self.judged = 0
         self.seen = []  # (values shown, key, value)
-        self.places = collections.defaultdict(list)  # (epoch, key) -> (position, the place of what was shown there), ascending
+        self.places = collections.defaultdict(list)  # (epoch, key) -> (position, the place of what was shown there, that), ascending
 
     def saw(self, shown, values):
         self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items() if key in KEYS)
@@ -69,11 +68,14 @@ class Traveller:
         for shown, key, value in taken:
             known = self.places[shown["epoch"], key]
             at = bisect.bisect_right(known, shown["revision"], key=lambda each: each[0])
-            viewer = Viewer(f"{self.name}, which was shown as much at revision {known[at - 1][0] if at else 'none'},")
-            viewer.place[key] = known[at - 1][1] if at else 0
+            position, place, before = known[at - 1] if at else (-1, 0, None)
+            if position == shown["revision"] and before != value:
+                return f"{self.name} was shown {key} = {value} where it was shown {before} at the same position.\n  shown by: {shown}"
+            viewer = Viewer(f"{self.name}, which was shown as much at revision {position},")
+            viewer.place[key] = place
             if why := viewer.judge([(shown, key, value)], history):
                 return why
             place = viewer.place[key]
-            known[at:] = [(shown["revision"], place), *((position, max(later, place)) for position, later in known[at:])]
+            known[at:] = [(shown["revision"], place, value), *((position, max(later, place), there) for position, later, there in known[at:])]
             self.judged += 1
         return None

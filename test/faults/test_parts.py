@@ -65,7 +65,8 @@ def test_a_traveller_is_shown_nothing_older_than_at_a_lower_position():
 
     made, traveller = history(5, 7, 9), Traveller("somebody")
     assert seen((10, 5), (30, 9), (20, 7), (30, 9)) is None
-    assert "older" in seen((20, 5)) and "revision 20" in seen((20, 5))
+    assert "older" in seen((25, 5)) and "revision 20" in seen((25, 5))
+    assert "shown (7, 1) at the same position" in seen((20, 9))
     assert "older" in seen((40, 7))
     assert "after no prefix" in seen((40, 8))
     assert seen((15, 5), (40, 9)) is None
