@@ -16,8 +16,11 @@ from shape import Shaper  # noqa: E402
 from story import Storyteller  # noqa: E402
 from writers import EVERY, Rewriter, Writer  # noqa: E402
 
+BULK = 200_000
+
+
 class Anybody(Member):
-    """Random transactions of every kind; with `bulks`, an occasional statement of 100,000 rows."""
+    """Random transactions of every kind; with `bulks`, an occasional statement of 200,000 rows."""
 
     def __init__(self, dsn, seed, bulks=False):
         super().__init__(dsn, seed, rest=0.05)
@@ -28,7 +31,7 @@ class Anybody(Member):
 
     def step(self, connection):
         if self.bulks and self.random.random() < 0.01:
-            self.all.bulk(connection)
+            self.all.bulk(connection, BULK)
         for _ in range(self.random.randint(1, 6)):
             self.random.choice(EVERY)(self.all, connection)
         self.finish(connection, 0.15)
