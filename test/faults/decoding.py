@@ -24,7 +24,8 @@ SENDERS = "from pg_stat_activity where backend_type = 'walsender' and datname = 
 class Decoding:
     """Needs `stage`, `program`, `proxy`, `random`, `mode`, `patiently`, `timers`, `holders`."""
 
-    WAL_SHARES = {"change_transport": 3, "drop_publication": 1, "take_slots": 1, "similar_slots": 1, "invalidate_slot": 1, "old_writer": 2}
+    WAL_SHARES = {"change_transport": 3, "drop_publication": 1, "take_slots": 1, "similar_slots": 1, "invalidate_slot": 1, "old_writer": 2,
+                  "invisible_commits": 2}
     LONG_SHARES = {"sender_timeout": 1, "glut": 1, "flood": 1}  # each takes seconds: not in a short run
 
     def streaming(self):
@@ -144,6 +145,17 @@ class Decoding:
         self.holders.append(connection)
         self.proxy.cut(self.random.choice(["stream", "listener"]))
         return f"for {seconds:.2f} s"
+
+    def invisible_commits(self):
+        """Commits are flushed, and so decoded, but wait for a standby that does not exist: no snapshot sees them. Loads begin meanwhile."""
+        loads = self.random.randint(1, 4)
+        with self.setting("synchronous_standby_names", "nobody"):
+            for _ in range(loads):
+                time.sleep(self.random.uniform(0.05, 0.4))
+                for tally in ("story", "ballots"):
+                    self.ask_reset(tally)
+            time.sleep(self.random.uniform(0.1, 0.6))
+        return f"{loads} loads of each"
 
     def flood(self):
         """Two huge transactions: their rows are spilled, and their events are few."""

@@ -11,7 +11,7 @@ class Viewer:
 
     def __init__(self, name):
         self.name = name
-        self.seen = []  # (values shown, key, value)
+        self.seen = collections.deque()  # (values shown, key, value)
         self.place = dict.fromkeys(KEYS, 0)
         self.judged = 0
 
@@ -25,12 +25,13 @@ class Viewer:
         self.place = dict.fromkeys(KEYS, 0)
 
     def take(self):
-        taken, self.seen = self.seen, []
+        taken, self.seen = self.seen, collections.deque()
         return taken
 
     def judge(self, taken, history):
-        """Why one of the values is impossible, or None. `history` must be newer than they are."""
-        for shown, key, value in taken:
+        """Why one of the values is impossible, or None. `history` must be newer than they are. Takes those that are explained from the list."""
+        while taken:
+            shown, key, value = taken[0]
             places = history.found_at[key].get(value, [])
             at = bisect.bisect_left(places, self.place[key])
             if at == len(places):
@@ -41,6 +42,7 @@ class Viewer:
                         f"  the key's history from there: {'; '.join(near)}")
             self.place[key] = places[at]
             self.judged += 1
+            taken.popleft()
         return None
 
 
@@ -53,19 +55,20 @@ class Traveller:
     def __init__(self, name):
         self.name = name
         self.judged = 0
-        self.seen = []  # (values shown, key, value)
+        self.seen = collections.deque()  # (values shown, key, value)
         self.places = collections.defaultdict(list)  # (epoch, key) -> (position, the place of what was shown there, that), ascending
 
     def saw(self, shown, values):
         self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items() if key in KEYS)
 
     def take(self):
-        taken, self.seen = self.seen, []
+        taken, self.seen = self.seen, collections.deque()
         return taken
 
     def judge(self, taken, history):
-        """Why one of the values is impossible, or None. `history` must be newer than they are."""
-        for shown, key, value in taken:
+        """As a Viewer does."""
+        while taken:
+            shown, key, value = taken[0]
             known = self.places[shown["epoch"], key]
             at = bisect.bisect_right(known, shown["revision"], key=lambda each: each[0])
             position, place, before = known[at - 1] if at else (-1, 0, None)
@@ -73,9 +76,10 @@ class Traveller:
                 return f"{self.name} was shown {key} = {value} where it was shown {before} at the same position.\n  shown by: {shown}"
             viewer = Viewer(f"{self.name}, which was shown as much at revision {position},")
             viewer.place[key] = place
-            if why := viewer.judge([(shown, key, value)], history):
+            if why := viewer.judge(collections.deque([taken[0]]), history):
                 return why
             place = viewer.place[key]
             known[at:] = [(shown["revision"], place, value), *((position, max(later, place), there) for position, later, there in known[at:])]
             self.judged += 1
+            taken.popleft()
         return None

@@ -29,6 +29,7 @@ from service import PROGRAM
 
 WRITERS, TELLERS, SHAPERS, POSTERS = 8, 3, 3, 3
 QUIET_EVERY = (9, 16)  # seconds
+VISIBLE_WITHIN = 5  # seconds
 LONG_RUN = 100  # seconds: then there are bulk statements, and faults that take long
 
 
@@ -130,7 +131,12 @@ class Referee:
         taken += [(self.reader.viewer, self.reader.viewer.take()), (self.kept_viewer, self.kept_viewer.take())]
         self.history.read(self.stage.sql)
         for viewer, seen in taken:
-            if why := viewer.judge(seen, self.history):
+            # By wal an event comes a moment before anybody sees its transaction.
+            until = time.monotonic() + VISIBLE_WITHIN
+            while (why := viewer.judge(seen, self.history)) and time.monotonic() < until:
+                time.sleep(0.05)
+                self.history.read(self.stage.sql)
+            if why:
                 raise Wrong(why)
 
     # Conditions while the writers pause

@@ -46,6 +46,20 @@ def test_a_value_from_before_the_last_one_is_found():
     assert "older" in judged(Viewer("somebody"), history(5, 7, 5, 9), 0, 7, 5, 7)
 
 
+def test_a_value_that_the_history_has_later_is_judged_again():
+    """By wal an event comes a moment before anybody sees its transaction."""
+    made, viewer = history(5), Viewer("somebody")
+    for value in (5, 7, 5):
+        viewer.saw("test", {"k0": {"weight": value, "rows": 1}})
+    taken = viewer.take()
+    assert "after no prefix" in viewer.judge(taken, made)
+    assert "after no prefix" in viewer.judge(taken, made)
+    made.read(lambda statement, arguments: [("k0", 2, 7, 1)])
+    assert "older" in viewer.judge(taken, made)
+    made.read(lambda statement, arguments: [("k0", 3, 5, 1)])
+    assert viewer.judge(taken, made) is None and viewer.judged == 3
+
+
 def test_after_a_restore_the_old_history_comes_first_and_the_new_one_goes_on():
     made, viewer = history(5, 7, 9), Viewer("somebody")
     assert judged(viewer, made, 9) is None
@@ -83,8 +97,9 @@ def test_names_are_quoted_and_the_key_goes_with_its_column():
 class Failed:
     """A stage with a failed tally, whose remedies work as `allowed` says."""
 
-    def __init__(self, reason, *allowed):
+    def __init__(self, reason, *allowed, state="failed"):
         self.reason, self.allowed, self.done = reason, allowed, []
+        self.program = type("Program", (), {"states": lambda self: {"t": state}})()
 
     def administrator(self, monkeypatch):
         made = Dba(self, None)
@@ -110,14 +125,14 @@ def test_the_administrator_follows_the_remedies_that_are_named(monkeypatch):
 def test_a_failed_tally_without_a_remedy_that_helps_is_found(monkeypatch):
     with pytest.raises(Wrong, match="nothing says what to do"):
         Failed("it is broken").administrator(monkeypatch).repair("t")
+    Failed("", state="live").administrator(monkeypatch).repair("t")
     with pytest.raises(Wrong, match="its remedy fails"):
         Failed("call tally.reload('t')").administrator(monkeypatch).repair("t")
 
 
 def test_a_tally_that_stays_live_and_wrong_is_found(monkeypatch):
     monkeypatch.setattr(dba, "LONG", 0.2)
-    stage = Failed("")
-    stage.program = type("Program", (), {"states": lambda self: {"t": "live"}})()
+    stage = Failed("", state="live")
     with pytest.raises(Wrong, match="t: live and wrong: 1 keys differ"):
         Dba(stage, lambda tally: "1 keys differ").settle(["t"])
     Dba(stage, lambda tally: "").settle(["t"])
