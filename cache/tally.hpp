@@ -236,7 +236,7 @@ private:
     limits limits_;
     std::string epoch_;
     bool epoch_is_shared_ = false;
-    stream const* stream_ = nullptr;   // of the load that is served
+    stream const* stream_ = nullptr;  // of the load that is served
     std::uint64_t last_change_ = 0, changes_ = 0, remembered_from_ = 0, state_changes_ = 1;
     struct gap {
         std::uint64_t from, to;  // the revisions in between

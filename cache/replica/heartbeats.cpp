@@ -32,9 +32,10 @@ asio::awaitable<void> replica_set::impl::send_heartbeat(db::connection& connecti
 // A new slot begins at the present end of the WAL; what it does not deliver is loaded.
 void replica_set::impl::let_wal_go(std::size_t index, std::uint64_t held)
 {
-    cache::reason const why{cache::reason::kind::wal_held,
-                            "the slot of transport " + transports[index].kind.name + " held back " + std::to_string(held) +
-                                " bytes of WAL, more than --wal-lag-limit; it is dropped, and the tallies are loaded again"};
+    cache::reason const why{
+        cache::reason::kind::wal_held,
+        "the slot of transport " + transports[index].kind.name + " held back " + std::to_string(held) +
+            " bytes of WAL, more than --wal-lag-limit; it is dropped, and the tallies are loaded again"};
     log(db::level::warn, why.text());
     schedule.transport_lost(index);
     transports[index].channel->restart(why);

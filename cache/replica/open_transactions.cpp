@@ -46,9 +46,8 @@ std::string select_blockers()
 
 cache::reason waits_for(std::string const& what, std::string const& whom)
 {
-    return {cache::reason::kind::old_writer,
-            what + " waits until transactions end that were open before: " + whom +
-                "; let them commit or roll back, or end them by pg_terminate_backend"};
+    return {cache::reason::kind::old_writer, what + " waits until transactions end that were open before: " + whom +
+                                                 "; let them commit or roll back, or end them by pg_terminate_backend"};
 }
 
 }  // namespace
@@ -85,7 +84,7 @@ boost::asio::awaitable<cache::reason> why_slot_waits(db::connection& connection,
     auto const statement = select_blockers();
     auto const pid = static_cast<std::int32_t>(who);
     auto const found = co_await connection.query_as<row>(statement, pid);
-    auto const& whom = std::get<0>(found.one());
+    auto const whom = std::get<0>(found.one());
     co_return whom ? waits_for("the replication slot", *whom) : cache::reason{};
 }
 

@@ -16,7 +16,7 @@
 //   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
 //     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
-// A tally follows the transport that its definition names. A transport is in use while a tally follows it; `notify` is
+// A tally follows the transport that its definition names: `notify`, or `wal` (wal_transport.hpp). A transport is in use while a tally follows it; `notify` is
 // always in use. If a definition names a transport that this set does not have, its tally fails. When a transport opens
 // again, all connections are replaced: the database's name may lead to another server.
 //
@@ -97,7 +97,7 @@ public:
         std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
         std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // by reason
         std::uint64_t reconnects = 0;
-        double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
+        double notification_queue_usage = 0;                         // 0 to 1, as of the last heartbeat
         std::map<std::string, std::uint64_t, std::less<>> wal_held;  // bytes, by transport, as of its last heartbeat
     };
 

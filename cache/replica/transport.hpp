@@ -77,9 +77,9 @@ public:
 
     // What the database answered to a heartbeat.
     struct heartbeat_answer {
-        bool installed = true;   // the schema `tally` is there
-        bool pooled = false;     // another backend answered than the one that was connected to
-        double queue_usage = 0;  // how full the database's queue of this transport is, 0 to 1
+        bool installed = true;       // the schema `tally` is there
+        bool pooled = false;         // another backend answered than the one that was connected to
+        double queue_usage = 0;      // how full the database's queue of this transport is, 0 to 1
         std::uint64_t wal_held = 0;  // bytes of WAL that the database keeps for this transport
     };
 

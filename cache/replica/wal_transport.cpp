@@ -2,8 +2,8 @@
 
 #include <pgtally/cache/replica/database_reason.hpp>
 #include <pgtally/cache/replica/open_transactions.hpp>
-#include <pgtally/db/wal_stream.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <tuple>
 #include <utility>
@@ -33,8 +33,8 @@ constexpr char const* held =
 
 class decoding_transport final : public transport {
 public:
-    decoding_transport(boost::asio::any_io_executor executor, db::config database)
-        : stream_{std::move(executor), std::move(database), what_to_receive()}
+    decoding_transport(boost::asio::any_io_executor executor, db::config database, db::wal_stream_limits const& limits)
+        : stream_{std::move(executor), std::move(database), what_to_receive(), limits}
     {
     }
 
@@ -68,8 +68,8 @@ public:
     boost::asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override
     {
         using row = std::tuple<bool, std::int32_t, std::int64_t>;
-        auto const statement = std::string{"select to_regclass('tally.tallies') is not null, pg_backend_pid(), "} + held +
-                               " from " + sending("$1");
+        auto const statement = std::string{"select to_regclass('tally.tallies') is not null, pg_backend_pid(), "} +
+                               held + " from " + sending("$1");
         auto const slot = slot_;
         auto const rows = co_await connection.query_as<row>(statement, text, slot);
         auto const [installed, pid, bytes] = rows.one();
@@ -132,16 +132,14 @@ private:
     cache::reason restart_;  // of the last restart
 };
 
-std::shared_ptr<transport> make(boost::asio::any_io_executor executor, db::config database)
-{
-    return std::make_shared<decoding_transport>(std::move(executor), std::move(database));
-}
-
 }  // namespace
 
-transport_factory wal_transport()
+transport_factory wal_transport(db::wal_stream_limits const& limits)
 {
-    return {"wal", make};
+    auto make = [limits](boost::asio::any_io_executor executor, db::config database) {
+        return std::make_shared<decoding_transport>(std::move(executor), std::move(database), limits);
+    };
+    return {"wal", std::move(make)};
 }
 
 }  // namespace pgtally

@@ -12,9 +12,10 @@
 // transactions, and both name them.
 
 #include <pgtally/cache/replica/transport.hpp>
+#include <pgtally/db/wal_stream.hpp>
 
 namespace pgtally {
 
-transport_factory wal_transport();
+transport_factory wal_transport(db::wal_stream_limits const& limits = {});
 
 }  // namespace pgtally

@@ -2,12 +2,12 @@
 
 #include <pgtally/test/db/operations.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_async)
+
 using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-BOOST_AUTO_TEST_SUITE(test_async)
 
 BOOST_FIXTURE_TEST_CASE(callbacks_alone_make_a_program, callbacks)
 {

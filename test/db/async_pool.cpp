@@ -3,6 +3,8 @@
 #include <pgtally/db/pool.hpp>
 #include <pgtally/test/db/operations.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_async_pool)
+
 using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
@@ -26,8 +28,6 @@ struct pooled : callbacks {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_async_pool)
 
 BOOST_FIXTURE_TEST_CASE(callbacks_alone_make_a_transaction, pooled)
 {

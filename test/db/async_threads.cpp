@@ -2,12 +2,12 @@
 
 #include <pgtally/test/db/operations.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_async_threads)
+
 using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-BOOST_AUTO_TEST_SUITE(test_async_threads)
 
 BOOST_FIXTURE_TEST_CASE(futures_serve_a_thread_that_is_not_the_strands, threads)
 {

@@ -14,6 +14,8 @@ using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_attempt, db_fixture)
+
 namespace {
 
 asio::awaitable<int> fails_by(std::exception_ptr with)
@@ -28,8 +30,6 @@ bool is_seven(std::int32_t number)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_attempt, db_fixture)
 
 BOOST_AUTO_TEST_CASE(outcome_is_the_result_or_the_error)
 {

@@ -15,6 +15,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
+BOOST_FIXTURE_TEST_SUITE(test_back_pressure, db_fixture)
+
 using tcp = asio::ip::tcp;
 
 namespace {
@@ -92,8 +94,6 @@ private:
 };
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_back_pressure, db_fixture)
 
 BOOST_AUTO_TEST_CASE(server_that_talks_while_we_send_is_read)
 {

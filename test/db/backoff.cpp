@@ -4,6 +4,8 @@
 
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_backoff)
+
 using pgtally::db::backoff;
 using pgtally::db::backoff_limits;
 using std::chrono::milliseconds;
@@ -19,8 +21,6 @@ backoff with(double drawn, milliseconds first = milliseconds{100}, milliseconds 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_backoff)
 
 BOOST_AUTO_TEST_CASE(highest_draw_doubles_up_to_the_cap)
 {

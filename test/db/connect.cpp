@@ -16,6 +16,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_connect, db_fixture)
+
 namespace {
 
 // A port without a listener: bound, so that no other program gets it.
@@ -52,8 +54,6 @@ std::string port()
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_connect, db_fixture)
 
 BOOST_AUTO_TEST_CASE(keywords_and_uri_connect_alike)
 {

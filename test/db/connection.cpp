@@ -17,6 +17,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_connection, db_fixture)
+
 namespace {
 
 // An operation that runs concurrently with the test, and its outcome.
@@ -75,8 +77,6 @@ outcome interrupted(db::config settings, db::config watch_settings, Act act)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_connection, db_fixture)
 
 BOOST_AUTO_TEST_CASE(operations_on_a_closed_connection_fail)
 {

@@ -11,6 +11,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_copy, db_fixture)
+
 namespace {
 
 // A connection with its own table, which must be usable after the test.
@@ -50,8 +52,6 @@ std::string lines(int rows)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_copy, db_fixture)
 
 BOOST_AUTO_TEST_CASE(in_and_out_are_the_same)
 {

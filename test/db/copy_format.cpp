@@ -13,6 +13,8 @@
 #include <tuple>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_copy_format)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace chrono = std::chrono;
@@ -152,8 +154,6 @@ struct item {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_copy_format)
 
 BOOST_AUTO_TEST_CASE(postgresql_takes_and_gives_every_type)
 {

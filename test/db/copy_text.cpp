@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_copy_text)
+
 using namespace pgtally;
 using namespace pgtally::test;
 
@@ -82,8 +84,6 @@ std::string why_not_written(std::vector<db::copy_text_writer::field> const& fiel
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_copy_text)
 
 BOOST_AUTO_TEST_CASE(postgresql_takes_and_gives_odd_texts)
 {

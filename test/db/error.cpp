@@ -5,9 +5,9 @@
 #include <set>
 #include <type_traits>
 
-using namespace pgtally::db;
-
 BOOST_AUTO_TEST_SUITE(test_error)
+
+using namespace pgtally::db;
 
 BOOST_AUTO_TEST_CASE(sqlstate_compares_and_classifies)
 {

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_faults_connect)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
@@ -47,8 +49,6 @@ fault_options steps_of(fault_options::part part)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_connect)
 
 BOOST_AUTO_TEST_CASE(login_succeeds_or_fails_and_the_next_one_succeeds)
 {

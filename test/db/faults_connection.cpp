@@ -6,6 +6,8 @@
 #include <optional>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_faults_connection)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
@@ -25,8 +27,6 @@ asio::awaitable<bool> succeeded(trial& it, db::connection& conn, std::string scr
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_connection)
 
 BOOST_AUTO_TEST_CASE(query_gives_the_right_rows_or_an_error)
 {

@@ -9,6 +9,8 @@
 #include <string>
 #include <variant>
 
+BOOST_AUTO_TEST_SUITE(test_faults_listener)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
@@ -84,8 +86,6 @@ asio::awaitable<void> talk(trial& it, db::listener& listener, heard const& so_fa
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_listener)
 
 BOOST_AUTO_TEST_CASE(loss_is_told_and_listening_comes_back_with_what_is_notified_then)
 {

@@ -7,6 +7,8 @@
 #include <string>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_faults_recovery)
+
 using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
@@ -34,8 +36,6 @@ asio::awaitable<void> check_next(trial& it, db::connection& conn)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_recovery)
 
 BOOST_AUTO_TEST_CASE(silence_that_ends_after_the_deadline_confuses_no_answers)
 {

@@ -8,6 +8,8 @@
 #include <optional>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_faults_session)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
@@ -81,8 +83,6 @@ asio::awaitable<void> check_comes_back(trial& it, db::session& session)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_session)
 
 BOOST_AUTO_TEST_CASE(calls_are_answered_each_by_its_own_or_fail_and_none_runs_twice)
 {

@@ -6,6 +6,8 @@
 #include <string>
 #include <tuple>
 
+BOOST_AUTO_TEST_SUITE(test_faults_stream)
+
 using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
@@ -79,8 +81,6 @@ asio::awaitable<void> check_usable(trial& it, db::connection& conn)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_faults_stream)
 
 BOOST_AUTO_TEST_CASE(copy_in_that_is_acknowledged_is_there_and_never_in_part)
 {

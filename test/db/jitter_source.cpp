@@ -4,9 +4,9 @@
 
 #include <vector>
 
-using namespace pgtally::db;
-
 BOOST_AUTO_TEST_SUITE(test_jitter_source)
+
+using namespace pgtally::db;
 
 BOOST_AUTO_TEST_CASE(numbers_are_in_range_and_spread)
 {

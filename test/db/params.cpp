@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(test_params)
+
 using namespace pgtally;
 
 namespace {
@@ -43,8 +45,6 @@ private:
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_params)
 
 BOOST_AUTO_TEST_CASE(numbers_texts_and_their_arrays_are_text_of_unspecified_type)
 {

@@ -10,9 +10,9 @@ using namespace pgtally;
 using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-using steady = std::chrono::steady_clock;
-
 BOOST_FIXTURE_TEST_SUITE(test_pool_loss, pool_fixture)
+
+using steady = std::chrono::steady_clock;
 
 BOOST_AUTO_TEST_CASE(terminated_backends_are_replaced)
 {

@@ -15,6 +15,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_recovery_end, db_fixture)
+
 namespace {
 
 // The connection is recovering when this returns.
@@ -47,8 +49,6 @@ std::shared_ptr<connecting> connect_beside(asio::any_io_executor executor, db::c
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_recovery_end, db_fixture)
 
 BOOST_AUTO_TEST_CASE(closing_ends_a_connect_that_waits_for_the_recovery)
 {

@@ -13,6 +13,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_row_stream, db_fixture)
+
 namespace {
 
 using number = std::tuple<std::int64_t>;
@@ -29,8 +31,6 @@ void with_usable(db::config settings, Body body)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_row_stream, db_fixture)
 
 BOOST_AUTO_TEST_CASE(all_rows_come_in_order)
 {

@@ -9,6 +9,8 @@ using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_session, session_fixture)
+
 namespace {
 
 using one_number = std::tuple<std::int64_t>;
@@ -29,8 +31,6 @@ asio::awaitable<std::int64_t> number(client& it, std::string sql)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_session, session_fixture)
 
 BOOST_AUTO_TEST_CASE(many_callers_get_their_own_answers)
 {

@@ -7,6 +7,8 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_session_end, session_fixture)
+
 namespace {
 
 constexpr auto aborted = asio::error::operation_aborted;
@@ -17,8 +19,6 @@ db::session::time_point in(std::chrono::milliseconds time)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_session_end, session_fixture)
 
 BOOST_AUTO_TEST_CASE(cancelled_before_sending_is_withdrawn)
 {

@@ -12,13 +12,13 @@ using namespace pgtally::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_session_stop, session_fixture)
+
 namespace {
 
 constexpr auto aborted = asio::error::operation_aborted;
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_session_stop, session_fixture)
 
 BOOST_AUTO_TEST_CASE(stop_ends_all_calls)
 {

@@ -15,6 +15,8 @@ using namespace pgtally;
 using namespace pgtally::test;
 namespace asio = boost::asio;
 
+BOOST_FIXTURE_TEST_SUITE(test_tls, db_fixture)
+
 namespace {
 
 // A separate cluster with a certificate; it also has a role that may not use TLS.
@@ -46,8 +48,6 @@ cluster& encrypted()
 std::string is_encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_tls, db_fixture)
 
 BOOST_AUTO_TEST_CASE(encrypted_connection_carries_much_both_ways)
 {

@@ -2,7 +2,7 @@
 
 #include <pgtally/db/pool.hpp>
 #include <pgtally/db/transaction.hpp>
-#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/transaction.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,11 +21,6 @@ struct transaction_end_fixture : db_fixture {
     transaction_end_fixture() { cluster::shared().sql("drop table if exists t; create table t (id int primary key)"); }
     ~transaction_end_fixture() { cluster::shared().sql("drop table t"); }
 };
-
-std::string in_table()
-{
-    return cluster::shared().sql("select coalesce(string_agg(id::text, ',' order by id), '') from t");
-}
 
 // Runs concurrently with the test; knows whether it has ended, and the error.
 struct beside {

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 namespace chrono = std::chrono;
 
+BOOST_FIXTURE_TEST_SUITE(test_types, db_fixture)
+
 namespace {
 
 std::vector<std::byte> bytes_of(std::string_view text)
@@ -37,8 +39,6 @@ boost::json::value some_json()
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_types, db_fixture)
 
 BOOST_AUTO_TEST_CASE(numbers_round_trip_at_their_edges)
 {

@@ -1,5 +1,6 @@
 """Programs of embedders: built against the installed libraries and with the libraries as a subproject, and run."""
 
+import json
 import os
 import pathlib
 import re
@@ -20,8 +21,8 @@ SANITIZE = os.environ.get("PGTALLY_SANITIZE", "")
 LONG = 30  # seconds after which an expected event counts as missing
 
 # A program that uses a sanitized library is sanitized too, and agrees with it on coroutine frames.
-FLAGS = "-Wall -Wextra -Werror" + (
-    f" -fsanitize={SANITIZE} -DBOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING" if SANITIZE else "")
+SANITIZED = f"-fsanitize={SANITIZE} -DBOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING" if SANITIZE else ""
+FLAGS = f"-Wall -Wextra -Werror {SANITIZED}"
 
 TWEETS = """
 create table activity (id bigint generated always as identity primary key, messageid bigint, action text);
@@ -43,21 +44,37 @@ def run(*words, **more):
     return done.stdout
 
 
-def build(name, source, *options):
-    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    run("cmake", "-S", source, "-B", BUILDS / name, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-        "-DCMAKE_CXX_FLAGS_DEBUG=", *launcher, *options)
-    run("cmake", "--build", BUILDS / name)
+def configure(name, source, *options):
+    run("cmake", "-S", source, "-B", BUILDS / name, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=", *options)
     return BUILDS / name
 
 
+def build(name, source, *options):
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    built = configure(name, source, *launcher, *options)
+    run("cmake", "--build", built)
+    return built
+
+
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory):
+def as_a_part():
+    """Compiled once: the same build is installed below."""
+    return build("part", HERE, f"-DPGTALLY_FOLDER={ROOT}", "-DPGTALLY_INSTALL=ON", f"-DPGTALLY_SANITIZE={SANITIZE}",
+                 f"-DCMAKE_CXX_FLAGS={SANITIZED}")
+
+
+@pytest.fixture(scope="session")
+def alone():
+    """The project by itself, as its pages say to install it. It is only configured."""
+    return configure("alone", ROOT, "-DPGTALLY_INSTALL=ON", "-DPGTALLY_SERVER=OFF", "-DPGTALLY_TOOLS=OFF", "-DPGTALLY_TESTS=OFF",
+                     "-DPGTALLY_CCACHE=", f"-DPGTALLY_SANITIZE={SANITIZE}", f"-DCMAKE_CXX_FLAGS={SANITIZED}")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory, as_a_part):
     """The libraries, installed and then moved: they must be found in any place."""
-    built = build("package", ROOT, "-DPGTALLY_INSTALL=ON", "-DPGTALLY_SERVER=OFF", "-DPGTALLY_TOOLS=OFF",
-                  "-DPGTALLY_TESTS=OFF", f"-DPGTALLY_SANITIZE={SANITIZE}")
     first = tmp_path_factory.mktemp("first")
-    run("cmake", "--install", built, "--prefix", first / "prefix")
+    run("cmake", "--install", as_a_part, "--prefix", first / "prefix")
     shutil.rmtree(BUILDS / "installed", ignore_errors=True)
     return shutil.move(first / "prefix", BUILDS / "installed")
 
@@ -76,11 +93,6 @@ def by_pkg_config(tmp_path_factory, installed):
     compiler = os.environ.get("CXX", "c++")
     run(compiler, "-std=c++20", "-g", *shlex.split(FLAGS), HERE / "watch.cpp", "-o", folder / "watch", *words)
     return folder
-
-
-@pytest.fixture(scope="session")
-def as_a_part():
-    return build("part", HERE, f"-DPGTALLY_FOLDER={ROOT}")
 
 
 @pytest.fixture
@@ -153,6 +165,27 @@ def test_query_prints_rows(request, tweets, how):
     failed = subprocess.run([program, "select 1"], env=nowhere, text=True, capture_output=True)
     assert failed.returncode == 1
     assert "nobody_of_that_name" in failed.stderr
+
+
+def compiled(folder, part=""):
+    """How each file of the libraries is compiled, whatever the folder of the build."""
+    commands = json.loads((folder / "compile_commands.json").read_text())
+    return {each["file"]: [word.replace(f"{folder / part}", "") for word in shlex.split(each["command"])
+                           if not word.endswith((".o", "ccache"))] for each in commands}
+
+
+def install_rules(folder):
+    """What is installed, whatever the folder of the build. The project alone also writes a list of the files, last."""
+    rules = {str(each.relative_to(folder)): each.read_text().replace(str(folder), "") for each in folder.rglob("cmake_install.cmake")}
+    return {name: re.sub(r"\nif\(CMAKE_INSTALL_COMPONENT\)\n.*", "", text, flags=re.DOTALL).rstrip() for name, text in rules.items()}
+
+
+def test_the_project_alone_compiles_and_installs_what_a_part_does(alone, as_a_part):
+    """What the tests show of the installed part holds for a package built as the pages say."""
+    libraries = compiled(as_a_part, "pgtally")
+    assert libraries
+    assert compiled(alone) == libraries
+    assert install_rules(alone) == install_rules(as_a_part / "pgtally")
 
 
 def test_versions(installed):

@@ -18,6 +18,8 @@
 
 namespace pgtally::server {
 
+BOOST_AUTO_TEST_SUITE(test_time_limits)
+
 namespace {
 
 namespace asio = boost::asio;
@@ -96,8 +98,6 @@ std::string const upgrade =
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_time_limits)
 
 BOOST_AUTO_TEST_CASE(who_says_nothing_is_closed)
 {

@@ -114,6 +114,7 @@ void client::take()
 cache::update::kind client::take_one(cache::subscription::clock::time_point now)
 {
     subscription_->next(update_, now);
+    waited_ = now.time_since_epoch() - joined_at_ >= cache::limits{}.since_patience;
     if (update_.what == cache::update::kind::none) pending_ = false;
     else apply(update_);
     return update_.what;
@@ -129,8 +130,9 @@ void client::apply(cache::update const& u)
     if (u.what == kind::state) return;
     auto const& tally = *subscription_->of();
     // Another server that is behind, and stays it, sends everything.
-    bool const waited = u.what == kind::snapshot && !u.partial && env_.now - joined_at_ >= tally.bounds().since_patience;
-    if (tally.epoch() == epoch_ && u.revision < revision_ && !waited) throw violation{"a subscriber's revision went back"};
+    bool const waited = u.what == kind::snapshot && !u.partial && waited_;
+    if (tally.epoch() == epoch_ && u.revision < revision_ && !waited)
+        throw violation{"a subscriber's revision went back"};
     if (u.items.size() > tally.bounds().max_keys_in_message && all_) throw violation{"a message is too long"};
     bool const whole = u.what == kind::snapshot && !u.partial;
     if (all_ && whole && (!in_parts_ || parts_epoch_ != tally.epoch())) values_ = {};

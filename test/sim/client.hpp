@@ -50,6 +50,7 @@ private:
     std::optional<cache::since_point> point_;
     std::uint64_t revision_ = 0;
     milliseconds joined_at_{0};
+    bool waited_ = false;  // so long since then that another server that is behind sends everything
     cache::update update_;
 };
 

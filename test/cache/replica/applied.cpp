@@ -8,6 +8,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_applied, tweets)
+
 namespace {
 
 constexpr char const* one_more = "insert into activity (messageid, action) values (33, 'rt')";
@@ -50,8 +52,6 @@ asio::awaitable<void> cut_now_and_then(asio::any_io_executor executor, tweets& o
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_applied, tweets)
 
 BOOST_AUTO_TEST_CASE(a_commit_is_seen_while_others_write)
 {

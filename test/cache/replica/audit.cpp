@@ -5,6 +5,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_audit, tweets)
+
 namespace {
 
 using counters = std::vector<std::int64_t>;
@@ -36,8 +38,6 @@ cache::drift const* of(audit_report const& report, std::string const& key)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_audit, tweets)
 
 BOOST_AUTO_TEST_CASE(finds_nothing_where_nothing_is_wrong)
 {

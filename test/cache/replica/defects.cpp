@@ -7,6 +7,8 @@
 
 namespace pgtally::test {
 
+BOOST_AUTO_TEST_SUITE(test_defects)
+
 namespace {
 
 constexpr char const* defect = "a defect of the test";
@@ -129,8 +131,6 @@ struct witness final : cache::subscriber {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_defects)
 
 BOOST_AUTO_TEST_CASE(an_exception_of_a_transport_fails_every_tally_and_leaves_run)
 {

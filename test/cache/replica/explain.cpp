@@ -4,6 +4,8 @@
 
 namespace pgtally {
 
+BOOST_AUTO_TEST_SUITE(test_explain)
+
 namespace {
 
 db::error server_error(char const* state)
@@ -19,8 +21,6 @@ bool says(std::string const& text, char const* words)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_explain)
 
 BOOST_AUTO_TEST_CASE(a_missing_schema_is_named_as_such)
 {

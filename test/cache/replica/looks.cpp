@@ -5,6 +5,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_looks, tweets)
+
 namespace {
 
 using counters = std::vector<std::int64_t>;
@@ -31,8 +33,6 @@ constexpr char const* broken = R"("broken":"22012 division by zero")";
 constexpr char const* too_wide = R"("d":[["33",1,1,1]])";
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_looks, tweets)
 
 BOOST_AUTO_TEST_CASE(rewritten_source_is_a_load)
 {

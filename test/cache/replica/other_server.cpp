@@ -6,14 +6,14 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_other_server, tweets)
+
 namespace {
 
 constexpr char const* define_otherwise = "update tally.definition set key = '(messageid)'";
 constexpr char const* define_as_before = "update tally.definition set key = 'messageid'";
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_other_server, tweets)
 
 BOOST_AUTO_TEST_CASE(load_of_another_definition_is_refused)
 {

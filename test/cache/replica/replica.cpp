@@ -10,6 +10,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica, tweets)
+
 namespace {
 
 // Waits for this many turns of the event loop, and for some time.
@@ -22,8 +24,6 @@ asio::awaitable<void> pass(asio::any_io_executor executor, int turns)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica, tweets)
 
 BOOST_AUTO_TEST_CASE(get_answers_by_number_and_by_text)
 {

@@ -5,6 +5,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_reset, tweets)
+
 namespace {
 
 using counters = std::vector<std::int64_t>;
@@ -17,8 +19,6 @@ bool was_reset(running_set const& it, std::size_t times = 1)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_reset, tweets)
 
 BOOST_AUTO_TEST_CASE(a_live_tally_stays_live_and_what_differs_is_a_change)
 {

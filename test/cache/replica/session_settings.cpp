@@ -12,6 +12,8 @@
 
 namespace pgtally {
 
+BOOST_AUTO_TEST_SUITE(test_session_settings)
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -67,8 +69,6 @@ std::string hostile()
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_session_settings)
 
 BOOST_AUTO_TEST_CASE(settings_of_the_database_are_kept)
 {

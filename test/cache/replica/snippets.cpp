@@ -5,9 +5,9 @@
 #include <vector>
 
 using namespace pgtally::test;
-using pgtally::changes;
-
 BOOST_FIXTURE_TEST_SUITE(test_replica_snippets, tweets)
+
+using pgtally::changes;
 
 BOOST_AUTO_TEST_CASE(counters_are_read_beside_the_replica)
 {

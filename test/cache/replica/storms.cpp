@@ -5,6 +5,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_storms, tweets)
+
 namespace {
 
 using counters = std::vector<std::int64_t>;
@@ -58,8 +60,6 @@ std::uint64_t loads_of(running_set const& it, load_cause cause)
 constexpr char const* second_tally = "select tally.create_tally('rows', 'activity', 'messageid')";
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_storms, tweets)
 
 BOOST_AUTO_TEST_CASE(reloads_are_loads_at_a_bounded_rate_and_the_values_go_on)
 {

@@ -9,6 +9,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_subscription, tweets)
+
 namespace {
 
 using counted = std::tuple<std::int64_t, std::int64_t>;
@@ -20,8 +22,6 @@ bool at(mirror const& of, std::string const& key, std::int64_t rts, std::int64_t
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_subscription, tweets)
 
 BOOST_AUTO_TEST_CASE(a_snapshot_first_then_what_changes)
 {

@@ -5,6 +5,8 @@
 using namespace pgtally;
 using namespace pgtally::test;
 
+BOOST_FIXTURE_TEST_SUITE(test_replica_transports, votes)
+
 namespace {
 
 cache::state state_of(running_set& of, char const* tally)
@@ -23,8 +25,6 @@ std::vector<std::int64_t> count(std::int64_t n)
 }
 
 }  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(test_replica_transports, votes)
 
 BOOST_AUTO_TEST_CASE(each_tally_follows_its_own_transport_and_no_other)
 {

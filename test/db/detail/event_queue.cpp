@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(test_event_queue)
+
 using namespace pgtally::db;
 using pgtally::db::detail::event_queue;
 
@@ -41,8 +43,6 @@ std::string shown(std::span<event const> events)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_event_queue)
 
 BOOST_AUTO_TEST_CASE(take_gives_all_in_order_once)
 {

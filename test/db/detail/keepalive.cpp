@@ -12,7 +12,7 @@ using enum keepalive::in_flight;
 
 namespace {
 
-constexpr keepalive::time_point start{1000h};
+constexpr keepalive::time_point began{1000h};
 
 }  // namespace
 
@@ -21,57 +21,57 @@ BOOST_AUTO_TEST_SUITE(test_keepalive)
 BOOST_AUTO_TEST_CASE(silent_peer_is_asked_and_then_given_up)
 {
     keepalive it(15s, 10s);
-    it.connected(start);
-    BOOST_TEST((it.look(start + 14s, nothing) == todo::nothing));
-    BOOST_TEST((it.next(start + 14s) == start + 15s));
-    BOOST_TEST((it.look(start + 15s, nothing) == todo::ask));
-    it.asked(start + 15s);
-    BOOST_TEST((it.next(start + 15s) == start + 25s));
-    BOOST_TEST((it.look(start + 24s, awaited) == todo::nothing));
-    BOOST_TEST((it.look(start + 25s, awaited) == todo::give_up));
-    it.connected(start + 30s);
-    BOOST_TEST((it.look(start + 30s, nothing) == todo::nothing));
+    it.connected(began);
+    BOOST_TEST((it.look(began + 14s, nothing) == todo::nothing));
+    BOOST_TEST((it.next(began + 14s) == began + 15s));
+    BOOST_TEST((it.look(began + 15s, nothing) == todo::ask));
+    it.asked(began + 15s);
+    BOOST_TEST((it.next(began + 15s) == began + 25s));
+    BOOST_TEST((it.look(began + 24s, awaited) == todo::nothing));
+    BOOST_TEST((it.look(began + 25s, awaited) == todo::give_up));
+    it.connected(began + 30s);
+    BOOST_TEST((it.look(began + 30s, nothing) == todo::nothing));
 }
 
 BOOST_AUTO_TEST_CASE(answer_puts_it_off)
 {
     keepalive it(15s, 10s);
-    it.connected(start);
-    it.asked(start + 15s);
+    it.connected(began);
+    it.asked(began + 15s);
     it.answered();
-    it.heard(start + 16s);
-    BOOST_TEST((it.look(start + 30s, nothing) == todo::nothing));
-    BOOST_TEST((it.next(start + 30s) == start + 31s));
-    BOOST_TEST((it.look(start + 31s, nothing) == todo::ask));
+    it.heard(began + 16s);
+    BOOST_TEST((it.look(began + 30s, nothing) == todo::nothing));
+    BOOST_TEST((it.next(began + 30s) == began + 31s));
+    BOOST_TEST((it.look(began + 31s, nothing) == todo::ask));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_concluded_while_answers_are_due)
 {
     keepalive it(15s, 10s);
-    it.connected(start);
-    BOOST_TEST((it.look(start + 1h, awaited) == todo::nothing));
-    BOOST_TEST((it.next(start + 1h) == start + 1h + 15s));
+    it.connected(began);
+    BOOST_TEST((it.look(began + 1h, awaited) == todo::nothing));
+    BOOST_TEST((it.next(began + 1h) == began + 1h + 15s));
 }
 
 BOOST_AUTO_TEST_CASE(silence_counts_when_all_have_given_up)
 {
     keepalive it(15s, 10s);
-    it.connected(start);
-    BOOST_TEST((it.next(start) == start + 15s));
-    BOOST_TEST((it.look(start + 15s, given_up) == todo::nothing));
-    BOOST_TEST((it.next(start + 15s) == start + 25s));
-    BOOST_TEST((it.look(start + 25s, awaited) == todo::nothing));
-    BOOST_TEST((it.look(start + 25s, given_up) == todo::give_up));
+    it.connected(began);
+    BOOST_TEST((it.next(began) == began + 15s));
+    BOOST_TEST((it.look(began + 15s, given_up) == todo::nothing));
+    BOOST_TEST((it.next(began + 15s) == began + 25s));
+    BOOST_TEST((it.look(began + 25s, awaited) == todo::nothing));
+    BOOST_TEST((it.look(began + 25s, given_up) == todo::give_up));
     BOOST_TEST(!it.is_asking());
-    BOOST_TEST((it.next(start + 25s) == start + 40s));
-    it.heard(start + 24s);
-    BOOST_TEST((it.look(start + 48s, given_up) == todo::nothing));
-    BOOST_TEST((it.look(start + 49s, given_up) == todo::give_up));
+    BOOST_TEST((it.next(began + 25s) == began + 40s));
+    it.heard(began + 24s);
+    BOOST_TEST((it.look(began + 48s, given_up) == todo::nothing));
+    BOOST_TEST((it.look(began + 49s, given_up) == todo::give_up));
     // A timeout longer than the interval: checked more often than necessary.
     keepalive patient(10s, 100s);
-    patient.connected(start);
-    BOOST_TEST((patient.next(start + 10s) == start + 20s));
-    BOOST_TEST((patient.next(start + 105s) == start + 110s));
+    patient.connected(began);
+    BOOST_TEST((patient.next(began + 10s) == began + 20s));
+    BOOST_TEST((patient.next(began + 105s) == began + 110s));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -85,15 +85,15 @@ BOOST_AUTO_TEST_CASE(those_due_come_in_order_and_once)
     int const order[] = {3, 1, 4, 2};
     auto each = all.begin();
     for (int const seconds : order) {
-        each->deadline = start + std::chrono::seconds{seconds};
+        each->deadline = began + std::chrono::seconds{seconds};
         them.add(*each++);
     }
-    BOOST_TEST((them.next() == start + 1s));
-    BOOST_TEST(!them.take_due(start));
-    BOOST_TEST((them.take_due(start + 2s)->deadline == start + 1s));
-    BOOST_TEST((them.take_due(start + 2s)->deadline == start + 2s));
-    BOOST_TEST(!them.take_due(start + 2s));
-    BOOST_TEST((them.next() == start + 3s));
+    BOOST_TEST((them.next() == began + 1s));
+    BOOST_TEST(!them.take_due(began));
+    BOOST_TEST((them.take_due(began + 2s)->deadline == began + 1s));
+    BOOST_TEST((them.take_due(began + 2s)->deadline == began + 2s));
+    BOOST_TEST(!them.take_due(began + 2s));
+    BOOST_TEST((them.next() == began + 3s));
 }
 
 BOOST_AUTO_TEST_CASE(who_leaves_is_not_due)
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(who_leaves_is_not_due)
     BOOST_TEST(them.empty());
     them.add(stays);
     BOOST_TEST(!them.empty());
-    BOOST_TEST(!them.take_due(start));
+    BOOST_TEST(!them.take_due(began));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_request_queue)
+
 using namespace pgtally::db::detail;
 
 namespace {
@@ -41,8 +43,6 @@ std::string names(std::vector<queue::pointer> const& of)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_request_queue)
 
 BOOST_AUTO_TEST_CASE(requests_are_sent_and_answered_in_order)
 {

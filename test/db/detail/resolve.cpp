@@ -10,6 +10,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(test_resolve)
+
 using namespace pgtally::db;
 using detail::target;
 using detail::targets;
@@ -48,8 +50,6 @@ std::string refusal_of(std::string const& conninfo)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_resolve)
 
 BOOST_AUTO_TEST_CASE(targets_keep_order_and_fill_in_literals)
 {

@@ -2,9 +2,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-using pgtally::db::detail::statement_cache;
-
 BOOST_AUTO_TEST_SUITE(test_statement_cache)
+
+using pgtally::db::detail::statement_cache;
 
 BOOST_AUTO_TEST_CASE(text_is_fresh_once)
 {

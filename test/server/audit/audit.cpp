@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(test_audit)
+
 using namespace pgtally;
 using namespace pgtally::server;
 using namespace std::chrono_literals;
@@ -41,8 +43,6 @@ audit_report other(audit_outcome how)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_audit)
 
 BOOST_AUTO_TEST_CASE(answer_of_a_comparison)
 {

@@ -41,8 +41,8 @@ BOOST_AUTO_TEST_CASE(as_text)
 
 BOOST_AUTO_TEST_CASE(as_json)
 {
-    BOOST_TEST(json_of({}) == "{\"ok\":true,\"findings\":[]}\n");
-    BOOST_TEST(json_of({note, of_a_tally}) ==
+    BOOST_TEST(json_of(findings{}) == "{\"ok\":true,\"findings\":[]}\n");
+    BOOST_TEST(json_of(findings{note, of_a_tally}) ==
                R"({"ok":false,"findings":[{"check":"senders","kind":"senders","severity":"note","subject":"",)"
                R"("message":"somebody may","remedy":"do not let them"},)"
                R"({"check":"tally","kind":"column_renamed","severity":"warning","tally":"t","subject":"\"k\"",)"

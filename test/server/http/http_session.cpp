@@ -169,14 +169,14 @@ std::string body_of(std::string const& answer)
 
 constexpr auto chunked = "Transfer-Encoding: chunked\r\n";
 
-struct fixture {
+struct http_session_fixture {
     test_server server;
     visitor client{server};
 };
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_http_session, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_http_session, http_session_fixture)
 
 BOOST_AUTO_TEST_CASE(a_stream_is_chunked_and_the_connection_stays)
 {

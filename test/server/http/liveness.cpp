@@ -17,7 +17,7 @@ static std::ostream& operator<<(std::ostream& out, action what)
 namespace {
 
 // A client whose liveness is checked once a second.
-struct fixture {
+struct liveness_fixture {
     action check(bool writing = false)
     {
         now += 1s;
@@ -42,7 +42,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_liveness, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_liveness, liveness_fixture)
 
 BOOST_AUTO_TEST_CASE(who_answers_stays)
 {

@@ -12,14 +12,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct fixture {
-    fixture()
+struct web_folder_fixture {
+    web_folder_fixture()
     {
         std::string name = "/tmp/pgtally-web-XXXXXX";
         BOOST_TEST_REQUIRE(::mkdtemp(name.data()) != nullptr);
         folder = name;
     }
-    ~fixture() { fs::remove_all(folder); }
+    ~web_folder_fixture() { fs::remove_all(folder); }
 
     void write(char const* name, std::size_t size) { std::ofstream{folder / name} << std::string(size, 'x'); }
 
@@ -33,7 +33,7 @@ file_body& source_of(response const& answer)
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_web_folder, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_web_folder, web_folder_fixture)
 
 BOOST_AUTO_TEST_CASE(a_small_file_is_whole_and_a_large_one_comes_in_pieces)
 {

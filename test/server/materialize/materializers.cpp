@@ -15,8 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 using pgtally::test::cluster;
 
-struct fixture {
-    fixture()
+struct materializers_fixture {
+    materializers_fixture()
     {
         sql(install_script(schema_files(), {}, {}));
         sql("create schema s; create table s.likes (post bigint);"
@@ -79,7 +79,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_materializers, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_materializers, materializers_fixture)
 
 BOOST_AUTO_TEST_CASE(a_statement_that_takes_too_long_is_tried_again)
 {

@@ -39,7 +39,7 @@ std::string text_of(push const& what)
     return out;
 }
 
-struct fixture {
+struct client_subscriptions_fixture {
     std::string next(clock::time_point now = {})
     {
         push out;
@@ -65,7 +65,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_client_subscriptions, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_client_subscriptions, client_subscriptions_fixture)
 
 BOOST_AUTO_TEST_CASE(named_keys_get_a_snapshot_and_the_newest_values)
 {
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(unsubscribed_ones_say_nothing_more)
 
 // Until the definitions are known.
 
-struct unknown_fixture : fixture {
+struct unknown_fixture : client_subscriptions_fixture {
     unknown_fixture()
     {
         held = std::exchange(tallies.tallies, {});

@@ -4,6 +4,8 @@
 
 namespace pgtally::server {
 
+BOOST_AUTO_TEST_SUITE(test_shared_changes)
+
 using namespace pgtally::test;
 
 namespace {
@@ -13,8 +15,6 @@ struct nobody final : cache::subscriber {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(test_shared_changes)
 
 BOOST_AUTO_TEST_CASE(so_many_are_remembered)
 {

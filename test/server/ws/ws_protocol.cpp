@@ -9,7 +9,7 @@ using namespace pgtally::test;
 namespace {
 
 // One WebSocket of a server with a tally `tweets`.
-struct fixture {
+struct ws_protocol_fixture {
     std::string next()
     {
         if (!protocol.next(last, {})) return "nothing";
@@ -37,7 +37,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_ws_protocol, fixture)
+BOOST_FIXTURE_TEST_SUITE(test_ws_protocol, ws_protocol_fixture)
 
 BOOST_AUTO_TEST_CASE(a_subscription_from_its_snapshot_to_its_end)
 {
