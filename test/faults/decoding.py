@@ -18,7 +18,6 @@ TAKE_SLOTS = """do $$ begin
 exception
   when configuration_limit_exceeded then null;  -- an error of the statement itself would drop the session's temporary slots
 end $$"""
-SENDERS = "from pg_stat_activity where backend_type = 'walsender' and datname = current_database() and application_name like 'pgtally%%'"
 
 
 class Decoding:
@@ -27,9 +26,6 @@ class Decoding:
     WAL_SHARES = {"change_transport": 3, "drop_publication": 1, "take_slots": 1, "similar_slots": 1, "invalidate_slot": 1, "old_writer": 2,
                   "invisible_commits": 2}
     LONG_SHARES = {"sender_timeout": 1, "glut": 1, "flood": 1}  # each takes seconds: not in a short run
-
-    def streaming(self):
-        return "wal" in transports.MODES[self.mode]
 
     def change_transport(self):
         """Alters a tally's transport; back at once if the run has only one."""
@@ -92,17 +88,17 @@ class Decoding:
             time.sleep(self.random.uniform(0, 0.5))
         return ", ".join(names)
 
-    def senders(self):
-        return {pid for pid, in self.stage.sql(f"select pid {SENDERS}", [])}
+    def slots(self):
+        """Those from which the server streams. PostgreSQL lets one that only was made wait for its client for ever."""
+        return {name for name, in self.stage.sql("""select slot_name from pg_replication_slots join pg_stat_replication on pid = active_pid
+            where starts_with(slot_name, %s) and pg_stat_replication.state in ('catchup', 'streaming')""", [f"pgtally_{self.program.process.pid}_"])}
 
     def invalidate_slot(self):
         """The slot's client stalls while more WAL is written than may be kept for a slot."""
-        if not self.streaming():
-            return "no slot"
-        before = self.senders()
+        before = self.slots()
         with self.setting("max_slot_wal_keep_size", "1MB"):
             self.proxy.stall("stream")
-            eventually(lambda: self.fill_wal() or not before & self.senders() or not before, "a stalled slot keeps more WAL than it may")
+            eventually(lambda: self.fill_wal() or not before & self.slots(), "a stalled slot keeps more WAL than it may")
             self.proxy.cut("stream")
         return f"{len(before)}"
 
@@ -123,18 +119,13 @@ class Decoding:
 
     def sender_timeout(self):
         """The service is stopped until PostgreSQL ends its stream."""
-        slot = f"pgtally_{self.program.process.pid}_"
-
-        def streams():
-            self.program.halt()  # again: an earlier halt may end meanwhile
-            return bool(self.stage.sql("select from pg_replication_slots where starts_with(slot_name, %s)", [slot]))
-
+        before = self.slots()
         try:
-            met = streams()
-            eventually(lambda: not streams(), "the WAL sender of a stopped service does not end")
+            # Stopped again and again, because an earlier halt may end meanwhile.
+            eventually(lambda: self.program.halt() or not before & self.slots(), "the WAL sender of a stopped service does not end")
         finally:
             self.program.go_on()
-        return f"{met:d}"
+        return f"{len(before)}"
 
     # Transactions
 
