@@ -222,13 +222,15 @@ end
 $$;
 
 -- Whether the calling role may call tally.reload() for this tally. A server asks before it repairs. Not during a restore, which
--- creates the triggers itself, and would fail if they were there already: it ends with the refresh of tally.restored.
+-- creates the triggers and the publication itself, and would fail if they were there already: it may begin by dropping the
+-- publication, and ends with the refresh of tally.restored.
 create or replace function tally.can_reload(name text) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- A role without that right may not call the functions below either.
   if not has_function_privilege('tally.define_reload(text)', 'execute')
-     or not exists (select from pg_class where relnamespace = 'tally'::regnamespace and relname = 'restored' and relispopulated) then
+     or not exists (select from pg_class where relnamespace = 'tally'::regnamespace and relname = 'restored' and relispopulated)
+     or tally.publication() = 'missing' and exists (select from tally.definition where transport = 'wal') then
     return false;
   end if;
   return not exists (select from tally.parts(tally.current_source(tally.look_up($1))) as p

@@ -123,9 +123,8 @@ class Writer(threading.Thread):
     def insert_null(self, connection):
         connection.execute("insert into reaction (post_id, kind, weight) values (null, 'like', 1)")
 
-    def bulk(self, connection):
-        connection.execute("insert into reaction (post_id, kind, weight) select 1 + g %% 300, 'share', 1 from generate_series(1, %s) g",
-                           [BULK])
+    def bulk(self, connection, rows=BULK):
+        connection.execute("insert into reaction (post_id, kind, weight) select 1 + g %% 300, 'share', 1 from generate_series(1, %s) g", [rows])
 
     def copy(self, connection):
         with connection.cursor().copy("copy reaction (post_id, kind, weight) from stdin") as copy:

@@ -2,10 +2,8 @@
 
 import json
 import pathlib
-import random
 import re
 import sys
-import threading
 import uuid
 
 import psycopg
@@ -13,80 +11,27 @@ import requests
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "exact"))
 
+from member import Member  # noqa: E402
 from shape import Shaper  # noqa: E402
-from story import Storyteller, is_lost  # noqa: E402
+from story import Storyteller  # noqa: E402
 from writers import EVERY, Rewriter, Writer  # noqa: E402
 
-RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation,
-           psycopg.errors.ForeignKeyViolation, psycopg.errors.ExclusionViolation, psycopg.errors.QueryCanceled, psycopg.errors.SerializationFailure)
-
-
-class Member(threading.Thread):
-    """Repeats `step` until stopped; can be paused between two steps."""
-
-    retried = RETRIED  # errors of its statements that it expects
-
-    def __init__(self, dsn, seed, rest=0.02):
-        super().__init__(daemon=True)
-        self.dsn, self.random, self.rest = dsn, random.Random(seed), rest
-        self.stopping, self.paused = threading.Event(), threading.Event()
-        self.turn = threading.Lock()
-        self.committed = self.failed = self.lost = 0
-        self.connection = None
-        self.error = None
-
-    def run(self):
-        try:
-            while not self.stopping.is_set():
-                with self.turn:
-                    if not self.paused.is_set():
-                        self.one()
-                self.stopping.wait(self.random.uniform(0, self.rest) if not self.paused.is_set() else 0.02)
-        except Exception as error:  # noqa: BLE001: the referee reports it
-            self.error = error
-        finally:
-            if self.connection:
-                self.connection.close()
-
-    def one(self):
-        try:
-            if not self.connection or self.connection.closed:
-                self.connection = psycopg.connect(self.dsn, autocommit=False, connect_timeout=20)
-                self.connection.execute("set lock_timeout = '20s'; set timezone = 'America/Los_Angeles'; set datestyle = 'German'")
-                self.connection.commit()
-            self.step(self.connection)
-        except self.retried:
-            self.connection.rollback()
-            self.failed += 1
-        except psycopg.Error as error:
-            if not is_lost(error) and not (self.connection and self.connection.closed):
-                raise
-            # Only the database knows whether the last commit succeeded, so the truth is read from it.
-            self.lost += 1
-            if self.connection:
-                self.connection.close()
-            self.stopping.wait(0.1)
-
-    def finish(self, connection, chance_of_rollback):
-        if self.random.random() < chance_of_rollback:
-            connection.rollback()
-        else:
-            connection.commit()
-            self.committed += 1
+BULK = 200_000
 
 
 class Anybody(Member):
-    """Random transactions of every kind; with `bulks`, an occasional statement of 100,000 rows."""
+    """Random transactions of every kind; with `bulks`, an occasional statement of 200,000 rows."""
 
     def __init__(self, dsn, seed, bulks=False):
         super().__init__(dsn, seed, rest=0.05)
         self.bulks = bulks
+        self.hasty = self.random.random() < 0.5
         self.all = Writer(dsn, 0, 1, 0)  # for its statements
         self.all.random = self.random
 
     def step(self, connection):
         if self.bulks and self.random.random() < 0.01:
-            self.all.bulk(connection)
+            self.all.bulk(connection, BULK)
         for _ in range(self.random.randint(1, 6)):
             self.random.choice(EVERY)(self.all, connection)
         self.finish(connection, 0.15)

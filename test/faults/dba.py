@@ -63,6 +63,8 @@ class Dba:
         """Tries the remedies in the order in which they are named."""
         reasons = self.reasons(tally)
         remedies = list(dict.fromkeys(re.findall(r"tally\.(reload|alter_tally)", reasons)))
+        if not remedies and self.stage.program.states().get(tally) != "failed":
+            return  # it was mended meanwhile
         if not remedies:
             raise Wrong(f"{tally} is failed, and nothing says what to do: {reasons}")
         tried = []

@@ -4,139 +4,83 @@ Lasting faults end by themselves or in `heal`, which the referee calls before it
 of them.
 """
 
+import contextlib
 import json
 import threading
 import time
 
 import psycopg
 
+import transports
+from connections import Connections
 from ddl import Ddl
+from decoding import Decoding
 from lies import FORGED, Lies
-from stage import Wrong, eventually
 
-SERVICE = "application_name like 'pgtally%%' and datname = current_database()"
-BACKENDS = {
-    "listener": "query ~* '^listen'",
-    "control": "query ~ 'queue_usage|tally.tallies'",
-    "load": "query ~ 'tally.lock_source|load|pg_notify' and query !~ 'queue_usage'",
-    "actions": "application_name = 'pgtally actions'",
-    "materializer": "application_name ~ 'materializ'",
-    "any": "true",
-}
 COME_AND_GO = {  # the definitions that "drafts" alternates between
     "kinds": """{"all": "1", "likes": "case kind when 'like' then 1 end"}""",
     "weights": """{"weight": "weight"}""",
 }
 
 
-class Faults(Lies, Ddl):
+class Faults(Connections, Lies, Ddl, Decoding):
     # How often each fault is in a deck.
     SHARES = {"terminate": 4, "terminate_writer": 1, "crash": 1, "restart": 1, "kill": 1, "halt": 1, "cut": 3, "half_close": 2, "stall": 2,
               "silence": 1, "deafness": 1, "proof": 1, "slowness": 2, "refusal": 1, "junk": 1, "forgery": 2, "forged_nuisance": 1,
               "come_and_go": 2, "by_hand": 2, "reset": 1, "burst": 3, "reload": 1, "cut_client": 3}
 
-    def __init__(self, stage, watchers, random, restore, only=None):
-        """`restore()` dumps and restores the database."""
-        self.stage, self.watchers, self.random, self.restore = stage, watchers, random, restore
-        self.program, self.proxy = stage.program, stage.proxy
+    def __init__(self, stage, watchers, random, restore, mode, only=None, long=False):
+        """`restore()` dumps and restores the database. `long`: faults that take seconds, too."""
+        self.stage, self.watchers, self.random, self.restore, self.mode = stage, watchers, random, restore, mode
+        self.ears = [transports.LINKS[transport] for transport in transports.MODES[mode]]
         self.forged = False
         self.definition = "kinds"
-        self.timers = []
+        self.timers, self.holders = [], []
         self.words = []
-        self.names = [name for name in self.SHARES if not only or name in only or "faults" in only]
-        self.names += [name for name in self.DDL_SHARES if not only or name in only or "ddl" in only]
-        self.shares = self.SHARES | self.DDL_SHARES
+        self.turn(stage.servers[0])
+        wal = self.WAL_SHARES | {name: share for name, share in self.LONG_SHARES.items() if long or (only and name in only)}
+        groups = {"faults": self.SHARES | wal, "ddl": self.DDL_SHARES}
+        self.names = [name for group, names in groups.items() for name in names if not only or name in only or group in only]
+        self.shares = self.SHARES | self.DDL_SHARES | self.WAL_SHARES | self.LONG_SHARES
         self.deck = self.random.sample(self.names, len(self.names))  # the first deck has each fault once
 
+    def turn(self, server):
+        """The next faults happen to that server."""
+        self.server, self.program, self.proxy = server, server.program, server.proxy
+
     def one(self):
+        self.turn(self.random.choice(self.stage.servers))
         if not self.deck:
             self.deck = [name for name in self.names for _ in range(self.shares[name])]
             self.random.shuffle(self.deck)
         name = self.deck.pop()
         detail = getattr(self, name)()
-        self.stage.note(name, detail or "")
+        at = f"server {self.stage.servers.index(self.server)}: " if len(self.stage.servers) > 1 else ""
+        self.stage.note(name, f"{at}{detail or ''}")
 
     def heal(self):
         """Ends all faults."""
         for timer in self.timers:
             timer.cancel()
         self.timers.clear()
-        self.program.go_on()
-        self.proxy.heal()
+        for connection in self.holders:
+            connection.close()
+        self.holders.clear()
+        for server in self.stage.servers:
+            server.program.go_on()
+            server.proxy.heal()
+        self.have_publication()
         self.stage.say("healed")
 
     def last_words(self):
-        """Makes the listener deaf in two calls of three. This is not healed; the service must detect it. Returns True if it did."""
+        """Makes a server deaf in two calls of three. This is not healed; the service must detect it. Returns True if it did."""
         if not self.words:
             self.words = self.random.sample(["deafness", "silence", None], 3)
         name = self.words.pop()
+        self.turn(self.random.choice(self.stage.servers))
         if name:
             self.stage.note(name, "for good: " + getattr(self, name)())
         return name is not None
-
-    # Connections
-
-    def terminate(self):
-        kind = self.random.choice(list(BACKENDS))
-        met = self.stage.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where {SERVICE} and {BACKENDS[kind]}", [])
-        return f"{kind}: {len(met)}"
-
-    def terminate_writer(self):
-        met = self.stage.sql("""select pg_terminate_backend(pid) from pg_stat_activity
-            where application_name = 'writer' and datname = current_database() order by random() limit 2""")
-        return f"{len(met)}"
-
-    def kind(self):
-        return self.random.choice(["listener", "control", "load", "actions", "materializer", None])
-
-    def cut(self):
-        kind = self.kind()
-        return f"{kind or 'all'}: {self.proxy.cut(kind)}"
-
-    def half_close(self):
-        kind, toward = self.kind(), self.random.choice(["to database", "to service"])
-        return f"{kind or 'all'} {toward}: {self.proxy.half_close(kind, toward)}"
-
-    def stall(self):
-        kind, seconds = self.kind(), self.random.uniform(0.1, 4)
-        return f"{kind or 'all'} for {seconds:.2f} s: {self.proxy.stall(kind, seconds)}"
-
-    def silence(self):
-        """The listener's link silently stops forwarding."""
-        return f"{self.proxy.stall('listener')}"
-
-    def deafness(self):
-        """The listener's connection answers queries but delivers no notifications."""
-        return f"{self.proxy.deafen()}"
-
-    def proof(self):
-        """Checks that nothing is live without proof: with a deaf listener, no tally becomes live."""
-        self.proxy.deafen(seconds=60)
-        self.proxy.cut("listener")
-        eventually(lambda: self.program.process.poll() is None and "live" not in (self.program.states() or {"": "live"}).values(),
-                   "live, though the listener was cut and hears nothing: what is not heard must not be called live", seconds=30)
-        until = time.monotonic() + self.random.uniform(0.5, 4)
-        while time.monotonic() < until:
-            states = self.program.states()
-            if "live" in states.values():
-                raise Wrong(f"called live, though no notification came since the listener was cut: {states}")
-            time.sleep(0.02)
-        self.proxy.hear()
-
-    def slowness(self):
-        delay, seconds = self.random.uniform(0.005, 0.15), self.random.uniform(0.5, 3)
-        return f"up to {delay * 1000:.0f} ms for {seconds:.2f} s: {self.proxy.slow(delay, seconds)}"
-
-    def refusal(self):
-        seconds = self.random.uniform(0.1, 2)
-        self.proxy.refuse(seconds)
-        return f"for {seconds:.2f} s, {self.proxy.cut(self.kind())} cut"
-
-    def cut_client(self):
-        some = self.random.sample(self.watchers.watchers, 4)
-        for watcher in some:
-            self.watchers.do(watcher.cut)
-        return ", ".join(f"{watcher.name} of {watcher.tally}" for watcher in some)
 
     # Processes
 
@@ -193,7 +137,9 @@ class Faults(Lies, Ddl):
                 return
             if found:
                 self.patiently("select tally.drop_tally('drafts')")
-            self.patiently("select tally.create_tally('drafts', 'public.reaction', 'post_id', %s)", [COME_AND_GO[self.definition]])
+            with contextlib.suppress(*transports.NO_SLOT):
+                self.patiently("select tally.create_tally('drafts', 'public.reaction', 'post_id', %s, transport => %s)",
+                               [COME_AND_GO[self.definition], self.random.choice(transports.MODES[self.mode])])
         raise AssertionError("the tally drafts cannot be made again: its source is locked all the time")
 
     def reload(self):

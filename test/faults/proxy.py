@@ -1,7 +1,7 @@
 """A proxy between the service and PostgreSQL, which can cut, stall, slow down, half-close and deafen connections.
 
 It has its own event loop in its own thread; `Proxy` may be called from any thread. Connections do not use TLS, so that
-their purpose can be read from their messages, and notifications can be removed from PostgreSQL's answers.
+their purpose can be read from their messages, and events can be removed from what PostgreSQL sends.
 """
 
 import asyncio
@@ -9,10 +9,14 @@ import contextlib
 import random
 import threading
 
-# The purpose of a connection: the first of these texts that the service sends on it.
-KINDS = [("listener", b'listen "tally"'), ("actions", b"tally.act("), ("materializer", b"pgtally materialize"), ("load", b"tally.lock_source("),
-         ("control", b"notification_queue_usage")]
-NOTIFICATION = b"A"
+# The purpose of a connection: the first of these texts that the service sends on it. Events arrive by "listener" and "stream".
+KINDS = [("stream", b"replication\0database"), ("listener", b'listen "tally"'), ("actions", b"tally.act("), ("materializer", b"pgtally materialize"),
+         ("load", b"tally.lock_source("), ("control", b"notification_queue_usage")]
+
+
+def is_event(message):
+    """Whether it is a notification, or XLogData. Keepalives are not: they pass a deaf link."""
+    return message[:1] == b"A" or (message[:1] == b"d" and message[5:6] == b"w")
 
 
 class Link:
@@ -41,15 +45,15 @@ class Link:
             self.over.add(direction)
             self.ends[direction][1].write_eof()
 
-    def without_notifications(self, data):
-        """Returns complete messages only, without notifications if the link is deaf."""
+    def without_events(self, data):
+        """Returns complete messages only, without events if the link is deaf."""
         data = self.rest + data
         out, at = bytearray(), 0
         while len(data) - at >= 5:
             size = 1 + int.from_bytes(data[at + 1:at + 5], "big")
             if len(data) - at < size:
                 break
-            if not (self.deaf and data[at:at + 1] == NOTIFICATION):
+            if not (self.deaf and is_event(data[at:at + 6])):
                 out += data[at:at + size]
             at += size
         self.rest = data[at:]
@@ -62,7 +66,7 @@ class Proxy:
         self.loop = asyncio.new_event_loop()
         self.links = set()
         self.refusing = False
-        self.deaf_to_come = False
+        self.deaf_to_come = ()
         self.later = []
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -104,17 +108,17 @@ class Proxy:
         self._after(seconds, lambda: [setattr(link, "delay", 0.0) for link in self.links])
         return self._each(None, lambda link: setattr(link, "delay", delay))
 
-    def deafen(self, seconds=None):
-        """Withholds notifications from listeners, and nothing else; with `seconds`, also from new ones."""
+    def deafen(self, kinds, also_new=False):
+        """Withholds events from links of these kinds, and nothing else; also from new ones if wanted."""
         def begin():
-            self.deaf_to_come = seconds is not None
+            self.deaf_to_come = tuple(kinds) if also_new else ()
         self._call(begin)
-        return self._each("listener", lambda link: setattr(link, "deaf", True))
+        return sum(self._each(kind, lambda link: setattr(link, "deaf", True)) for kind in kinds)
 
     def hear(self):
-        """Ends the deafness. Links that were deaf have missed notifications, so they are cut."""
+        """Ends the deafness. Links that were deaf have missed events, so they are cut."""
         def end():
-            self.deaf_to_come = False
+            self.deaf_to_come = ()
             for link in list(self.links):
                 if link.deaf:
                     link.cut()
@@ -189,7 +193,7 @@ class Proxy:
                 if direction == "to database":
                     self._look(link, data)
                 else:
-                    data = link.without_notifications(data)
+                    data = link.without_events(data)
                 if not writer.transport.is_closing() and direction not in link.over:
                     writer.write(data)
                     await writer.drain()
@@ -202,5 +206,4 @@ class Proxy:
         if link.kind != "other":
             return
         link.kind = next((kind for kind, words in KINDS if words in data), "other")
-        if link.kind == "listener":
-            link.deaf = self.deaf_to_come
+        link.deaf = link.kind in self.deaf_to_come

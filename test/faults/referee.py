@@ -8,69 +8,65 @@ import time
 
 import requests
 
+import audience
 import crowd
 import restore
 import shape
 import story
-from comparison import COUNTERS, FIRST_MARKER, KEPT, MARKERS, Comparison
+import transports
+from comparison import COUNTERS, KEPT, Comparison
 from crowd import Anybody, Poster, Rewrites, Shapes, Teller
 from dba import Dba
 from faults import COME_AND_GO, Faults
+from judge import Viewer
 from shape import CHANGING
 from stage import LONG, Wrong, eventually
-from story import KEYS, History, Viewer
-from watchers import Reader, Watcher, Watchers
+from story import KEYS, History
+from watchers import Reader, Watchers
 from writers import SCHEMA
 
 from service import PROGRAM
 
 WRITERS, TELLERS, SHAPERS, POSTERS = 8, 3, 3, 3
 QUIET_EVERY = (9, 16)  # seconds
+VISIBLE_WITHIN = 5  # seconds
+LONG_RUN = 100  # seconds: then there are bulk statements, and faults that take long
 
 
-def prepare(database):
+def prepare(database, mode, random):
     database.sql.execute(SCHEMA)
     database.sql.execute("select tally.alter_tally('posts', materialize => 'public.posts_kept')")
     database.sql.execute("select tally.create_tally('drafts', 'public.reaction', 'post_id', %s)", [COME_AND_GO["kinds"]])
     database.sql.execute(crowd.SCHEMA)
     story.prepare(database.sql)
     shape.prepare(database)
+    transports.prepare(database, mode, random)
 
 
 class Referee:
-    def __init__(self, stage, random, only=None, bulks=False):
+    def __init__(self, stage, random, mode, only=None, long=False):
         self.stage, self.random, self.program = stage, random, stage.program
         writer = f"{stage.database.dsn} application_name=writer"
         seed = random.random
         self.posters = [Poster(self.program.url, seed()) for _ in range(POSTERS)]
-        self.members = [*(Anybody(writer, seed(), bulks) for _ in range(WRITERS)), Rewrites(writer, seed()),
+        self.members = [*(Anybody(writer, seed(), bulks=long) for _ in range(WRITERS)), Rewrites(writer, seed()),
                         *(Teller(writer, seed()) for _ in range(TELLERS)), *(Shapes(writer, seed()) for _ in range(SHAPERS)), *self.posters]
         self.reader = Reader(self.program.port)
-        self.watchers = Watchers(self.choose_watchers())
+        self.hoppers = audience.hoppers(stage.servers)
+        self.watchers = Watchers([*audience.watchers(self.program), *self.hoppers])
         self.kept_viewer = Viewer("the table that the service keeps the story in")
         self.history = History()
-        self.faults = Faults(stage, self.watchers, random, self.restore, only)
+        self.faults = Faults(stage, self.watchers, random, self.restore, mode, only, long)
         self.comparison = Comparison(stage, self.faults, self.watchers, self.posters, self.check)
         self.dba = Dba(stage, self.comparison.differs)
         self.looks = self.looks_live = 0
         self.next_check = time.monotonic()
 
-    def choose_watchers(self):
-        def watcher(*arguments, **more):
-            return Watcher(arguments[0], self.program.ws_url, *arguments[1:], **more)
-        named = [str(key) for key in [*range(1, 301), *range(FIRST_MARKER, FIRST_MARKER + MARKERS)]]
-        ends = [f"end {n}" for n in range(MARKERS)]
-        everything = [watcher("a client of all keys", tally) for tally in (*COUNTERS, "drafts")]
-        slow = [watcher("a slow client", tally, slow=0.4) for tally in ("posts", "story", "ballots")]
-        resuming = [watcher("a client that resumes", tally, resume=True) for tally in ("weights", "story")]
-        return [*everything, *slow, *resuming, watcher("a client of named keys", "posts", named, resume=True),
-                watcher("a client of named keys", "story", [*KEYS[:5], *ends], resume=True)]
-
     # The run
 
     def run(self, seconds):
         try:
-            eventually(lambda: self.all_live(*CHANGING), lambda: f"not live at the start: {self.program.states()}")
+            self.all_become_live(CHANGING)
             for each in [*self.members, self.reader]:
                 each.start()
             until = time.monotonic() + seconds
@@ -102,12 +98,18 @@ class Referee:
                 self.check()
                 time.sleep(0.05)
 
+    def hop(self):
+        for hopper in self.hoppers:
+            if self.random.random() < 0.5:
+                self.watchers.do(hopper.hop)
+
     # Conditions at every moment
 
     def check(self):
         self.looks += 1
-        if self.program.process.poll() is not None:
-            raise Wrong(f"the service ended by itself, with status {self.program.process.returncode}")
+        for server in self.stage.servers:
+            if server.program.process.poll() is not None:
+                raise Wrong(f"the service ended by itself, with status {server.program.process.returncode}")
         for each in [*self.members, self.reader]:
             if each.error:
                 raise Wrong(f"{type(each).__name__}: {type(each.error).__name__}: {each.error}") from each.error
@@ -116,24 +118,32 @@ class Referee:
         if time.monotonic() > self.next_check:
             self.next_check = time.monotonic() + 0.7
             self.judge()
+            self.hop()
 
     def judge(self):
         """Judges every value of the story that was shown since the last call."""
         rows = self.stage.sql("select key, weight, rows from story_kept where key = any(%s)", [KEYS])
+        if len(self.stage.servers) > 1:
+            self.kept_viewer.forget()  # another server may take over, which is a little behind
         self.kept_viewer.saw({"at": time.strftime("%X")}, {key: {"weight": weight, "rows": count} for key, weight, count in rows})
         watching = [watcher.viewer for watcher in self.watchers.watchers if watcher.viewer]
         taken = self.watchers.do(lambda: [(viewer, viewer.take()) for viewer in watching])
         taken += [(self.reader.viewer, self.reader.viewer.take()), (self.kept_viewer, self.kept_viewer.take())]
         self.history.read(self.stage.sql)
         for viewer, seen in taken:
-            if why := viewer.judge(seen, self.history):
+            # By wal an event comes a moment before anybody sees its transaction.
+            until = time.monotonic() + VISIBLE_WITHIN
+            while (why := viewer.judge(seen, self.history)) and time.monotonic() < until:
+                time.sleep(0.05)
+                self.history.read(self.stage.sql)
+            if why:
                 raise Wrong(why)
 
     # Conditions while the writers pause
 
     def quiet(self):
         self.faults.heal()
-        eventually(self.all_live, lambda: f"not live, though nothing is wrong any more: {self.program.states()}")
+        self.all_become_live()
         self.stage.note("burst", self.faults.burst())
         deaf = self.faults.last_words()
         self.writers_go_on()
@@ -160,6 +170,7 @@ class Referee:
             if not member.turn.acquire(timeout=LONG):
                 raise Wrong(f"{type(member).__name__} hangs: its statement does not end")
             member.turn.release()
+        eventually(self.nothing_prepared, "prepared transactions are not ended")
         eventually(self.nobody_writes, "transactions of the writers or of actions do not end")
         yield
         self.watchers.hurry(False)
@@ -190,16 +201,29 @@ class Referee:
     def committed(self):
         return sum(member.committed for member in self.members)
 
+    def nothing_prepared(self):
+        self.check()
+        return not any(member.prepared for member in self.members)
+
     def nobody_writes(self):
         self.check()
         return not self.stage.sql("""select from pg_stat_activity where datname = current_database() and state <> 'idle'
                                      and application_name in ('writer', 'pgtally actions')""")
 
-    def all_live(self, *changing):
-        """Whether all tallies are live, of those that DDL changes only the named ones: the administrator cares for them."""
-        states = self.program.states()
+    def all_become_live(self, changing=()):
+        """Waits until each tally has been live; of those that DDL changes only the named ones: the administrator cares for them.
+
+        Not at the same moment: writers go on, and some statements of theirs cause loads, each of which waits for old transactions.
+        """
         wanted = {*COUNTERS, "drafts"} - {*CHANGING} | {*changing}
-        return wanted <= set(states) and {states[tally] for tally in wanted} == {"live"}
+        missing = {(number, tally) for number in range(len(self.stage.servers)) for tally in wanted}
+
+        def look():
+            for number, server in enumerate(self.stage.servers):
+                missing.difference_update((number, tally) for tally, state in server.program.states().items() if state == "live")
+            return not missing
+
+        eventually(look, lambda: f"not live, though nothing is wrong any more: (server, tally) {sorted(missing)}")
 
     # The end
 
@@ -210,13 +234,14 @@ class Referee:
         for member in self.members:
             with member.turn:
                 pass
+        eventually(self.nothing_prepared, "prepared transactions are not ended")
         done = subprocess.run([PROGRAM, "audit", "--dsn", self.stage.database.dsn, "--for", "300ms"], text=True, capture_output=True, timeout=120)
         if done.returncode != 0:
             raise Wrong(f"pgtally audit ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
         self.judge()
-        status = self.program.end()
-        if status != 0:
-            raise Wrong(f"the service ended with status {status} at SIGTERM")
+        for server in self.stage.servers:
+            if (status := server.program.end()) != 0:
+                raise Wrong(f"the service ended with status {status} at SIGTERM")
         print(", ".join(f"{name} {number}" for name, number in sorted(self.stage.number_of_faults.items())), flush=True)
         truths = self.comparison.truths()
         for tally in KEPT:
@@ -231,4 +256,7 @@ class Referee:
         print(f"{self.stage.seconds():6.1f} s: {self.comparison.markers} comparisons, {sum(self.stage.number_of_faults.values())} faults, "
               f"{self.committed()} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
               f"actions {answers}, {sum(w.partials for w in self.watchers.watchers)} clients resumed, "
+              f"{sum(h.hops for h in self.hoppers)} hops ({sum(h.resumed for h in self.hoppers)} resumed, "
+              f"{sum(h.waited_in_vain for h in self.hoppers)} back), "
+              f"{sum(member.two_phase for member in self.members)} transactions in two phases, "
               f"{self.comparison.drift} forged keys found, {self.dba.repairs} tallies repaired", flush=True)

@@ -103,6 +103,10 @@ class Program:
         except requests.RequestException:
             return {}
 
+    def reason(self, tally):
+        """All that it says is wrong, with names and remedies."""
+        return requests.get(f"{self.admin}/v1/tallies/{tally}", timeout=30).json().get("reason", "")
+
     def loads(self, tally):
         """The number of loads so far, without audits."""
         lines = requests.get(f"{self.admin}/metrics", timeout=30).text.splitlines()
@@ -113,21 +117,36 @@ class Program:
         return requests.post(self.admin + path, timeout=seconds)
 
 
-class Stage:
-    def __init__(self, cluster, database, log):
-        self.cluster, self.database = cluster, database
-        self.began = time.monotonic()
-        self.faults = collections.deque(maxlen=FAULTS_KEPT)
-        self.number_of_faults = collections.Counter()
+class Server:
+    """A service and the proxy between it and PostgreSQL."""
+
+    def __init__(self, database, log):
         parts = psycopg.conninfo.conninfo_to_dict(database.dsn)
         self.proxy = Proxy(parts["host"], int(parts["port"]))
         through = psycopg.conninfo.make_conninfo(database.dsn, port=self.proxy.port, sslmode="disable", gssencmode="disable")
         self.program = Program(through, log)
-        self.connection = None
-        self.healers = []
 
     def close(self):
+        self.program.go_on()
+        self.program.process.kill()
         self.proxy.close()
+
+
+class Stage:
+    """`servers`: the first one has all viewers and actions; clients move between them all."""
+
+    def __init__(self, cluster, database, folder, servers=1):
+        self.cluster, self.database = cluster, database
+        self.began = time.monotonic()
+        self.faults = collections.deque(maxlen=FAULTS_KEPT)
+        self.number_of_faults = collections.Counter()
+        self.servers = [Server(database, folder / f"serve{number}.log") for number in range(servers)]
+        self.program = self.servers[0].program
+        self.connection = None
+
+    def close(self):
+        for server in self.servers:
+            server.close()
         if self.connection:
             self.connection.close()
 
@@ -161,8 +180,8 @@ class Stage:
 
     def report(self):
         faults = "\n".join(self.faults)
-        return (f"the last faults:\n{faults}\nnow {self.seconds():.2f} s; the service's log ends:\n{self.program.log()}\n"
-                f"the last deadlock in PostgreSQL's log:\n{self.deadlock()}")
+        logs = "\n".join(f"the log of server {number} ends:\n{server.program.log()}" for number, server in enumerate(self.servers))
+        return f"the last faults:\n{faults}\nnow {self.seconds():.2f} s; {logs}\nthe last deadlock in PostgreSQL's log:\n{self.deadlock()}"
 
     def deadlock(self):
         """Who met whom: PostgreSQL tells the statements only to its log."""

@@ -6,10 +6,10 @@ counters after it. The committed records are the key's history. A value shown fo
 not before the last value shown to the same viewer. The weights are large and random, so that a value that was never
 true is not in the history by accident.
 
-With NOTIFY each statement sends its own event, so there is a line for each statement.
+By `notify` each statement sends its own event, so there is a line for each statement. By `wal` a transaction is applied
+whole, so there is one line for each transaction.
 """
 
-import bisect
 import collections
 
 import psycopg
@@ -24,6 +24,9 @@ create table history (key text, serial bigint, weight bigint, rows bigint, prima
 select tally.create_tally('story', 'public.story', 'key', '{"weight": "weight", "rows": "1"}', materialize => 'public.story_kept');
 """
 SUMS = "select key, sum(weight)::bigint, count(*) from story where key = any(%s) group by key"
+BY = "select transport from tally.tallies where name = 'story'"
+# A writing commit flushes all before it: no crash takes back the lines that were read.
+FLUSH = "select pg_logical_emit_message(true, 'flush', '')"
 LAST = """select h.key, h.serial, h.weight, h.rows from unnest(%s::text[]) as wanted (key),
           lateral (select * from history where history.key = wanted.key order by serial desc limit 1) as h"""
 
@@ -37,9 +40,11 @@ class Storyteller:
     def transaction(self, connection):
         """Runs everything except the commit."""
         everything = self.random.random() < 0.12
+        self.off = self.random.random() < 0.3
         keys = sorted(KEYS if everything else self.random.sample(KEYS, self.random.randint(1, 4)))
         connection.execute("select from chapter where key = any(%s) order by key for update", [keys])
         last = {key: (serial, weight, rows) for key, serial, weight, rows in connection.execute(LAST, [keys])}
+        self.written = set()  # the keys that have a line of this transaction
         steps = [self.truncate, self.refill, self.rewrite] if everything else [
             self.insert, self.insert, self.insert, self.copy, self.update, self.move, self.delete, self.merge, self.undone]
         for _ in range(1 if everything else self.random.randint(1, 4)):
@@ -49,12 +54,21 @@ class Storyteller:
     def write_down(self, connection, keys, last):
         """Records what is true after a statement; nothing if it changed nothing."""
         now = {key: (weight, rows) for key, weight, rows in connection.execute(SUMS, [keys])}
+        (transport,), = connection.execute(BY)  # the statement's lock keeps it until the commit
         for key in keys:
             serial, *before = last.get(key, (0, 0, 0))
             after = now.get(key, (0, 0))
-            if tuple(before) != after:
-                connection.execute("insert into history values (%s, %s, %s, %s)", [key, serial + 1, *after])
-                last[key] = (serial + 1, *after)
+            if tuple(before) == after:
+                continue
+            if transport == "wal" and key in self.written:
+                connection.execute("update history set weight = %s, rows = %s where key = %s and serial = %s", [*after, key, serial])
+                last[key] = (serial, *after)
+                continue
+            connection.execute("insert into history values (%s, %s, %s, %s)", [key, serial + 1, *after])
+            last[key] = (serial + 1, *after)
+            self.written.add(key)
+        # With `wal`, what is shown was flushed before. Elsewhere a crash may undo what an event has told.
+        connection.execute("select set_config('synchronous_commit', %s, true)", ["off" if transport == "wal" and self.off else "on"])
 
     def linger(self, connection):
         """The fences of loads that begin meanwhile list this transaction as in progress."""
@@ -105,9 +119,11 @@ class Storyteller:
 
     def undone(self, connection, keys, last):
         """Rolls back a savepoint: none of it may ever be shown."""
+        written = set(self.written)
         connection.execute("savepoint undone")
         self.insert(connection, keys, dict(last))
         connection.execute("rollback to undone")
+        self.written = written
 
     # With every chapter locked: operations on the whole table.
 
@@ -146,6 +162,7 @@ class History:
             from unnest(%s::text[], %s::bigint[]) as known (key, serial), history as h
             where h.key = known.key and h.serial > known.serial order by h.key, h.serial""",
                    [[key for key, _ in known], [serial for _, serial in known]])
+        sql(FLUSH, [])
         for key, serial, weight, count in rows:
             assert serial + self.lost[key] == len(self.lines[key]), f"the history of {key} has a hole before {serial}: the test is wrong"
             self.add(key, (weight, count))
@@ -162,44 +179,6 @@ class History:
         for key, lines in self.lines.items():
             self.lost[key] = len(lines) - serials.get(key, 0)
             self.add(key, now.get(key, (0, 0)))
-
-
-class Viewer:
-    """A viewer of the story. Its values are checked later, when the history has been read."""
-
-    def __init__(self, name):
-        self.name = name
-        self.seen = []  # (values shown, key, value)
-        self.place = dict.fromkeys(KEYS, 0)
-        self.judged = 0
-
-    def saw(self, shown, values):
-        """`values`: key -> {"weight": …, "rows": …}."""
-        self.seen.extend((shown, key, (counters["weight"], counters["rows"])) for key, counters in values.items()
-                         if key in self.place)
-
-    def forget(self):
-        """It was itself restored: it may show what it showed long ago."""
-        self.place = dict.fromkeys(KEYS, 0)
-
-    def take(self):
-        taken, self.seen = self.seen, []
-        return taken
-
-    def judge(self, taken, history):
-        """Why one of the values is impossible, or None. `history` must be newer than they are."""
-        for shown, key, value in taken:
-            places = history.found_at[key].get(value, [])
-            at = bisect.bisect_left(places, self.place[key])
-            if at == len(places):
-                why = f"older than what it was shown before, line {self.place[key]} of {len(history.lines[key]) - 1}" if places \
-                    else "after no prefix of the committed events was that so"
-                near = [f"{n}: {line}" for n, line in enumerate(history.lines[key])][max(0, self.place[key] - 2):self.place[key] + 9]
-                return (f"{self.name} was shown {key} = {value}: {why}.\n  shown by: {shown}\n"
-                        f"  the key's history from there: {'; '.join(near)}")
-            self.place[key] = places[at]
-            self.judged += 1
-        return None
 
 
 def prepare(connection):

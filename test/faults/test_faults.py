@@ -1,7 +1,7 @@
 """Checks the promise under faults. See README.md.
 
-PGTALLY_FAULTS_SECONDS: the duration (60). PGTALLY_SEED: the seed; by default a new one. PGTALLY_FAULTS_ONLY: names of
-faults, separated by commas.
+PGTALLY_FAULTS_SECONDS: the duration (50). PGTALLY_SEED: the seed; by default a new one. PGTALLY_FAULTS_ONLY: names of
+faults, separated by commas. PGTALLY_TRANSPORT: notify, wal or mixed (mixed).
 """
 
 import os
@@ -13,21 +13,24 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from referee import Referee, prepare  # noqa: E402
+import transports  # noqa: E402
+from referee import LONG_RUN, Referee, prepare  # noqa: E402
 from stage import Stage, Wrong  # noqa: E402
 
-SECONDS = float(os.environ.get("PGTALLY_FAULTS_SECONDS") or 60)
+SECONDS = float(os.environ.get("PGTALLY_FAULTS_SECONDS") or 50)
 SEED = int(os.environ.get("PGTALLY_SEED") or random.SystemRandom().randrange(10**9))
+TRANSPORT = os.environ.get("PGTALLY_TRANSPORT") or "mixed"
 ONLY = [name for name in os.environ.get("PGTALLY_FAULTS_ONLY", "").split(",") if name]
 
 
 def test_everything_equals_the_truth_whatever_went_wrong(cluster, database, tmp_path, capsys):
     with capsys.disabled():
-        print(f"\nseed {SEED}, {SECONDS:.0f} s", flush=True)
-        prepare(database)
+        print(f"\nseed {SEED}, {SECONDS:.0f} s, transport {TRANSPORT}", flush=True)
         chance = random.Random(SEED)
-        stage = Stage(cluster, database, tmp_path / "serve.log")
-        referee = Referee(stage, chance, ONLY, bulks=SECONDS > 100)
+        prepare(database, TRANSPORT, chance)
+        # Only by wal positions are the same on every server.
+        stage = Stage(cluster, database, tmp_path, servers=2 if "wal" in transports.MODES[TRANSPORT] else 1)
+        referee = Referee(stage, chance, TRANSPORT, ONLY, long=SECONDS > LONG_RUN)
         wrong = None
         try:
             referee.run(SECONDS)
@@ -35,8 +38,6 @@ def test_everything_equals_the_truth_whatever_went_wrong(cluster, database, tmp_
             wrong = f"seed {SEED}, after {stage.seconds():.1f} s: {found}\n{stage.report()}"
         finally:
             referee.close()
-            stage.program.go_on()
-            stage.program.process.kill()
             stage.close()
     if wrong:
         pytest.fail(wrong, pytrace=False)

@@ -18,7 +18,8 @@ import websockets
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "exact"))
 
 from clients import Client  # noqa: E402
-from story import KEYS, Viewer  # noqa: E402
+from judge import Viewer  # noqa: E402
+from story import KEYS  # noqa: E402
 
 LOST = (websockets.WebSocketException, OSError, TimeoutError, EOFError)
 
@@ -78,8 +79,9 @@ class Watcher(Client):
         if "revision" in message and self.point and message.get("epoch", self.point["epoch"]) == self.point["epoch"]:
             assert message["revision"] >= self.point["revision"], f"{self.name} of {self.tally}: the revision went back, {self.point} to {message}"
         if self.viewer and "keys" in message:
-            shown = {name: message.get(name) for name in ("type", "epoch", "revision", "state", "partial")} | {"at": time.strftime("%X")}
-            self.viewer.saw(shown, message["keys"])
+            shown = {name: message.get(name) for name in ("type", "revision", "state", "partial")}
+            epoch = message.get("epoch") or self.point["epoch"]
+            self.viewer.saw(shown | {"epoch": epoch, "at": time.strftime("%X")}, message["keys"])
         super().take(message)
 
     async def _subscribe_again(self):

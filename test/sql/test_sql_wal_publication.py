@@ -81,6 +81,19 @@ def test_a_missing_publication_is_seen_and_made_again(db):
         assert findings(db.sql) == [] and (fingerprint(db.sql) == before) == (cure != "reload")  # that generates the functions again
 
 
+def test_no_server_makes_a_missing_publication(db):
+    """`pg_restore --clean` drops it first and creates it late: it fails if a server's repair was faster."""
+    can = lambda: db.sql.execute("select tally.can_reload('t')").fetchone()[0]
+    db.sql.execute(CREATE)
+    assert can()
+    db.sql.execute("drop publication tally")
+    assert not can()
+    db.sql.execute("select tally.alter_tally('t', transport => 'notify')")
+    assert can()
+    db.sql.execute("select tally.alter_tally('t', transport => 'wal')")
+    assert can()
+
+
 @pytest.mark.parametrize("publishes", ["for table o", "for all tables", "for tables in schema s"])
 @pytest.mark.parametrize("owner", ["postgres", "bob"])
 def test_a_publication_of_somebody_else_is_not_touched(db, publishes, owner):
