@@ -24,6 +24,7 @@
 #include <pgtally/cache/stream.hpp>
 #include <pgtally/cache/tally.hpp>
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -37,6 +38,11 @@ namespace pgtally {
 
 class event_dispatcher {
 public:
+    // Why payloads are dropped: the metric's `reason`. Those of `cache::event_error`, and those of events that do not fit
+    // the definition.
+    static constexpr std::array<std::string_view, 7> drop_reasons{
+        "too_long", "not_json", "wrong_shape", "wrong_number", "wrong_width", "wrong_key", "outdated"};
+
     // By name, ascending.
     using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
 

@@ -59,6 +59,11 @@ enum class load_cause {
 
 std::string_view to_string(load_cause value) noexcept;
 
+inline constexpr load_cause all_load_causes[] = {
+    load_cause::start, load_cause::reconnect, load_cause::reload, load_cause::definition, load_cause::broken,
+    load_cause::look,  load_cause::reset,     load_cause::retry,  load_cause::audit,
+};
+
 class load_schedule {
 public:
     using time_point = std::chrono::steady_clock::time_point;

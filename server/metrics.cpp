@@ -11,6 +11,8 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -92,6 +94,18 @@ void add_replication(families& out, replica_set::counters const& stats)
             static_cast<double>(stats.reconnects));
     add_one(out, "pgtally_notification_queue_usage_ratio", "how full PostgreSQL's notification queue is, 0 to 1", gauge,
             stats.notification_queue_usage);
+    std::uint64_t held = 0;
+    for (auto const& [transport, bytes] : stats.wal_held) held += bytes;
+    add_one(out, "pgtally_wal_lag_bytes", "WAL that PostgreSQL keeps for this server's replication slot", gauge,
+            static_cast<double>(held));
+    begin(out, "pgtally_heartbeat_age_seconds", "since a heartbeat came back by a transport; 0 if it is not in use",
+          gauge);
+    for (std::string const transport : {"notify", "wal"}) {
+        auto const at = stats.last_heartbeat.find(transport);
+        bool const used = at != stats.last_heartbeat.end();
+        auto const age = used ? std::chrono::steady_clock::now() - at->second : std::chrono::steady_clock::duration{};
+        add(out.back(), std::chrono::duration<double>(age).count(), {{"transport", transport}});
+    }
 }
 
 void add_materialization(families& out, materialize_counters const& materialized)

@@ -41,6 +41,7 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.only = options.tallies;
     out.heartbeat = options.heartbeat;
     out.limits = tally_limits(options);
+    out.wal_limit = options.wal_lag_limit;
     out.on_turn = [&connected, &kept] {
         connected.on_replicas_changed();
         kept.on_replicas_changed();

@@ -55,9 +55,13 @@ public:
         // one.
         id_ = set.expected.expect([this](std::size_t transport) {
             came_by_ = transport;
+            committed_at_ = set_->received.stream_at(transport).committing;
+            order_ = set_->received.stream_at(transport).order;
             back_.notify();
-            auto const at = set_->writes.find(write);
-            if (at != set_->writes.end()) at->second.barrier_back_by(transport);  // `end_turn` looks at it
+            // `end_turn` looks at them.
+            for (auto& [number, write] : set_->writes) {
+                if (write.sent == this) write.barrier_back_by(transport);
+            }
         });
     }
     ~own_barrier() override { set_->expected.forget(id_); }
@@ -76,9 +80,17 @@ public:
         return set_->applied(std::move(tally), transaction, until, this);
     }
 
+    std::optional<std::uint64_t> position(cache::tally const& of) const override
+    {
+        auto const* const by = set_->received.stream_of(of);
+        bool const known =
+            came_by_ && by == &set_->received.stream_at(*came_by_) && by->shared() && by->order == order_;
+        if (!known || committed_at_ == 0 || !of.shares_positions()) return std::nullopt;
+        return committed_at_;
+    }
+
     std::optional<std::size_t> came_by() const noexcept { return came_by_; }
 
-    std::uint64_t write = 0;       // the number of the write that waits for it
     std::uint64_t const openings;  // of transports, when it was made
 
 private:
@@ -86,6 +98,8 @@ private:
     db::detail::signal back_;
     std::string id_;
     std::optional<std::size_t> came_by_;
+    std::uint64_t committed_at_ = 0;  // in `order_`
+    std::string order_;
 };
 
 std::unique_ptr<replica_set::barrier_wait> replica_set::impl::expect_barrier()
@@ -109,7 +123,7 @@ asio::awaitable<bool> replica_set::impl::applied(std::string name, std::optional
     auto& write = writes.find(number)->second;
     if (auto const* const tally = find(write.tally)) write.by = received.transport_of(*tally).value_or(0);
     if (sent != nullptr) {
-        sent->write = number;
+        write.sent = sent;
         write.ask_at = clock::time_point::max();
         if (sent->came_by()) write.barrier_back_by(*sent->came_by());
         // The barrier may have been lost with the transport's old connection.

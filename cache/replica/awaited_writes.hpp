@@ -19,6 +19,7 @@ struct awaited_write {
 
     std::string tally;
     std::optional<cache::xid> transaction;
+    void const* sent = nullptr;  // the barrier that the caller sent, if any
     std::size_t by = 0;          // the transport whose barrier proves the write
     clock::time_point ask_at{};  // when to send a barrier; max(): one is under way, or the caller sent it
     bool barrier_back = false;   // the barrier came back by that transport

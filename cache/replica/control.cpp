@@ -126,7 +126,8 @@ void replica_set::impl::add_tally(cache::definition what)
 {
     auto const name = what.name;
     log(db::level::info, "tally " + name + ": counts " + what.source);
-    counted.tallies.try_emplace(name);
+    auto& counts = counted.tallies[name];
+    for (auto const cause : all_load_causes) counts.loads.try_emplace(cause, 0);
     looks.define(name, what.v);
     auto& tally =
         *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;

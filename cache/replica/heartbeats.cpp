@@ -61,6 +61,7 @@ asio::awaitable<void> replica_set::impl::explain_waits(db::connection& connectio
 bool replica_set::impl::heartbeat_back(std::size_t index, std::string_view id)
 {
     auto const round_trip = transports[index].watch.came_back(id, clock::now());
+    if (round_trip) counted.last_heartbeat[transports[index].kind.name] = clock::now();
     if (round_trip && settings.on_heartbeat) settings.on_heartbeat(std::chrono::duration<double>(*round_trip).count());
     return round_trip.has_value();
 }

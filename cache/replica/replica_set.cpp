@@ -57,6 +57,7 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
 {
     settings.database.peer_timeout = std::max(answer_time(), min_peer_timeout);
     for (auto& kind : kinds_of(settings)) transports.emplace_back(std::move(kind), settings.heartbeat);
+    for (auto const reason : event_dispatcher::drop_reasons) counted.events_dropped.emplace(reason, 0);
     for (std::size_t i = 0; i < settings.concurrent_loads; ++i) loaders.push_back(std::make_unique<loader>(executor));
 }
 
@@ -119,6 +120,7 @@ void replica_set::impl::stop()
     }
     let_audits_go();
     for (auto& [number, write] : writes) write.changed.notify();
+    positions.end();
     wake_loaders();
     control_wake.notify();
     watch_wake.notify();
@@ -133,6 +135,7 @@ void replica_set::impl::log(db::level level, std::string const& line) const
 void replica_set::impl::end_turn()
 {
     look_at_writes();
+    positions.look([this](std::string_view name) { return find(name); });
     look_at_audits();
     if (settings.on_turn) settings.on_turn();
     for (auto const& [name, tally] : replicas) tally->flush();
@@ -218,6 +221,11 @@ asio::awaitable<bool> replica_set::applied(std::string name, cache::xid transact
                                            std::chrono::steady_clock::time_point until)
 {
     return impl_->applied(std::move(name), transaction, until, nullptr);
+}
+
+std::unique_ptr<replica_set::position_wait> replica_set::expect_position(std::string tally, cache::since_point at)
+{
+    return impl_->expect_position(std::move(tally), std::move(at));
 }
 
 replica_set::counters const& replica_set::stats() const noexcept

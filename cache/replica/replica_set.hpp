@@ -34,6 +34,7 @@
 
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/load_schedule.hpp>
+#include <pgtally/cache/position.hpp>
 #include <pgtally/cache/replica/audit.hpp>
 #include <pgtally/cache/replica/transport.hpp>
 #include <pgtally/cache/tally.hpp>
@@ -79,8 +80,8 @@ public:
     };
 
     struct tally_counters {
-        std::uint64_t events = 0;  // applied
-        std::map<load_cause, std::uint64_t> loads;
+        std::uint64_t events = 0;                                     // applied
+        std::map<load_cause, std::uint64_t> loads;                    // has every cause
         std::map<std::string, std::uint64_t> load_failures{{"", 0}};  // by SQLSTATE; "": without one
         std::uint64_t drift_keys = 0;                                 // keys that differed although the tally was live
         std::uint64_t audits = 0;                                     // that could compare
@@ -95,10 +96,12 @@ public:
     struct counters {
         std::map<std::string, tally_counters, std::less<>> tallies;
         std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
-        std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // by reason
+        std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // has every reason
         std::uint64_t reconnects = 0;
         double notification_queue_usage = 0;                         // 0 to 1, as of the last heartbeat
         std::map<std::string, std::uint64_t, std::less<>> wal_held;  // bytes, by transport, as of its last heartbeat
+        // By transport in use: when a heartbeat came back by it, or before the first, when it came into use.
+        std::map<std::string, std::chrono::steady_clock::time_point, std::less<>> last_heartbeat;
     };
 
     using tallies = std::map<std::string, std::unique_ptr<cache::tally>, std::less<>>;
@@ -150,6 +153,10 @@ public:
     boost::asio::awaitable<bool> applied(std::string name, cache::xid transaction,
                                          std::chrono::steady_clock::time_point until);
 
+    // Read your writes on any server: expects that a tally reaches a position.
+    class position_wait;
+    std::unique_ptr<position_wait> expect_position(std::string tally, cache::since_point at);
+
     counters const& stats() const noexcept;
 
 private:
@@ -175,9 +182,33 @@ public:
     // do not by `until`. If the caller knows that the transaction committed, it passes `transaction`; then a barrier
     // that is lost on its way does no harm.
     //
+    // Several callers may wait at a time, for what one transaction did in several tallies.
+    //
     // Errors: as `replica_set::applied`.
     virtual boost::asio::awaitable<bool> applied(std::string tally, std::optional<cache::xid> transaction,
                                                  std::chrono::steady_clock::time_point until) = 0;
+
+    // Once the barrier is back: the position at which its transaction committed, in the epoch that the tally has now.
+    // Nothing if the tally's transport knows no positions, or the barrier came by another one or in another order of
+    // commits.
+    virtual std::optional<std::uint64_t> position(cache::tally const& of) const = 0;
+};
+
+// One expected position.
+//
+// Lifetime: the set must outlive the object.
+class replica_set::position_wait {
+public:
+    virtual ~position_wait() = default;
+
+    // Waits until the tally has reached the position, or has another epoch. Returns `not_yet` if neither is so by
+    // `until`, after `leave`, if there is no such tally, or when the set is stopped.
+    //
+    // Preconditions: one caller at a time.
+    virtual boost::asio::awaitable<cache::arrival> arrives(std::chrono::steady_clock::time_point until) = 0;
+
+    // Ends the wait.
+    virtual void leave() noexcept = 0;
 };
 
 }  // namespace pgtally

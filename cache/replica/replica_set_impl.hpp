@@ -8,6 +8,7 @@
 #include <pgtally/cache/load_schedule.hpp>
 #include <pgtally/cache/look.hpp>
 #include <pgtally/cache/rate_limiter.hpp>
+#include <pgtally/cache/replica/awaited_positions.hpp>
 #include <pgtally/cache/replica/awaited_writes.hpp>
 #include <pgtally/cache/replica/catalog.hpp>
 #include <pgtally/cache/replica/loader.hpp>
@@ -60,6 +61,7 @@ struct replica_set::impl : event_dispatcher::owner {
 
     struct write_barrier;
     class own_barrier;
+    class own_position;
 
     // A connection that loads, and the load that it carries out.
     struct loader {
@@ -171,6 +173,9 @@ struct replica_set::impl : event_dispatcher::owner {
     void ask_writes_again(std::size_t transport);
     clock::time_point next_write_barrier() const noexcept;
 
+    // positions.cpp
+    std::unique_ptr<position_wait> expect_position(std::string tally, cache::since_point at);
+
     // audits.cpp
     asio::awaitable<audit_report> audit(std::string name, clock::time_point until);
     asio::awaitable<void> finish_audit(loader& mine);
@@ -208,6 +213,7 @@ struct replica_set::impl : event_dispatcher::owner {
     barriers expected;
     event_dispatcher received;
     awaited_writes writes;
+    awaited_positions positions;
     std::uint64_t last_write = 0;
     counters counted;
     dropped_payloads dropped;

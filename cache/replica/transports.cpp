@@ -18,6 +18,7 @@ void replica_set::impl::open_transport(std::size_t index)
     slot.channel = slot.kind.make(executor, session_config(session_kind::transport, settings.database));
     slot.watch = transport_watch{slot.kind.name, settings.heartbeat};
     slot.within_transaction = false;
+    counted.last_heartbeat[slot.kind.name] = clock::now();
     start(run_transport(slot.channel), "transport");
     start(receive(index, slot.channel), "receive");
 }
@@ -28,6 +29,8 @@ void replica_set::impl::close_transport(std::size_t index)
     log(db::level::info, "transport " + slot.kind.name + ": closed; no tally uses it any more");
     slot.channel->stop();
     slot.channel = nullptr;
+    counted.last_heartbeat.erase(slot.kind.name);
+    counted.wal_held.erase(slot.kind.name);
     schedule.transport_lost(index);
     slot.watch = transport_watch{slot.kind.name, settings.heartbeat};
 }

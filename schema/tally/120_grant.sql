@@ -39,7 +39,7 @@ $$;
 create or replace function tally.server_functions() returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select array['truth(text)', 'lock_source(text)', 'version()', 'problems(text)', 'name_of(regclass)',
-               'act(text, text, text, json, text)', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()', 'tried()',
+               'act(text, text, text, json, text)', 'act_all(text[], text[], text[], text[], text, text[], text[])', 'lost_source(text)', 'look(text)', 'findings(text)', 'findings()', 'tried()',
                'server_findings(text)', 'can_reload(text)', 'materialize_target(text, text, text[])', 'lacks_on_table(text, text)']
 $$;
 

@@ -97,3 +97,32 @@ begin
   end if;
 end
 $$;
+
+-- Runs actions in one transaction, in this order, each undone alone if it fails. Returns the places of those, from 1. The barrier
+-- proves that all are done: if one is not, it is not sent. Each action begins with the session's settings: `settings` and
+-- `vals` are those that the server made itself, and what an action set for the transaction ends with it.
+create or replace function tally.act_all(names text[], actions text[], keys text[], bodies text[], barrier text, settings text[], vals text[])
+returns integer[]
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  failed integer[] := '{}';
+begin
+  for i in 1 .. cardinality(names) loop
+    begin
+      perform tally.act(names[i], actions[i], keys[i], nullif(bodies[i], '')::json, null);
+    exception
+      when others then
+        failed := failed || i;
+    end;
+    -- No savepoint ends what the action set. RESET ALL resets the path of this function too.
+    reset all;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  end loop;
+  perform set_config(s, v, false) from unnest(settings, vals) as t (s, v) where current_setting(s, true) is not null;
+  if failed = '{}' then
+    perform tally.send(t.transport, format('{"barrier":%s}', to_json(barrier)))
+       from (select distinct d.transport from tally.definition d where d.name = any (names)) as t;
+  end if;
+  return failed;
+end
+$$;

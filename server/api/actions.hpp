@@ -1,52 +1,84 @@
 #pragma once
 
 #include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/cache/replica/session_settings.hpp>
 #include <pgtally/db/pool.hpp>
+#include <pgtally/server/api/action_queue.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pgtally::server {
 
 namespace asio = boost::asio;
 
-// POST: runs an action's statement once, and waits until the replica has applied its transaction.
+// POST: runs an action's statement, and waits until the replica has applied its transaction.
 //
-// Guarantee: a statement is never sent twice. If the connection breaks before the answer, the barrier that is part of
-// the transaction may still come back and prove that the transaction committed. If it does not, the client learns that
-// the outcome is unknown, and decides itself.
+// Model: an action waits in a queue until one of `limits::action_connections` connections is free. Actions that wait at
+// the same time share a transaction (`limits::action_batch`), each in a subtransaction of its own, so that they cost one
+// commit and one barrier. An action that fails there is undone alone, and run again in a transaction of its own, whose
+// answer counts: whatever it would have done alone, it does. So are all actions of a batch that PostgreSQL refuses as a
+// whole.
+//
+// Guarantee: an action that may have been done is never sent again. If the connection breaks before the answer, the
+// barrier that is part of the transaction may still come back and prove that the transaction committed, with all of its
+// actions. If it does not, the client learns that the outcome is unknown, and decides itself.
 class actions {
 public:
-    struct order {
-        std::string tally, action, key;
-        std::optional<std::string> body;  // JSON
+    using order = action_order;
+
+    struct outcome {
+        std::optional<response> answer;         // nothing if the action is done and applied
+        std::optional<std::uint64_t> position;  // of its commit, if it is known
     };
 
     actions(asio::any_io_executor executor, replica_set& replicas, db::config database, limits const& bounds);
 
-    // Returns nothing if the action is done and applied: then the caller answers with the key's counters.
+    // If the action is done and applied, the caller answers with the key's counters.
     //
     // Preconditions: the tally and the action exist.
-    asio::awaitable<std::optional<response>> run(order what);
+    asio::awaitable<outcome> run(order what);
 
 private:
-    // The outcome of the statement: its transaction, or the answer that says why none is known.
-    struct outcome {
-        std::optional<cache::xid> transaction;
-        std::optional<response> refused;
+    using shared_barrier = std::shared_ptr<replica_set::barrier_wait>;
+
+    // What became of the statement: its transaction, or the answer that says why none is known.
+    struct result {
+        std::optional<cache::xid> transaction{};
+        std::optional<response> refused{};
+        shared_barrier barrier{};  // that the transaction carries; null: none
     };
+    struct pending;
+    using batch = std::vector<std::shared_ptr<pending>>;
 
-    asio::awaitable<outcome> send(order const& what, std::string const& barrier);
+    asio::awaitable<std::optional<response>> wait_for(std::shared_ptr<pending> mine);
+    asio::awaitable<bool> await_applied(order const& what, result const& sent);
+    asio::awaitable<void> work();
+    asio::awaitable<void> send(db::connection& connection, std::shared_ptr<pending> one);
+    asio::awaitable<void> send_all(db::connection& connection, batch all);
+    void begin_work();
+    void put_back(batch const& undone);
+    void fail_those_before(std::uint64_t number, db::error const& e);
+    std::optional<std::uint64_t> position_of(order const& what, result const& sent) const;
+    batch take();
 
+    asio::any_io_executor executor_;
     replica_set& replicas_;
     limits const& bounds_;
+    std::vector<session_setting> const settings_;  // of the connections
     db::pool pool_;
+    action_queue queue_;
+    std::size_t workers_ = 0;
+    std::uint64_t last_number_ = 0;
 };
 
 }  // namespace pgtally::server

@@ -7,7 +7,9 @@
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
 
+#include <chrono>
 #include <exception>
+#include <memory>
 #include <utility>
 
 namespace pgtally::server {
@@ -47,7 +49,7 @@ response options_answer(request const& asked, std::string_view allowed)
     out.fields.emplace_back("Allow", allowed);
     if (asked.origin && asked.preflight) {
         out.fields.emplace_back("Access-Control-Allow-Methods", allowed);
-        out.fields.emplace_back("Access-Control-Allow-Headers", "Content-Type, If-None-Match");
+        out.fields.emplace_back("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match");
         out.fields.emplace_back("Access-Control-Max-Age", "600");
     }
     return out;
@@ -219,6 +221,18 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
 
     auto wanted = wanted_keys(*tally, where, split, from_.options.bounds.max_query_keys);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+    auto position = wanted_position(split);
+    if (position.refused.status != 200) co_return std::move(position.refused);
+    if (position.at) {
+        auto name = tally->definition().name;
+        refused = co_await await_position(asked, std::move(name), std::move(*position.at));
+        if (refused.status != 200) co_return refused;
+        // Meanwhile the tally may have become another one.
+        refused = found(where.tally, asked.who(), tally);
+        if (tally == nullptr) co_return refused;
+        wanted = wanted_keys(*tally, where, split, from_.options.bounds.max_query_keys);
+        if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+    }
     auto const source = source_of(split);
     if (source == counters_source::unknown) co_return problem(400, "bad_request", "source can be database only");
     if (source == counters_source::database) {
@@ -230,10 +244,38 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
     }
     refused = unreadable(*tally, asked.who());
     if (refused.status != 200) co_return refused;
-    asker const by{asked.who(), asked.if_none_match};
+    asker const by{asked.who(), asked.if_match, asked.if_none_match};
     if (where.id == route_id::tally) co_return read_tally(*tally, by);
     if (where.id == route_id::key) co_return read_key(*tally, wanted.keys.front(), by);
     co_return read_keys(*tally, wanted.keys, by);
+}
+
+// Returns status 200 once the tally has reached the position, or why it has not.
+asio::awaitable<response> api::await_position(request const& asked, std::string name, cache::since_point at)
+{
+    auto const& bounds = from_.options.bounds;
+    auto* const tally = from_.replicas.find(name);
+    auto seen = cache::arrival_at(*tally, at);
+    if (seen == cache::arrival::not_yet && tally->has_counters()) {
+        if (waiting_reads_ >= bounds.max_waiting_reads)
+            co_return problem(503, "busy", "too many requests wait for a position");
+        std::shared_ptr const wait{from_.replicas.expect_position(std::move(name), std::move(at))};
+        std::weak_ptr const mine{wait};
+        auto const leave = [mine] {
+            if (auto const still = mine.lock()) still->leave();
+        };
+        if (asked.when_gone) asked.when_gone(leave);
+        ++waiting_reads_;
+        seen = co_await wait->arrives(std::chrono::steady_clock::now() + bounds.at_least_patience);
+        --waiting_reads_;
+    }
+    switch (seen) {
+        case cache::arrival::reached: co_return response{};
+        case cache::arrival::other_epoch:
+            co_return problem(412, "other_epoch", "the position of at_least is one of another epoch than the tally's");
+        case cache::arrival::not_yet: break;
+    }
+    co_return problem(504, "not_yet", "this server has not reached the position of at_least");
 }
 
 asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<std::string> keys, bool one)
@@ -258,11 +300,15 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     auto wanted = wanted_action(*tally, where, asked.body);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
 
+    asker const conditions{asked.who(), asked.if_match, asked.if_none_match};
+    refused = refuse_unless_holds(*tally, wanted.what.key, conditions);
+    if (refused.status != 200) co_return refused;
+
     auto const name = wanted.what.tally;
     auto const key = wanted.what.key;
     auto order = std::move(wanted.what);
     auto outcome = co_await from_.acts.run(std::move(order));
-    if (outcome) co_return std::move(*outcome);
+    if (outcome.answer) co_return std::move(*outcome.answer);
 
     auto const* const now = from_.replicas.find(name);
     // The action is done, but the tally that counts it was dropped.
@@ -271,6 +317,12 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     asker const by{asked.who()};
     auto out = read_key(*now, key, by);
     out.status = 201;
+    // If the barrier was lost, a load contains the action: then the tally's own position is one at which it was done.
+    if (now->shares_positions()) {
+        out.body.pop_back();
+        auto const at = cache::to_text({now->epoch(), outcome.position.value_or(now->revision())});
+        out.body += R"(,"position":")" + at + "\"}";
+    }
     std::erase_if(out.fields, [](auto const& field) { return field.first == "ETag"; });
     co_return out;
 }

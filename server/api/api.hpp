@@ -46,6 +46,7 @@ public:
 private:
     asio::awaitable<response> route_to(request const& asked, route const& where, target const& split);
     asio::awaitable<response> act(request const& asked, route const& where);
+    asio::awaitable<response> await_position(request const& asked, std::string name, cache::since_point at);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
     response reset(route const& where, audience who);
@@ -60,6 +61,7 @@ private:
     response found(std::string_view segment, audience who, cache::tally*& out) const;
 
     sources from_;
+    std::size_t waiting_reads_ = 0;
 };
 
 }  // namespace pgtally::server

@@ -113,6 +113,18 @@ action_wanted wanted_action(cache::tally const& of, route const& where, std::str
     return out;
 }
 
+position_wanted wanted_position(target const& split)
+{
+    position_wanted out;
+    for (auto const& [name, value] : split.query) {
+        if (query_decoded(name) != "at_least") continue;
+        out.at = cache::parse_position(query_decoded(value).value_or(""));
+        if (!out.at) out.refused = problem(400, "bad_request", "at_least is a position: <epoch>-<revision>");
+        break;
+    }
+    return out;
+}
+
 counters_source source_of(target const& split)
 {
     for (auto const& [name, value] : split.query) {

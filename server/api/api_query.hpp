@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/cache/position.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/router.hpp>
@@ -7,6 +8,7 @@
 #include <pgtally/server/http/target.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,13 @@ struct action_wanted {
 
 // An action for the key of the path, with a body that is JSON or empty.
 action_wanted wanted_action(cache::tally const& of, route const& where, std::string_view body);
+
+// The position of `?at_least=`; nothing if there is none. If it is not one, status 400.
+struct position_wanted {
+    std::optional<cache::since_point> at{};
+    response refused{};
+};
+position_wanted wanted_position(target const& split);
 
 enum class counters_source { replica, database, unknown };
 counters_source source_of(target const& split);

@@ -40,18 +40,32 @@ void append_description(std::string& out, cache::tally const& of, audience who)
     append_standing(out, of, who);
 }
 
-// 304 if the client has the state of `revision`. The tag of a tally that is not live would prove nothing, so such a
-// tally has none.
-response conditional(cache::tally const& of, std::uint64_t revision, std::string_view if_none_match, std::string body)
+// The tag of a tally that is not live would prove nothing, so such a tally has none: only `*` lists its state.
+bool is_listed(cache::tally const& of, std::uint64_t changed_at, std::string_view field)
 {
+    bool const live = of.state() == cache::state::live;
+    auto const holds = [&](std::uint64_t revision) {
+        return live && (revision == changed_at || (revision > changed_at && of.knows(revision)));
+    };
+    return lists(field, of.epoch(), holds);
+}
+
+response precondition_failed()
+{
+    return problem(412, "precondition_failed", "the counters are not those that If-Match or If-None-Match require");
+}
+
+// 304 if the client has what was changed at `changed_at` the last time.
+response conditional(cache::tally const& of, std::uint64_t changed_at, asker const& by, std::string body)
+{
+    if (!by.if_match.empty() && !is_listed(of, changed_at, by.if_match)) return precondition_failed();
     response out{.body = std::move(body)};
     if (of.state() != cache::state::live) return out;
-    auto etag = make_etag(of.epoch(), revision);
-    if (etag_matches(if_none_match, etag)) {
+    if (is_listed(of, changed_at, by.if_none_match)) {
         out.status = 304;
         out.body.clear();
     }
-    out.fields.emplace_back("ETag", std::move(etag));
+    out.fields.emplace_back("ETag", make_etag(of.epoch(), changed_at));
     return out;
 }
 
@@ -128,7 +142,7 @@ response read_tally(cache::tally const& of, asker const& by)
     body += R"(,"sum":)";
     append_counters(body, of.definition().counters, of.table().sums());
     body += '}';
-    return conditional(of, of.revision(), by.if_none_match, std::move(body));
+    return conditional(of, of.last_change(), by, std::move(body));
 }
 
 response read_key(cache::tally const& of, std::string const& key, asker const& by)
@@ -141,7 +155,7 @@ response read_key(cache::tally const& of, std::string const& key, asker const& b
     body += ',';
     append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, of.changed_at(k), by.if_none_match, std::move(body));
+    return conditional(of, of.changed_at(k), by, std::move(body));
 }
 
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by)
@@ -153,7 +167,7 @@ response read_keys(cache::tally const& of, std::vector<std::string> const& keys,
     body += ',';
     append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, newest, by.if_none_match, std::move(body));
+    return conditional(of, newest, by, std::move(body));
 }
 
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)
@@ -173,6 +187,16 @@ response database_keys(cache::tally const& of, std::vector<std::string> const& k
     append_keys_object(out.body, of, keys, [&](std::size_t i) { return std::span<std::int64_t const>{counters[i]}; });
     out.body += R"(,"state":"database"})";
     return out;
+}
+
+response refuse_unless_holds(cache::tally const& of, std::string const& key, asker const& by)
+{
+    auto const changed_at = of.changed_at(parsed(of, key));
+    bool const readable = of.has_counters();
+    auto const listed = [&](std::string_view field) { return readable && is_listed(of, changed_at, field); };
+    bool const refused =
+        (!by.if_match.empty() && !listed(by.if_match)) || (!by.if_none_match.empty() && listed(by.if_none_match));
+    return refused ? precondition_failed() : response{};
 }
 
 response unreadable(cache::tally const& of, audience who)

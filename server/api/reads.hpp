@@ -17,7 +17,7 @@ namespace pgtally::server {
 // Who asks, and which answer the client has already.
 struct asker {
     audience who = audience::everybody;
-    std::string_view if_none_match{};
+    std::string_view if_match{}, if_none_match{};
 };
 
 // All tallies, also those that have no counters yet.
@@ -38,6 +38,9 @@ response read_keys(cache::tally const& of, std::vector<std::string> const& keys,
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);
 response database_keys(cache::tally const& of, std::vector<std::string> const& keys,
                        std::vector<std::vector<std::int64_t>> const& counters);
+
+// Why the preconditions of a request about a key do not hold: 412; status 200 if they do.
+response refuse_unless_holds(cache::tally const& of, std::string const& key, asker const& by);
 
 // Why a tally cannot be read, and why a key cannot be one of its keys; status 200 if it can.
 response unreadable(cache::tally const& of, audience who);

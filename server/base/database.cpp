@@ -18,6 +18,14 @@ log_level level_of(db::level level) noexcept
     return log_level::info;
 }
 
+session_times times_of(std::chrono::milliseconds statement, limits const& bounds)
+{
+    session_times times;
+    times.connect = bounds.connect_timeout;
+    times.statement = statement;
+    return times;
+}
+
 }  // namespace
 
 db::config database_config(std::string const& dsn)
@@ -31,9 +39,7 @@ db::config database_config(std::string const& dsn)
 db::pool_config pool_settings(session_kind kind, db::config database, std::chrono::milliseconds statement,
                               limits const& bounds)
 {
-    session_times times;
-    times.connect = bounds.connect_timeout;
-    times.statement = statement;
+    auto const times = times_of(statement, bounds);
     database.retry.cap = bounds.reconnect_pause;
 
     db::pool_config settings;
@@ -44,6 +50,11 @@ db::pool_config pool_settings(session_kind kind, db::config database, std::chron
     // A timer for the age of a connection would keep the program from ending after its last client has left.
     settings.max_idle = settings.max_lifetime = std::chrono::milliseconds{0};
     return settings;
+}
+
+std::vector<session_setting> action_settings(db::config const& database, limits const& bounds)
+{
+    return session_settings(session_kind::action, times_of(bounds.action_timeout, bounds), database.peer_timeout);
 }
 
 }  // namespace pgtally::server

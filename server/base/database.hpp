@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace pgtally::server {
 
@@ -18,5 +19,8 @@ db::config database_config(std::string const& dsn);
 // client closes the connection. If the database cannot be reached, callers fail at once.
 db::pool_config pool_settings(session_kind kind, db::config database, std::chrono::milliseconds statement,
                               limits const& bounds);
+
+// What a session of an action sets for itself, as pool_settings() makes it.
+std::vector<session_setting> action_settings(db::config const& database, limits const& bounds);
 
 }  // namespace pgtally::server

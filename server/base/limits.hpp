@@ -38,10 +38,17 @@ struct limits {
     std::chrono::seconds close_timeout{5};   // until the client answers a close
     std::chrono::seconds stall_check{1};     // the interval at which clients are checked
 
+    // Reads that wait
+    // ---------------------------------------------------------------------------------------------------
+
+    std::chrono::seconds at_least_patience{5};  // for the position that `at_least` names; then 504
+    std::size_t max_waiting_reads = 1'000;      // for their positions; more: 503
+
     // Actions
     // -----------------------------------------------------------------------------------------------------------
 
     std::size_t action_connections = 4;            // in the pool
+    std::size_t action_batch = 64;                 // that wait at the same time run in one transaction; 1: none
     std::size_t max_waiting_actions = 256;         // for a connection; more: 429
     std::chrono::seconds action_queue_timeout{5};  // for a connection; then 503
     std::chrono::seconds action_timeout{10};       // of the statement

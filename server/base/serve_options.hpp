@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct serve_options {
     std::vector<std::string> allow_origin;  // canonical, or "*"
     std::vector<std::string> allow_host;    // canonical
     std::size_t max_keys = 0;
+    std::uint64_t wal_lag_limit = 0;  // bytes; 0: none
     std::chrono::milliseconds drain_delay{};
     std::string web;  // a folder, or empty
     log_level level = log_level::info;

@@ -40,10 +40,11 @@ asio::awaitable<findings> find_all(db::config settings)
     try {
         co_await check_server(connection, out);
         co_await check_limits(connection, out);
-        co_await check_notifications(connection, std::move(settings), out);
+        co_await check_notifications(connection, settings, out);
         auto const schema = co_await check_schema(connection, out);
         if (schema) {
             co_await check_tallies(connection, *schema, out);
+            co_await check_replication(connection, std::move(settings), out);
             co_await check_senders(connection, out);
         }
     } catch (db::error const& e) {

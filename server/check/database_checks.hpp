@@ -25,4 +25,8 @@ asio::awaitable<void> check_senders(db::connection& connection, findings& out);
 // Whether a pooler between the program and PostgreSQL withholds notifications.
 asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out);
 
+// If a tally has transport `wal`: whether PostgreSQL lets this role replicate, and has a slot. Comes after the checks of the
+// schema.
+asio::awaitable<void> check_replication(db::connection& connection, db::config settings, findings& out);
+
 }  // namespace pgtally::server

@@ -1,3 +1,4 @@
+#include <pgtally/server/base/byte_size.hpp>
 #include <pgtally/server/base/duration.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 
@@ -159,6 +160,17 @@ std::size_t option_values::count(std::string const& name, std::size_t otherwise,
         refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
     }
     return out;
+}
+
+std::uint64_t option_values::bytes(std::string const& name, std::string const& otherwise, std::uint64_t least) const
+{
+    auto const value = text(name, otherwise);
+    auto const parsed = parse_byte_size(value);
+    if (!parsed || (*parsed != 0 && *parsed < least)) {
+        refuse(name, value,
+               "a number of bytes like 1048576, 512KiB, 64MiB or 1GiB, at least " + std::to_string(least) + ", or 0");
+    }
+    return *parsed;
 }
 
 endpoint option_values::address(std::string const& name, std::string const& value) const

@@ -8,6 +8,7 @@
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
 
+#include <cstdint>
 #include <stdexcept>
 
 namespace pgtally::server {
@@ -32,6 +33,7 @@ public:
     std::chrono::milliseconds time(std::string const& name, std::string const& otherwise,
                                    std::chrono::milliseconds least) const;
     std::size_t count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const;
+    std::uint64_t bytes(std::string const& name, std::string const& otherwise, std::uint64_t least) const;  // or 0
     endpoint address(std::string const& name, std::string const& value) const;
 
     // Throws `bad_option` with the option, where it was given, and what is allowed.

@@ -43,6 +43,8 @@ po::options_description serve_description()
         ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
+        ("wal-lag-limit", text("SIZE"), "WAL that PostgreSQL may keep for this server, or 0 for no limit; default 1GiB")
+        ("action-batch", text("N"), "actions that may share a transaction, 1 for none; default 64")
         ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
         ("web", text("DIR"), "serve this folder's files beside the API")
         ("log-level", text("LEVEL"), "debug, info, warn, error or off; default info")
@@ -167,6 +169,8 @@ command parse_serve(option_values const& values)
     out.allow_host = hosts_of(values);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
+    out.wal_lag_limit = values.bytes("wal-lag-limit", "1GiB", std::uint64_t{1} << 20);
+    out.bounds.action_batch = values.count("action-batch", out.bounds.action_batch, 1, out.bounds.max_waiting_actions);
     out.drain_delay = values.time("drain-delay", "0s", 0ms);
     out.web = values.text("web", "");
     // A URI can hold a password, and errors about the folder quote its name.

@@ -1,5 +1,9 @@
 #include <pgtally/server/http/etag.hpp>
 
+#include <charconv>
+#include <optional>
+#include <system_error>
+
 namespace pgtally::server {
 
 namespace {
@@ -16,6 +20,21 @@ std::string_view trimmed(std::string_view text) noexcept
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// The revision in a tag of this epoch, given without its weakness.
+std::optional<std::uint64_t> revision_of(std::string_view tag, std::string_view epoch) noexcept
+{
+    auto const frame = epoch.size() + 3;  // two quotes and a dash
+    if (tag.size() <= frame || tag.front() != '"' || tag.back() != '"') return std::nullopt;
+    tag = tag.substr(1, tag.size() - 2);
+    if (!tag.starts_with(epoch) || tag[epoch.size()] != '-') return std::nullopt;
+    auto const digits = tag.substr(epoch.size() + 1);
+    std::uint64_t revision = 0;
+    auto const* const last = digits.data() + digits.size();
+    auto const [end, failure] = std::from_chars(digits.data(), last, revision);
+    if (failure != std::errc{} || end != last) return std::nullopt;
+    return revision;
+}
+
 }  // namespace
 
 std::string make_etag(std::string_view epoch, std::uint64_t revision)
@@ -28,16 +47,16 @@ std::string make_etag(std::string_view epoch, std::uint64_t revision)
     return out;
 }
 
-bool etag_matches(std::string_view if_none_match, std::string_view etag) noexcept
+bool lists(std::string_view field, std::string_view epoch, is_unchanged_since const& holds)
 {
-    auto rest = trimmed(if_none_match);
+    auto rest = trimmed(field);
     if (rest == "*") return true;
     while (!rest.empty()) {
         // A tag of another server may have a comma between its quotes. None of ours has, so splitting there loses no
         // match.
         auto const comma = rest.find(',');
-        auto const tag = trimmed(rest.substr(0, comma));
-        if (!tag.empty() && without_weakness(tag) == without_weakness(etag)) return true;
+        auto const revision = revision_of(without_weakness(trimmed(rest.substr(0, comma))), epoch);
+        if (revision && holds(*revision)) return true;
         if (comma == std::string_view::npos) break;
         rest.remove_prefix(comma + 1);
     }

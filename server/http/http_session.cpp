@@ -17,6 +17,8 @@
 #include <optional>
 #include <utility>
 
+#include <sys/socket.h>
+
 namespace pgtally::server {
 
 namespace http = beast::http;
@@ -80,6 +82,7 @@ request request_of(message_type const& message, entrance where)
                 .target = view_of(message.target()),
                 .host = host_of(message),
                 .origin = {},
+                .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
@@ -131,6 +134,8 @@ private:
     asio::awaitable<bool> read_header(parser_type& parser);
     asio::awaitable<bool> read_body(parser_type& parser);
     asio::awaitable<then> answer(message_type& message);
+    void watch_client(std::function<void()> gone);
+    void stop_watching();
     asio::awaitable<bool> refuse_request(response why);
     asio::awaitable<void> linger();
 
@@ -141,6 +146,7 @@ private:
     beast::flat_buffer buffer_;
     std::optional<message_type> upgrade_;
     bool idle_ = false;
+    std::shared_ptr<std::function<void()>> gone_;  // what to call when the client closes its side; empty: nothing
 };
 
 asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
@@ -204,9 +210,11 @@ asio::awaitable<http_session::then> http_session::one_request()
 asio::awaitable<http_session::then> http_session::answer(message_type& message)
 {
     auto const began = std::chrono::steady_clock::now();
-    auto const asked = request_of(message, where_);
+    auto asked = request_of(message, where_);
+    asked.when_gone = [this](std::function<void()> gone) { watch_client(std::move(gone)); };
     tcp_of(stream_).expires_never();
     auto const answer = co_await with_.requests.answer(asked);
+    stop_watching();
     with_.counted.request(answer.route, answer.status);
     bool const again =
         message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
@@ -217,6 +225,30 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
         log(log_level::debug, "{} {} {} {:.3f} ms", view_of(message.method_string()), answer.route, answer.status, ms);
     }
     co_return sent&& again ? then::next : then::close;
+}
+
+// Nobody reads while a request is answered. The handler runs after `stop_watching`, too, and then uses nothing.
+void http_session::watch_client(std::function<void()> gone)
+{
+    gone_ = std::make_shared<std::function<void()>>(std::move(gone));
+    auto const on_readable = [this, watched = gone_](beast::error_code failure) {
+        if (!*watched) return;
+        char byte = 0;
+        auto const handle = tcp_of(stream_).socket().native_handle();
+        auto const size = failure ? 0 : ::recv(handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        // If the client has sent its next request, it is there, and its end is not seen any more.
+        if (size <= 0) (*watched)();
+    };
+    tcp_of(stream_).socket().async_wait(tcp::socket::wait_read, on_readable);
+}
+
+void http_session::stop_watching()
+{
+    if (!gone_) return;
+    *gone_ = nullptr;
+    gone_.reset();
+    beast::error_code ignored;
+    tcp_of(stream_).socket().cancel(ignored);
 }
 
 asio::awaitable<bool> http_session::read_header(parser_type& parser)

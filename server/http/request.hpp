@@ -2,6 +2,7 @@
 
 #include <pgtally/server/base/audience.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,11 +17,15 @@ struct request {
     std::string_view target;
     std::string_view host;  // of an absolute target, else of the field Host
     std::optional<std::string_view> origin;
-    std::string if_none_match;  // all fields of this name, joined by commas
-    bool preflight = false;     // it carries Access-Control-Request-Method
+    std::string if_match, if_none_match;  // all fields of the name, joined by commas
+    bool preflight = false;               // it carries Access-Control-Request-Method
     std::string_view body;
     bool admin = false;     // it came through the admin address
     bool loopback = false;  // the address that it came through is bound to loopback
+
+    // Calls what it is given once the client has closed its side, unless the answer is complete before. To be called once
+    // at most, by an answer that waits.
+    std::function<void(std::function<void()>)> when_gone{};
 
     audience who() const noexcept { return admin ? audience::operators : audience::everybody; }
 };

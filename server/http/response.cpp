@@ -20,6 +20,7 @@ std::string_view reason_phrase(unsigned status) noexcept
         case 408: return "Request Timeout";
         case 409: return "Conflict";
         case 411: return "Length Required";
+        case 412: return "Precondition Failed";
         case 413: return "Content Too Large";
         case 414: return "URI Too Long";
         case 421: return "Misdirected Request";

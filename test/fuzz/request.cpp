@@ -62,6 +62,8 @@ void ask(route const& where, target const& split, pgtally::cache::tally const& o
     }
     auto const action = wanted_action(of, where, R"({"a":1})");
     expect(action.refused.status == 200 || refuses(action.refused), "a refusal is a client's error, and says so");
+    auto const position = wanted_position(split);
+    expect(position.refused.status == 200 || refuses(position.refused), "a refusal is a client's error, and says so");
     source_of(split);
     has_query(split, "live");
 }

@@ -85,7 +85,7 @@ def test_json_of_all(lab, empty_database):
     assert set(found["machine"]) == {"cpu", "cores", "memory_bytes", "kernel"} and found["machine"]["cores"] > 0
     server = found["server"]
     assert server["version"].startswith("PostgreSQL ") and server["fsync"] == "off" and server["same_machine"] is True
-    assert server["max_connections"] == "100" and server["wal_level"] == "replica"
+    assert server["max_connections"] == "100" and server["wal_level"] == "logical"
     assert server["commit_ms"] > 0 and server["flush_ms"] >= 0
     schemas = empty_database.sql.execute("select count(*) from pg_namespace where nspname = 'pgtally_lab'")
     assert schemas.fetchone()[0] == 0

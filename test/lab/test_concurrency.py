@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from postgres import Cluster
+
 STRATEGIES = ["update", "insert", "insert-unique", "trigger-update-insert", "trigger-loop", "trigger-conflict-printed",
-              "trigger-conflict", "trigger-daily", "notify-row", "pgtally"]
+              "trigger-conflict", "trigger-daily", "notify-row", "pgtally", "pgtally-wal"]
 
 
 @pytest.fixture
@@ -71,6 +73,42 @@ def test_two_first_retweets_race_for_the_row(rows, meeting, strategy, table, ref
     assert row["errors"] == ({"23505": refused} if refused else {})
     assert row["acknowledged"] == row["counter"] == 2 - refused
     assert row["exact"]
+
+
+def outcome_of(lab, *arguments, dsn):
+    status, out, err = lab("--json", "concurrency", "--workers", 1, "--retweets", 2, *arguments, dsn=dsn)
+    assert status == 0, err
+    [table] = json.loads(out)["tables"]
+    return {row["strategy"]: row for row in table["rows"]}, [words for words in table["says"] if " did not run: " in words]
+
+
+@pytest.fixture
+def not_decoding():
+    """A cluster with PostgreSQL's default of wal_level."""
+    cluster = Cluster("fsync=off")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.drop()
+
+
+def test_without_decoding_the_row_of_wal_is_empty_and_the_others_run(lab, not_decoding):
+    found, says = outcome_of(lab, *only(["pgtally", "pgtally-wal"]), dsn=not_decoding.dsn())
+    assert found["pgtally"]["exact"]
+    assert found["pgtally-wal"] == {**dict.fromkeys(found["pgtally-wal"]), "strategy": "pgtally-wal"}
+    assert len(says) == 1 and says[0].startswith("pgtally-wal did not run: "), says
+    assert "wal_level is replica" in says[0] and "alter system set wal_level = logical" in says[0]
+
+
+def test_role_without_replication_is_why_wal_did_not_run(lab, empty_database):
+    empty_database.sql.execute(f"create role walker login; grant create on database {empty_database.name} to walker")
+    try:
+        found, says = outcome_of(lab, *only(["pgtally-wal"]), dsn=f"{empty_database.dsn} user=walker")
+    finally:
+        empty_database.sql.execute("drop owned by walker cascade; drop role walker")
+    assert found["pgtally-wal"]["exact"] is None
+    assert len(says) == 1 and "REPLICATION" in says[0].upper(), says
 
 
 def test_all_may_be_refused(rows, on_table):

@@ -1,5 +1,6 @@
 // Small pure functions: durations, escapes, targets, tags, JSON.
 
+#include <pgtally/server/base/byte_size.hpp>
 #include <pgtally/server/base/duration.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/cli/install_script.hpp>
@@ -42,6 +43,20 @@ BOOST_AUTO_TEST_CASE(durations)
     }
 }
 
+BOOST_AUTO_TEST_CASE(byte_sizes)
+{
+    BOOST_TEST(parse_byte_size("0").value() == 0U);
+    BOOST_TEST(parse_byte_size("1048576").value() == 1U << 20);
+    BOOST_TEST(parse_byte_size("3KiB").value() == 3U << 10);
+    BOOST_TEST(parse_byte_size("2MiB").value() == 2U << 20);
+    BOOST_TEST(parse_byte_size("1GiB").value() == 1U << 30);
+    BOOST_TEST(parse_byte_size("9223372036854775807").value() == 9223372036854775807U);
+    for (auto const* const text : {"", "GiB", "-1", "+1", "1 GiB", "1GB", "1g", "1.5GiB", "1KiBx",
+                                   "9223372036854775808", "8589934592GiB", "99999999999999999999"}) {
+        BOOST_TEST_CONTEXT(text) BOOST_TEST(!parse_byte_size(text).has_value());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(percent_decoding)
 {
     BOOST_TEST(percent_decoded("a%2Fb%2fc+").value() == "a/b/c+");
@@ -69,13 +84,28 @@ BOOST_AUTO_TEST_CASE(targets)
 BOOST_AUTO_TEST_CASE(etags)
 {
     auto const tag = make_etag("e-1", 17);
+    auto const holds = [](std::uint64_t revision) { return revision == 17; };
     BOOST_TEST(tag == "W/\"e-1-17\"");
     for (auto const* const field :
          {"W/\"e-1-17\"", "\"e-1-17\"", "*", " * ", "\"a\", W/\"e-1-17\"", "\"a\",,W/\"e-1-17\" ,"}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(etag_matches(field, tag));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, "e-1", holds));
     }
     for (auto const* const field : {"", "e-1-17", "\"e-1-1\"", "W/\"e-1-170\"", ",", "\"*\""}) {
-        BOOST_TEST_CONTEXT(field) BOOST_TEST(!etag_matches(field, tag));
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, "e-1", holds));
+    }
+}
+
+// A server of the same epoch gave the tag, when it was at that revision.
+BOOST_AUTO_TEST_CASE(an_etag_of_another_server)
+{
+    auto const holds = [](std::uint64_t revision) { return revision >= 17 && revision <= 20; };
+    for (auto const* const field : {"W/\"e-1-18\"", "W/\"e-1-20\"", "\"x\", \"e-1-19\""}) {
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(lists(field, "e-1", holds));
+    }
+    for (auto const* const field :
+         {"W/\"e-1-16\"", "W/\"e-1-21\"", "W/\"e-2-18\"", "W/\"e-1-\"", "W/\"e-1-18", "W/\"e-1-18x\"", "W/\"e-1--18\"",
+          "W/\"e-1-99999999999999999999\"", "W/\"\"", "\""}) {
+        BOOST_TEST_CONTEXT(field) BOOST_TEST(!lists(field, "e-1", holds));
     }
 }
 

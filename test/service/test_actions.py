@@ -103,8 +103,9 @@ def test_a_statement_that_takes_too_long_is_not_done(server, tweets):
     eventually(lambda: "57014" in server.log(), server.last_lines)
 
 
-def test_load_is_bounded(server, tweets):
+def test_load_is_bounded(serve, tweets):
     """4 run at a time, 256 wait; further ones are told to retry, and are not done."""
+    server = serve(tweets.dsn, *QUICK, "--action-batch", "1").wait_live()
     with tweets.connect() as lock, concurrent.futures.ThreadPoolExecutor(300) as pool:
         lock.autocommit = False
         lock.execute("lock table tweet.activity in share mode")

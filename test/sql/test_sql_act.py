@@ -180,3 +180,34 @@ def test_a_table_that_is_there_is_checked(app):
 def test_the_hint_of_a_refused_action_fits_the_error(app, statement, hint):
     error = refused(app.sql, "select tally.create_tally('likes', 'app.likes', 'post_id', actions => %s)", [json.dumps({"bad": statement})])
     assert hint in error.diag.message_hint, error
+
+
+BATCH = "select tally.act_all(%s, %s, %s, %s, %s, %s, %s)"
+
+
+@EITHER
+def test_actions_of_a_batch_fail_alone(app):
+    create(app, GOOD)
+    replica = Replica(app, "likes", user="server")
+    server = replica.connection
+    like = (["likes"] * 3, ["like"] * 3, ["5", "6", "7"])
+    assert server.execute(BATCH, [*like, ["", '{"stars": 3}', ""], "all", [], []]).fetchone() == ([],)
+    assert replica.check() == {"5": [1], "6": [1], "7": [1]} and "all" in replica.barriers
+    # What is wrong with one is no matter of the others: the constraint, the tally, the key, the body.
+    for names, keys, body in ((["likes"] * 3, ["5", "6", "7"], '{"stars": 9}'), (["likes", "nope", "likes"], ["5", "6", "7"], ""),
+                              (["likes"] * 3, ["5", "x", "7"], ""), (["likes"] * 3, ["5", "6", "7"], "{")):
+        assert server.execute(BATCH, [names, ["like"] * 3, keys, ["", body, ""], "some", [], []]).fetchone() == ([2],)
+    assert replica.check() == {"5": [5], "6": [1], "7": [5]} and "some" not in replica.barriers
+
+
+def test_actions_of_a_batch_do_not_see_each_others_settings(app):
+    create(app, {"set": "insert into app.likes (post_id, who) select $1::int, set_config('app.who', 'me', true)",
+                 "see": "insert into app.likes (post_id, who) values ($1::int, current_setting('app.who', true))"})
+    server = app.connect("server")
+    server.execute("select set_config('lock_timeout', '77s', false), set_config('app.who', 'session', false)")
+    got = server.execute(BATCH, [["likes"] * 3, ["set", "see", "see"], ["1", "2", "3"], [""] * 3, "b", ["lock_timeout", "no_such_setting"], ["77s", "1"]])
+    assert got.fetchone() == ([],)
+    seen = dict(app.sql.execute("select post_id, coalesce(who, '') from app.likes").fetchall())
+    assert seen == {1: "me", 2: "", 3: ""}
+    assert server.execute("show lock_timeout").fetchone() == ("77s",)
+    assert server.execute("show search_path").fetchone() == ('"$user", public',)

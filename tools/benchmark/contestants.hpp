@@ -49,4 +49,17 @@ struct feed_figures {
 /// first `changes` changes of one key of one tally, one a turn; then every client leaves. Needs no database.
 feed_figures feed(std::size_t clients, std::size_t changes);
 
+/// In seconds.
+struct lag_figures {
+    double commit_p50 = 0;  ///< from sending an INSERT to the answer
+    double commit_p99 = 0;
+    double lag_p50 = 0;  ///< from the answer to the callback of a replica that contains it; 0 if that comes first
+    double lag_p99 = 0;
+    std::size_t count = 0;
+};
+
+/// Inserts rows of post 0 into the table, one after another with pauses, and waits for each in a replica of the tally,
+/// whose first counter counts rows by post. Needs schema tally. Throws if the replica does not follow within 30 s.
+lag_figures lag(db::config settings, std::string const& tally, std::string const& table, seconds time);
+
 }  // namespace pgtally::bench

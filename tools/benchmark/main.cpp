@@ -18,6 +18,7 @@ constexpr char const* usage =
        pgtally-bench listen DSN COUNT              notifications/s, and per second of its own CPU time
        pgtally-bench copy DSN QUERY FILE           rows copied to the file
        pgtally-bench feed CLIENTS CHANGES          for each line of stdin: changes and leaves per second of its own CPU time
+       pgtally-bench lag DSN TALLY TABLE SECONDS   commit p50, p99, lag p50, p99 in ms; how many
 )";
 
 seconds cpu_time()
@@ -59,6 +60,10 @@ int run(int argc, char const* const* argv)
             auto const of = feed(std::stoul(argv[2]), std::stoul(argv[3]));
             print(of.changes_per_cpu_second, of.leaves_per_cpu_second);
         }
+    } else if (what == "lag" && argc == 6) {
+        auto const of = lag(settings, argv[3], argv[4], seconds(std::stod(argv[5])));
+        std::printf("%.3f %.3f %.3f %.3f %zu\n", of.commit_p50 * 1e3, of.commit_p99 * 1e3, of.lag_p50 * 1e3,
+                    of.lag_p99 * 1e3, of.count);
     } else if (what == "copy" && argc == 5) {
         std::printf("%llu\n", static_cast<unsigned long long>(copy(settings, argv[3], argv[4])));
     } else {

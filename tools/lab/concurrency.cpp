@@ -59,15 +59,37 @@ std::vector<cell> row_of(strategy const& by, load const& work, retweet_outcome& 
             by.takes_back ? number(found.of(untouched(work))) : nothing()};
 }
 
+std::vector<cell> absent_row(strategy const& by)
+{
+    std::vector<cell> row(empty_table().columns().size(), nothing());
+    row.front() = words(std::string(by.name));
+    return row;
+}
+
+// Throws absent instead if the strategy may be that.
+asio::awaitable<void> prepare(laboratory& lab, strategy const& by, keeper& kept)
+{
+    std::string setup;
+    for (auto const part : by.setup) setup += part;
+    try {
+        if (!setup.empty()) co_await lab.director().script(std::move(setup));
+        co_await kept.start();
+    } catch (refused const& failure) {
+        if (by.may_be_absent) throw absent(failure.what());
+        throw;
+    } catch (db::error const& failure) {
+        if (!by.may_be_absent || failure.code() != db::errc::server_error) throw;
+        auto const hint = failure.hint();
+        throw absent(std::string(failure.primary()) + (hint.empty() ? "" : "; remedy: " + std::string(hint)));
+    }
+}
+
 asio::awaitable<std::vector<cell>> try_out(laboratory& lab, strategy const& by, load work, progress& shown)
 {
     co_await lab.reset(work.message, work.spread);
     if (by.keeper == keeper_kind::replica) co_await have_schema_tally(lab, shown);
-    std::string setup;
-    for (auto const part : by.setup) setup += part;
-    if (!setup.empty()) co_await lab.director().script(std::move(setup));
     auto const kept = make_keeper(lab, by);
-    co_await kept->start();
+    co_await prepare(lab, by, *kept);
     shown.begin(std::string(by.name), work.workers * work.retweets);
     auto done = co_await retweet(lab.worker_settings(), work, std::string(by.retweet), shown);
     if (by.takes_back) {
@@ -91,9 +113,17 @@ asio::awaitable<report> concurrency(laboratory& lab, concurrency_options chosen,
     for (auto const* by : strategies()) {
         auto const& names = chosen.strategies;
         if (std::find(names.begin(), names.end(), by->name) == names.end()) continue;
-        auto row = co_await try_out(lab, *by, chosen.work, shown);
+        std::string why;
+        std::vector<cell> row;
+        try {
+            row = co_await try_out(lab, *by, chosen.work, shown);
+        } catch (absent const& missing) {
+            why = missing.what();
+            row = absent_row(*by);
+        }
         found.data.add(std::move(row));
         found.says.push_back(std::string(by->name) + ": " + std::string(by->says));
+        if (!why.empty()) found.says.push_back(std::string(by->name) + " did not run: " + why);
     }
     shown.end();
     found.charts.push_back(chart_of(found.data, "strategy", "retweets_per_second", "Throughput", "retweets a second"));

@@ -23,6 +23,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Why one strategy or way to read is not available here, while the others are.
+class absent : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 /// The place of the experiments in a database: schema pgtally_lab. open() prepares it, close() drops it.
 ///
 /// Guarantees

@@ -14,12 +14,6 @@
 
 namespace pgtally::lab {
 
-/// Why one way to read is not available here, while the others are.
-class absent : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
 /// A reader of the message's counter, one read at a time. Outlives the coroutines of its members.
 class reader {
 public:

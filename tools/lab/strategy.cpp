@@ -6,11 +6,12 @@ namespace pgtally::lab {
 
 std::span<strategy const* const> strategies() noexcept
 {
-    static constexpr std::array<strategy const*, 10> all{&update,           &insert,
+    static constexpr std::array<strategy const*, 11> all{&update,           &insert,
                                                          &insert_unique,    &trigger_update_insert,
                                                          &trigger_loop,     &trigger_conflict_printed,
                                                          &trigger_conflict, &trigger_daily,
-                                                         &notify_row,       &pgtally_notify};
+                                                         &notify_row,       &pgtally_notify,
+                                                         &pgtally_wal};
     return all;
 }
 

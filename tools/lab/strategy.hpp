@@ -26,6 +26,7 @@ struct strategy {
         counters{};
     bool takes_back = true;  ///< it handles `de-rt`, as a row of `activity`, per message
     keeper_kind keeper = keeper_kind::sql;
+    bool may_be_absent = false;  ///< if the server refuses the setup or the keeper, its row says so
 };
 
 /// The retweet of strategies that insert.
@@ -60,6 +61,7 @@ extern strategy const trigger_conflict;
 extern strategy const trigger_daily;
 extern strategy const notify_row;
 extern strategy const pgtally_notify;
+extern strategy const pgtally_wal;
 
 /// All strategies, in the order in which they run.
 [[nodiscard]] std::span<strategy const* const> strategies() noexcept;

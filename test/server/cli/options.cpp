@@ -44,6 +44,8 @@ BOOST_AUTO_TEST_CASE(serve_defaults)
     BOOST_TEST(!o.allow_bypass);
     BOOST_TEST(o.bounds.max_clients == 10'000U);
     BOOST_TEST((o.drain_delay == 0s));
+    BOOST_TEST(o.wal_lag_limit == 1U << 30);
+    BOOST_TEST(o.bounds.action_batch == 64U);
 }
 
 BOOST_AUTO_TEST_CASE(serve_everything)
@@ -69,6 +71,10 @@ BOOST_AUTO_TEST_CASE(serve_everything)
                           "Counters.Example.",
                           "--max-clients",
                           "7",
+                          "--wal-lag-limit",
+                          "5MiB",
+                          "--action-batch",
+                          "7",
                           "--max-keys",
                           "9",
                           "--drain-delay",
@@ -92,6 +98,8 @@ BOOST_AUTO_TEST_CASE(serve_everything)
     BOOST_TEST((o.allow_origin == std::vector<std::string>{"https://a.example", "*"}));
     BOOST_TEST(o.bounds.max_clients == 7U);
     BOOST_TEST(o.max_keys == 9U);
+    BOOST_TEST(o.wal_lag_limit == 5U << 20);
+    BOOST_TEST(o.bounds.action_batch == 7U);
     BOOST_TEST((o.drain_delay == 2min));
     BOOST_TEST(o.web == "w");
     BOOST_TEST((o.level == log_level::debug));
@@ -136,6 +144,10 @@ BOOST_AUTO_TEST_CASE(wrong_usage_names_the_option)
         {{"serve", "--heartbeat", "1ms"}, "--heartbeat"},
         {{"serve", "--max-clients", "-1"}, "--max-clients"},
         {{"serve", "--max-keys", "1e9"}, "--max-keys"},
+        {{"serve", "--wal-lag-limit", "1GB"}, "--wal-lag-limit"},
+        {{"serve", "--wal-lag-limit", "1048575"}, "--wal-lag-limit"},
+        {{"serve", "--action-batch", "0"}, "--action-batch"},
+        {{"serve", "--action-batch", "257"}, "--action-batch"},
         {{"serve", "--allow-origin", "https://a.example/x"}, "--allow-origin"},
         {{"serve", "--allow-host", "https://a.example"}, "--allow-host"},
         {{"serve", "--allow-host", "a.example:80"}, "--allow-host"},

@@ -89,6 +89,11 @@ struct test_server final : request_handler, upgrade_handler {
         } else if (asked.target == "/broken") {
             list const all{"abc", ""};
             out.streamed = std::make_unique<pieces>(all, std::nullopt);
+        } else if (asked.target == "/gone") {
+            db::detail::signal left{io.get_executor()};
+            asked.when_gone([&left] { left.notify(); });
+            co_await left.wait();
+            gone.set_value();
         } else if (asked.target == "/waiting") {
             out.streamed = std::make_unique<waiting>(io.get_executor());
         } else {
@@ -126,6 +131,7 @@ struct test_server final : request_handler, upgrade_handler {
     connection_context with{bounds, *this, *this, connected, counted, closing};
     acceptor at{io, {"127.0.0.1", 0}, address_kind::open};
     std::promise<seen> upgraded;
+    std::promise<void> gone;
     std::thread thread;
 };
 
@@ -234,6 +240,18 @@ BOOST_AUTO_TEST_CASE(a_body_that_cannot_be_whole_is_cut_short)
     BOOST_TEST(body_of(second.heard_until("")) == "abcde(closed)");
     third.ask("GET", "/long");
     BOOST_TEST(body_of(third.heard_until("")) == "abc(closed)");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_waits_learns_that_its_client_left)
+{
+    auto gone = server.gone.get_future();
+    {
+        visitor leaving{server};
+        leaving.ask("GET", "/gone");
+        client.ask("GET", "/whole");  // the server has both requests
+        BOOST_TEST(body_of(client.heard_until("whole")) == "whole");
+    }
+    BOOST_TEST((gone.wait_for(std::chrono::seconds{30}) == std::future_status::ready));
 }
 
 BOOST_AUTO_TEST_CASE(a_drain_ends_a_stream_that_waits)
