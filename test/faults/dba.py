@@ -63,6 +63,10 @@ class Dba:
         """Tries the remedies in the order in which they are named."""
         reasons = self.reasons(tally)
         remedies = list(dict.fromkeys(re.findall(r"tally\.(reload|alter_tally)", reasons)))
+        if not remedies and "create publication" in reasons:
+            if self.stage.sql("select from pg_publication where pubname = 'tally'"):
+                return  # it is there again, and the service tries again after a pause
+            remedies = ["reload"]
         if not remedies and self.stage.program.states().get(tally) != "failed":
             return  # it was mended meanwhile
         if not remedies:

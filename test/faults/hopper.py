@@ -1,8 +1,14 @@
-"""A client that moves between servers by `since`."""
+"""Clients that move between servers: by `since` of WebSocket, and by `at_least` of REST."""
 
 import json
+import random
+import threading
+import time
+
+import requests
 
 from judge import Traveller
+from story import KEYS
 from watchers import Watcher
 
 
@@ -31,3 +37,44 @@ class Hopper(Watcher):
                 self.waited_in_vain += 1
                 self.point = None
         super().take(message)
+
+
+class Roamer(threading.Thread):
+    """Reads the story from any server, each time at least as new as before."""
+
+    def __init__(self, urls, seed):
+        super().__init__(daemon=True)
+        self.urls, self.random = urls, random.Random(seed)
+        self.viewer = Traveller("a reader who asks any server for at_least the position before")
+        self.stopping = threading.Event()
+        self.error = None
+        self.point = None
+        self.answers = 0
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.read(self.random.choice(self.urls))
+                self.stopping.wait(0.05)
+        except Exception as error:  # noqa: BLE001: the referee reports it
+            self.error = error
+
+    def read(self, url):
+        asked = [("key", key) for key in KEYS]
+        if self.point:
+            asked.append(("at_least", f"{self.point['epoch']}-{self.point['revision']}"))
+        try:
+            answer = requests.get(f"{url}/v1/tallies/story/keys", asked, timeout=20)
+            body = answer.json()
+        except requests.RequestException:
+            return
+        if answer.status_code == 200:
+            if self.point:
+                assert body["epoch"] == self.point["epoch"] and body["revision"] >= self.point["revision"], f"asked for {self.point}, got {body}"
+            self.point = {name: body[name] for name in ("epoch", "revision", "state")} | {"at": time.strftime("%X")}
+            self.viewer.saw(self.point, body["keys"])
+            self.answers += 1
+        elif answer.status_code in (404, 412):
+            self.point = None
+        else:
+            assert answer.status_code in (503, 504), body

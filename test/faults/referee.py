@@ -18,6 +18,7 @@ from comparison import COUNTERS, KEPT, Comparison
 from crowd import Anybody, Poster, Rewrites, Shapes, Teller
 from dba import Dba
 from faults import COME_AND_GO, Faults
+from hopper import Roamer
 from judge import Viewer
 from shape import CHANGING
 from stage import LONG, Wrong, eventually
@@ -52,6 +53,7 @@ class Referee:
         self.members = [*(Anybody(writer, seed(), bulks=long) for _ in range(WRITERS)), Rewrites(writer, seed()),
                         *(Teller(writer, seed()) for _ in range(TELLERS)), *(Shapes(writer, seed()) for _ in range(SHAPERS)), *self.posters]
         self.reader = Reader(self.program.port)
+        self.roamers = [Roamer([server.program.url for server in stage.servers], seed())] if len(stage.servers) > 1 else []
         self.hoppers = audience.hoppers(stage.servers)
         self.watchers = Watchers([*audience.watchers(self.program), *self.hoppers])
         self.kept_viewer = Viewer("the table that the service keeps the story in")
@@ -67,7 +69,7 @@ class Referee:
     def run(self, seconds):
         try:
             self.all_become_live(CHANGING)
-            for each in [*self.members, self.reader]:
+            for each in [*self.members, self.reader, *self.roamers]:
                 each.start()
             until = time.monotonic() + seconds
             while time.monotonic() < until:
@@ -80,9 +82,9 @@ class Referee:
             raise Wrong(f"{type(error).__name__}: {error}") from error
 
     def close(self):
-        for each in [*self.members, self.reader]:
+        for each in [*self.members, self.reader, *self.roamers]:
             each.stopping.set()
-        for each in [*self.members, self.reader]:
+        for each in [*self.members, self.reader, *self.roamers]:
             if each.is_alive():
                 each.join(60)
         for timer in self.faults.timers:
@@ -110,7 +112,7 @@ class Referee:
         for server in self.stage.servers:
             if server.program.process.poll() is not None:
                 raise Wrong(f"the service ended by itself, with status {server.program.process.returncode}")
-        for each in [*self.members, self.reader]:
+        for each in [*self.members, self.reader, *self.roamers]:
             if each.error:
                 raise Wrong(f"{type(each).__name__}: {type(each.error).__name__}: {each.error}") from each.error
         if error := self.watchers.error():
@@ -128,6 +130,7 @@ class Referee:
         self.kept_viewer.saw({"at": time.strftime("%X")}, {key: {"weight": weight, "rows": count} for key, weight, count in rows})
         watching = [watcher.viewer for watcher in self.watchers.watchers if watcher.viewer]
         taken = self.watchers.do(lambda: [(viewer, viewer.take()) for viewer in watching])
+        taken += [(roamer.viewer, roamer.viewer.take()) for roamer in self.roamers]
         taken += [(self.reader.viewer, self.reader.viewer.take()), (self.kept_viewer, self.kept_viewer.take())]
         self.history.read(self.stage.sql)
         for viewer, seen in taken:
@@ -257,6 +260,6 @@ class Referee:
               f"{self.committed()} transactions committed, {lost} connections of writers lost, {judged} values of the story explained, "
               f"actions {answers}, {sum(w.partials for w in self.watchers.watchers)} clients resumed, "
               f"{sum(h.hops for h in self.hoppers)} hops ({sum(h.resumed for h in self.hoppers)} resumed, "
-              f"{sum(h.waited_in_vain for h in self.hoppers)} back), "
+              f"{sum(h.waited_in_vain for h in self.hoppers)} back), {sum(r.answers for r in self.roamers)} answers by at_least, "
               f"{sum(member.two_phase for member in self.members)} transactions in two phases, "
               f"{self.comparison.drift} forged keys found, {self.dba.repairs} tallies repaired", flush=True)

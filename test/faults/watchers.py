@@ -104,10 +104,13 @@ class Watchers:
 
     def close(self):
         async def end():
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.wait(others, timeout=10)
+            for _ in range(50):
+                others = asyncio.all_tasks() - {asyncio.current_task()}
+                if not others:
+                    return
+                for task in others:
+                    task.cancel()  # again: a task may lose it where it waits for a connection with a timeout
+                await asyncio.wait(others, timeout=0.2)
         asyncio.run_coroutine_threadsafe(end(), self.loop).result(30)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
