@@ -229,8 +229,10 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   -- A role without that right may not call the functions below either.
   if not has_function_privilege('tally.define_reload(text)', 'execute')
-     or not exists (select from pg_class where relnamespace = 'tally'::regnamespace and relname = 'restored' and relispopulated)
-     or tally.publication() = 'missing' and exists (select from tally.definition where transport = 'wal') then
+     or not exists (select from pg_class where relnamespace = 'tally'::regnamespace and relname = 'restored' and relispopulated) then
+    return false;
+  end if;
+  if tally.publication() = 'missing' and exists (select from tally.tallies where transport = 'wal') then
     return false;
   end if;
   return not exists (select from tally.parts(tally.current_source(tally.look_up($1))) as p

@@ -339,7 +339,12 @@ BOOST_AUTO_TEST_CASE(an_audit_that_fails_leaves_the_tally_alone)
         sql("insert into activity (messageid, action) values (33, 'rt')");
         co_await it.settle(*this);
         BOOST_TEST(it.shown("33") == (counters{3, 1}));
-        BOOST_TEST(it.set->stats().tallies.at("tweets").loads.size() == loads.size() + 1);
+        auto const times = [](auto const& of) {
+            std::uint64_t all = 0;
+            for (auto const& [cause, each] : of) all += each;
+            return all;
+        };
+        BOOST_TEST(times(it.set->stats().tallies.at("tweets").loads) == times(loads) + 1);
         co_await it.stop();
     });
 }

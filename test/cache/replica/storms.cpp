@@ -80,7 +80,9 @@ BOOST_AUTO_TEST_CASE(reloads_are_loads_at_a_bounded_rate_and_the_values_go_on)
         co_await eventually(executor, seen);
         auto const seconds = std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - began).count();
         BOOST_TEST(loads_of(it, load_cause::reload) <= 6U + static_cast<std::uint64_t>(seconds));
-        BOOST_TEST(it.set->stats().tallies.at("rows").loads.size() == 1U);
+        std::uint64_t others = 0;
+        for (auto const& [cause, times] : it.set->stats().tallies.at("rows").loads) others += times;
+        BOOST_TEST(others == 1U);
         BOOST_TEST(it.lines_with("cannot load") == 0U);
         co_await reloads.stop(executor);
         co_await it.until_live();
