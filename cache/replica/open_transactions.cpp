@@ -20,10 +20,10 @@ using clock = std::chrono::steady_clock;
 
 constexpr clock::duration first_pause = 1ms, longest_pause = 250ms, names_after = 1s;
 
-// pg_stat_activity shows everybody who a session is, and to its own role and to monitors what it does.
+// pg_stat_activity shows everybody who a session is, and to its own role and to monitors since when its transaction is open.
 constexpr char const* named =
     "format('process %s of role %s in database %s', a.pid, a.usename, a.datname) || "
-    "case when a.state is null then '' else format(' (%s since %s)', a.state, date_trunc('second', a.state_change)) end";
+    "coalesce(format(', open since %s', date_trunc('second', a.xact_start)), '')";
 
 std::string select_holder()
 {

@@ -29,6 +29,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select 'senders', format('all %s WAL senders are in use', senders),
          'raise max_wal_senders and restart PostgreSQL, or end a replication that nobody needs, see pg_stat_replication', 'warning', '53300'
     from there where senders > 0 and senders_used >= senders and not served
+  union all
+  -- Else a commit that waits for a standby would be acknowledged by a server of pgtally, which keeps nothing of it.
+  select 'sync_standby', 'synchronous_standby_names has *, so PostgreSQL takes the stream of a server of pgtally for a synchronous standby',
+         'write the names of the standbys into synchronous_standby_names in place of *, and select pg_reload_conf()', 'warning', '55000'
+    from there where current_setting('synchronous_standby_names') ~ '(^|[,(])[[:space:]]*"?[*]"?[[:space:]]*($|[,)])'
 $$;
 
 -- From version 19 on the first logical slot raises the level.

@@ -18,7 +18,8 @@ begin
   if d.transport <> 'wal' then
     return;
   end if;
-  return query select s.kind, case s.kind when 'wal_level' then 'wal_level' when 'slots' then 'max_replication_slots' else 'max_wal_senders' end,
+  return query select s.kind, case s.kind when 'wal_level' then 'wal_level' when 'slots' then 'max_replication_slots'
+                                   when 'senders' then 'max_wal_senders' else 'synchronous_standby_names' end,
                       s.message, s.remedy, s.severity
                  from tally.shortages() as s;
   if tally.publication() = 'missing' then

@@ -104,6 +104,25 @@ def test_no_slot_is_free(poor):
     sql.execute("begin; " + CREATE + "; " + ALTER + "; rollback")
 
 
+# Its commits would be acknowledged by a server of pgtally.
+@pytest.mark.parametrize("names, refuses", [("*", True), ("ANY 1 (a, *)", True), ("2 (*)", True), ('FIRST 1 ("*")', True), ("a, b", False), ('"a*"', False)])
+def test_a_server_that_is_taken_for_a_standby(poor, names, refuses):
+    poor.restart(*ENOUGH)
+    sql = poor.connect()
+    sql.execute("set synchronous_commit = local")
+    sql.execute(f"alter system set synchronous_standby_names = '{names}'")
+    try:
+        sql.execute("select pg_reload_conf()")
+        sql = poor.connect()
+        sql.execute("set synchronous_commit = local")
+        assert findings(sql) == ([("sync_standby", "warning")] if refuses else [])
+        if refuses:
+            check_refused(sql, "55000", "synchronous_standby_names has *")
+    finally:
+        sql.execute("alter system reset synchronous_standby_names")
+        sql.execute("select pg_reload_conf()")
+
+
 def test_no_wal_sender_is_free(poor):
     poor.restart(*ENOUGH)
     sql = poor.connect()
