@@ -24,10 +24,6 @@ struct limits {
     // The most keys that a subscription may name.
     std::size_t max_tracked_keys = 10'000;
 
-    // The most periods in which a tally did not follow its stream that are remembered: a client may have a position of
-    // one, from another server. If there are more, `since` does not resume from before the oldest ends.
-    std::size_t max_gaps = 16;
-
     // How long a subscription waits for a client's point that this server has not reached yet.
     std::chrono::milliseconds since_patience{5'000};
 

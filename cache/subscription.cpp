@@ -176,7 +176,7 @@ bool subscription::is_ahead(clock::time_point now)
 bool subscription::resume(update& out)
 {
     auto const point = *std::exchange(since_, std::nullopt);
-    bool const known = point.epoch == tally_->epoch() && tally_->knows(point.revision);
+    bool const known = !whole_ && point.epoch == tally_->epoch() && tally_->knows(point.revision);
     if (!known || !changed_since(point.revision, out)) {
         out.items.clear();
         return false;

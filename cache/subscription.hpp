@@ -14,6 +14,9 @@
 // If revisions are positions that other servers know (tally.hpp), a client may come from a server that is ahead: then
 // the first snapshot waits until this one is as far, at most `limits::since_patience`.
 //
+// If the tally begins a new epoch while a snapshot is sent in parts, another snapshot begins, with other `epoch` or
+// `revision`: what came of the first one counts for nothing.
+//
 // Not promised: that the client sees each intermediate value.
 //
 // Lifetime: the subscription leaves the tally when it is destroyed. If the tally is destroyed first, the subscription is
@@ -102,9 +105,8 @@ public:
     void track(key const& k);
     void untrack(key const& k);
 
-    // Forgets the client's point, so that the first snapshot is a whole one. This is needed if the client did not have
-    // all tracked keys at its point.
-    void forget_since() noexcept { since_.reset(); }
+    // Makes the first snapshot a whole one, whatever the client's point is: it does not have all tracked keys at it.
+    void forget_since() noexcept { whole_ = true; }
     std::size_t tracked() const noexcept { return index_.size(); }
     bool tracks(key const& k) const noexcept { return index_.find(k) != nullptr; }
 
@@ -170,7 +172,7 @@ private:
     tally* tally_;
     subscriber* owner_;
     bool const all_keys_;
-    bool snapshot_due_ = true, told_dropped_ = false;
+    bool snapshot_due_ = true, told_dropped_ = false, whole_ = false;
     std::optional<since_point> since_;
     std::chrono::milliseconds interval_;
     std::optional<clock::time_point> last_change_;

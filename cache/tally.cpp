@@ -76,18 +76,8 @@ void tally::count_change(std::uint64_t revision) noexcept
 
 bool tally::knows(std::uint64_t at) const noexcept
 {
-    auto const within = [at](gap const& each) { return each.from < at && at < each.to; };
-    return at >= remembered_from_ && at <= revision() && std::ranges::none_of(gaps_, within);
-}
-
-// The tally followed the stream up to its revision, and does again from the barrier on.
-void tally::end_gap()
-{
-    if (gaps_.size() >= limits_.max_gaps) {
-        remembered_from_ = std::max(remembered_from_, gaps_.front().to);
-        gaps_.erase(gaps_.begin());
-    }
-    gaps_.push_back({revision(), load_->barrier_at});
+    if (shares_positions() && (state_ != state::live || at < known_from_)) return false;
+    return at >= remembered_from_ && at <= revision();
 }
 
 std::span<std::int64_t const> tally::counters(key const& k) const noexcept
@@ -99,7 +89,7 @@ std::span<std::int64_t const> tally::counters(key const& k) const noexcept
 std::uint64_t tally::changed_at(key const& k) const noexcept
 {
     auto const s = served_.find(k);
-    return s == counter_table::none ? remembered_from_ : served_.revision(s);
+    return std::max(known_from_, s == counter_table::none ? remembered_from_ : served_.revision(s));
 }
 
 // Events
@@ -336,7 +326,8 @@ std::optional<load_report> tally::barrier_back(std::string_view id, std::size_t 
         take_first(std::move(load_->table));
         return end_load();
     }
-    if (!report.was_live && shares_positions()) end_gap();
+    // What changed while the tally did not follow the stream, and changed back, shows no difference.
+    if (!report.was_live && shares_positions()) known_from_ = load_->barrier_at;
     load_->at = load_step::comparing;
     // A tally that is not live does not follow the events, so all its rows are compared at one moment.
     return compare_more(report.was_live ? rows : all_rows);
@@ -472,8 +463,7 @@ bool tally::redefine(cache::definition what)
 
 void tally::begin_epoch()
 {
-    last_change_ = changes_ = remembered_from_ = stood_at_ = 0;
-    gaps_.clear();
+    last_change_ = changes_ = remembered_from_ = known_from_ = stood_at_ = 0;
     feed_.start_over();
     feed_.changed_state();
     ++state_changes_;

@@ -125,8 +125,10 @@ public:
     // The oldest revision from which `since` can resume.
     std::uint64_t remembered_from() const noexcept { return remembered_from_; }
 
-    // Whether the tally knows what changed after this revision. Of a position that only other servers showed, because
-    // this tally did not follow its stream then, it does not: a key may have changed before and back after it.
+    // Whether the tally knows what a client lacks that has everything up to this revision. If positions are shared, the
+    // client may have been at another server, which showed it what happened while this tally did not follow its stream:
+    // a key may have changed and changed back meanwhile. So the tally knows nothing of before the last such gap, and
+    // nothing at all while it is not live.
     bool knows(std::uint64_t revision) const noexcept;
 
     // Whether the served load contains this transaction, given that it committed.
@@ -218,7 +220,6 @@ private:
     void add_to_served(event const& e);
     void truncate_served();
     std::string epoch_of_load();
-    void end_gap();
     void take_first(counter_table fresh);
     std::uint64_t revision_of_event() const noexcept;
     std::uint64_t revision_of_difference() const noexcept;
@@ -238,10 +239,7 @@ private:
     bool epoch_is_shared_ = false;
     stream const* stream_ = nullptr;  // of the load that is served
     std::uint64_t last_change_ = 0, changes_ = 0, remembered_from_ = 0, state_changes_ = 1;
-    struct gap {
-        std::uint64_t from, to;  // the revisions in between
-    };
-    std::vector<gap> gaps_;
+    std::uint64_t known_from_ = 0;  // where the tally began to follow the stream without a gap, if positions are shared
     std::uint64_t stood_at_ = 0;  // the revision when the tally stopped following the stream
     pgtally::cache::state state_ = state::loading;
     pgtally::cache::reason reason_;

@@ -219,7 +219,8 @@ def test_a_load_that_must_keep_too_many_events_is_given_up_and_tried_again(serve
     assert server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 1}
 
 
-def test_actions_are_bounded(server, tweets):
+def test_actions_are_bounded(serve, tweets):
+    server = serve(tweets.dsn, "--writable", "--action-batch", "1").wait_live()  # one for each connection
     lock = tweets.connect()
     lock.autocommit = False
     lock.execute("lock table tweet.activity in access exclusive mode")

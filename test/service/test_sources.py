@@ -172,12 +172,12 @@ def test_with_the_schema_one_version_back(serve, empty_database):
     assert SCHEMA_VERSION == 6, "print the version before into test/sql, and install it here"
     install_version(empty_database.sql, 5)
     empty_database.sql.execute(LIKES)
-    empty_database.sql.execute("select tally.alter_tally('likes', materialize => 'kept'); alter table kept rename to hidden")
+    empty_database.sql.execute("select tally.alter_tally('likes', materialize => 'kept'); drop table kept")
     server = serve(empty_database.dsn, *QUICK, "--materialize-every", "20ms").wait_live()
-    eventually(lambda: "there is no table public.kept" in server.log())
+    eventually(lambda: empty_database.sql.execute("select to_regclass('kept') is not null").fetchone()[0])  # a repair
     kept = lambda: dict(empty_database.sql.execute("select key::text, array[count, weight] from kept where count <> 0 or weight <> 0").fetchall())
     truth = lambda: dict(empty_database.sql.execute("select * from tally.truth('likes')").fetchall())
-    empty_database.sql.execute("alter table hidden rename to kept; insert into likes (post_id) select 1 from generate_series(1, 3)")
+    empty_database.sql.execute("insert into likes (post_id) select 1 from generate_series(1, 3)")
     eventually(lambda: kept() == truth())
     found = run("check", "--dsn", empty_database.dsn)
     assert found.returncode == 1 and "the schema has version 5" in found.stdout and "run pgtally install" in found.stdout

@@ -135,7 +135,9 @@ void client::apply(cache::update const& u)
         throw violation{"a subscriber's revision went back"};
     if (u.items.size() > tally.bounds().max_keys_in_message && all_) throw violation{"a message is too long"};
     bool const whole = u.what == kind::snapshot && !u.partial;
-    if (all_ && whole && (!in_parts_ || parts_epoch_ != tally.epoch())) values_ = {};
+    // All parts of a snapshot have one revision.
+    bool const goes_on = in_parts_ && parts_epoch_ == tally.epoch() && revision_ == u.revision;
+    if (all_ && whole && !goes_on) values_ = {};
     if (all_) had_ = 0xff;
     in_parts_ = u.more;
     parts_epoch_ = epoch_ = tally.epoch();
