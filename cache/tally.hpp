@@ -240,7 +240,7 @@ private:
     stream const* stream_ = nullptr;  // of the load that is served
     std::uint64_t last_change_ = 0, changes_ = 0, remembered_from_ = 0, state_changes_ = 1;
     std::uint64_t known_from_ = 0;  // where the tally began to follow the stream without a gap, if positions are shared
-    std::uint64_t stood_at_ = 0;  // the revision when the tally stopped following the stream
+    std::uint64_t stood_at_ = 0;    // the revision when the tally stopped following the stream
     pgtally::cache::state state_ = state::loading;
     pgtally::cache::reason reason_;
     pgtally::cache::reason broken_;  // of a `broken` event that no load contains yet
