@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <tuple>
@@ -49,7 +50,7 @@ struct replica_set::impl::write_barrier {
 // A barrier that the caller sends in its own transaction.
 class replica_set::impl::own_barrier final : public barrier_wait {
 public:
-    explicit own_barrier(impl& set) : openings{set.openings}, set_{&set}, back_{set.executor}
+    explicit own_barrier(impl& set) : openings{set.openings}, set_{&set}
     {
         // The barrier comes by the transport that the tally has when the barrier is sent, which may not be its present
         // one.
@@ -57,7 +58,7 @@ public:
             came_by_ = transport;
             committed_at_ = set_->received.stream_at(transport).committing;
             order_ = set_->received.stream_at(transport).order;
-            back_.notify();
+            for (auto const& each : waiting_) each->notify();
             // `end_turn` looks at them.
             for (auto& [number, write] : set_->writes) {
                 if (write.sent == this) write.barrier_back_by(transport);
@@ -70,7 +71,11 @@ public:
 
     asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) override
     {
-        if (!came_by_) co_await back_.wait_until(clock::now() + at_most);
+        if (came_by_) co_return true;
+        auto const mine = std::make_shared<db::detail::signal>(set_->executor);
+        waiting_.push_back(mine);
+        co_await mine->wait_until(clock::now() + at_most);
+        std::erase(waiting_, mine);
         co_return came_by_.has_value();
     }
 
@@ -95,7 +100,7 @@ public:
 
 private:
     impl* set_;
-    db::detail::signal back_;
+    std::vector<std::shared_ptr<db::detail::signal>> waiting_;  // in came_back
     std::string id_;
     std::optional<std::size_t> came_by_;
     std::uint64_t committed_at_ = 0;  // in `order_`

@@ -175,7 +175,7 @@ public:
     virtual std::string const& id() const noexcept = 0;
 
     // Waits until the barrier comes back by any transport, which proves that its transaction committed. Returns false
-    // after `at_most`, which proves nothing.
+    // after `at_most`, which proves nothing. Several callers may wait.
     virtual boost::asio::awaitable<bool> came_back(std::chrono::milliseconds at_most) = 0;
 
     // Waits until the tally is live and its counters contain everything that the transaction did. Returns false if they

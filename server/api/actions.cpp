@@ -207,11 +207,13 @@ asio::awaitable<void> actions::work()
         db::lease lease;
         std::optional<db::error> failure;
         auto const asked = last_number_;
+        ++acquiring_;
         try {
             lease = co_await pool_.acquire();
         } catch (db::error const& e) {
             failure = e;
         }
+        --acquiring_;
         if (failure) {
             fail_those_before(asked, *failure);
             continue;
@@ -225,10 +227,14 @@ asio::awaitable<void> actions::work()
     }
 }
 
+// The connections that others wait for get a share, so that slow actions run side by side.
 actions::batch actions::take()
 {
+    auto const share = (queue_.size() + acquiring_) / (acquiring_ + 1);
     // A schema one version back runs one action at a time.
-    auto const most = replicas_.schema_version() < schema_with_batches ? 1 : bounds_.action_batch;
+    auto const most = replicas_.schema_version() < schema_with_batches
+                          ? 1
+                          : std::min(bounds_.action_batch, std::max<std::size_t>(share, 1));
     batch out;
     for (auto const& each : queue_.take(most)) {
         auto one = std::static_pointer_cast<pending>(each);

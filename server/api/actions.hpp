@@ -78,6 +78,7 @@ private:
     db::pool pool_;
     action_queue queue_;
     std::size_t workers_ = 0;
+    std::size_t acquiring_ = 0;  // workers that wait for a connection
     std::uint64_t last_number_ = 0;
 };
 

@@ -105,7 +105,8 @@ class Program:
 
     def reason(self, tally):
         """All that it says is wrong, with names and remedies."""
-        return requests.get(f"{self.admin}/v1/tallies/{tally}", timeout=30).json().get("reason", "")
+        tallies = requests.get(f"{self.admin}/v1/tallies", timeout=30).json()["tallies"]  # also of one that was never loaded
+        return next((one.get("reason", "") for one in tallies if one["name"] == tally), "")
 
     def loads(self, tally):
         """The number of loads so far, without audits."""

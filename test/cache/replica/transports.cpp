@@ -45,6 +45,30 @@ BOOST_AUTO_TEST_CASE(each_tally_follows_its_own_transport_and_no_other)
     });
 }
 
+BOOST_AUTO_TEST_CASE(several_callers_wait_for_one_barrier)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        running_set it{executor, both()};
+        co_await it.until_live();
+        auto const barrier = it.set->expect_barrier();
+        int back = 0, ended = 0;
+        auto on_end = [&](std::exception_ptr thrown, bool came) {
+            BOOST_TEST(!thrown);
+            back += came ? 1 : 0;
+            ++ended;
+        };
+        for (auto const at_most : {1ms, 30'000ms, 30'000ms})
+            asio::co_spawn(executor, barrier->came_back(at_most), on_end);
+        auto one_gave_up = [&] { return ended == 1; };
+        co_await eventually(executor, one_gave_up);
+        sql("select pg_notify('tally', '{\"barrier\":\"" + barrier->id() + "\"}')");
+        auto all_ended = [&] { return ended == 3; };
+        co_await eventually(executor, all_ended);
+        BOOST_TEST(back == 2);
+        co_await it.stop();
+    });
+}
+
 BOOST_AUTO_TEST_CASE(own_barrier_by_another_transport_than_the_tally_does_not_prove_a_write)
 {
     follow_by("wal");
