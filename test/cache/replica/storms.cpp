@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(definitions_of_one_tally_do_not_hold_up_another)
             auto many = [&] { return definitions.state->sent > 50; };
             co_await eventually(executor, many);
             it.set->reset("rows");
-            auto reset = [&] { return it.set->stats().tallies.at("rows").loads.contains(load_cause::reset); };
+            auto reset = [&] { return it.set->stats().tallies.at("rows").loads.at(load_cause::reset) > 0; };
             co_await eventually(executor, reset);
             own.sql("select tally.create_tally('third', 'activity', 'messageid')");
             co_await it.until_live("third");
