@@ -54,12 +54,13 @@ std::string hostile()
     auto& server = cluster::shared();
     static bool const made = [&] {
         server.sql("create role hostile login");
+        // The timeouts last long enough for the statement that overrides them.
         for (std::string const setting :
-             {"statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'",
-              "idle_session_timeout = '100ms'", "default_transaction_isolation = 'serializable'",
+             {"statement_timeout = '5s'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '5s'",
+              "idle_session_timeout = '5s'", "default_transaction_isolation = 'serializable'",
               "default_transaction_read_only = on", "default_transaction_deferrable = on", "row_security = off",
               "search_path = nowhere", "standard_conforming_strings = off", "datestyle = 'German'",
-              "synchronous_commit = off", "tcp_user_timeout = 1", "tcp_keepalives_idle = 1000"}) {
+              "synchronous_commit = off", "tcp_user_timeout = 1000", "tcp_keepalives_idle = 1000"}) {
             server.sql("alter role hostile set " + setting);
         }
         return true;
