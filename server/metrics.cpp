@@ -126,6 +126,7 @@ void add_clients(families& out, clients const& connected, traffic const& counted
     begin(out, "pgtally_clients", "connections", gauge);
     add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
     add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});
+    add(out.back(), static_cast<double>(connected.count(protocol::sse)), {{"protocol", "sse"}});
     begin(out, "pgtally_requests_total", "requests answered", counter);
     for (auto const& [of, count] : counted.requests) {
         auto const& [route, status] = of;

@@ -7,6 +7,7 @@
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -57,7 +58,8 @@ response options_answer(request const& asked, std::string_view allowed)
 
 void add_common_fields(response& to, request const& asked, bool for_everybody)
 {
-    to.fields.emplace_back("Cache-Control", "no-cache");
+    auto const says = [](auto const& field) { return field.first == "Cache-Control"; };
+    if (std::none_of(to.fields.begin(), to.fields.end(), says)) to.fields.emplace_back("Cache-Control", "no-cache");
     to.fields.emplace_back("Vary", "Origin");
     bool const refused = to.status == 403 || to.status == 421;
     if (for_everybody && to.status != 421) {
@@ -161,6 +163,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::tally:
         case route_id::key:
         case route_id::keys: co_return co_await read(asked, where, split);
+        case route_id::events: co_return events(asked, where, split);
         case route_id::action: co_return co_await act(asked, where);
         case route_id::reset: co_return reset(where, asked.who());
         case route_id::audit: co_return co_await audit(where, asked.who());
@@ -325,6 +328,13 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     }
     std::erase_if(out.fields, [](auto const& field) { return field.first == "ETag"; });
     co_return out;
+}
+
+response api::events(request const& asked, route const& where, target const& split)
+{
+    auto name = percent_decoded(where.tally);
+    if (!name) return problem(404, "unknown_tally", "there is no tally of this name");
+    return from_.events.open(asked, std::move(*name), split);
 }
 
 response api::reset(route const& where, audience who)

@@ -15,6 +15,7 @@
 #include <pgtally/server/http/request_handler.hpp>
 #include <pgtally/server/http/target.hpp>
 #include <pgtally/server/http/web_folder.hpp>
+#include <pgtally/server/sse/sse_server.hpp>
 
 #include <functional>
 #include <optional>
@@ -32,6 +33,7 @@ public:
         replica_set& replicas;
         actions& acts;
         bypass& database;
+        sse_server& events;
         web_folder const& web;
         std::function<std::string()> metrics_text;
         bool const& draining;  // not ready any more
@@ -49,6 +51,7 @@ private:
     asio::awaitable<response> await_position(request const& asked, std::string name, cache::since_point at);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
+    response events(request const& asked, route const& where, target const& split);
     response reset(route const& where, audience who);
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;

@@ -13,6 +13,7 @@ enum class route_id {
     keys,     // the counters of keys by `?key=`
     key,      // the counters of the key in the path
     action,   // a statement run for a key
+    events,   // Server-Sent Events of a tally
     socket,   // the WebSocket
     livez,
     readyz,

@@ -38,6 +38,14 @@ struct limits {
     std::chrono::seconds close_timeout{5};   // until the client answers a close
     std::chrono::seconds stall_check{1};     // the interval at which clients are checked
 
+    // Server-Sent Events
+    // ------------------------------------------------------------------------------------------------
+
+    std::chrono::seconds comment_every{15};               // between two comments, which keep proxies from cutting
+    std::chrono::milliseconds least_event_retry{1'000};   // of `retry:`, by which a client comes back: a random time
+    std::chrono::milliseconds most_event_retry{5'000};    // from the first to the second
+    std::size_t max_ignored_bytes = 64U << 10;            // that a client sends after its request; more: the stream ends
+
     // Reads that wait
     // ---------------------------------------------------------------------------------------------------
 
@@ -91,7 +99,7 @@ struct limits {
     std::size_t kept_descriptors = 64;  // that clients of public addresses leave to the rest; at most half of the limit
     std::chrono::milliseconds accept_pause{200};    // after accept() fails for lack of descriptors
     std::chrono::seconds accept_report{10};         // between two log lines about it
-    std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets are closed
+    std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets and streams of events are closed
     std::chrono::seconds drain_timeout{8};          // then the remaining clients are cut
     std::chrono::seconds drain_end{9};              // then the last materialization is abandoned
 };

@@ -2,6 +2,7 @@
 #include <pgtally/server/http/answer_writer.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/http_session.hpp>
+#include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/http/target.hpp>
 #include <pgtally/server/http/upgrade.hpp>
 
@@ -84,6 +85,7 @@ request request_of(message_type const& message, entrance where)
                 .origin = {},
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
+                .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
                 .admin = where.kind == address_kind::admin,
@@ -91,6 +93,12 @@ request request_of(message_type const& message, entrance where)
     if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
     return out;
 }
+
+// Who serves a connection when its HTTP session ends; nobody if both are null.
+struct successor {
+    std::unique_ptr<upgrade> upgraded{};
+    std::unique_ptr<taken_connection> taken{};
+};
 
 // One connection while it speaks HTTP. It is in the registry for as long as it exists.
 class http_session final : public client {
@@ -121,12 +129,12 @@ public:
     }
     void check_liveness(std::chrono::steady_clock::time_point) override {}  // the stream's deadlines bound it
 
-    // Serves requests until the connection ends or an upgrade is accepted.
-    asio::awaitable<std::unique_ptr<upgrade>> run();
+    // Serves requests until the connection ends or somebody else takes it.
+    asio::awaitable<successor> run();
     asio::awaitable<void> refuse();
 
 private:
-    enum class then { next, close, upgrade };
+    enum class then { next, close, hand_over };
 
     asio::awaitable<bool> opens();
     asio::awaitable<bool> request_begins();
@@ -144,26 +152,24 @@ private:
     entrance where_;
     answer_writer writer_;
     beast::flat_buffer buffer_;
-    std::optional<message_type> upgrade_;
+    successor successor_;
     bool idle_ = false;
     std::shared_ptr<std::function<void()>> gone_;  // what to call when the client closes its side; empty: nothing
 };
 
-asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
+asio::awaitable<successor> http_session::run()
 {
     bool const open = co_await opens();
-    if (!open) co_return nullptr;
+    if (!open) co_return successor{};
     auto next = then::next;
     while (next == then::next) {
         // Never await inside a condition, here or elsewhere: with optimization, g++ 12 miscompiles `while (… &&
         // co_await …)`. It awaits although the left side is false, or traps.
         bool const begins = co_await request_begins();
-        if (!begins) co_return nullptr;
+        if (!begins) co_return successor{};
         next = co_await one_request();
     }
-    if (next == then::close) co_return nullptr;
-    auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
-    co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_), who);
+    co_return std::move(successor_);
 }
 
 asio::awaitable<bool> http_session::opens()
@@ -199,8 +205,9 @@ asio::awaitable<http_session::then> http_session::one_request()
     if (!judged) co_return co_await answer(message);
     with_.counted.request(judged->route, judged->status);
     if (judged->status == 101) {
-        upgrade_ = std::move(message);
-        co_return then::upgrade;
+        auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
+        successor_.upgraded = std::make_unique<upgrade>(std::move(stream_), std::move(message), who);
+        co_return then::hand_over;
     }
     head_options const last{.version = message.version(), .keep_alive = false};
     co_await writer_.write(*judged, last, true);
@@ -213,9 +220,14 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
     auto asked = request_of(message, where_);
     asked.when_gone = [this](std::function<void()> gone) { watch_client(std::move(gone)); };
     tcp_of(stream_).expires_never();
-    auto const answer = co_await with_.requests.answer(asked);
+    auto answer = co_await with_.requests.answer(asked);
     stop_watching();
     with_.counted.request(answer.route, answer.status);
+    if (answer.lasts && asked.verb != method::head) {
+        successor_.taken =
+            std::make_unique<taken_connection>(std::move(stream_), std::move(answer), message.version());
+        co_return then::hand_over;
+    }
     bool const again =
         message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
     head_options const how{.version = message.version(), .keep_alive = again};
@@ -342,8 +354,9 @@ asio::awaitable<void> http_session::refuse()
 
 namespace {
 
-// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
-asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with, entrance where)
+// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket or a stream of
+// events begins.
+asio::awaitable<successor> serve_requests(tcp_socket socket, connection_context& with, entrance where)
 {
     http_session session{std::move(socket), with, where};
     co_return co_await session.run();
@@ -356,8 +369,9 @@ asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& wi
     beast::error_code ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
     auto requests = serve_requests(std::move(socket), with, where);
-    auto accepted = co_await std::move(requests);
-    if (accepted) co_await with.upgrades.serve(std::move(accepted));
+    auto next = co_await std::move(requests);
+    if (next.upgraded) co_await with.upgrades.serve(std::move(next.upgraded));
+    if (next.taken) co_await next.taken->answer.lasts->serve(*next.taken);
 }
 
 asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with)
