@@ -119,6 +119,7 @@ struct service::impl {
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
     sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, closing}};
+    refused_origins refused{options.bounds};
     api requests{
         api::sources{.options = options,
                      .replicas = replicas,
@@ -126,6 +127,7 @@ struct service::impl {
                      .database = database,
                      .events = events,
                      .web = web,
+                     .refused = refused,
                      .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
                      .draining = draining,
                      .closing = closing}};
@@ -205,6 +207,7 @@ asio::awaitable<void> service::impl::drain()
     auto const ends = clock::now() + options.bounds.drain_end;
     kept.hurry();
     closing = true;
+    requests.end_waits();
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
     // An audit may take longer than a drain.

@@ -13,6 +13,8 @@ struct limits {
     std::size_t max_target_bytes = 32U << 10;  // more: 414
     std::size_t max_header_bytes = 16U << 10;  // of all fields; more: 431
     std::size_t max_body_bytes = 64U << 10;    // more: 413
+    std::size_t max_key_list_bytes = 1U << 20;  // of the body of a list of keys; more: 413
+    std::size_t max_listed_keys = 10'000;       // in such a list; more: 400
     std::size_t max_query_keys = 1'000;        // `key=` in one request; more: 400
     std::size_t max_clients = 10'000;          // connections of the public addresses; more: 503
     std::size_t max_admin_clients = 100;       // connections of the admin address; more: 503
@@ -51,6 +53,8 @@ struct limits {
 
     std::chrono::seconds at_least_patience{5};  // for the position that `at_least` names; then 504
     std::size_t max_waiting_reads = 1'000;      // for their positions; more: 503
+    std::chrono::seconds longest_wait{60};      // of `wait=`; longer: 400
+    std::size_t max_long_polls = 5'000;         // requests that wait for a change; more: 503
 
     // Actions
     // -----------------------------------------------------------------------------------------------------------
@@ -91,6 +95,8 @@ struct limits {
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 
+    std::chrono::seconds origin_report{10};     // between two log lines about pages that are refused, after the first
+    int max_origin_reports = 10;                // which are logged at once
     std::size_t max_web_file_bytes = 16U << 20;      // of a file of --web; a larger one is not found
     std::size_t web_piece_bytes = 64U << 10;         // of such a file, read at a time
     std::chrono::seconds connect_timeout{5};         // to the database: actions, bypass, materialization

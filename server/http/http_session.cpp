@@ -4,6 +4,7 @@
 #include <pgtally/server/http/http_session.hpp>
 #include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/http/target.hpp>
+#include <pgtally/server/http/tcp_progress.hpp>
 #include <pgtally/server/http/upgrade.hpp>
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -12,6 +13,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -127,7 +129,7 @@ public:
         tcp_of(stream_).close();
         writer_.stop();
     }
-    void check_liveness(std::chrono::steady_clock::time_point) override {}  // the stream's deadlines bound it
+    void check_liveness(std::chrono::steady_clock::time_point) override;
 
     // Serves requests until the connection ends or somebody else takes it.
     asio::awaitable<successor> run();
@@ -141,6 +143,7 @@ private:
     asio::awaitable<then> one_request();
     asio::awaitable<bool> read_header(parser_type& parser);
     asio::awaitable<bool> read_body(parser_type& parser);
+    response body_too_large(message_type const& message) const;
     asio::awaitable<then> answer(message_type& message);
     void watch_client(std::function<void()> gone);
     void stop_watching();
@@ -242,16 +245,25 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
 // Nobody reads while a request is answered. The handler runs after `stop_watching`, too, and then uses nothing.
 void http_session::watch_client(std::function<void()> gone)
 {
+    if (gone_) *gone_ = nullptr;
     gone_ = std::make_shared<std::function<void()>>(std::move(gone));
     auto const on_readable = [this, watched = gone_](beast::error_code failure) {
         if (!*watched) return;
         char byte = 0;
         auto const handle = tcp_of(stream_).socket().native_handle();
         auto const size = failure ? 0 : ::recv(handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        // If the client has sent its next request, it is there, and its end is not seen any more.
+        // If the client has sent its next request, it is there, and `check_liveness` looks for its end.
         if (size <= 0) (*watched)();
     };
     tcp_of(stream_).socket().async_wait(tcp::socket::wait_read, on_readable);
+}
+
+// The stream's deadlines bound a client that takes nothing.
+void http_session::check_liveness(std::chrono::steady_clock::time_point)
+{
+    if (!gone_ || !*gone_) return;
+    auto const progress = progress_of(tcp_of(stream_).socket().native_handle());
+    if (progress && progress->ended) (*gone_)();
 }
 
 void http_session::stop_watching()
@@ -268,20 +280,21 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     auto const& bounds = with_.bounds;
     // A little more than both limits together: `refuse_header` finds out which of them is exceeded.
     parser.header_limit(static_cast<std::uint32_t>(bounds.max_target_bytes + bounds.max_header_bytes + 1'024));
-    parser.body_limit(bounds.max_body_bytes);
+    parser.body_limit(std::max(bounds.max_body_bytes, bounds.max_key_list_bytes));
     tcp_of(stream_).expires_after(bounds.header_timeout);
     auto const [failure, size] = co_await http::async_read_header(stream_, buffer_, parser, as_values);
     if (!failure) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
+        auto const& message = parser.get();
+        auto const most = with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
+        bool const too_large = parser.content_length().value_or(0) > most;
+        if (refused.status == 200 && too_large) refused = body_too_large(message);
         if (refused.status != 200) co_return co_await refuse_request(std::move(refused));
         co_return true;
     }
     if (failure == http::error::body_limit) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
-        if (refused.status == 200) {
-            refused =
-                problem(413, "body_too_large", "a body may have " + std::to_string(bounds.max_body_bytes) + " bytes");
-        }
+        if (refused.status == 200) refused = body_too_large(parser.get());
         co_return co_await refuse_request(std::move(refused));
     }
     if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
@@ -297,6 +310,12 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     co_return co_await refuse_request(problem(400, "bad_request", "this is not HTTP"));
 }
 
+response http_session::body_too_large(message_type const& message) const
+{
+    auto const most = with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
+    return problem(413, "body_too_large", "a body may have " + std::to_string(most) + " bytes");
+}
+
 asio::awaitable<bool> http_session::read_body(parser_type& parser)
 {
     if (parser.is_done()) co_return true;
@@ -309,8 +328,8 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     tcp_of(stream_).expires_after(with_.bounds.body_timeout);
     auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
     if (failure == http::error::body_limit) {
-        co_return co_await refuse_request(problem(
-            413, "body_too_large", "a body may have " + std::to_string(with_.bounds.max_body_bytes) + " bytes"));
+        auto refused = body_too_large(parser.get());
+        co_return co_await refuse_request(std::move(refused));
     }
     co_return !failure;
 }

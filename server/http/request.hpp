@@ -24,8 +24,8 @@ struct request {
     bool admin = false;     // it came through the admin address
     bool loopback = false;  // the address that it came through is bound to loopback
 
-    // Calls what it is given once the client has closed its side, unless the answer is complete before. To be called once
-    // at most, by an answer that waits.
+    // Calls what it is given once the client has closed its side, unless the answer is complete before. To be called by
+    // an answer that waits; if it is called again, only what it is given last counts.
     std::function<void(std::function<void()>)> when_gone{};
 
     audience who() const noexcept { return admin ? audience::operators : audience::everybody; }

@@ -13,9 +13,9 @@ namespace {
 
 // One stream of events of a server with a tally `tweets`.
 struct sse_protocol_fixture {
-    std::string begin(std::optional<std::vector<std::string>> keys, std::optional<cache::since_point> since = {})
+    std::string begin(std::optional<std::vector<std::string>> named, std::optional<cache::since_point> since = {})
     {
-        subscribe_request what{.id = {}, .tally = "tweets", .keys = std::move(keys), .since = std::move(since)};
+        subscribe_request what{.id = {}, .tally = "tweets", .keys = std::move(named), .since = std::move(since)};
         auto const refused = protocol.begin(std::move(what), 1'234ms, now);
         return refused ? std::string{refused->code} : next();
     }
