@@ -92,6 +92,7 @@ struct service::impl {
 
     void start(asio::awaitable<void> task, char const* name);
     void announce() const;
+    std::string metrics_text();
     asio::awaitable<void> watch_signals();
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
@@ -128,7 +129,7 @@ struct service::impl {
                      .events = events,
                      .web = web,
                      .refused = refused,
-                     .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
+                     .metrics_text = [this] { return metrics_text(); },
                      .draining = draining,
                      .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
@@ -177,6 +178,11 @@ void service::impl::announce() const
         log(log_level::warn, "the limit of {} descriptors is too low for {} clients: raise it (ulimit -n)", descriptors,
             options.bounds.max_clients);
     }
+}
+
+std::string service::impl::metrics_text()
+{
+    return measured.text(replicas, connected, counted, kept.stats(), requests.waits());
 }
 
 asio::awaitable<void> service::impl::watch_signals()

@@ -50,6 +50,9 @@ public:
     std::optional<response> judge_upgrade(request const& asked) const override;
     std::size_t body_limit(method verb, std::string_view target) const override;
 
+    // How many requests wait for a change.
+    std::size_t waits() const noexcept { return polls_.size(); }
+
     // Answers the requests that wait for a change. To be called when the server takes no new clients any more.
     void end_waits() noexcept { polls_.end(); }
 

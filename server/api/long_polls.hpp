@@ -36,6 +36,9 @@ public:
     boost::asio::awaitable<outcome> wait(request const& asked, cache::tally& of, std::vector<std::string> keys,
                                          poll_wanted wanted);
 
+    // How many requests wait now.
+    std::size_t size() const noexcept { return waiting_.size(); }
+
     // Ends all waits, and those to come: the server drains.
     void end() noexcept;
 
