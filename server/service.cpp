@@ -121,17 +121,16 @@ struct service::impl {
     std::optional<audit_rounds> audits;
     sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, closing}};
     refused_origins refused{options.bounds};
-    api requests{
-        api::sources{.options = options,
-                     .replicas = replicas,
-                     .acts = acts,
-                     .database = database,
-                     .events = events,
-                     .web = web,
-                     .refused = refused,
-                     .metrics_text = [this] { return metrics_text(); },
-                     .draining = draining,
-                     .closing = closing}};
+    api requests{api::sources{.options = options,
+                              .replicas = replicas,
+                              .acts = acts,
+                              .database = database,
+                              .events = events,
+                              .web = web,
+                              .refused = refused,
+                              .metrics_text = [this] { return metrics_text(); },
+                              .draining = draining,
+                              .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
     connection_context with{options.bounds, requests, websockets, connected, counted, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;

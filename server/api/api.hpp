@@ -63,8 +63,7 @@ private:
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
     response events(request const& asked, route const& where, target const& split);
-    keys_wanted named_keys(request const& asked, cache::tally const& of, route const& where,
-                           target const& split) const;
+    keys_wanted named_keys(request const& asked, cache::tally const& of, route const& where, target const& split) const;
     asio::awaitable<response> answer_change(request const& asked, route const& where, target const& split,
                                             cache::tally& of, std::vector<std::string> keys, poll_wanted wanted);
     response reset(route const& where, audience who);

@@ -31,10 +31,7 @@ public:
     }
 
     // Returns after a change, a call of `notify` or of `leave`, or at that time.
-    asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point when)
-    {
-        co_await changed_.wait_until(when);
-    }
+    asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point when) { co_await changed_.wait_until(when); }
 
     // Makes the wait end when the tally reaches this revision too.
     void await(cache::tally& of, std::uint64_t revision) { of.subscribers().await(revision, all_); }

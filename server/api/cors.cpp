@@ -19,8 +19,7 @@ response options_answer(request const& asked, std::string_view allowed, std::vec
     return out;
 }
 
-void add_common_fields(response& to, request const& asked, bool for_everybody,
-                       std::vector<std::string> const& origins)
+void add_common_fields(response& to, request const& asked, bool for_everybody, std::vector<std::string> const& origins)
 {
     auto const says = [](auto const& field) { return field.first == "Cache-Control"; };
     if (std::none_of(to.fields.begin(), to.fields.end(), says)) to.fields.emplace_back("Cache-Control", "no-cache");

@@ -19,7 +19,6 @@ namespace pgtally::server {
 response options_answer(request const& asked, std::string_view allowed, std::vector<std::string> const& headers);
 
 // The fields that all answers have. `for_everybody`: pages of every origin may read it. `origins`: see origin.hpp.
-void add_common_fields(response& to, request const& asked, bool for_everybody,
-                       std::vector<std::string> const& origins);
+void add_common_fields(response& to, request const& asked, bool for_everybody, std::vector<std::string> const& origins);
 
 }  // namespace pgtally::server

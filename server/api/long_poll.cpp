@@ -27,8 +27,8 @@ long_poll::verdict long_poll::judge(cache::tally const& of, std::uint64_t change
     }
     bool const live = of.state() == cache::state::live;
     // The revision of a tally that is not live stands still: as far as it knows, nothing changed since then.
-    bool const unchanged = since_.revision == changed_at ||
-                           (since_.revision > changed_at && (!live || of.knows(since_.revision)));
+    bool const unchanged =
+        since_.revision == changed_at || (since_.revision > changed_at && (!live || of.knows(since_.revision)));
     if (!unchanged) return verdict::answer;
     if (!over && now < until_) return verdict::wait;
     return live ? verdict::unchanged : verdict::answer;

@@ -114,10 +114,9 @@ texts origins_of(option_values const& values)
     for (auto const& value : values.list("allow-origin")) {
         auto const origin = canonical_origin_rule(value).value_or("");
         if (origin.empty()) {
-            throw bad_option{
-                "--allow-origin: " + shown(value) +
-                " is not valid; allowed is an origin like https://example.org or http://localhost:3000, "
-                "https://*.example.org, null, or *"};
+            throw bad_option{"--allow-origin: " + shown(value) +
+                             " is not valid; allowed is an origin like https://example.org or http://localhost:3000, "
+                             "https://*.example.org, null, or *"};
         }
         out.push_back(origin);
     }

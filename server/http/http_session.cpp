@@ -227,8 +227,7 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
     stop_watching();
     with_.counted.request(answer.route, answer.status);
     if (answer.lasts && asked.verb != method::head) {
-        successor_.taken =
-            std::make_unique<taken_connection>(std::move(stream_), std::move(answer), message.version());
+        successor_.taken = std::make_unique<taken_connection>(std::move(stream_), std::move(answer), message.version());
         co_return then::hand_over;
     }
     bool const again =

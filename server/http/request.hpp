@@ -19,7 +19,7 @@ struct request {
     std::optional<std::string_view> origin;
     std::string if_match, if_none_match;  // all fields of the name, joined by commas
     std::string_view last_event_id{};
-    bool preflight = false;               // it carries Access-Control-Request-Method
+    bool preflight = false;  // it carries Access-Control-Request-Method
     std::string_view body;
     bool admin = false;     // it came through the admin address
     bool loopback = false;  // the address that it came through is bound to loopback

@@ -7,9 +7,9 @@
 #include <pgtally/server/sse/sse_query.hpp>
 #include <pgtally/server/sse/sse_server.hpp>
 
+#include <fmt/format.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
 
 #include <array>
 #include <exception>

@@ -32,9 +32,8 @@ BOOST_AUTO_TEST_CASE(poll_needs_a_position_and_a_time)
     BOOST_TEST(both.wait.count() == 60);
     BOOST_TEST(poll_of("since=" + position).wait.count() == 0);
     BOOST_TEST(!poll_of("other=1").since.has_value());
-    for (auto const* const query :
-         {"wait=1", "since=&wait=1", "since=17&wait=1", "wait=0&since=", "wait=61&since=", "wait=x&since=",
-          "wait=-1&since=", "wait=4294967297&since="}) {
+    for (auto const* const query : {"wait=1", "since=&wait=1", "since=17&wait=1", "wait=0&since=", "wait=61&since=",
+                                    "wait=x&since=", "wait=-1&since=", "wait=4294967297&since="}) {
         auto const text = std::string{query}.ends_with("since=") ? query + position : std::string{query};
         BOOST_TEST_CONTEXT(text) BOOST_TEST(outcome(poll_of(text).refused) == "400 bad_request");
     }

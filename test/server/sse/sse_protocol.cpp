@@ -27,7 +27,10 @@ struct sse_protocol_fixture {
     std::string epoch() { return tallies.tweets().epoch(); }
     std::string revision() { return std::to_string(tallies.tweets().revision()); }
     std::string id() { return "id: " + epoch() + '-' + revision() + '\n'; }
-    std::string standing() { return R"({"epoch":")" + epoch() + R"(","revision":)" + revision() + R"(,"state":"live")"; }
+    std::string standing()
+    {
+        return R"({"epoch":")" + epoch() + R"(","revision":)" + revision() + R"(,"state":"live")";
+    }
 
     directory tallies = directory::with_tweets();
     shared_changes shared{4};
@@ -45,18 +48,27 @@ BOOST_FIXTURE_TEST_SUITE(test_sse_protocol, sse_protocol_fixture)
 BOOST_AUTO_TEST_CASE(a_stream_from_its_beginning_to_its_end)
 {
     BOOST_TEST(begin({{"33"}}) == "retry: 1234\n\n");
-    BOOST_TEST(next() == "event: snapshot\n" + id() + "data: " + standing() + R"(,"keys":{"33":{"rts":0,"favs":0}}})" "\n\n");
+    BOOST_TEST(next() == "event: snapshot\n" + id() + "data: " + standing() +
+                             R"(,"keys":{"33":{"rts":0,"favs":0}}})"
+                             "\n\n");
     BOOST_TEST(next() == "nothing");
     tallies.count("33", 2, 1);
     BOOST_TEST(ready > 0);
     BOOST_TEST(next() == "event: change\n" + id() + R"(data: {"revision":)" + revision() +
-                             R"(,"keys":{"33":{"rts":2,"favs":1}}})" "\n\n");
+                             R"(,"keys":{"33":{"rts":2,"favs":1}}})"
+                             "\n\n");
     BOOST_TEST(last.changes == 1U);
     tallies.lose("the wire is cut");
-    BOOST_TEST(next() == "event: state\n" R"(data: {"state":"stale","reason":"the wire is cut"})" "\n\n");
+    BOOST_TEST(next() ==
+               "event: state\n"
+               R"(data: {"state":"stale","reason":"the wire is cut"})"
+               "\n\n");
     BOOST_TEST(!protocol.ended());
     tallies.tallies.clear();
-    BOOST_TEST(next() == "event: unsubscribed\n" R"(data: {"reason":"dropped"})" "\n\n");
+    BOOST_TEST(next() ==
+               "event: unsubscribed\n"
+               R"(data: {"reason":"dropped"})"
+               "\n\n");
     BOOST_TEST(protocol.ended());
     BOOST_TEST(next() == "nothing");
 }
@@ -75,7 +87,8 @@ BOOST_AUTO_TEST_CASE(resumes_from_a_position)
     tallies.count("2", 1, 0);
     begin(std::nullopt, at);
     BOOST_TEST(next() == "event: snapshot\n" + id() + "data: " + standing() +
-                             R"(,"partial":true,"keys":{"2":{"rts":1,"favs":0}}})" "\n\n");
+                             R"(,"partial":true,"keys":{"2":{"rts":1,"favs":0}}})"
+                             "\n\n");
 }
 
 BOOST_AUTO_TEST_CASE(waits_for_definitions_and_ends_if_refused)
@@ -83,13 +96,18 @@ BOOST_AUTO_TEST_CASE(waits_for_definitions_and_ends_if_refused)
     tallies.known = false;
     tallies.tallies.clear();
     begin({{"33"}});
-    BOOST_TEST(next() == "event: state\n" R"(data: {"state":"loading"})" "\n\n");
+    BOOST_TEST(next() ==
+               "event: state\n"
+               R"(data: {"state":"loading"})"
+               "\n\n");
     BOOST_TEST(protocol.pending() == 1U);
     tallies.known = true;
     protocol.on_replicas_changed();
     BOOST_TEST(protocol.pending() == 0U);
-    BOOST_TEST(next() == "event: error\n"
-                         R"(data: {"code":"unknown_tally","message":"there is no tally of this name"})" "\n\n");
+    BOOST_TEST(next() ==
+               "event: error\n"
+               R"(data: {"code":"unknown_tally","message":"there is no tally of this name"})"
+               "\n\n");
     BOOST_TEST(protocol.ended());
 }
 
@@ -114,8 +132,10 @@ BOOST_AUTO_TEST_CASE(a_change_that_many_streams_send_is_encoded_once)
     other.begin({.id = {}, .tally = "tweets", .keys = std::nullopt, .since = {}}, 1ms, now);
     begin(std::nullopt);
     sse_message theirs;
-    while (protocol.next(last, now)) {}
-    while (other.next(theirs, now)) {}
+    while (protocol.next(last, now)) {
+    }
+    while (other.next(theirs, now)) {
+    }
     tallies.count("33", 2, 1);
     protocol.next(last, now);
     other.next(theirs, now);
@@ -127,7 +147,8 @@ BOOST_AUTO_TEST_CASE(a_change_that_many_streams_send_is_encoded_once)
 BOOST_AUTO_TEST_CASE(an_interval_holds_changes_back)
 {
     protocol.begin({.id = {}, .tally = "tweets", .keys = std::nullopt, .since = {}, .interval = 1s}, 1ms, now);
-    while (protocol.next(last, now)) {}
+    while (protocol.next(last, now)) {
+    }
     tallies.count("1", 1, 0);
     BOOST_TEST(next() != "nothing");
     tallies.count("1", 1, 0);

@@ -65,11 +65,12 @@ BOOST_AUTO_TEST_CASE(refused)
     struct row {
         char const *query, *code;
     };
-    for (auto const& [query, code] : {row{"key=%zz", "400 bad_key"}, row{"key=1&key=2&key=3&key=4", "400 too_many_keys"},
-                                      row{"since=", "400 bad_request"}, row{"since=1-2", "400 bad_request"},
-                                      row{"interval_ms=1.5", "400 bad_request"}, row{"interval_ms=60001", "400 bad_request"},
-                                      row{"interval_ms=-1", "400 bad_request"}, row{"interval_ms", "400 bad_request"},
-                                      row{"interval_ms=60000", ""}, row{"interval_ms=0", ""}}) {
+    for (auto const& [query, code] :
+         {row{"key=%zz", "400 bad_key"}, row{"key=1&key=2&key=3&key=4", "400 too_many_keys"},
+          row{"since=", "400 bad_request"}, row{"since=1-2", "400 bad_request"},
+          row{"interval_ms=1.5", "400 bad_request"}, row{"interval_ms=60001", "400 bad_request"},
+          row{"interval_ms=-1", "400 bad_request"}, row{"interval_ms", "400 bad_request"}, row{"interval_ms=60000", ""},
+          row{"interval_ms=0", ""}}) {
         BOOST_TEST_CONTEXT(query) BOOST_TEST(code_of(wanted(query).refused) == code);
     }
 }
