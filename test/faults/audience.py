@@ -3,7 +3,7 @@
 from comparison import COUNTERS, FIRST_MARKER, MARKERS
 from hopper import Hopper
 from story import KEYS
-from streams import Polling, Streaming
+from http_watchers import Polling, Streaming
 from watchers import Watcher
 
 ENDS = [f"end {n}" for n in range(MARKERS)]

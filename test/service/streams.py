@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 import urllib.parse
 
 from program import LONG
@@ -30,8 +31,10 @@ class Events:
     def next(self):
         """The next event; None at the end of the stream."""
         name, data, id = "message", [], None
+        until = time.monotonic() + 2 * LONG  # comments come also if no event does
         while line := self.answer.readline().decode():
             assert line.endswith("\n"), line
+            assert time.monotonic() < until, "no event came"
             self.lines.append(line)
             line = line.rstrip("\n")
             field, _, value = line.partition(":")

@@ -1,6 +1,6 @@
 """Server-Sent Events."""
 
-import http.client
+import concurrent.futures
 import json
 import random
 import signal
@@ -137,7 +137,7 @@ def test_a_position_of_nobody_gets_everything(follow, position):
 
 def test_resumes_without_a_hole(server, tweets):
     """Readers that lose their connections all the time, beside a writer: in the end they have the truth."""
-    writing = threading.Event()
+    written = threading.Event()
 
     def write():
         with tweets.connect() as sql:
@@ -146,30 +146,25 @@ def test_resumes_without_a_hole(server, tweets):
                             "(array['fav', 'rt', 'de-rt'])[1 + floor(random() * 3)::int] from generate_series(1, 3)")
                 if round % 40 == 39:
                     sql.execute("delete from tweet.activity where messageid = %s", [round % 7])
-        writing.set()
+        written.set()
+        favs(tweets, 1)  # for those that wait for an event
 
     def read(seed):
         chance, copy, position = random.Random(seed), Copy(), ""
-        for _ in range(100000):
+        while not (written.is_set() and copy.counters() == truth(tweets)):
             events = Events(server, path_of(), {"Last-Event-ID": position} if position else {})
             for _ in range(chance.randint(1, 6)):
                 copy.take(events.next())
                 position = events.position
-                if writing.is_set() and copy.counters() == truth(tweets):
-                    events.close()
-                    return True
+                if written.is_set():
+                    break  # further events may not come
             events.close()  # in the middle of whatever is on the way
-        return False
+        return True
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    found = []
-    readers = [threading.Thread(target=lambda seed=seed: found.append(read(seed))) for seed in range(3)]
-    for each in readers:
-        each.start()
-    for each in (writer, *readers):
-        each.join(60)
-    assert found == [True] * 3
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        readers = [pool.submit(read, seed) for seed in range(3)]
+        pool.submit(write).result(2 * LONG)
+        assert [each.result(2 * LONG) for each in readers] == [True] * 3
 
 
 def test_ten_thousand_and_one_keys_come_in_parts(server, tweets, follow):
@@ -263,6 +258,19 @@ def test_counts(server, tweets, follow):
     assert now["pgtally_changes_pushed_total"] - before["pgtally_changes_pushed_total"] == 3
     assert now["pgtally_sent_bytes_total"] - before["pgtally_sent_bytes_total"] > sum(len(line) for events in streams for line in events.lines)
     assert now['pgtally_requests_total{route="/v1/tallies/{tally}/events",status="200"}'] == 3
+
+
+def test_a_thousand_streams_have_the_same_values(server, tweets):
+    request = f"GET {path_of()} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    streams = [raw(server, request) for _ in range(1000)]
+    eventually(lambda: server.metrics()['pgtally_clients{protocol="sse"}'] == 1000)
+    seen = [read_until(each, b'"34"') for each in streams]
+    favs(tweets, 50)
+    ends = {read_until(each, b"event: change").partition(b"event: change")[2] for each in streams}
+    assert len(seen) == 1000 and len(ends) == 1 and b'"keys":{"50":{"rts":0,"favs":1}}' in ends.pop()
+    for each in streams:
+        each.close()
+    eventually(lambda: server.metrics()['pgtally_clients{protocol="sse"}'] == 0)
 
 
 def test_clients_count(serve, tweets):

@@ -102,10 +102,7 @@ struct test_server final : request_handler, upgrade_handler {
         co_return out;
     }
 
-    std::size_t body_limit(method, std::string_view target) const override
-    {
-        return target == "/large" ? bounds.max_key_list_bytes : bounds.max_body_bytes;
-    }
+    std::size_t body_limit(method, std::string_view) const override { return bounds.max_body_bytes; }
 
     std::optional<response> judge_upgrade(request const& asked) const override
     {

@@ -46,7 +46,7 @@ class Streaming(Streamed):
         fields = {"Last-Event-ID": self.position()} if self.point and self.resume else {}
         await self.request("events", [], **fields)
         text = b""
-        while size := int(await self.reader.readline(), 16):
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
             text += await self.reader.readexactly(size)
             await self.reader.readexactly(2)
             *events, text = text.split(b"\n\n")
