@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import signal
 import socket
-import threading
 
 import pytest
 import requests
