@@ -1,10 +1,17 @@
 #include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/json_keys.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 #include <utility>
 
 namespace pgtally::server {
@@ -63,6 +70,33 @@ response bad_segment()
                    "the key is one percent-encoded segment; the keys \"\", \".\" and \"..\" go by ?key= only");
 }
 
+// The one key of `?key=`; nothing if there is none, or more than one, or an invalid escape.
+std::optional<std::string> key_of_query(target const& split)
+{
+    std::optional<std::string> out;
+    for (auto const& [name, value] : split.query) {
+        if (query_decoded(name) != "key") continue;
+        if (out) return std::nullopt;
+        out = query_decoded(value);
+        if (!out) return std::nullopt;
+    }
+    return out;
+}
+
+response bad_query()
+{
+    return problem(400, "bad_key", "name the action's one key, percent-encoded: ?key=");
+}
+
+std::optional<std::uint32_t> whole_number(std::string_view text)
+{
+    std::uint32_t out = 0;
+    auto const* const last = text.data() + text.size();
+    auto const [end, failure] = std::from_chars(text.data(), last, out);
+    if (failure != std::errc{} || end != last) return std::nullopt;
+    return out;
+}
+
 }  // namespace
 
 keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most)
@@ -95,7 +129,54 @@ keys_wanted wanted_keys(cache::tally const& of, route const& where, target const
     return out;
 }
 
-action_wanted wanted_action(cache::tally const& of, route const& where, std::string_view body)
+keys_wanted listed_keys(cache::tally const& of, std::string_view body, std::size_t most)
+{
+    auto const refuse = [](std::string_view code, std::string_view why) {
+        return keys_wanted{.keys = {}, .refused = problem(400, code, why)};
+    };
+    boost::json::error_code failure;
+    boost::json::monotonic_resource memory;
+    auto const value = boost::json::parse({body.data(), body.size()}, failure, &memory);
+    auto const* const object = failure ? nullptr : value.if_object();
+    auto const* const list = object == nullptr ? nullptr : object->if_contains("keys");
+    if (list == nullptr) return refuse("bad_body", R"(the body must be JSON like {"keys":["33",34]})");
+    auto named = keys_of_json(*list);
+    if (!named.wrong.empty()) return refuse(named.number ? "bad_key" : "bad_body", named.wrong);
+    if (named.keys.size() > most) {
+        return refuse("too_many_keys", "a list may have " + std::to_string(most) + " keys");
+    }
+    keys_wanted out{.keys = std::move(named.keys)};
+    for (auto const& key : out.keys) {
+        out.refused = unusable_key(of, key);
+        if (out.refused.status != 200) break;
+    }
+    return out;
+}
+
+poll_wanted wanted_poll(target const& split, std::chrono::seconds longest)
+{
+    poll_wanted out;
+    bool waits = false;
+    for (auto const& [name, encoded] : split.query) {
+        auto const value = query_decoded(encoded).value_or("");
+        if (name == "since") {
+            out.since = cache::parse_position(value);
+            if (!out.since) out.refused = problem(400, "bad_request", "since is a position: <epoch>-<revision>");
+        } else if (name == "wait") {
+            auto const seconds = whole_number(value);
+            waits = true;
+            out.wait = std::chrono::seconds{seconds.value_or(0)};
+            if (out.wait.count() > 0 && out.wait <= longest) continue;
+            auto const most = std::to_string(longest.count());
+            out.refused = problem(400, "bad_request", "wait is a number of seconds from 1 to " + most);
+        }
+    }
+    if (waits && !out.since && out.refused.status == 200)
+        out.refused = problem(400, "bad_request", "wait needs since, the position from which to wait for a change");
+    return out;
+}
+
+action_wanted wanted_action(cache::tally const& of, route const& where, target const& split, std::string_view body)
 {
     auto const refuse = [](response why) { return action_wanted{.what = {}, .refused = std::move(why)}; };
     auto const action = percent_decoded(where.action);
@@ -103,7 +184,8 @@ action_wanted wanted_action(cache::tally const& of, route const& where, std::str
     if (!action || std::find(known.begin(), known.end(), *action) == known.end()) {
         return refuse(problem(404, "unknown_action", "the tally has no action of this name"));
     }
-    auto const key = key_of_segment(where.key);
+    auto const key = where.id == route_id::action_by_query ? key_of_query(split) : key_of_segment(where.key);
+    if (!key && where.id == route_id::action_by_query) return refuse(bad_query());
     if (!key) return refuse(bad_segment());
     if (auto why = unusable_key(of, *key); why.status != 200) return refuse(std::move(why));
     if (!body.empty() && !is_json(body)) return refuse(problem(400, "bad_body", "the body must be JSON, or empty"));

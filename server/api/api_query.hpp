@@ -7,6 +7,7 @@
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -25,13 +26,25 @@ struct keys_wanted {
 // The key of the path, or those of `?key=`; none for the tally as a whole.
 keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most);
 
+// The keys of a body `{"keys":["33",34]}`.
+keys_wanted listed_keys(cache::tally const& of, std::string_view body, std::size_t most);
+
+// `?since=` and `?wait=`: until when the client has everything, and how long it waits for a change. Without `since`, it
+// does not wait. If they are not valid, status 400.
+struct poll_wanted {
+    std::optional<cache::since_point> since{};
+    std::chrono::seconds wait{0};
+    response refused{};
+};
+poll_wanted wanted_poll(target const& split, std::chrono::seconds longest);
+
 struct action_wanted {
     actions::order what;
     response refused{};
 };
 
-// An action for the key of the path, with a body that is JSON or empty.
-action_wanted wanted_action(cache::tally const& of, route const& where, std::string_view body);
+// An action for the key of the path or of `?key=`, with a body that is JSON or empty.
+action_wanted wanted_action(cache::tally const& of, route const& where, target const& split, std::string_view body);
 
 // The position of `?at_least=`; nothing if there is none. If it is not one, status 400.
 struct position_wanted {

@@ -39,7 +39,8 @@ po::options_description serve_description()
         ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
-        ("allow-origin", list("ORIGIN"), "allow pages of this origin, or of any origin by *; repeatable")
+        ("allow-origin", list("ORIGIN"), "allow pages of this origin, of all below a name by https://*.example.org, without an origin by null, or of any by *; repeatable")
+        ("allow-header", list("NAME"), "let allowed pages send this header; repeatable")
         ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
@@ -111,13 +112,30 @@ texts origins_of(option_values const& values)
 {
     texts out;
     for (auto const& value : values.list("allow-origin")) {
-        auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
+        auto const origin = canonical_origin_rule(value).value_or("");
         if (origin.empty()) {
-            throw bad_option{
-                "--allow-origin: " + shown(value) +
-                " is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+            throw bad_option{"--allow-origin: " + shown(value) +
+                             " is not valid; allowed is an origin like https://example.org or http://localhost:3000, "
+                             "https://*.example.org, null, or *"};
         }
         out.push_back(origin);
+    }
+    return out;
+}
+
+// RFC 9110, 5.6.2.
+bool is_field_name(std::string_view text)
+{
+    constexpr std::string_view characters =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return !text.empty() && text.size() <= 100 && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+texts headers_of(option_values const& values)
+{
+    auto out = values.list("allow-header");
+    for (auto const& name : out) {
+        if (!is_field_name(name)) values.refuse("allow-header", name, "the name of a header, like traceparent");
     }
     return out;
 }
@@ -166,6 +184,7 @@ command parse_serve(option_values const& values)
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
     out.allow_origin = origins_of(values);
+    out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);

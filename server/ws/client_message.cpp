@@ -1,3 +1,4 @@
+#include <pgtally/server/base/json_keys.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/ws/client_message.hpp>
 
@@ -47,23 +48,12 @@ std::optional<std::string> usable_id(json::object const& message, limits const& 
     return out;
 }
 
-std::string key_of(json::value const& value)
-{
-    if (auto const* const text = value.if_string()) return text_of(*text);
-    if (auto const* const number = value.if_int64()) return std::to_string(*number);
-    if (auto const* const large = value.if_uint64()) return std::to_string(*large);
-    if (value.is_double()) throw wrong{"bad_key", "a key that is a number must be an integer"};
-    bad("each of \"keys\" must be a string or an integer");
-}
-
 std::vector<std::string> keys_of(json::value const& value)
 {
-    auto const* const list = value.if_array();
-    if (list == nullptr) bad("\"keys\" must be an array");
-    std::vector<std::string> out;
-    out.reserve(list->size());
-    for (auto const& item : *list) out.push_back(key_of(item));
-    return out;
+    auto list = keys_of_json(value);
+    if (list.number) throw wrong{"bad_key", std::string{list.wrong}};
+    if (!list.wrong.empty()) bad(std::string{list.wrong});
+    return std::move(list.keys);
 }
 
 std::vector<std::string> required_keys(json::object const& message)
