@@ -169,9 +169,11 @@ $$;
 
 -- How long a session that holds locks which writers need may wait for further ones. PostgreSQL looks for a deadlock when a
 -- session has waited for deadlock_timeout, and ends the statement of that session: a shorter wait ends before it is a writer's.
+-- Not longer than the session waits for any lock.
 create or replace function tally.hurry() returns interval
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms')
+  select least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
+               nullif(current_setting('lock_timeout')::interval, '0'))
 $$;
 
 -- One session at a time changes definitions.
@@ -231,6 +233,7 @@ begin
         soon := coalesce(soon, clock_timestamp() + tally.hurry());
       end loop;
       if source is not null then
+        lacked := source;
         perform set_config('lock_timeout', '1ms', true);
         execute format('lock table %s in %s mode', source, mode);  -- partitions that came meanwhile, too
         perform set_config('lock_timeout', before, true);

@@ -10,7 +10,8 @@ do $$
 declare
   owner oid;
   before text := current_setting('lock_timeout');
-  hurry integer := 1000 * date_part('epoch', least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms'));
+  hurry integer := 1000 * date_part('epoch', least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
+                                                 nullif(before::interval, '0')));
   deadline timestamptz := clock_timestamp()
                           + case when before::interval = '0' then interval '10 s' else least(before::interval, interval '10 s') end;
 begin
