@@ -1,6 +1,7 @@
 #include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/reads.hpp>
 #include <pgtally/server/base/json_keys.hpp>
+#include <pgtally/server/base/whole_number.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -9,9 +10,6 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
-#include <system_error>
 #include <utility>
 
 namespace pgtally::server {
@@ -88,15 +86,6 @@ response bad_query()
     return problem(400, "bad_key", "name the action's one key, percent-encoded: ?key=");
 }
 
-std::optional<std::uint32_t> whole_number(std::string_view text)
-{
-    std::uint32_t out = 0;
-    auto const* const last = text.data() + text.size();
-    auto const [end, failure] = std::from_chars(text.data(), last, out);
-    if (failure != std::errc{} || end != last) return std::nullopt;
-    return out;
-}
-
 }  // namespace
 
 keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most)
@@ -163,12 +152,12 @@ poll_wanted wanted_poll(target const& split, std::chrono::seconds longest)
             out.since = cache::parse_position(value);
             if (!out.since) out.refused = problem(400, "bad_request", "since is a position: <epoch>-<revision>");
         } else if (name == "wait") {
-            auto const seconds = whole_number(value);
+            auto const most = longest.count();
+            auto const seconds = whole_number<std::chrono::seconds::rep>(value, 1, most);
             waits = true;
             out.wait = std::chrono::seconds{seconds.value_or(0)};
-            if (out.wait.count() > 0 && out.wait <= longest) continue;
-            auto const most = std::to_string(longest.count());
-            out.refused = problem(400, "bad_request", "wait is a number of seconds from 1 to " + most);
+            if (seconds) continue;
+            out.refused = problem(400, "bad_request", "wait is a number of seconds from 1 to " + std::to_string(most));
         }
     }
     if (waits && !out.since && out.refused.status == 200)

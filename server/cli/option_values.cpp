@@ -1,12 +1,12 @@
 #include <pgtally/server/base/byte_size.hpp>
 #include <pgtally/server/base/duration.hpp>
+#include <pgtally/server/base/whole_number.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 
 #include <boost/program_options/parsers.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 namespace pgtally::server {
@@ -154,12 +154,9 @@ std::size_t option_values::count(std::string const& name, std::size_t otherwise,
                                  std::size_t most) const
 {
     auto const value = text(name, std::to_string(otherwise));
-    std::size_t out = 0;
-    auto const [end, failure] = std::from_chars(value.data(), value.data() + value.size(), out);
-    if (failure != std::errc{} || end != value.data() + value.size() || out < least || out > most) {
-        refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
-    }
-    return out;
+    auto const number = whole_number(value, least, most);
+    if (!number) refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    return *number;
 }
 
 std::uint64_t option_values::bytes(std::string const& name, std::string const& otherwise, std::uint64_t least) const

@@ -143,6 +143,7 @@ private:
     asio::awaitable<then> one_request();
     asio::awaitable<bool> read_header(parser_type& parser);
     asio::awaitable<bool> read_body(parser_type& parser);
+    std::size_t body_limit(message_type const& message) const;
     response body_too_large(message_type const& message) const;
     asio::awaitable<then> answer(message_type& message);
     void watch_client(std::function<void()> gone);
@@ -285,9 +286,9 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     if (!failure) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
         auto const& message = parser.get();
-        auto const most = with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
-        bool const too_large = parser.content_length().value_or(0) > most;
-        if (refused.status == 200 && too_large) refused = body_too_large(message);
+        // Most requests have no body: only for those that have one is the target looked at here.
+        auto const length = parser.content_length().value_or(0);
+        if (refused.status == 200 && length > 0 && length > body_limit(message)) refused = body_too_large(message);
         if (refused.status != 200) co_return co_await refuse_request(std::move(refused));
         co_return true;
     }
@@ -309,10 +310,14 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     co_return co_await refuse_request(problem(400, "bad_request", "this is not HTTP"));
 }
 
+std::size_t http_session::body_limit(message_type const& message) const
+{
+    return with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
+}
+
 response http_session::body_too_large(message_type const& message) const
 {
-    auto const most = with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
-    return problem(413, "body_too_large", "a body may have " + std::to_string(most) + " bytes");
+    return problem(413, "body_too_large", "a body may have " + std::to_string(body_limit(message)) + " bytes");
 }
 
 asio::awaitable<bool> http_session::read_body(parser_type& parser)

@@ -1,23 +1,13 @@
 #include <pgtally/cache/position.hpp>
+#include <pgtally/server/base/whole_number.hpp>
 #include <pgtally/server/sse/sse_query.hpp>
 
-#include <charconv>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 namespace pgtally::server {
 
 namespace {
-
-std::optional<std::chrono::milliseconds> interval_of(std::string_view text, std::chrono::milliseconds most)
-{
-    std::int64_t number = 0;
-    auto const* const last = text.data() + text.size();
-    auto const [end, failure] = std::from_chars(text.data(), last, number);
-    if (failure != std::errc{} || end != last || number < 0 || number > most.count()) return std::nullopt;
-    return std::chrono::milliseconds{number};
-}
 
 response bad_request(std::string_view detail)
 {
@@ -40,11 +30,10 @@ response take(subscribe_request& to, std::string_view name, std::string_view enc
         to.since = cache::parse_position(value.value_or(""));
         if (!to.since) return bad_request("since is a position: <epoch>-<revision>");
     } else if (name == "interval_ms") {
-        auto const interval = interval_of(value.value_or(""), bounds.max_interval);
-        if (!interval) {
-            return bad_request("interval_ms is an integer from 0 to " + std::to_string(bounds.max_interval.count()));
-        }
-        to.interval = *interval;
+        auto const most = bounds.max_interval.count();
+        auto const interval = whole_number<std::chrono::milliseconds::rep>(value.value_or(""), 0, most);
+        if (!interval) return bad_request("interval_ms is an integer from 0 to " + std::to_string(most));
+        to.interval = std::chrono::milliseconds{*interval};
     } else if (name == "top" || name == "sum" || name == "rank") {
         return bad_request(std::string{name} + " is not offered by this version");
     }
