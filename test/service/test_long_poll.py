@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import signal
 import socket
+import threading
 
 import pytest
 import requests

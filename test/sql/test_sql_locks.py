@@ -1,11 +1,15 @@
 """Waiting for writers, and reading a load."""
 
 import threading
+import time
 
+import psycopg
 import pytest
+from postgres import SCHEMA
 from replica import Replica, truth
 from roles import make_roles, refused
 
+UNINSTALL = (SCHEMA / "uninstall.sql").read_text()
 CREATE = "select tally.create_tally('t', 't', 'k')"
 
 
@@ -185,3 +189,81 @@ def test_no_transaction_is_split_over_two_definitions(db):
     replica = Replica(db, "t")
     db.sql.execute("insert into t values (5)")
     assert replica.check()["5"] == [3]
+
+
+PARTED = """create table p (k int) partition by list (k); create table p1 partition of p for values in (1); create table p2 partition of p default;
+            create table other (k int)"""
+CHANGES = {"create": ("", "select tally.create_tally('p', 'p', 'k')"),
+           "alter": ("select tally.create_tally('p', 'p', 'k')", "select tally.alter_tally('p', filter => 'k > 0')"),
+           "reload": ("select tally.create_tally('p', 'p', 'k')", "select tally.reload('p')"),
+           "drop": ("select tally.create_tally('p', 'p', 'k')", "select tally.drop_tally('p')"),
+           "former": ("select tally.create_tally('p', 'p', 'k'); alter table p detach partition p1", "select tally.reload('p')"),
+           "uninstall": ("select tally.create_tally('p', 'p', 'k'); select tally.create_tally('p1', 'p1', 'k')", UNINSTALL)}
+
+
+def wait_until_it_waits(db, who):
+    for _ in range(3000):
+        if db.sql.execute("select from pg_locks where pid = %s and not granted", [who.info.backend_pid]).fetchone() is not None:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the session waits for no lock")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_writer_is_the_victim_of_a_deadlock(database, change):
+    """A writer that holds what the change waits for, and waits for what the change holds, gets through."""
+    before, call = CHANGES[change]
+    database.sql.execute(PARTED)
+    if change == "uninstall":
+        before = "alter table p detach partition p1;" + before
+    database.sql.execute(before or "select 1")
+    writer, other = database.connect(), database.connect()
+    for first, second in (("p1", "p"), ("p2", "p"), ("p", "p1")):
+        writer.execute(f"begin; insert into {first} values ({1 if first == 'p1' else 2})")
+        failed = []
+        thread = threading.Thread(target=lambda: failed.append(attempt(other, f"begin; {call}; rollback")))
+        thread.start()
+        wait_until_it_waits(database, other)
+        writer.execute(f"insert into {second} values (1)" if second == "p1" or first == "p2" else f"insert into {second} values (3)")
+        writer.execute("rollback")
+        thread.join()
+        assert failed == [None]
+
+
+def attempt(connection, sql):
+    try:
+        connection.execute(sql)
+    except psycopg.Error as error:
+        connection.execute("rollback")
+        return error
+    return None
+
+
+def test_a_session_that_holds_the_definitions_is_no_victim_either(database):
+    """It created a tally, has not committed yet, and writes to the source of another one that is being changed."""
+    database.sql.execute("create table a (k int); create table b (k int); select tally.create_tally('a', 'a', 'k')")
+    application, other = database.connect(), database.connect()
+    application.execute("begin; select tally.create_tally('b', 'b', 'k')")
+    failed = []
+    thread = threading.Thread(target=lambda: failed.append(attempt(other, "select tally.reload('a')")))
+    thread.start()
+    wait_until_it_waits(database, other)
+    application.execute("insert into a values (1); commit")
+    thread.join()
+    assert failed == [None]
+
+
+def test_a_reader_that_writes_later_is_no_victim_when_the_source_has_another_owner(database):
+    database.sql.execute("create table a (k int); select tally.create_tally('a', 'a', 'k')")
+    make_roles(database)
+    database.sql.execute("alter table a owner to alice")
+    reader, other = database.connect(), database.connect()
+    reader.execute("begin; select from a")
+    failed = []
+    thread = threading.Thread(target=lambda: failed.append(attempt(other, "select tally.reload('a')")))
+    thread.start()
+    wait_until_it_waits(database, other)
+    reader.execute("insert into a values (1); commit")
+    thread.join()
+    assert failed == [None]
+    assert truth(database.sql, "a") == {"1": [1]}
