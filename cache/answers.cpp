@@ -45,7 +45,7 @@ void answers::enter(watch& which)
     which.possible = at != counters_.end();
     if (!which.possible) return;
     which.counter = static_cast<std::size_t>(at - counters_.begin());
-    if (rankings_.hold(which.counter)) want_work();
+    if (rankings_.hold(which.counter)) begin_work();
     if (auto const* const asked = std::get_if<top_question>(&which.about)) {
         tops_[which.counter].by_limit.emplace(asked->limit, &which);
     } else {
@@ -143,7 +143,7 @@ void answers::differs(watch& which)
 
 ranking const* answers::ranked(std::size_t counter, clock::time_point now)
 {
-    if (rankings_.want(counter, now)) want_work();
+    if (rankings_.want(counter, now)) begin_work();
     return rankings_.find(counter);
 }
 
@@ -165,6 +165,13 @@ void answers::settle(feed& into)
     if (has_work()) want_work();
 }
 
+// The first slice at once: most tallies need no other.
+void answers::begin_work()
+{
+    work();
+    want_work();
+}
+
 bool answers::work()
 {
     bool const completed = rankings_.build_more(table_, limits_.max_rows_ranked);
@@ -180,7 +187,7 @@ void answers::all_zero() noexcept
     ++edition_;
 }
 
-void answers::table_replaced() noexcept
+void answers::table_replaced()
 {
     rankings_.table_replaced();
     for (auto& [counter, each] : tops_) each.known = false;
@@ -189,7 +196,7 @@ void answers::table_replaced() noexcept
         each.answered = 0;
     }
     ++edition_;
-    if (has_work()) want_work();
+    if (rankings_.building()) begin_work();
 }
 
 void answers::counters_replaced()

@@ -8,7 +8,7 @@
 //
 // Ranks are the questions that cost most, because almost every change may concern each of them: a turn answers at most
 // `limits::max_ranks_settled` of them again, the others in the turns that follow. A ranking that is not there is built
-// in slices, by `work`; until then its questions have no answer. `on_work` says that `work` and `settle` are to be
+// in slices, by `work`; until then its questions have no answer. The first slice is built at once. `on_work` says that `work` and `settle` are to be
 // called again, soon.
 //
 // Guarantees: an answer that did not change wakes nobody. Each question is answered once a turn, however many
@@ -110,7 +110,7 @@ public:
     void all_zero() noexcept;
 
     // The table was replaced: by one with the same counters, or with others.
-    void table_replaced() noexcept;
+    void table_replaced();
     void counters_replaced();
 
     // The memory that the rankings use, in bytes.
@@ -131,6 +131,7 @@ private:
     bool concerns(std::size_t counter, top const& which) noexcept;
     bool answer_own(watch& which);
     void differs(watch& which);
+    void begin_work();
     void want_work() const
     {
         if (on_work_) on_work_();

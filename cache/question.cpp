@@ -41,20 +41,25 @@ std::string const* counter_of(question const& what) noexcept
 
 void answer_top(answer& out, counter_table const& table, ranking const& order, std::size_t limit)
 {
+    out.place.reset();
+    out.of = 0;
+    out.sums.clear();
     read_rows(out.rows, table, order, 0, limit);
 }
 
 void answer_sum(answer& out, counter_table const& table)
 {
+    out.rows.clear();
+    out.place.reset();
     out.of = table.nonzero();
     out.sums.assign(table.sums().begin(), table.sums().end());
 }
 
-void answer_rank(answer& out, counter_table const& table, ranking const& order, key const& k,
-                 std::size_t around)
+void answer_rank(answer& out, counter_table const& table, ranking const& order, key const& k, std::size_t around)
 {
     out.of = order.size();
     out.place.reset();
+    out.sums.clear();
     auto const row = table.find(k);
     if (row == counter_table::none || table.is_zero(row)) {
         out.rows.clear();

@@ -75,8 +75,7 @@ std::size_t ranking::read(std::size_t place, std::span<slot> out) const noexcept
 
 std::size_t ranking::memory_bytes() const noexcept
 {
-    return sizeof *this + chunks_.size() * nodes_per_chunk * sizeof(row_node) +
-           chunks_.capacity() * sizeof(chunks_[0]);
+    return sizeof *this + chunks_.size() * nodes_per_chunk * sizeof(row_node) + chunks_.capacity() * sizeof(chunks_[0]);
 }
 
 bool ranking::before(counter_table const& table, slot a, slot b) const noexcept

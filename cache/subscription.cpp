@@ -311,7 +311,7 @@ void subscription::put_answer(update& out) noexcept
     out.answered = watch_->now;
     out.rows = std::span{watch_->now->rows}.first(watch_->rows);
     out.revision = sent_ = tally_->revision();
-    version_sent_ = watch_->version;
+    out.from = version_sent_ = watch_->version;
 }
 
 }  // namespace pgtally::cache

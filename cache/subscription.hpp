@@ -82,7 +82,7 @@ struct update {
     bool partial = false;        // the snapshot holds only what changed since the client's point
     bool more = false;           // the snapshot has further parts
     bool of_all_keys = false;    // the change is the same for each subscription to all keys that was sent `from`
-    std::uint64_t from = 0;      // the change begins after this revision (of_all_keys only)
+    std::uint64_t from = 0;      // the change begins after this revision (of_all_keys); the answer's version (answered)
     std::uint64_t revision = 0;  // the message brings the client up to this revision
     std::vector<item> items;
 
@@ -92,7 +92,10 @@ struct update {
     std::span<answer::row const> rows{};
 
     // How many values the message has.
-    std::size_t values() const noexcept { return answered == nullptr ? items.size() : rows.size() + answered->sums.size(); }
+    std::size_t values() const noexcept
+    {
+        return answered == nullptr ? items.size() : rows.size() + answered->sums.size();
+    }
 };
 
 class subscription {

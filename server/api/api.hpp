@@ -49,6 +49,8 @@ private:
     asio::awaitable<response> await_position(request const& asked, std::string name, cache::since_point at);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
+    asio::awaitable<response> answer_question(request const& asked, route const& where, cache::question about,
+                                              std::string name);
     response reset(route const& where, audience who);
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;
@@ -61,7 +63,7 @@ private:
     response found(std::string_view segment, audience who, cache::tally*& out) const;
 
     sources from_;
-    std::size_t waiting_reads_ = 0;
+    std::size_t waiting_reads_ = 0;  // for a position or a ranking
 };
 
 }  // namespace pgtally::server

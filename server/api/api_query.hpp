@@ -1,9 +1,11 @@
 #pragma once
 
 #include <pgtally/cache/position.hpp>
+#include <pgtally/cache/question.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/router.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
@@ -24,6 +26,13 @@ struct keys_wanted {
 
 // The key of the path, or those of `?key=`; none for the tally as a whole.
 keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most);
+
+// The question of GET …/top or …/rank; none for other routes.
+struct question_wanted {
+    std::optional<cache::question> what{};
+    response refused{};
+};
+question_wanted wanted_question(cache::tally const& of, route const& where, target const& split, limits const& bounds);
 
 struct action_wanted {
     actions::order what;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pgtally/cache/question.hpp>
+#include <pgtally/cache/ranking.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/http/response.hpp>
@@ -33,6 +35,12 @@ response read_tally(cache::tally const& of, asker const& by);
 // The counters of one key, or of many. Preconditions: `unusable_key` accepts the keys.
 response read_key(cache::tally const& of, std::string const& key, asker const& by);
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by);
+
+// The first keys by a counter, or the place of a key and its neighbours.
+//
+// Preconditions: `wanted_question` accepts the question, and the tally's keys are ranked by its counter.
+response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order,
+                     asker const& by);
 
 // The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);

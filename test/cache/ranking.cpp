@@ -13,7 +13,8 @@ using namespace pgtally::cache;
 
 namespace {
 
-constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(),
+                       least = std::numeric_limits<std::int64_t>::min();
 
 // A table of one counter, its ranking, and a sorted list that must be the same.
 struct ranked_table {
