@@ -1,9 +1,11 @@
 #pragma once
 
 #include <pgtally/cache/position.hpp>
+#include <pgtally/cache/question.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/router.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
@@ -37,6 +39,13 @@ struct poll_wanted {
     response refused{};
 };
 poll_wanted wanted_poll(target const& split, std::chrono::seconds longest);
+
+// The question of GET …/top or …/rank; none for other routes.
+struct question_wanted {
+    std::optional<cache::question> what{};
+    response refused{};
+};
+question_wanted wanted_question(cache::tally const& of, route const& where, target const& split, limits const& bounds);
 
 struct action_wanted {
     actions::order what;

@@ -45,8 +45,51 @@ response take(subscribe_request& to, std::string_view name, std::string_view enc
             return bad_request("interval_ms is an integer from 0 to " + std::to_string(bounds.max_interval.count()));
         }
         to.interval = *interval;
-    } else if (name == "top" || name == "sum" || name == "rank") {
-        return bad_request(std::string{name} + " is not offered by this version");
+    }
+    return {};
+}
+
+// The value of a parameter: nothing if it is not named, empty if its escapes are invalid.
+std::optional<std::string> parameter(target const& split, std::string_view wanted)
+{
+    for (auto const& [name, value] : split.query) {
+        if (query_decoded(name) == wanted) return query_decoded(value).value_or("");
+    }
+    return std::nullopt;
+}
+
+std::optional<std::size_t> count_of(std::string_view text, std::size_t least, std::size_t most)
+{
+    std::size_t number = 0;
+    auto const* const last = text.data() + text.size();
+    auto const [end, failure] = std::from_chars(text.data(), last, number);
+    if (failure != std::errc{} || end != last || number < least || number > most) return std::nullopt;
+    return number;
+}
+
+// Reads `top=10&by=favs`, `sum`, or `rank=33&by=favs&around=2`. Returns why it is refused, or status 200.
+response take_question(subscribe_request& to, target const& split, limits const& bounds)
+{
+    auto const top = parameter(split, "top"), sum = parameter(split, "sum"), rank = parameter(split, "rank");
+    auto const questions = top.has_value() + sum.has_value() + rank.has_value();
+    if (questions == 0) return {};
+    if (questions > 1 || to.keys) return bad_request("a stream is of keys, a top, the sum or a rank: only one of them");
+    auto const by = parameter(split, "by");
+    if (!sum && !by) return bad_request("name the counter to rank by: by=");
+    auto const in = [](char const* name, std::size_t least, std::size_t most) {
+        return bad_request(std::string{name} + " is an integer from " + std::to_string(least) + " to " +
+                           std::to_string(most));
+    };
+    if (top) {
+        auto const limit = count_of(*top, 1, bounds.max_top);
+        if (!limit) return in("top", 1, bounds.max_top);
+        to.asks = cache::top_question{*by, *limit};
+    } else if (rank) {
+        auto const around = count_of(parameter(split, "around").value_or("0"), 0, bounds.max_around);
+        if (!around) return in("around", 0, bounds.max_around);
+        to.asks = cache::rank_question{*by, *rank, *around};
+    } else {
+        to.asks = cache::sum_question{};
     }
     return {};
 }
@@ -62,6 +105,7 @@ events_wanted wanted_events(std::string tally, target const& split, std::string_
         out.refused = take(out.what, query_decoded(name).value_or(""), value, bounds);
         if (out.refused.status != 200) return out;
     }
+    out.refused = take_question(out.what, split, bounds);
     if (!last_event_id.empty()) out.what.since = cache::parse_position(last_event_id);
     return out;
 }

@@ -56,6 +56,15 @@ def test_get_prints_a_table(server):
     assert json.loads(asked.stdout)["keys"] == {"33": {"rts": 2, "favs": 1}}
 
 
+def test_top_prints_places(server):
+    asked = run("top", "tweets", "--by", "favs", "--limit", "2", "--url", server.url)
+    assert asked.stdout == "place  key  rts  favs\n    1  33     2     1\n    2  34     0     1\n"
+    asked = run("top", "tweets", "--by", "nothing", "--url", server.url)
+    assert asked.returncode == 1 and "400" in asked.stderr
+    asked = run("top", "tweets", "--by", "rts", "--json", "--url", server.url)
+    assert json.loads(asked.stdout)["top"][0] == {"key": "33", "counters": {"rts": 2, "favs": 1}}
+
+
 def test_get_takes_many_keys(server):
     keys = [str(key) for key in range(30, 1030)]
     lines = run("get", "tweets", *keys, "--url", server.url).stdout.splitlines()
