@@ -103,8 +103,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         if (where.id == route_id::none) continue;
         expect(!allowed_methods(where.id, admin).empty(), "a route can be asked by some method");
         bool const of_tally = where.id == route_id::tally || where.id == route_id::keys || where.id == route_id::key ||
-                              where.id == route_id::action || where.id == route_id::top ||
-                              where.id == route_id::rank || where.id == route_id::action_by_query;
+                              where.id == route_id::action || where.id == route_id::top || where.id == route_id::rank ||
+                              where.id == route_id::action_by_query;
         if (!of_tally) continue;
         ask(where, *split, numbers);
         ask(where, *split, texts);
