@@ -41,7 +41,7 @@ std::vector<counters_row> watched::take(pushed what)
     }
     bool const replaces = what.what == pushed::kind::snapshot && !what.partial;
     if (replaces && !in_snapshot_) ++snapshot_;
-    for (auto& row : what.counters.rows) set(std::move(row), differs);
+    for (auto& given : what.counters.rows) set(std::move(given), differs);
     if (replaces) in_snapshot_ = what.more;
     if (replaces && !what.more) forget_the_missing(differs);
     return differs;
