@@ -8,6 +8,7 @@
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -63,6 +64,16 @@ std::optional<std::vector<std::string>> decoded_path(target const& split)
 bool is_action(route_id id)
 {
     return id == route_id::action || id == route_id::action_by_query;
+}
+
+// The complete ranking of a tally by a counter, or null.
+cache::ranking const* ranking_of(cache::tally* tally, std::string const& by)
+{
+    if (tally == nullptr) return nullptr;
+    auto const& names = tally->definition().counters;
+    auto const at = std::ranges::find(names, by);
+    if (at == names.end()) return nullptr;
+    return tally->questions().ranked(static_cast<std::size_t>(at - names.begin()), std::chrono::steady_clock::now());
 }
 
 bool takes(route_id id, method verb, bool writable)
@@ -150,7 +161,9 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::tallies: co_return list(asked.who());
         case route_id::tally:
         case route_id::key:
-        case route_id::keys: co_return co_await read(asked, where, split);
+        case route_id::keys:
+        case route_id::top:
+        case route_id::rank: co_return co_await read(asked, where, split);
         case route_id::events: co_return events(asked, where, split);
         case route_id::action:
         case route_id::action_by_query: co_return co_await act(asked, where, split);
@@ -222,6 +235,8 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
     auto poll = wanted_poll(split, from_.options.bounds.longest_wait);
     if (poll.refused.status != 200) co_return std::move(poll.refused);
+    auto question = wanted_question(*tally, where, split, from_.options.bounds);
+    if (question.refused.status != 200) co_return std::move(question.refused);
     auto position = wanted_position(split);
     if (position.refused.status != 200) co_return std::move(position.refused);
     if (position.at) {
@@ -233,6 +248,8 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
         if (tally == nullptr) co_return refused;
         wanted = named_keys(asked, *tally, where, split);
         if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+        question = wanted_question(*tally, where, split, from_.options.bounds);
+        if (question.refused.status != 200) co_return std::move(question.refused);
     }
     auto const source = source_of(split);
     if (source == counters_source::unknown) co_return problem(400, "bad_request", "source can be database only");
@@ -240,17 +257,52 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
         if (!asked.admin && !from_.options.allow_bypass) {
             co_return problem(403, "bypass_not_allowed", "source=database needs the server's option --allow-bypass");
         }
-        if (where.id == route_id::tally) co_return problem(400, "bad_request", "source=database is for keys");
+        if (where.id != route_id::key && where.id != route_id::keys)
+            co_return problem(400, "bad_request", "source=database is for keys");
         co_return co_await ask_database(*tally, std::move(wanted.keys), where.id == route_id::key);
     }
     refused = unreadable(*tally, asked.who());
     if (refused.status != 200) co_return refused;
+    if (question.what) {
+        auto name = tally->definition().name;
+        auto about = std::move(*question.what);
+        co_return co_await answer_question(asked, where, std::move(about), std::move(name));
+    }
     // A list of keys that is posted is not what caches know, so it waits for nothing.
     if (poll.since && asked.verb != method::post) {
         auto keys = std::move(wanted.keys);
         co_return co_await answer_change(asked, where, split, *tally, std::move(keys), std::move(poll));
     }
     co_return read_now(asked, *tally, where, wanted.keys);
+}
+
+// The first question about a counter makes a ranking, for which it waits.
+asio::awaitable<response> api::answer_question(request const& asked, route const& where, cache::question about,
+                                               std::string name)
+{
+    auto const& bounds = from_.options.bounds;
+    auto const by = *cache::counter_of(about);
+    if (ranking_of(from_.replicas.find(name), by) == nullptr) {
+        if (waiting_reads_ >= bounds.max_waiting_reads)
+            co_return problem(503, "busy", "too many requests wait for keys to be ranked");
+        ++waiting_reads_;
+        co_await from_.replicas.ranked(std::move(name), by, std::chrono::steady_clock::now() + bounds.ranking_patience);
+        --waiting_reads_;
+    }
+    // Meanwhile the tally may have become another one.
+    cache::tally* tally = nullptr;
+    auto refused = found(where.tally, asked.who(), tally);
+    if (tally == nullptr) co_return refused;
+    refused = unreadable(*tally, asked.who());
+    if (refused.status != 200) co_return refused;
+    auto const* const order = ranking_of(tally, by);
+    if (order == nullptr) co_return problem(503, "ranking", "the keys are being ranked by this counter; try again");
+    if (auto const* const rank = std::get_if<cache::rank_question>(&about)) {
+        refused = unusable_key(*tally, rank->key);
+        if (refused.status != 200) co_return refused;
+    }
+    asker const reader{asked.who(), asked.if_match, asked.if_none_match};
+    co_return read_answer(*tally, about, *order, reader);
 }
 
 // Returns status 200 once the tally has reached the position, or why it has not.

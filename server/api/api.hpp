@@ -66,6 +66,8 @@ private:
     keys_wanted named_keys(request const& asked, cache::tally const& of, route const& where, target const& split) const;
     asio::awaitable<response> answer_change(request const& asked, route const& where, target const& split,
                                             cache::tally& of, std::vector<std::string> keys, poll_wanted wanted);
+    asio::awaitable<response> answer_question(request const& asked, route const& where, cache::question about,
+                                              std::string name);
     response reset(route const& where, audience who);
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;
@@ -78,7 +80,7 @@ private:
     response found(std::string_view segment, audience who, cache::tally*& out) const;
 
     sources from_;
-    std::size_t waiting_reads_ = 0;
+    std::size_t waiting_reads_ = 0;  // for a position or a ranking
     long_polls polls_;
 };
 

@@ -86,12 +86,20 @@ response bad_query()
     return problem(400, "bad_key", "name the action's one key, percent-encoded: ?key=");
 }
 
+// A number of keys; `otherwise` if it is not named, nothing if it is not one from `least` to `most`.
+std::optional<std::size_t> count_of(target const& split, std::string_view name, std::size_t least, std::size_t most,
+                                    std::size_t otherwise)
+{
+    if (!has_query(split, name)) return otherwise;
+    return whole_number<std::size_t>(query_value(split, name).value_or(""), least, most);
+}
+
 }  // namespace
 
 keys_wanted wanted_keys(cache::tally const& of, route const& where, target const& split, std::size_t most)
 {
     keys_wanted out;
-    if (where.id == route_id::tally) return out;
+    if (where.id != route_id::key && where.id != route_id::keys) return out;
     if (where.id == route_id::key) {
         auto key = key_of_segment(where.key);
         if (!key) return {.keys = {}, .refused = bad_segment()};
@@ -165,6 +173,32 @@ poll_wanted wanted_poll(target const& split, std::chrono::seconds longest)
     return out;
 }
 
+question_wanted wanted_question(cache::tally const& of, route const& where, target const& split, limits const& bounds)
+{
+    if (where.id != route_id::top && where.id != route_id::rank) return {};
+    auto const refuse = [](std::string_view code, std::string_view why) {
+        return question_wanted{.what = {}, .refused = problem(400, code, why)};
+    };
+    bool const top = where.id == route_id::top;
+    auto const by = query_value(split, "by");
+    if (!by) return refuse("bad_request", "name the counter to rank by: ?by=");
+    auto const& known = of.definition().counters;
+    if (std::find(known.begin(), known.end(), *by) == known.end())
+        return refuse("unknown_counter", "the tally has no counter of this name");
+    auto const count =
+        top ? count_of(split, "limit", 1, bounds.max_top, 10) : count_of(split, "around", 0, bounds.max_around, 0);
+    if (!count) {
+        return refuse("bad_request", top ? "limit is an integer from 1 to " + std::to_string(bounds.max_top)
+                                         : "around is an integer from 0 to " + std::to_string(bounds.max_around));
+    }
+    if (top) return {.what = cache::top_question{*by, *count}};
+    auto key = query_value(split, "key");
+    if (!key)
+        return refuse(has_query(split, "key") ? "bad_key" : "bad_request", "name the key, percent-encoded: ?key=");
+    if (auto why = unusable_key(of, *key); why.status != 200) return {.what = {}, .refused = std::move(why)};
+    return {.what = cache::rank_question{*by, std::move(*key), *count}};
+}
+
 action_wanted wanted_action(cache::tally const& of, route const& where, target const& split, std::string_view body)
 {
     auto const refuse = [](response why) { return action_wanted{.what = {}, .refused = std::move(why)}; };
@@ -203,11 +237,6 @@ counters_source source_of(target const& split)
         return value == "database" ? counters_source::database : counters_source::unknown;
     }
     return counters_source::replica;
-}
-
-bool has_query(target const& split, std::string_view name)
-{
-    return std::any_of(split.query.begin(), split.query.end(), [&](auto const& each) { return each.first == name; });
 }
 
 }  // namespace pgtally::server

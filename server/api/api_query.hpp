@@ -1,9 +1,11 @@
 #pragma once
 
 #include <pgtally/cache/position.hpp>
+#include <pgtally/cache/question.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/actions.hpp>
 #include <pgtally/server/api/router.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
 
@@ -38,6 +40,13 @@ struct poll_wanted {
 };
 poll_wanted wanted_poll(target const& split, std::chrono::seconds longest);
 
+// The question of GET …/top or …/rank; none for other routes.
+struct question_wanted {
+    std::optional<cache::question> what{};
+    response refused{};
+};
+question_wanted wanted_question(cache::tally const& of, route const& where, target const& split, limits const& bounds);
+
 struct action_wanted {
     actions::order what;
     response refused{};
@@ -55,8 +64,5 @@ position_wanted wanted_position(target const& split);
 
 enum class counters_source { replica, database, unknown };
 counters_source source_of(target const& split);
-
-// Whether the query has this name, with or without a value.
-bool has_query(target const& split, std::string_view name);
 
 }  // namespace pgtally::server

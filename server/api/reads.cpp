@@ -1,4 +1,5 @@
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/answers_json.hpp>
 #include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/http/etag.hpp>
@@ -193,6 +194,27 @@ response read_unchanged(cache::since_point const& since)
     response out{.status = 204};
     out.fields.emplace_back("ETag", make_etag(since.epoch, since.revision));
     return out;
+}
+
+response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order, asker const& by)
+{
+    cache::answer found;
+    if (auto const* const top = std::get_if<cache::top_question>(&about)) {
+        cache::answer_top(found, of.table(), order, top->limit);
+    } else if (auto const* const rank = std::get_if<cache::rank_question>(&about)) {
+        cache::answer_rank(found, of.table(), order, parsed(of, rank->key), rank->around);
+    }
+    std::string body{"{"};
+    append_answer(body, about, found, found.rows, of.definition().counters);
+    if (auto const* const top = std::get_if<cache::top_question>(&about)) {
+        body += R"(,"by":)";
+        append_json(body, top->by);
+    }
+    body += ',';
+    append_standing(body, of, by.who);
+    body += '}';
+    // A change of any key can change the answer.
+    return conditional(of, of.last_change(), by, std::move(body));
 }
 
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)

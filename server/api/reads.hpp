@@ -1,5 +1,7 @@
 #pragma once
 
+#include <pgtally/cache/question.hpp>
+#include <pgtally/cache/ranking.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/api/router.hpp>
 #include <pgtally/server/base/audience.hpp>
@@ -45,6 +47,12 @@ std::uint64_t newest_change(cache::tally const& of, std::vector<std::string> con
 
 // The answer to a client that has everything up to this position, and asked for what changed after it: nothing did.
 response read_unchanged(cache::since_point const& since);
+
+// The first keys by a counter, or the place of a key and its neighbours.
+//
+// Preconditions: `wanted_question` accepts the question, and the tally's keys are ranked by its counter.
+response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order,
+                     asker const& by);
 
 // The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);

@@ -18,6 +18,12 @@ route find_tally_route(std::vector<std::string_view> const& path, bool admin)
     if (path.size() == 4 && what == "events") {
         return {.id = route_id::events, .pattern = "/v1/tallies/{tally}/events", .tally = tally};
     }
+    if (path.size() == 4 && what == "top") {
+        return {.id = route_id::top, .pattern = "/v1/tallies/{tally}/top", .tally = tally};
+    }
+    if (path.size() == 4 && what == "rank") {
+        return {.id = route_id::rank, .pattern = "/v1/tallies/{tally}/rank", .tally = tally};
+    }
     if (path.size() == 4 && what == "reset" && admin) {
         return {.id = route_id::reset, .pattern = "/v1/tallies/{tally}/reset", .tally = tally};
     }

@@ -12,6 +12,8 @@ enum class route_id {
     tally,            // one tally
     keys,             // the counters of keys by `?key=`
     key,              // the counters of the key in the path
+    top,              // the first keys by a counter
+    rank,             // the place of a key
     action,           // a statement run for the key in the path
     action_by_query,  // the same for the key of `?key=`
     events,           // Server-Sent Events of a tally

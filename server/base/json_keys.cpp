@@ -1,6 +1,16 @@
 #include <pgtally/server/base/json_keys.hpp>
 
+#include <utility>
+
 namespace pgtally::server {
+
+std::optional<std::string> key_of_json(boost::json::value const& value)
+{
+    if (auto const* const text = value.if_string()) return std::string{text->data(), text->size()};
+    if (auto const* const number = value.if_int64()) return std::to_string(*number);
+    if (auto const* const large = value.if_uint64()) return std::to_string(*large);
+    return std::nullopt;
+}
 
 json_keys keys_of_json(boost::json::value const& list)
 {
@@ -12,18 +22,14 @@ json_keys keys_of_json(boost::json::value const& list)
     }
     out.keys.reserve(items->size());
     for (auto const& item : *items) {
-        if (auto const* const text = item.if_string()) {
-            out.keys.emplace_back(text->data(), text->size());
-        } else if (auto const* const number = item.if_int64()) {
-            out.keys.push_back(std::to_string(*number));
-        } else if (auto const* const large = item.if_uint64()) {
-            out.keys.push_back(std::to_string(*large));
-        } else {
+        auto key = key_of_json(item);
+        if (!key) {
             out.number = item.is_double();
             out.wrong = out.number ? "a key that is a number must be an integer"
                                    : "each of \"keys\" must be a string or an integer";
             return out;
         }
+        out.keys.push_back(std::move(*key));
     }
     return out;
 }

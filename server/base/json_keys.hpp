@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,5 +17,8 @@ struct json_keys {
 };
 
 json_keys keys_of_json(boost::json::value const& list);
+
+// The key that a client names in JSON, a string or an integer; nothing if it is neither.
+std::optional<std::string> key_of_json(boost::json::value const& value);
 
 }  // namespace pgtally::server

@@ -16,6 +16,8 @@ struct limits {
     std::size_t max_key_list_bytes = 1U << 20;  // of the body of a list of keys; more: 413
     std::size_t max_listed_keys = 10'000;       // in such a list; more: 400
     std::size_t max_query_keys = 1'000;         // `key=` in one request; more: 400
+    std::size_t max_top = 1'000;                // keys in a top; more: 400, or an error
+    std::size_t max_around = 50;                // of a rank, up and down; more: 400, or an error
     std::size_t max_clients = 10'000;           // connections of the public addresses; more: 503
     std::size_t max_admin_clients = 100;        // connections of the admin address; more: 503
     std::size_t max_refusals = 100;  // connections that receive such a 503 at a time; more are closed without an answer
@@ -52,9 +54,10 @@ struct limits {
     // ---------------------------------------------------------------------------------------------------
 
     std::chrono::seconds at_least_patience{5};  // for the position that `at_least` names; then 504
-    std::size_t max_waiting_reads = 1'000;      // for their positions; more: 503
+    std::size_t max_waiting_reads = 1'000;      // for their positions, or rankings; more: 503
     std::chrono::seconds longest_wait{60};      // of `wait=`; longer: 400
     std::size_t max_long_polls = 5'000;         // requests that wait for a change; more: 503
+    std::chrono::seconds ranking_patience{5};   // until keys are ranked for a top or a rank; then 503
 
     // Actions
     // -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include <pgtally/server/cli/option_values.hpp>
 
 #include <boost/program_options/parsers.hpp>
+#include <boost/program_options/positional_options.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,8 @@ namespace pgtally::server {
 namespace po = boost::program_options;
 
 namespace {
+
+constexpr char const* word = "word";
 
 // Whether the text surely contains no connection string.
 bool harmless(std::string_view text)
@@ -70,14 +73,23 @@ std::string variable_of(std::string const& option)
 }
 
 option_values::option_values(po::options_description const& known, std::vector<std::string> const& arguments,
-                             environment const& getenv)
+                             environment const& getenv, bool takes_words)
     : getenv_{getenv}
 {
     try {
         // No abbreviations: a new option could change the meaning of one.
         auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-        auto const parsed = po::command_line_parser{arguments}.options(known).style(style).run();
-        refuse_stray(parsed.options, arguments);
+        po::command_line_parser parser{arguments};
+        po::options_description all;
+        all.add(known);
+        po::positional_options_description rest;
+        if (takes_words) {
+            all.add_options()(word, po::value<std::vector<std::string>>());
+            parser.positional(rest.add(word, -1));
+        }
+        auto const parsed =
+            parser.options(all).style(takes_words ? style & ~po::command_line_style::allow_short : style).run();
+        if (!takes_words) refuse_stray(parsed.options, arguments);
         po::store(parsed, given_);
     } catch (po::unknown_option const& e) {
         // what() quotes the whole argument, which can hold a password.
@@ -122,6 +134,11 @@ std::string option_values::text(std::string const& name, std::string const& othe
     if (given_.count(name) != 0) return given_[name].as<std::string>();
     auto const value = from_environment(name);
     return value.empty() ? otherwise : value;
+}
+
+std::vector<std::string> option_values::words() const
+{
+    return given_.count(word) != 0 ? given_[word].as<std::vector<std::string>>() : std::vector<std::string>{};
 }
 
 std::vector<std::string> option_values::list(std::string const& name) const

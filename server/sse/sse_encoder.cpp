@@ -53,7 +53,7 @@ sse_message encode_event(push const& what, shared_changes& shared)
             append_id(out.head, what);
             out.head += "data: {";
             out.tail = change_text(what, shared);
-            out.changes = what.update->items.size();
+            out.changes = what.update->values();
             out.conflated = what.conflated;
             break;
         case push::kind::state:

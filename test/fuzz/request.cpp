@@ -60,6 +60,8 @@ void ask(route const& where, target const& split, pgtally::cache::tally const& o
             expect(parse_key(of.definition().kind(), key).has_value(), "what is asked for is a key");
         }
     }
+    auto const question = wanted_question(of, where, split, limits{});
+    expect(question.refused.status == 200 || refuses(question.refused), "a refusal is a client's error, and says so");
     auto const action = wanted_action(of, where, split, R"({"a":1})");
     expect(action.refused.status == 200 || refuses(action.refused), "a refusal is a client's error, and says so");
     auto const position = wanted_position(split);
@@ -101,7 +103,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         if (where.id == route_id::none) continue;
         expect(!allowed_methods(where.id, admin).empty(), "a route can be asked by some method");
         bool const of_tally = where.id == route_id::tally || where.id == route_id::keys || where.id == route_id::key ||
-                              where.id == route_id::action || where.id == route_id::action_by_query;
+                              where.id == route_id::action || where.id == route_id::top || where.id == route_id::rank ||
+                              where.id == route_id::action_by_query;
         if (!of_tally) continue;
         ask(where, *split, numbers);
         ask(where, *split, texts);

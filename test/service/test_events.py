@@ -368,3 +368,27 @@ def test_curl(server, tweets):
     finally:
         curl.kill()
         curl.wait()
+
+
+@pytest.mark.parametrize("query, first, second", [
+    ("top=2&by=favs", {"top": [{"key": "33", "counters": {"rts": 2, "favs": 1}}, {"key": "34", "counters": {"rts": 0, "favs": 1}}]},
+     {"top": [{"key": "34", "counters": {"rts": 0, "favs": 2}}, {"key": "33", "counters": {"rts": 2, "favs": 1}}]}),
+    ("sum", {"sum": {"rts": 3, "favs": 2}, "size": 3}, {"sum": {"rts": 3, "favs": 3}, "size": 3}),
+    ("rank=34&by=favs", {"rank": {"key": "34", "place": 2, "of": 3}}, {"rank": {"key": "34", "place": 1, "of": 3}})])
+def test_questions(server, tweets, query, first, second):
+    events = Events(server, f"/v1/tallies/tweets/events?{query}")
+    snapshot = events.next()
+    assert snapshot.name == "snapshot" and first.items() <= snapshot.data.items() and snapshot.id
+    favs(tweets, 34)
+    change = events.next()
+    assert change.name == "change" and second.items() <= change.data.items() and change.id
+    events.close()
+
+
+@pytest.mark.parametrize("query, code", [
+    ("top=2", "bad_request"), ("top=0&by=favs", "bad_request"), ("top=1001&by=favs", "bad_request"), ("top=2&by=nothing", "unknown_counter"),
+    ("rank=33", "bad_request"), ("rank=abc&by=favs", "bad_key"), ("rank=33&by=favs&around=51", "bad_request"), ("sum&top=2&by=favs", "bad_request"),
+    ("sum&key=33", "bad_request")])
+def test_questions_that_are_refused(server, query, code):
+    answer = server.get(f"/v1/tallies/tweets/events?{query}")
+    assert answer.status_code == 400 and answer.json()["code"] == code
