@@ -8,8 +8,9 @@
 
 namespace pgtally::cache {
 
-answers::answers(counter_table const& table, std::vector<std::string> const& counters, limits const& bounds)
-    : table_{table}, counters_{counters}, limits_{bounds}, rankings_{bounds.ranking_kept}
+answers::answers(counter_table const& table, std::vector<std::string> const& counters, std::uint64_t const& last_change,
+                 limits const& bounds)
+    : table_{table}, counters_{counters}, last_change_{last_change}, limits_{bounds}, rankings_{bounds.ranking_kept}
 {
 }
 
@@ -20,6 +21,7 @@ answers::watch& answers::join(question const& what, feed::member& who)
     auto const [at, is_new] = watches_.try_emplace(what, what);
     auto& found = at->second;
     if (is_new) enter(found);
+    if (!found.followed) follow(found);
     found.members.push_back(who);
     return found;
 }
@@ -28,9 +30,11 @@ void answers::leave(watch& from, feed::member& who) noexcept
 {
     who.asks.unlink();
     if (!from.members.empty()) return;
-    exit(from);
-    if (from.changed) std::erase(changed_, &from);
-    watches_.erase(watches_.find(from.about));
+    unfollow(from);
+    auto const* const asked = std::get_if<top_question>(&from.about);
+    if (asked == nullptr || !from.possible) return forget(from);
+    auto& its = tops_.at(from.counter);
+    if (its.by_limit.size() - its.followed > limits_.max_tops_remembered) forget_one(its);
 }
 
 // Begins to answer a question by the present definition.
@@ -45,24 +49,34 @@ void answers::enter(watch& which)
     which.possible = at != counters_.end();
     if (!which.possible) return;
     which.counter = static_cast<std::size_t>(at - counters_.begin());
+    auto const* const asked = std::get_if<top_question>(&which.about);
+    if (asked == nullptr) return;
+    auto& its = tops_[which.counter];
+    its.by_limit.emplace(asked->limit, &which);
+    which.changed_at = last_change_;
+}
+
+void answers::follow(watch& which)
+{
+    which.followed = true;
+    if (counter_of(which.about) == nullptr || !which.possible) return;
     if (rankings_.hold(which.counter)) begin_work();
-    if (auto const* const asked = std::get_if<top_question>(&which.about)) {
-        tops_[which.counter].by_limit.emplace(asked->limit, &which);
+    if (std::holds_alternative<top_question>(which.about)) {
+        ++tops_.at(which.counter).followed;
     } else {
         which.position = ranks_.size();
         ranks_.push_back(&which);
     }
 }
 
-void answers::exit(watch& which) noexcept
+void answers::unfollow(watch& which) noexcept
 {
+    which.followed = false;
     if (counter_of(which.about) == nullptr || !which.possible) return;
     rankings_.release(which.counter);
     want_work();  // to drop the ranking in time
-    if (auto const* const asked = std::get_if<top_question>(&which.about)) {
-        auto const of = tops_.find(which.counter);
-        of->second.by_limit.erase(asked->limit);
-        if (of->second.by_limit.empty()) tops_.erase(of);
+    if (std::holds_alternative<top_question>(which.about)) {
+        --tops_.at(which.counter).followed;
         return;
     }
     ranks_.back()->position = which.position;
@@ -70,6 +84,24 @@ void answers::exit(watch& which) noexcept
     ranks_.pop_back();
     next_rank_ = 0;
     ranks_left_ = ranks_left_ == 0 ? 0 : ranks_.size();
+}
+
+// Precondition: no subscription follows it.
+void answers::forget(watch& which) noexcept
+{
+    if (auto const* const asked = std::get_if<top_question>(&which.about); asked != nullptr && which.possible) {
+        auto const of = tops_.find(which.counter);
+        of->second.by_limit.erase(asked->limit);
+        if (of->second.by_limit.empty()) tops_.erase(of);
+    }
+    if (which.changed) std::erase(changed_, &which);
+    watches_.erase(watches_.find(which.about));
+}
+
+void answers::forget_one(top& of) noexcept
+{
+    auto const idle = std::ranges::find_if(of.by_limit, [](auto const& each) { return !each.second->followed; });
+    if (idle != of.by_limit.end()) forget(*idle->second);
 }
 
 bool answers::answer_now(watch& which)
@@ -84,32 +116,34 @@ bool answers::answer_now(watch& which)
     return true;
 }
 
-// Whether the rows that changed since the last answer may be in the list, or leave or enter it.
-bool answers::concerns(std::size_t counter, top const& which) noexcept
+// Whether the first `limit` rows may differ from those of the list, or may have been others in between.
+bool answers::may_differ(top const& which, std::size_t counter, std::size_t limit, std::optional<std::int64_t> highest)
 {
-    auto const highest = rankings_.take_highest_changed(counter);
-    auto const limit = which.by_limit.rbegin()->first;
+    if (!which.known) return true;
     auto const& rows = which.now.rows;
-    bool const full = rows.size() >= which.limit;
-    if (!which.known || (limit > which.limit && full)) return true;
-    return highest && (!full || rows.empty() || *highest >= rows.back().counters[counter]);
+    if (limit <= rows.size()) return highest && *highest >= rows[limit - 1].counters[counter];
+    bool const has_all = rows.size() < which.limit;
+    return highest || !has_all;
 }
 
 void answers::answer_top(std::size_t counter, top& which)
 {
     auto const* const order = rankings_.find(counter);
-    if (order == nullptr || !concerns(counter, which)) return;
+    if (order == nullptr) return;
+    auto const highest = rankings_.take_highest_changed(counter);
     auto const limit = which.by_limit.rbegin()->first;
+    if (!may_differ(which, counter, limit, highest)) return;
     cache::answer_top(spare_, table_, *order, limit);
     auto const& was = which.now.rows;
     auto const& is = spare_.rows;
     auto const same = static_cast<std::size_t>(std::ranges::mismatch(was, is).in1 - was.begin());
     bool const all_same = same == was.size() && same == is.size();
-    bool const first = !std::exchange(which.known, true);
-    which.limit = limit;
     for (auto const& [its_limit, its] : which.by_limit) {
-        if (first || (!all_same && its_limit > same)) differs(*its);
+        if (may_differ(which, counter, its_limit, highest)) its->changed_at = last_change_;
+        if (!which.known || (!all_same && its_limit > same)) differs(*its);
     }
+    which.known = true;
+    which.limit = limit;
     std::swap(which.now, spare_);
 }
 
@@ -136,6 +170,7 @@ bool answers::answer_own(watch& which)
 void answers::differs(watch& which)
 {
     ++which.version;
+    which.changed_at = last_change_;
     if (!std::exchange(which.changed, true)) changed_.push_back(&which);
 }
 
@@ -147,13 +182,30 @@ ranking const* answers::ranked(std::size_t counter, clock::time_point now)
     return rankings_.find(counter);
 }
 
+answers::watch const* answers::recall(top_question const& what, clock::time_point now)
+{
+    auto const of = std::ranges::find(counters_, what.by);
+    if (of == counters_.end() || ranked(static_cast<std::size_t>(of - counters_.begin()), now) == nullptr)
+        return nullptr;
+    auto const [at, is_new] = watches_.try_emplace(what, what);
+    auto& found = at->second;
+    if (is_new) {
+        auto& others = tops_[static_cast<std::size_t>(of - counters_.begin())];
+        if (others.by_limit.size() - others.followed >= limits_.max_tops_remembered) forget_one(others);
+        enter(found);
+    }
+    return answer_now(found) ? &found : nullptr;
+}
+
 // Turns
 
 void answers::settle(feed& into)
 {
     if (std::exchange(settled_, edition_) != edition_) ranks_left_ = ranks_.size();
     if (auto const sum = watches_.find(sum_question{}); sum != watches_.end()) answer_own(sum->second);
-    for (auto& [counter, each] : tops_) answer_top(counter, each);
+    for (auto& [counter, each] : tops_) {
+        if (each.followed > 0) answer_top(counter, each);
+    }
     for (auto n = std::min(ranks_left_, limits_.max_ranks_settled); n > 0; --n, --ranks_left_) {
         next_rank_ = next_rank_ < ranks_.size() ? next_rank_ : 0;
         answer_own(*ranks_[next_rank_++]);
@@ -177,6 +229,17 @@ bool answers::work()
     bool const completed = rankings_.build_more(table_, limits_.max_rows_ranked);
     if (completed) ++edition_;
     return completed;
+}
+
+void answers::tidy(clock::time_point now) noexcept
+{
+    rankings_.tidy(now);
+    for (auto each = tops_.begin(); each != tops_.end();) {
+        auto& its = (each++)->second;
+        auto const counter = its.by_limit.begin()->second->counter;
+        if (rankings_.has(counter)) continue;
+        for (auto left = its.by_limit.size(); left > 0; --left) forget_one(its);
+    }
 }
 
 // Changes of the table
@@ -205,7 +268,11 @@ void answers::counters_replaced()
     tops_.clear();
     ranks_.clear();
     next_rank_ = ranks_left_ = 0;
-    for (auto& [about, each] : watches_) enter(each);
+    std::erase_if(watches_, [](auto const& each) { return !each.second.followed; });
+    for (auto& [about, each] : watches_) {
+        enter(each);
+        follow(each);
+    }
     ++edition_;
 }
 

@@ -11,11 +11,15 @@
 // in slices, by `work`; until then its questions have no answer. The first slice is built at once. `on_work` says that `work` and `settle` are to be
 // called again, soon.
 //
+// A top that nobody follows is remembered for as long as the ranking that it needs (`recall`), so that a client which asks
+// again and again learns whether it changed in between. A turn does not look at it: the next question does.
+//
 // Guarantees: an answer that did not change wakes nobody. Each question is answered once a turn, however many
 // subscriptions follow it. `answer_now` brings one answer up to date, so that what is sent is never older than what
 // was sent before.
 //
-// Lifetime: the table, and the definition's names, outlive it. A watch is valid while a subscription is in it.
+// Lifetime: the table, the definition's names and the number of the last change outlive it. A watch is valid while a
+// subscription is in it; one that `recall` returns until the next call.
 //
 // Threads: one.
 //
@@ -32,6 +36,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +58,10 @@ public:
         std::size_t rows = 0;         // of the answer: it may be the list of a higher limit
         std::uint64_t version = 0;    // grows with every other answer
 
+        // A revision at which, and since which, the answer was the present one at every moment. Of a rank and a sum it is one
+        // since which this class saw no other answer: in the middle of a turn there may have been one.
+        std::uint64_t changed_at = 0;
+
     private:
         friend class answers;
         std::size_t counter = 0;     // by which the keys are ranked
@@ -60,10 +69,13 @@ public:
         std::uint64_t answered = 0;  // the edition of the table
         std::size_t position = 0;    // in `ranks_`
         bool changed = false;        // in `changed_`
+        bool followed = false;       // a subscription is in it
         feed::asking_list members;
     };
 
-    answers(counter_table const& table, std::vector<std::string> const& counters, limits const& bounds);
+    // `last_change`: the revision of the table's last change.
+    answers(counter_table const& table, std::vector<std::string> const& counters, std::uint64_t const& last_change,
+            limits const& bounds);
     answers(answers const&) = delete;
     answers& operator=(answers const&) = delete;
 
@@ -82,6 +94,10 @@ public:
     // complete.
     ranking const* ranked(std::size_t counter, clock::time_point now);
 
+    // A top, and since when it is unchanged; null if its ranking is not complete, or its counter unknown. The first call begins to remember it;
+    // at most `limits::max_tops_remembered` by each counter are, besides those that subscriptions follow.
+    watch const* recall(top_question const& what, clock::time_point now);
+
     // Turns
 
     // Answers again what the changes since the last call may concern, and makes `into` wake the subscriptions of each
@@ -93,7 +109,7 @@ public:
     bool has_work() const noexcept { return rankings_.building() || ranks_left_ > 0; }
 
     // Drops rankings that nobody has asked about for a while; when there may be one.
-    void tidy(clock::time_point now) noexcept { rankings_.tidy(now); }
+    void tidy(clock::time_point now) noexcept;
     clock::time_point due() const noexcept { return rankings_.due(); }
 
     // Changes of the table
@@ -121,14 +137,19 @@ private:
     struct top {
         answer now;
         bool known = false;
-        std::size_t limit = 0;  // of `now`
+        std::size_t limit = 0;     // of `now`
+        std::size_t followed = 0;  // watches with a subscription
         std::map<std::size_t, watch*> by_limit;
     };
 
     void enter(watch& which);
-    void exit(watch& which) noexcept;
+    void follow(watch& which);
+    void unfollow(watch& which) noexcept;
+    void forget(watch& which) noexcept;
+    void forget_one(top& of) noexcept;
+    static bool may_differ(top const& which, std::size_t counter, std::size_t limit,
+                           std::optional<std::int64_t> highest);
     void answer_top(std::size_t counter, top& which);
-    bool concerns(std::size_t counter, top const& which) noexcept;
     bool answer_own(watch& which);
     void differs(watch& which);
     void begin_work();
@@ -139,6 +160,7 @@ private:
 
     counter_table const& table_;
     std::vector<std::string> const& counters_;
+    std::uint64_t const& last_change_;
     limits const& limits_;
     std::function<void()> on_work_;
     rankings rankings_;

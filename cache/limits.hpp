@@ -39,6 +39,9 @@ struct limits {
     // The most ranks that subscriptions follow of which one turn finds out whether they changed; the next turns go on.
     std::size_t max_ranks_settled = 1'000;
 
+    // The most tops by one counter that are remembered although no subscription follows them.
+    std::size_t max_tops_remembered = 16;
+
     // How long a ranking is kept after the last question about it.
     std::chrono::milliseconds ranking_kept{5 * 60'000};
 

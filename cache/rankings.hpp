@@ -48,6 +48,9 @@ public:
     // The ranking by this counter; null if it is not complete.
     ranking const* find(std::size_t counter) const noexcept;
 
+    // Whether there is one by this counter, complete or not.
+    bool has(std::size_t counter) const noexcept { return find_one(counter) != nullptr; }
+
     // Fills the rankings that are not complete, with at most `rows` slots of the table. Returns whether one became complete.
     bool build_more(counter_table const& table, std::size_t rows);
     bool building() const noexcept { return building_ > 0; }

@@ -36,7 +36,7 @@ tally::tally(cache::definition what, limits const& bounds)
     , served_{definition_.kind(), definition_.counters.size()}
     , zeros_(definition_.counters.size(), 0)
     , feed_{definition_.kind()}
-    , answers_{served_, definition_.counters, limits_}
+    , answers_{served_, definition_.counters, last_change_, limits_}
 {
 }
 

@@ -63,11 +63,14 @@ private:
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
     response events(request const& asked, route const& where, target const& split);
-    keys_wanted named_keys(request const& asked, cache::tally const& of, route const& where, target const& split) const;
+    response find_subject(request const& asked, route const& where, target const& split, cache::tally*& of,
+                          subject& what) const;
+    response find_readable(request const& asked, route const& where, target const& split, cache::tally*& of,
+                           subject& what) const;
+    response refuse_bypass(request const& asked, route const& where) const;
+    asio::awaitable<response> await_ranking(std::string name, std::string by);
     asio::awaitable<response> answer_change(request const& asked, route const& where, target const& split,
-                                            cache::tally& of, std::vector<std::string> keys, poll_wanted wanted);
-    asio::awaitable<response> answer_question(request const& asked, route const& where, cache::question about,
-                                              std::string name);
+                                            cache::tally& of, subject what, poll_wanted wanted);
     response reset(route const& where, audience who);
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;

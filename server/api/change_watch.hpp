@@ -4,6 +4,7 @@
 #include <pgtally/cache/subscription.hpp>
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/db/detail/signal.hpp>
+#include <pgtally/server/api/subject.hpp>
 #include <pgtally/server/base/net.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -16,16 +17,17 @@
 
 namespace pgtally::server {
 
-// Wakes a coroutine when keys of a tally, or its state, may have changed.
+// Wakes a coroutine when what it reads of a tally, or the tally's state, may have changed.
 //
 // Lifetime: the tally may end first.
 class change_watch final : cache::subscriber {
 public:
-    // Without keys: all of them. Precondition: each is the text of a key of this tally.
-    change_watch(asio::any_io_executor executor, cache::tally& of, std::vector<std::string> const& keys)
-        : changed_{std::move(executor)}, all_{of, *this, {.all_keys = keys.empty()}}
+    // Precondition: each key is the text of one of this tally.
+    change_watch(asio::any_io_executor executor, cache::tally& of, subject const& what)
+        : changed_{std::move(executor)}
+        , all_{of, *this, {.all_keys = what.keys.empty() && !what.about, .asks = what.about}}
     {
-        for (auto const& text : keys) {
+        for (auto const& text : what.keys) {
             if (auto const key = cache::parse_key(of.definition().kind(), text)) all_.track(*key);
         }
     }

@@ -20,16 +20,16 @@ long_polls::outcome outcome_of(long_poll::verdict what) noexcept
 
 }  // namespace
 
-asio::awaitable<long_polls::outcome> long_polls::wait(request const& asked, cache::tally& of,
-                                                      std::vector<std::string> keys, poll_wanted wanted)
+asio::awaitable<long_polls::outcome> long_polls::wait(request const& asked, cache::tally& of, subject what,
+                                                      poll_wanted wanted)
 {
     long_poll rules{std::move(*wanted.since), wanted.wait, clock::now()};
-    auto verdict = rules.judge(of, newest_change(of, keys), clock::now(), ending_);
+    auto verdict = rules.judge(of, newest_change(of, what), clock::now(), ending_);
     if (verdict != long_poll::verdict::wait) co_return outcome_of(verdict);
     if (waiting_.size() >= bounds_.max_long_polls) co_return outcome::too_many;
 
     auto const executor = co_await asio::this_coro::executor;
-    auto const mine = std::make_shared<change_watch>(executor, of, keys);
+    auto const mine = std::make_shared<change_watch>(executor, of, what);
     waiting_.insert(mine.get());
     std::weak_ptr const weak{mine};
     auto const leave = [weak] {
@@ -40,7 +40,7 @@ asio::awaitable<long_polls::outcome> long_polls::wait(request const& asked, cach
         if (rules.awaited()) mine->await(of, *rules.awaited());
         co_await mine->wait_until(rules.due());
         if (mine->dropped()) break;
-        verdict = rules.judge(of, newest_change(of, keys), clock::now(), ending_ || mine->left());
+        verdict = rules.judge(of, newest_change(of, what), clock::now(), ending_ || mine->left());
     }
     waiting_.erase(mine.get());
     co_return outcome_of(verdict);

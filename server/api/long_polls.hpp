@@ -8,6 +8,7 @@
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/long_poll.hpp>
+#include <pgtally/server/api/subject.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/request.hpp>
 
@@ -32,9 +33,8 @@ public:
         too_many,   // there is no place to wait
     };
 
-    // Waits for a change of keys, or of any key if there are none. Precondition: `wanted` has a position.
-    boost::asio::awaitable<outcome> wait(request const& asked, cache::tally& of, std::vector<std::string> keys,
-                                         poll_wanted wanted);
+    // Waits for a change of a subject. Precondition: `wanted` has a position.
+    boost::asio::awaitable<outcome> wait(request const& asked, cache::tally& of, subject what, poll_wanted wanted);
 
     // How many requests wait now.
     std::size_t size() const noexcept { return waiting_.size(); }

@@ -6,7 +6,10 @@
 #include <pgtally/server/http/response.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <span>
+#include <variant>
 
 namespace pgtally::server {
 
@@ -73,6 +76,26 @@ response conditional(cache::tally const& of, std::uint64_t changed_at, asker con
 cache::key parsed(cache::tally const& of, std::string_view key)
 {
     return cache::parse_key(of.definition().kind(), key).value_or(cache::key{});
+}
+
+std::uint64_t newest_of_keys(cache::tally const& of, std::vector<std::string> const& keys)
+{
+    std::uint64_t newest = 0;
+    for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
+    return newest;
+}
+
+// What the tally remembers of a top; null if it is not ranked yet, and for a rank.
+cache::answers::watch const* top_of(cache::tally& of, cache::question const& about)
+{
+    auto const* const top = std::get_if<cache::top_question>(&about);
+    return top == nullptr ? nullptr : of.questions().recall(*top, std::chrono::steady_clock::now());
+}
+
+// A change of any key can change the answer of which nothing is remembered.
+std::uint64_t changed_at(cache::tally const& of, cache::answers::watch const* known)
+{
+    return known == nullptr ? of.last_change() : known->changed_at;
 }
 
 // Each key once: the names in a JSON object should be unique.
@@ -166,27 +189,29 @@ response read_keys(cache::tally const& of, std::vector<std::string> const& keys,
     body += ',';
     append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, newest_change(of, keys), by, std::move(body));
+    return conditional(of, newest_of_keys(of, keys), by, std::move(body));
 }
 
-response read_now(request const& asked, cache::tally const& of, route const& where,
-                  std::vector<std::string> const& keys)
+response read_now(request const& asked, cache::tally& of, route const& where, subject const& what)
 {
     asker const by{asked.who(), asked.if_match, asked.if_none_match};
+    if (what.about) {
+        if (ranking_for(of, *what.about) != nullptr) return read_answer(of, *what.about, by);
+        return problem(503, "ranking", "the keys are being ranked by this counter; try again");
+    }
     if (where.id == route_id::tally) return read_tally(of, by);
-    if (where.id == route_id::key) return read_key(of, keys.front(), by);
-    auto out = read_keys(of, keys, by);
+    if (where.id == route_id::key) return read_key(of, what.keys.front(), by);
+    auto out = read_keys(of, what.keys, by);
     // RFC 9110, 13.1.2: 304 is for GET and HEAD.
     if (out.status == 304 && asked.verb == method::post) return precondition_failed();
     return out;
 }
 
-std::uint64_t newest_change(cache::tally const& of, std::vector<std::string> const& keys)
+std::uint64_t newest_change(cache::tally& of, subject const& what)
 {
-    if (keys.empty()) return of.last_change();
-    std::uint64_t newest = 0;
-    for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
-    return newest;
+    if (what.about) return changed_at(of, top_of(of, *what.about));
+    if (what.keys.empty()) return of.last_change();
+    return newest_of_keys(of, what.keys);
 }
 
 response read_unchanged(cache::since_point const& since)
@@ -196,16 +221,28 @@ response read_unchanged(cache::since_point const& since)
     return out;
 }
 
-response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order, asker const& by)
+cache::ranking const* ranking_for(cache::tally& of, cache::question const& about)
 {
-    cache::answer found;
-    if (auto const* const top = std::get_if<cache::top_question>(&about)) {
-        cache::answer_top(found, of.table(), order, top->limit);
-    } else if (auto const* const rank = std::get_if<cache::rank_question>(&about)) {
-        cache::answer_rank(found, of.table(), order, parsed(of, rank->key), rank->around);
-    }
+    auto const* const by = cache::counter_of(about);
+    auto const& names = of.definition().counters;
+    auto const at = by == nullptr ? names.end() : std::ranges::find(names, *by);
+    if (at == names.end()) return nullptr;
+    return of.questions().ranked(static_cast<std::size_t>(at - names.begin()), std::chrono::steady_clock::now());
+}
+
+response read_answer(cache::tally& of, cache::question const& about, asker const& by)
+{
     std::string body{"{"};
-    append_answer(body, about, found, found.rows, of.definition().counters);
+    auto const* const known = top_of(of, about);
+    if (known != nullptr) {
+        append_answer(body, about, *known->now, std::span{known->now->rows}.first(known->rows),
+                      of.definition().counters);
+    } else {
+        auto const& rank = std::get<cache::rank_question>(about);
+        cache::answer found;
+        cache::answer_rank(found, of.table(), *ranking_for(of, about), parsed(of, rank.key), rank.around);
+        append_answer(body, about, found, found.rows, of.definition().counters);
+    }
     if (auto const* const top = std::get_if<cache::top_question>(&about)) {
         body += R"(,"by":)";
         append_json(body, top->by);
@@ -213,8 +250,7 @@ response read_answer(cache::tally const& of, cache::question const& about, cache
     body += ',';
     append_standing(body, of, by.who);
     body += '}';
-    // A change of any key can change the answer.
-    return conditional(of, of.last_change(), by, std::move(body));
+    return conditional(of, changed_at(of, known), by, std::move(body));
 }
 
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)

@@ -4,6 +4,7 @@
 #include <pgtally/cache/ranking.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/api/router.hpp>
+#include <pgtally/server/api/subject.hpp>
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/http/request.hpp>
 #include <pgtally/server/http/response.hpp>
@@ -38,21 +39,22 @@ response read_tally(cache::tally const& of, asker const& by);
 response read_key(cache::tally const& of, std::string const& key, asker const& by);
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by);
 
-// What a request for a tally, a key or keys reads. `keys` are the keys that it names.
-response read_now(request const& asked, cache::tally const& of, route const& where,
-                  std::vector<std::string> const& keys);
+// What a request for a tally, a key, keys, a top or a rank reads. If its keys are not ranked yet: 503.
+response read_now(request const& asked, cache::tally& of, route const& where, subject const& what);
 
-// A revision since which the counters of these keys are unchanged; without keys, those of all keys.
-std::uint64_t newest_change(cache::tally const& of, std::vector<std::string> const& keys);
+// A revision since which a subject is unchanged.
+std::uint64_t newest_change(cache::tally& of, subject const& what);
 
 // The answer to a client that has everything up to this position, and asked for what changed after it: nothing did.
 response read_unchanged(cache::since_point const& since);
 
+// The complete ranking of a tally that a top or a rank needs, or null. It begins to be made if there is none.
+cache::ranking const* ranking_for(cache::tally& of, cache::question const& about);
+
 // The first keys by a counter, or the place of a key and its neighbours.
 //
-// Preconditions: `wanted_question` accepts the question, and the tally's keys are ranked by its counter.
-response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order,
-                     asker const& by);
+// Preconditions: `wanted_question` accepts the question, and the tally has its ranking.
+response read_answer(cache::tally& of, cache::question const& about, asker const& by);
 
 // The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);

@@ -300,6 +300,88 @@ BOOST_AUTO_TEST_CASE(a_ranking_is_kept_for_a_while_after_the_last_question)
     BOOST_TEST(asked.memory_bytes() == nothing);
 }
 
+BOOST_AUTO_TEST_CASE(a_top_is_remembered_with_its_last_change)
+{
+    auto t = loaded_tally("10:20:");
+    auto const ask = [&](std::size_t limit, answers::clock::time_point now = {}) {
+        auto const* const known = t->questions().recall({"favs", limit}, now);
+        BOOST_TEST_REQUIRE(known != nullptr);
+        return known->changed_at;
+    };
+    for (int k = 1; k <= 5; ++k) t->apply(deltas(21, std::to_string(k), 0, 10 - k));
+    auto const first = ask(2);
+    BOOST_TEST(first == t->last_change());
+    t->apply(deltas(22, "5", 0, 1));  // stays below the second
+    settle(*t);
+    BOOST_TEST(ask(2) == first);
+    BOOST_TEST(ask(3) == t->last_change());  // not asked before, so its past is not known
+    t->apply(deltas(23, "2", 1, 0));         // another counter of a key in the list
+    BOOST_TEST(ask(2) == t->last_change());
+    auto const second = ask(2);
+    t->apply(deltas(24, "3", 0, 0));
+    t->apply(deltas(24, "4", 0, -1));
+    BOOST_TEST(ask(2) == second);
+    // It was another one in the middle of a turn, and whoever follows the same changes may have read it then.
+    t->apply(deltas(25, "4", 0, 50));
+    t->apply(deltas(25, "4", 0, -50));
+    settle(*t);
+    BOOST_TEST(ask(2) == t->last_change());
+    BOOST_TEST(ask(3) == t->last_change());
+    // So it is for a subscription's.
+    asker of_two{*t, top(2)};
+    settle(*t);
+    of_two.drain();
+    t->apply(deltas(26, "4", 0, 50));
+    t->apply(deltas(26, "4", 0, -50));
+    settle(*t);
+    BOOST_TEST(of_two.woken == 0);
+    BOOST_TEST(ask(2) == t->last_change());
+    BOOST_TEST(t->questions().recall({"nothing", 2}, {}) == nullptr);
+    // Another ranking, another epoch.
+    t->apply(simple(event::kind::truncate, 30));
+    BOOST_TEST(ask(2) == t->last_change());
+    BOOST_TEST(t->questions().recall({"favs", 2}, {})->rows == 0);
+}
+
+BOOST_AUTO_TEST_CASE(remembered_tops_are_few_and_go_with_their_ranking)
+{
+    limits small;
+    small.max_tops_remembered = 2;
+    small.ranking_kept = 10s;
+    auto t = loaded_tally("10:20:", small);
+    answers::clock::time_point const begin{};
+    auto& all = t->questions();
+    auto const ask = [&](std::size_t limit) { return all.recall({"favs", limit}, begin)->changed_at; };
+    for (int k = 1; k <= 5; ++k) t->apply(deltas(21, std::to_string(k), 0, 10 - k));
+    auto const first = ask(1);
+    BOOST_TEST(ask(2) == first);
+    asker follows{*t, top(1)};
+    follows.drain();
+    BOOST_TEST(ask(4) == first);  // that which is followed does not count
+    t->apply(deltas(22, "5", 0, 1));
+    BOOST_TEST(ask(1) == first);
+    BOOST_TEST(ask(2) == first);
+    BOOST_TEST(ask(3) == t->last_change());
+    t->apply(deltas(23, "5", 0, 1));
+    BOOST_TEST((ask(2) == t->last_change() || ask(4) == t->last_change()));  // one of them gave way
+    BOOST_TEST(ask(1) == first);
+    all.tidy(begin + 1h);
+    BOOST_TEST(ask(1) == first);  // a subscription holds the ranking
+    {
+        asker const gone{*t, question{top_question{"rts", 7}}};
+    }
+    all.tidy(begin + 1h);
+    all.tidy(begin + 2h);
+    t->redefine([] {
+        auto other = tweets();
+        other.counters = {"rts", "shares"};
+        other.fingerprint = "other";
+        return other;
+    }());
+    BOOST_TEST((follows.take() == told::dropped));
+    BOOST_TEST(all.recall({"favs", 1}, begin) == nullptr);
+}
+
 BOOST_AUTO_TEST_CASE(a_turn_looks_at_some_ranks_and_the_next_ones_at_the_others)
 {
     limits small;

@@ -59,6 +59,36 @@ def test_not_answered_by_a_change_of_another_key(server, tweets):
         assert answer.result(LONG).json()["keys"]["34"] == {"rts": 0, "favs": 2}
 
 
+@pytest.mark.parametrize("path", [TALLY + "/top?by=favs&limit=2", TALLY + "/rank?by=favs&key=33&around=1"])
+def test_a_ranking_is_waited_for(server, tweets, path):
+    first = server.get(path)
+    with asking(server, path, position(first)) as answer:
+        fav(tweets, 33)
+        then = answer.result(LONG)
+    assert then.status_code == 200 and then.headers["Cache-Control"] == "public, max-age=1"
+    assert then.json() == server.get(path).json() and then.json() != first.json()
+    assert ask(server, path, position(then), 1).status_code == 204
+
+
+def test_a_top_waits_while_others_change(server, tweets):
+    """Who asks again after each answer is not answered by changes that leave the top as it is."""
+    path = TALLY + "/top?by=favs&limit=1"
+    fav(tweets, 33), fav(tweets, 33)
+    eventually(lambda: server.get(path).json()["top"][0]["counters"]["favs"] == 3)
+    first = server.get(path)
+    fav(tweets, 35)
+    eventually(lambda: server.get(TALLY + "/keys/35").json()["counters"]["favs"] == 1)
+    again = server.get(path)
+    assert again.json()["revision"] > first.json()["revision"] and again.headers["ETag"] == first.headers["ETag"]
+    assert server.get(path, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    with asking(server, path, position(first)) as answer:
+        fav(tweets, 36)
+        eventually(lambda: server.get(TALLY + "/keys/36").json()["counters"]["favs"] == 1)
+        assert not answer.done()
+        fav(tweets, 33)
+        assert answer.result(LONG).json()["top"][0]["counters"] == {"rts": 2, "favs": 4}
+
+
 def test_a_change_of_before_is_answered_at_once(server, tweets):
     first = position(server.get(KEY))
     fav(tweets, 33)
