@@ -46,7 +46,8 @@ void answers::enter(watch& which)
     which.possible = true;
     if (by == nullptr) return;
     auto const at = std::ranges::find(counters_, *by);
-    which.possible = at != counters_.end();
+    auto const* const rank = std::get_if<rank_question>(&which.about);
+    which.possible = at != counters_.end() && (rank == nullptr || parse_key(table_.kind(), rank->key));
     if (!which.possible) return;
     which.counter = static_cast<std::size_t>(at - counters_.begin());
     auto const* const asked = std::get_if<top_question>(&which.about);

@@ -53,7 +53,7 @@ public:
         explicit watch(question what) : about{std::move(what)} {}
 
         question const about;
-        bool possible = true;         // the definition has the question's counter
+        bool possible = true;         // the definition has the question's counter, and its key is of the tally's kind
         answer const* now = nullptr;  // null: there is no answer yet
         std::size_t rows = 0;         // of the answer: it may be the list of a higher limit
         std::uint64_t version = 0;    // grows with every other answer

@@ -232,6 +232,17 @@ BOOST_AUTO_TEST_CASE(states_epochs_and_the_end)
     BOOST_TEST((a.take() == told::dropped));
     BOOST_TEST((a.take() == told::none));
 
+    // A key that is none by another definition.
+    other = tweets("text");
+    other.fingerprint = "text";
+    t->redefine(other);
+    asker of_word{*t, rank("zero", 0)};
+    other = tweets();
+    other.fingerprint = "number";
+    t->redefine(other);
+    t->flush();
+    BOOST_TEST((of_word.take() == told::dropped));
+
     asker late{*t, sum_question{}};
     t.reset();
     late.woken = 0;

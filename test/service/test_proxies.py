@@ -1,6 +1,7 @@
-"""pgtally behind nginx and HAProxy, by the files of the documentation (server/docs). Skipped where these are missing."""
+"""pgtally behind nginx, HAProxy, Caddy and Varnish, by the files of the documentation (server/docs). Skipped where these are missing."""
 
 import asyncio
+import concurrent.futures
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from streams import Events, path_of
 NAME = "counters.example.org"
 KEY = "/v1/tallies/tweets/keys/33"
 CLIENTS, CHANGES = 1000, 20
+FILES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile", "varnish": "varnish.vcl"}  # of server/docs
 
 
 def free_port():
@@ -31,12 +33,14 @@ class Proxy:
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self.url = "http://" + self.host
-        text = (ROOT / "server" / "docs" / {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}[kind]).read_text()
+        text = (ROOT / "server" / "docs" / FILES[kind]).read_text()
         for written, here in (("127.0.0.1:8080", server.host), ("listen 80;", f"listen {self.host};"), ("bind :80", f"bind {self.host}"),
-                              ("/var/cache/nginx", str(folder))):
+                              ("/var/cache/nginx", str(folder)), (f"{NAME} {{", f"{{\n admin off\n}}\nhttp://{NAME}:{self.port} {{"),
+                              ('.port = "8080"', f'.port = "{server.host.split(":")[1]}"')):
             text = text.replace(written, here)
         (folder / "site").write_text(text)
-        self.process = subprocess.Popen(getattr(self, kind)(folder), stderr=(folder / "log").open("w"))
+        self.process = subprocess.Popen(getattr(self, kind)(folder), stderr=(folder / "log").open("w"), stdout=subprocess.DEVNULL,
+                                        env={**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
         self.log = folder / "log"
         eventually(lambda: self.answers(), self.log.read_text)
 
@@ -49,6 +53,12 @@ class Proxy:
 
     def haproxy(self, folder):
         return ["haproxy", "-f", str(folder / "site")]
+
+    def caddy(self, folder):
+        return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "site")]
+
+    def varnish(self, folder):
+        return ["varnishd", "-F", "-j", "none", "-a", self.host, "-f", str(folder / "site"), "-n", str(folder / "varnish"), "-s", "default,64m"]
 
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
@@ -70,9 +80,9 @@ def server(serve, tweets):
     return serve(tweets.dsn, "--writable", "--heartbeat", "200ms", "--allow-host", NAME).wait_live()
 
 
-@pytest.fixture(params=["nginx", "haproxy"])
+@pytest.fixture(params=FILES)
 def proxy(request, server, tmp_path):
-    if not shutil.which(request.param, path=os.environ["PATH"] + ":/usr/sbin"):
+    if not shutil.which({"varnish": "varnishd"}.get(request.param, request.param), path=os.environ["PATH"] + ":/usr/sbin"):
         pytest.skip(f"{request.param} is not installed: tools/setup --tests installs it")
     os.environ["PATH"] += ":/usr/sbin"
     started = Proxy(request.param, server, tmp_path)
@@ -154,6 +164,19 @@ class Poller:
             last = answer
         self.writer.close()
         return last
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "varnish"], indirect=True)
+def test_long_polls_for_the_same_are_one(proxy, server, tweets):
+    first = proxy.get(KEY).json()
+    path = f"{KEY}?since={first['epoch']}-{first['revision']}&wait=20"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = [pool.submit(proxy.get, path) for _ in range(5)]
+        eventually(lambda: server.metrics()["pgtally_long_polls"] == 1)
+        fav(tweets)
+        assert [each.result(LONG).json()["counters"]["favs"] for each in answers] == [2] * 5
+    seen = sum(count for name, count in server.metrics().items() if name.startswith('pgtally_requests_total{route="/v1/tallies/{tally}/keys/{key}"'))
+    assert seen <= 2, "one for all, besides the first"
 
 
 @pytest.mark.parametrize("proxy", ["nginx"], indirect=True)

@@ -37,6 +37,8 @@ struct environment {
     std::ostream* trace = nullptr;
     // What was shown at a position: the fingerprint of the counters, by epoch and revision.
     std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> shown{};
+    // The tops that were shown: by epoch, then by revision.
+    std::map<std::string, std::map<std::uint64_t, std::string>> tops{};
 
     milliseconds answer_time() const noexcept { return heartbeat * 3; }
     database& current() noexcept { return *nodes[named]; }

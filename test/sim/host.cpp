@@ -6,7 +6,7 @@ namespace pgtally::sim {
 
 namespace {
 
-constexpr std::size_t client_count = 3;
+constexpr std::size_t client_count = 3, asker_count = 2;
 
 // The number of the definition that a payload names; 0: none.
 std::uint64_t number_of(std::string const& payload)
@@ -30,6 +30,8 @@ host::host(environment& around, std::string name, cache::limits const& bounds, s
     for (std::size_t i = 0; i < client_count; ++i) {
         clients_.push_back(std::make_unique<client>(env_, "subscriber " + name_ + std::to_string(i)));
     }
+    for (std::size_t i = 0; i < asker_count; ++i)
+        askers_.push_back(std::make_unique<asker>(env_, "asker " + name_ + std::to_string(i)));
 }
 
 host::~host() = default;
@@ -435,12 +437,14 @@ void host::remove_tally(std::size_t tally)
 void host::take(std::size_t which)
 {
     clients_[which % client_count]->take();
+    askers_[which % asker_count]->take();
 }
 
 void host::change_subscription(std::size_t which, std::uint32_t how)
 {
     auto* const tally = find(tally_name(which % env_.tallies));
     clients_[which % client_count]->change(tally, how);
+    if ((how >> 16) % 2 == 0) askers_[which % asker_count]->change(tally, how >> 1);
 }
 
 void host::exchange_subscribers(host& other, std::size_t which)

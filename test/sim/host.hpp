@@ -6,6 +6,7 @@
 // loader.cpp, applied.cpp). Each wait ends a step, so that anything can happen in between. The shipped code decides:
 // `event_dispatcher`, `transport_watch`, `load_schedule`, `look`, `tally`, `fence`, `barriers`, the feed.
 
+#include "asker.hpp"
 #include "client.hpp"
 #include "environment.hpp"
 #include "random.hpp"
@@ -151,6 +152,7 @@ private:
     void check_live(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_stopped(cache::tally const& tally, std::uint64_t now, shown& last) const;
     void check_tags(cache::tally const& tally, shown& last) const;
+    void check_top(cache::tally& tally, bool exact);
     std::size_t transport_of(cache::tally const& tally) const { return received_.transport_of(tally).value(); }
     link const& link_of(cache::tally const& tally) const { return links_[transport_of(tally)]; }
     transport_watch::time_point now() const noexcept { return transport_watch::time_point{env_.now}; }
@@ -220,6 +222,7 @@ private:
     std::uint64_t last_write_ = 0;
     std::map<std::string, shown, std::less<>> shown_;
     std::vector<std::unique_ptr<client>> clients_;
+    std::vector<std::unique_ptr<asker>> askers_;
 };
 
 }  // namespace pgtally::sim

@@ -130,6 +130,7 @@ void host::check_served()
         if (live && tally->shares_positions() && last.forged.empty()) check_position(*tally, now);
         else if (tally->has_counters() && same_epoch && now != last.truth) check_stopped(*tally, now, last);
         check_tags(*tally, last);
+        check_top(*tally, live && last.forged.empty());
         last.epoch = tally->epoch();
         last.revision = tally->revision();
         last.truth = now;
@@ -157,6 +158,27 @@ void host::check_tags(cache::tally const& tally, shown& last) const
             throw violation{tally.definition().name + ": a key changed, the revision at which it did did not"};
         }
         before = now;
+    }
+}
+
+// The tag of a top: since the revision that it names, nobody was shown another list, here or, where a position means the same
+// everywhere, on another server.
+void host::check_top(cache::tally& tally, bool exact)
+{
+    cache::top_question const about{tally.definition().counters.front(), 2};
+    auto& lists = env_.tops[tally.epoch()];
+    if (exact || !tally.shares_positions()) lists[tally.revision()] = naive_answer(tally, about);
+    if (!exact || tally.revision() % 3 != 0) return;
+    auto const* const known = tally.questions().recall(about, {});
+    if (known == nullptr) throw violation{"a top of few rows is not known"};
+    if (known->changed_at > tally.revision()) throw violation{"a top changed in the future"};
+    auto const& now = lists[tally.revision()];
+    for (auto each = lists.lower_bound(known->changed_at); each->first < tally.revision(); ++each) {
+        bool const same_tag = each->first == known->changed_at || tally.knows(each->first);
+        if (!same_tag || each->second == now) continue;
+        throw violation{tally.definition().name + ": a top changed, and its tag did not: \"" + each->second + "\" at " +
+                        std::to_string(each->first) + ", \"" + now + "\" at " + std::to_string(tally.revision()) +
+                        ", the tag says " + std::to_string(known->changed_at)};
     }
 }
 
@@ -211,6 +233,7 @@ void host::check_quiet()
         check_ranking(*tally);
     }
     for (auto const& each : clients_) each->check();
+    for (auto const& each : askers_) each->check();
 }
 
 }  // namespace pgtally::sim

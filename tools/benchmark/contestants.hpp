@@ -49,6 +49,21 @@ struct feed_figures {
 /// first `changes` changes of one key of one tally, one a turn; then every client leaves. Needs no database.
 feed_figures feed(std::size_t clients, std::size_t changes);
 
+struct rank_figures {
+    double changes_per_cpu_second = 0;
+    double ranked_per_cpu_second = 0;  ///< keys, while the ranking was made
+    double bytes_per_key = 0;          ///< of the ranking
+};
+
+/// What is done beside the changes: nothing; a ranking by one counter is kept; a subscription follows its top 10; the
+/// changes are of the keys in this top.
+enum class ranked { nothing, ranking, top, hot_top };
+
+/// Applies `changes` changes to random keys of a tally, one a turn, each time that `turn` returns true, and prints the
+/// figures. Returns when `turn` returns false. Needs no database.
+void ranks(ranked what, std::size_t keys, std::size_t changes, std::function<bool()> const& turn,
+           std::function<void(rank_figures)> const& print);
+
 /// In seconds.
 struct lag_figures {
     double commit_p50 = 0;  ///< from sending an INSERT to the answer

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ constexpr char const* usage =
        pgtally-bench listen DSN COUNT              notifications/s, and per second of its own CPU time
        pgtally-bench copy DSN QUERY FILE           rows copied to the file
        pgtally-bench feed CLIENTS CHANGES          for each line of stdin: changes and leaves per second of its own CPU time
+       pgtally-bench rank nothing|ranking|top|hot-top KEYS CHANGES
+                                                   for each line of stdin: changes per second of its own CPU time, keys
+                                                   ranked per second of it, bytes of the ranking for each key
        pgtally-bench lag DSN TALLY TABLE SECONDS   commit p50, p99, lag p50, p99 in ms; how many
 )";
 
@@ -45,6 +49,15 @@ bool is_asked()
     return static_cast<bool>(std::getline(std::cin, line));
 }
 
+std::optional<ranked> ranked_of(std::string_view name)
+{
+    if (name == "nothing") return ranked::nothing;
+    if (name == "ranking") return ranked::ranking;
+    if (name == "top") return ranked::top;
+    if (name == "hot-top") return ranked::hot_top;
+    return std::nullopt;
+}
+
 int run(int argc, char const* const* argv)
 {
     auto const what = argc > 1 ? std::string_view(argv[1]) : std::string_view();
@@ -60,6 +73,11 @@ int run(int argc, char const* const* argv)
             auto const of = feed(std::stoul(argv[2]), std::stoul(argv[3]));
             print(of.changes_per_cpu_second, of.leaves_per_cpu_second);
         }
+    } else if (what == "rank" && argc == 5 && ranked_of(argv[2])) {
+        ranks(*ranked_of(argv[2]), std::stoul(argv[3]), std::stoul(argv[4]), is_asked, [](rank_figures const& of) {
+            std::printf("%.1f %.1f %.1f\n", of.changes_per_cpu_second, of.ranked_per_cpu_second, of.bytes_per_key);
+            std::fflush(stdout);
+        });
     } else if (what == "lag" && argc == 6) {
         auto const of = lag(settings, argv[3], argv[4], seconds(std::stod(argv[5])));
         std::printf("%.3f %.3f %.3f %.3f %zu\n", of.commit_p50 * 1e3, of.commit_p99 * 1e3, of.lag_p50 * 1e3,
