@@ -84,6 +84,7 @@ request request_of(message_type const& message, entrance where)
                 .origin = {},
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
+                .accept_encoding = joined(message, http::field::accept_encoding),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
                 .admin = where.kind == address_kind::admin,

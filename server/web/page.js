@@ -25,11 +25,13 @@ const words = {
 const client = connect({
   onState: ({ state, reason }) => {
     if (state !== 'connecting') $('retry').hidden = state !== 'waiting';
+    writeLink();
     if (state === 'waiting' && !view) enter({ state: 'disconnected', reason });
     if (state === 'open') refresh(); // the server may be another one, with other tallies
   },
 });
 let tallies = [];
+let labelled = []; // the tallies that have texts: those of labels.json
 let view = null; // the shown tally: { tally, list, subscription, sums, numbers, by }
 let turn = 0; // counts the tallies shown
 let changes = 0;
@@ -86,7 +88,7 @@ async function show(tally) {
   const mine = ++turn;
   if (!tally) return;
 
-  const labels = await load(`labels/${encodeURIComponent(tally.name)}.json`);
+  const labels = await loadLabels(tally.name);
   if (mine !== turn) return; // the reader has chosen another tally meanwhile
   document.title = `${tally.name} · pgtally`;
   $('tally').value = tally.name;
@@ -98,6 +100,12 @@ async function show(tally) {
   list.order(by, $('find').value);
   subscribe();
   if (!view.whole) sumUp();
+}
+
+/** The texts of a tally, or null. labels.json names the tallies that have any, so that nothing is asked for in vain. */
+async function loadLabels(name) {
+  labelled = await load('labels.json') ?? labelled;
+  return labelled.includes(name) ? load(`labels/${encodeURIComponent(name)}.json`) : null;
 }
 
 async function load(url) {
@@ -150,7 +158,7 @@ async function learn() {
   if (mine.learning) return;
   mine.learning = true;
   for (let pauseMs = 1_000; mine === view; pauseMs = Math.min(2 * pauseMs, 60_000)) {
-    const labels = await load(`labels/${encodeURIComponent(mine.tally.name)}.json`);
+    const labels = await loadLabels(mine.tally.name);
     if (mine !== view) return;
     if (labels) mine.labels = labels;
     const all = labels && mine.list.learn(labels);
@@ -212,6 +220,14 @@ function enter({ state, reason }) {
   for (const id of ['list', 'sums']) $(id).dataset.old = String(state !== 'live');
 }
 
+const links = { websocket: 'WebSocket', sse: 'Server-Sent Events', longpoll: 'long poll' };
+
+/** How the page is connected, and why not by the best way. */
+function writeLink() {
+  const { transport, reason } = client;
+  $('link').textContent = transport ? `By ${links[transport]}${reason ? `. ${asSentence(reason)}` : ''}` : '';
+}
+
 // ---- order and search
 
 function drawSorts() {
@@ -253,18 +269,14 @@ $('list').addEventListener('click', ({ target }) => {
 
 async function act(pressed, key) {
   const { name } = view.tally;
-  const path = [name, 'keys', key, pressed.dataset.action].map(encodeURIComponent).join('/');
   pressed.ariaBusy = 'true';
   try {
-    const response = await fetch(`v1/tallies/${path}`, { method: 'POST' });
-    if (response.status === 202) {
-      tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
-    } else if (!response.ok) {
-      const problem = await response.json().catch(() => ({}));
-      tell(problem.title ?? `The server answered ${response.status}`, asSentence(problem.detail));
-    }
-  } catch {
-    tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
+    // When this resolves, the subscription has the number, and the next frame shows it.
+    const { applied } = await client.act(name, key, pressed.dataset.action);
+    if (!applied) tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
+  } catch ({ code, title, message }) {
+    if (code === 'unreachable') tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
+    else tell(title ?? 'It was refused', asSentence(message));
   } finally {
     pressed.ariaBusy = null;
   }

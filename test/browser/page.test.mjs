@@ -7,10 +7,11 @@ const stage = new Stage();
 let page;
 let faults;
 let requests;
+let failed;
 
 before(() => stage.begin());
 after(() => stage.end());
-beforeEach(async () => { ({ page, faults, requests } = await stage.open()); });
+beforeEach(async () => { ({ page, faults, requests, failed } = await stage.open()); });
 afterEach(async () => {
   await page?.close();
   assert.deepEqual(faults, []);
@@ -69,6 +70,37 @@ test('shows every message with its author, as text whatever it holds', async () 
 test('sends requests only to its own server', () => {
   assert.ok(requests.length > 3);
   assert.deepEqual(requests.filter((url) => !url.startsWith(stage.address)), []);
+});
+
+test('no request fails, of a tally without texts neither', async () => {
+  await stage.sql("select tally.create_tally('plain', 'tweet.activity', 'messageid')");
+  await page.waitForFunction(async () => (await (await fetch('v1/tallies')).json()).tallies.some(({ name, state }) => name === 'plain' && state === 'live'));
+  await page.goto(`${stage.address}#plain`);
+  await page.reload();
+  await page.waitForFunction(() => document.title.startsWith('plain'));
+  await page.waitForSelector('.state[data-state="live"]');
+  assert.deepEqual(failed, []);
+  await stage.sql("select tally.drop_tally('plain')");
+});
+
+test('says how it is connected', async () => {
+  assert.equal(await page.locator('#link').textContent(), 'By WebSocket');
+});
+
+test('two subscriptions of the page are one on the wire, and a new number is there when the action resolves', async () => {
+  const found = await page.evaluate(async () => {
+    const { connect } = await import('/pgtally.js');
+    const client = connect();
+    const all = Array.from({ length: 300 }, (_, at) => client.value('tweets', 40 + (at % 7)));
+    await Promise.all(all.map((one) => one.ready()));
+    const before = all[0].value.favs;
+    const { counters } = await client.act('tweets', 40, 'fav');
+    const after = all[0].value.favs;
+    client.close();
+    return { grown: after - before, same: counters.favs === after, live: all.every(({ state }) => state.state === 'live') };
+  });
+  assert.deepEqual(found, { grown: 1, same: true, live: true });
+  await meetsTheTruth();
 });
 
 test('no digit is lost on the way into the browser', async () => {

@@ -57,6 +57,7 @@ export class Stage {
   async writeLabels() {
     const labels = await this.#psql('-f', join(root, 'schema/tweet/labels.sql'));
     await writeFile(join(this.#folder, 'web/labels/tweets.json'), labels);
+    await writeFile(join(this.#folder, 'web/labels.json'), '["tweets"]');
   }
 
   get address() { return `http://127.0.0.1:${this.#port}/`; }
@@ -101,18 +102,20 @@ export class Stage {
     return JSON.parse(rows || '{}') ?? {};
   }
 
-  /** A page that shows the demo, and the faults and requests it had: [page, faults, requests]. */
+  /** A page that shows the demo, and what it had: { page, faults, requests, failed }, `failed` being answers of 400 and more. */
   async open(options = {}) {
     const page = await this.#browser.newPage(options);
     const faults = [];
     const requests = [];
+    const failed = [];
     page.setDefaultTimeout(deadlineMs);
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (said) => { if (said.text().includes('Content Security Policy')) faults.push(said.text()); });
     page.on('request', (request) => requests.push(request.url()));
+    page.on('response', (answer) => { if (answer.status() >= 400) failed.push(`${answer.status()} ${answer.url()}`); });
     await page.goto(this.address);
     await page.waitForSelector('.state[data-state="live"]');
-    return { page, faults, requests };
+    return { page, faults, requests, failed };
   }
 
   #psql(...words) {
