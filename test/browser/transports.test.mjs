@@ -13,6 +13,7 @@ let requests; // of targets
 let streams; // open ones: { response, keys }
 let polls; // that wait: { response, target }
 let token; // that is wanted
+let namesKeys; // an error says which key it is about
 
 before(async () => {
   server = createServer(answer).listen(0, '127.0.0.1');
@@ -21,7 +22,7 @@ before(async () => {
 });
 after(() => { server.closeAllConnections(); server.close(); });
 beforeEach(() => {
-  [revision, counters, requests, streams, polls, token] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null];
+  [revision, counters, requests, streams, polls, token, namesKeys] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null, true];
 });
 
 const valuesOf = (keys) => Object.fromEntries(keys.map((key) => [key, { n: counters[key] ?? 0 }]));
@@ -37,7 +38,7 @@ function answer(request, response) {
   const keys = target.searchParams.getAll('key');
   const bad = keys.find((key) => !/^\d+$/.test(key));
   const head = { epoch: 'e1', revision, state: 'live' };
-  if (bad !== undefined) send(400, { code: 'bad_key', detail: `${bad} is no bigint`, key: bad });
+  if (bad !== undefined) send(400, { code: 'bad_key', detail: `${bad} is no bigint`, ...(namesKeys && { key: bad }) });
   else if (target.pathname === '/v1/tallies') send(200, { tallies: [] });
   else if (target.pathname.endsWith('/nope/events')) send(404, { code: 'unknown_tally', detail: 'none' });
   else if (target.pathname.endsWith('/events')) stream(target, keys, response, head);
@@ -116,14 +117,15 @@ for (const transport of ['sse', 'longpoll']) {
     client.close();
   });
 
-  test(`${transport}: a bad key is refused, the rest lives`, async () => {
+  for (const names of [true, false]) test(`${transport}: a bad key is refused, the rest lives, whether it is named: ${names}`, async () => {
+    namesKeys = names;
     const client = open();
     const errors = [];
-    const some = client.subscribe({ tally: 'tweets', keys: ['1', 'abc'] }, { onError: ({ keys }) => errors.push(...keys) });
+    const some = client.subscribe({ tally: 'tweets', keys: ['1', 'abc', '2'] }, { onError: ({ keys }) => errors.push(...keys) });
     await until(some, live);
-    some.track(['2', 'x']);
+    some.track(['3', 'x']);
     await until(some, () => errors.length === 2);
-    await until(some, has('2', 2));
+    await until(some, has('3', 0));
     change('1', 9);
     await until(some, has('1', 9));
     assert.deepEqual(errors, ['abc', 'x']);

@@ -11,7 +11,7 @@ import { parse } from '../numbers.js';
 
 export class HttpTransport {
   canPing = false; // whether one answers says nothing of the others: after a sleep all begin anew
-  entries = new Map(); // id -> { id, message, keys, slices: address -> slice, asked }
+  entries = new Map(); // id -> { id, tally, question, keys, slices: query -> slice, asked, tracks }
   ending = new AbortController();
   waiting = []; // for one of the requests that may wait at a time
   room = limits.streams;
@@ -49,11 +49,12 @@ export class HttpTransport {
     const entry = this.entries.get(id);
     if (type === 'subscribe') {
       const { keys, since, tally, ...question } = message;
+      if (entry) this.forget(entry);
       const fresh = { id, tally, question, since, keys: keys && new Set(keys), asked: keys ?? [], slices: new Map() };
       this.entries.set(id, fresh);
       this.arrange(fresh);
     } else if (type === 'track' && entry) {
-      entry.asked = message.keys;
+      Object.assign(entry, { asked: message.keys, tracks: true });
       for (const key of message.keys) entry.keys.add(key);
       this.arrange(entry);
     } else if (type === 'untrack' && entry) {
@@ -115,11 +116,10 @@ export class HttpTransport {
   failed({ entry }, { code, status, message, key, hung }) {
     if (status && status < 500 && status !== 429) {
       // As on the WebSocket: a track that is refused leaves the rest, a subscribe is gone.
-      const isTrack = entry.keys && entry.asked.length < entry.keys.size;
-      if (isTrack) for (const name of entry.asked) entry.keys.delete(name);
+      if (entry.tracks) for (const name of entry.asked) entry.keys.delete(name);
       else this.forget(entry);
       this.hooks.took({ type: 'error', id: entry.id, code, message, key });
-      if (isTrack) this.arrange(entry);
+      if (entry.tracks) this.arrange(entry);
       return;
     }
     this.hooks.lost(status || hung ? message : 'the connection was lost', { hung });
