@@ -4,20 +4,29 @@
 
 namespace pgtally::cache {
 
+feed::joined_list& feed::list_for(subscription const& who) noexcept
+{
+    if (who.asks()) return asking_;
+    return who.all_keys() ? all_keys_ : named_;
+}
+
 void feed::join(subscription& who) noexcept
 {
-    (who.all_keys() ? all_keys_ : named_).push_back(who.member_);
+    list_for(who).push_back(who.member_);
 }
 
 subscription* feed::remove_any() noexcept
 {
-    auto& from = all_keys_.empty() ? named_ : all_keys_;
-    if (from.empty()) return nullptr;
-    auto& first = from.front();
-    from.pop_front();
-    first.ready.unlink();
-    first.awaits.unlink();
-    return first.who;
+    for (auto* const from : {&all_keys_, &asking_, &named_}) {
+        if (from->empty()) continue;
+        auto& first = from->front();
+        from->pop_front();
+        first.ready.unlink();
+        first.awaits.unlink();
+        first.asks.unlink();
+        return first.who;
+    }
+    return nullptr;
 }
 
 void feed::watch(key const& k, subscription& who, std::uint32_t index)
@@ -55,7 +64,7 @@ void feed::changed(counter_table const& table, counter_table::slot s)
 
 void feed::start_over() noexcept
 {
-    for (auto* const list : {&all_keys_, &named_}) {
+    for (auto* const list : {&all_keys_, &asking_, &named_}) {
         for (auto const& each : *list) each.who->start_over();
     }
 }
@@ -89,7 +98,9 @@ void feed::flush(std::uint64_t reached)
         for (auto& each : all_keys_) make_ready(each);
     }
     if (state_) {
-        for (auto& each : named_) make_ready(each);
+        for (auto* const list : {&named_, &asking_}) {
+            for (auto& each : *list) make_ready(each);
+        }
     }
     any_ = state_ = false;
     // A wake may destroy any subscription (which unlinks it) and this feed: from here on only use the local list.

@@ -8,7 +8,8 @@
 //      each subscription registered under it.
 //   2. A subscription to all keys is registered under none. It stores the revision up to which everything was sent; the
 //      table lists what changed since.
-//   3. `flush` wakes each subscription that has something to send, once. The replica calls it once a turn of the event
+//   3. A subscription to a question is registered with the tally's answers (answers.hpp), which wake it.
+//   4. `flush` wakes each subscription that has something to send, once. The replica calls it once a turn of the event
 //      loop, after it has applied every event that had arrived.
 //
 // Guarantees: the cost of a turn depends on its changes and on the subscriptions that they concern, not on the number
@@ -41,9 +42,13 @@ public:
         explicit member(subscription& s) noexcept : who{&s} {}
 
         subscription* who;
-        hook joined, ready, awaits;
+        hook joined, ready, awaits, asks;
         std::uint64_t awaited = 0;  // a revision
     };
+
+    // Subscriptions that ask the same (answers.hpp).
+    using asking_list = boost::intrusive::list<member, boost::intrusive::member_hook<member, hook, &member::asks>,
+                                               boost::intrusive::constant_time_size<false>>;
 
     explicit feed(key_kind kind) : watched_{kind} {}
 
@@ -93,10 +98,11 @@ private:
     using joined_list = list_of<&member::joined>;
     using ready_list = list_of<&member::ready>;
 
+    joined_list& list_for(subscription const& who) noexcept;
     void make_ready(member& which) noexcept;
 
     key_map<watchers> watched_;
-    joined_list all_keys_, named_;
+    joined_list all_keys_, named_, asking_;
     ready_list ready_;
     list_of<&member::awaits> awaiting_;
     bool any_ = false;    // something changed

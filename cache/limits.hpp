@@ -33,6 +33,15 @@ struct limits {
     // The most rows of a live tally that are compared with a load in one turn of the event loop.
     std::size_t max_rows_compared = 10'000;
 
+    // The most rows of a tally that are put into rankings in one turn of the event loop.
+    std::size_t max_rows_ranked = 5'000;
+
+    // The most ranks that subscriptions follow of which one turn finds out whether they changed; the next turns go on.
+    std::size_t max_ranks_settled = 1'000;
+
+    // How long a ranking is kept after the last question about it.
+    std::chrono::milliseconds ranking_kept{5 * 60'000};
+
     // Rows whose counters fell to 0 are remembered for `since`. If there are more than this many, and more than half as
     // many as other rows, the older half of them is removed.
     std::size_t min_remembered_zeros = 10'000;

@@ -12,16 +12,19 @@ subscription::subscription(tally& of, subscriber& owner, options chosen)
     : tally_{&of}
     , owner_{&owner}
     , all_keys_{chosen.all_keys}
+    , asks_{std::move(chosen.asks)}
     , since_{std::move(chosen.since)}
     , interval_{chosen.interval}
     , index_{of.definition().kind()}
 {
+    if (asks_) watch_ = &tally_->questions().join(*asks_, member_);
     tally_->subscribers().join(*this);
 }
 
 subscription::~subscription()
 {
     if (dropped()) return;
+    if (watch_ != nullptr) tally_->questions().leave(*watch_, member_);
     for (auto const& k : keys_) {
         if (k.used()) tally_->subscribers().unwatch(k.as_key(), k.position);
     }
@@ -29,7 +32,7 @@ subscription::~subscription()
 
 void subscription::track(key const& k)
 {
-    BOOST_ASSERT(!all_keys_ && !dropped());
+    BOOST_ASSERT(!all_keys_ && !asks_ && !dropped());
     std::uint32_t index = 0;
     if (auto const* const known = index_.find(k)) {
         index = *known;
@@ -47,7 +50,7 @@ void subscription::track(key const& k)
 
 void subscription::untrack(key const& k)
 {
-    BOOST_ASSERT(!all_keys_ && !dropped());
+    BOOST_ASSERT(!all_keys_ && !asks_ && !dropped());
     auto const* const known = index_.find(k);
     if (known == nullptr) return;
     std::uint32_t const index = *known;
@@ -99,6 +102,7 @@ void subscription::clear_marks() noexcept
 void subscription::start_over() noexcept
 {
     snapshot_due_ = true;
+    told_dropped_ = false;
     since_.reset();
     part_.reset();
     sent_ = changes_sent_ = 0;
@@ -107,6 +111,7 @@ void subscription::start_over() noexcept
 
 bool subscription::has_change() const noexcept
 {
+    if (watch_ != nullptr) return watch_->version != version_sent_;
     return all_keys_ ? tally_->last_change() > sent_ : !dirty_.empty();
 }
 
@@ -127,11 +132,16 @@ void subscription::next(update& out, clock::time_point now)
     out.what = update::kind::none;
     out.partial = out.more = out.of_all_keys = false;
     out.items.clear();
+    out.answered = nullptr;
+    out.rows = {};
     due_ = clock::time_point::max();
-    if (dropped()) {
+    if (dropped() || (watch_ != nullptr && !watch_->possible)) {
         if (!std::exchange(told_dropped_, true)) out.what = update::kind::dropped;
     } else if (!tally_->has_counters()) {
         next_state(out);
+    } else if (watch_ != nullptr && waits_for_answer()) {
+        // What the client has is of before: live would say that it is the newest.
+        if (tally_->state() != state::live) next_state(out);
     } else if (snapshot_due_ || part_) {
         if (!is_ahead(now)) next_snapshot(out);
     } else if (!fresh_.empty()) {
@@ -148,6 +158,7 @@ void subscription::next_snapshot(update& out)
     if (std::exchange(snapshot_due_, false)) {
         part_.reset();
         if (since_ && resume(out)) return;
+        if (watch_ != nullptr) return put_answer(out);
         if (all_keys_) {
             part_ = 0;
             part_revision_ = tally_->revision();
@@ -176,7 +187,7 @@ bool subscription::is_ahead(clock::time_point now)
 bool subscription::resume(update& out)
 {
     auto const point = *std::exchange(since_, std::nullopt);
-    bool const known = !whole_ && point.epoch == tally_->epoch() && tally_->knows(point.revision);
+    bool const known = !whole_ && watch_ == nullptr && point.epoch == tally_->epoch() && tally_->knows(point.revision);
     if (!known || !changed_since(point.revision, out)) {
         out.items.clear();
         return false;
@@ -266,7 +277,10 @@ void subscription::next_change(update& out, clock::time_point now)
         due_ = *last_change_ + interval_;
         return;
     }
-    if (all_keys_) {
+    if (watch_ != nullptr) {
+        conflated_ += watch_->version - version_sent_ - 1;
+        put_answer(out);
+    } else if (all_keys_) {
         if (sent_ < tally_->remembered_from() || !changed_since(sent_, out)) {
             out.items.clear();
             snapshot_due_ = true;
@@ -284,6 +298,20 @@ void subscription::next_change(update& out, clock::time_point now)
     out.revision = sent_ = tally_->revision();
     changes_sent_ = tally_->changes();
     last_change_ = now;
+}
+
+// Whether the question has no answer yet. If it has one, it is up to date afterwards.
+bool subscription::waits_for_answer()
+{
+    return !tally_->questions().answer_now(*watch_);
+}
+
+void subscription::put_answer(update& out) noexcept
+{
+    out.answered = watch_->now;
+    out.rows = std::span{watch_->now->rows}.first(watch_->rows);
+    out.revision = sent_ = tally_->revision();
+    out.from = version_sent_ = watch_->version;
 }
 
 }  // namespace pgtally::cache

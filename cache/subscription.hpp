@@ -2,15 +2,16 @@
 
 // One client's interest in one tally, and what the client has not been sent yet.
 //
-// Model: `next` returns the message to send now and records it as sent: a snapshot, or one part of it; a change with
+// Model: a subscription follows some keys, which it names, all keys, or the answer to a question (question.hpp): a top, the
+// sum, a rank. `next` returns the message to send now and records it as sent: a snapshot, or one part of it; a change with
 // the newest values; a state. Call it when the client can take a message, however late that is. Changes that happen
-// meanwhile fold into one message: a subscription stores a set of changed keys (by name) or a revision (all keys),
-// never a queue.
+// meanwhile fold into one message: a subscription stores a set of changed keys (by name), a revision (all keys) or the
+// number of an answer's version, never a queue. An answer is sent whole, when it is another one.
 //
 // Guarantees: if a client replaces its values on a snapshot and sets them on a change, then it has exactly the tally's
 // values for its keys as soon as `next` returns `none` and no interval holds a change back. Values never go back to
 // older ones. A client can resume (`since`) from the revision of a change, or of a snapshot's last part, and misses
-// nothing.
+// nothing. To a question, `since` is answered by a whole snapshot: what the answer was then is not known.
 // If revisions are positions that other servers know (tally.hpp), a client may come from a server that is ahead: then
 // the first snapshot waits until this one is as far, at most `limits::since_patience`.
 //
@@ -26,14 +27,17 @@
 //
 // Preconditions: the times that are passed to one subscription do not decrease.
 
+#include <pgtally/cache/answers.hpp>
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/feed.hpp>
 #include <pgtally/cache/key_map.hpp>
+#include <pgtally/cache/question.hpp>
 #include <pgtally/cache/state.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,7 +70,7 @@ struct update {
         snapshot,  // replaces the client's values: all of the subscription's, or those of the keys in it
         change,    // the newest values of the keys that changed
         state,     // the tally's state alone
-        dropped,   // the tally was destroyed; no message follows
+        dropped,   // the tally was destroyed, or no longer has the question's counter; no message follows
     };
 
     struct item {
@@ -78,9 +82,20 @@ struct update {
     bool partial = false;        // the snapshot holds only what changed since the client's point
     bool more = false;           // the snapshot has further parts
     bool of_all_keys = false;    // the change is the same for each subscription to all keys that was sent `from`
-    std::uint64_t from = 0;      // the change begins after this revision (of_all_keys only)
+    std::uint64_t from = 0;      // the change begins after this revision (of_all_keys); the answer's version (answered)
     std::uint64_t revision = 0;  // the message brings the client up to this revision
     std::vector<item> items;
+
+    // Of a snapshot and a change that answer a question: the answer, and as many of its rows as belong to it. Valid until the
+    // tally changes.
+    answer const* answered = nullptr;
+    std::span<answer::row const> rows{};
+
+    // How many values the message has.
+    std::size_t values() const noexcept
+    {
+        return answered == nullptr ? items.size() : rows.size() + answered->sums.size();
+    }
 };
 
 class subscription {
@@ -91,6 +106,7 @@ public:
         bool all_keys = false;
         std::optional<since_point> since{};
         std::chrono::milliseconds interval{0};  // the shortest time between two changes; 0: no limit
+        std::optional<question> asks{};         // then neither all keys nor named ones
     };
 
     subscription(tally& of, subscriber& owner, options chosen);
@@ -101,7 +117,7 @@ public:
     // `track` adds a named key, `untrack` removes one. It is no error to add a key that is tracked already, or to
     // remove one that is not. The next snapshot contains each key that `track` named since the last snapshot.
     //
-    // Preconditions: not `all_keys`, not `dropped`; fewer than `limits::max_tracked_keys` keys are tracked.
+    // Preconditions: not `all_keys`, not `asks`, not `dropped`; fewer than `limits::max_tracked_keys` keys are tracked.
     void track(key const& k);
     void untrack(key const& k);
 
@@ -124,12 +140,13 @@ public:
     void append_key(update::item const& which, std::string& out) const;
 
     bool all_keys() const noexcept { return all_keys_; }
+    std::optional<question> const& asks() const noexcept { return asks_; }
     bool dropped() const noexcept { return tally_ == nullptr; }
     tally const* of() const noexcept { return tally_; }
     subscriber& owner() const noexcept { return *owner_; }
 
     // How many changes were folded into a newer one before they were sent. A subscription to named keys counts changes
-    // of its keys, a subscription to all keys counts revisions.
+    // of its keys, one to all keys counts revisions, one to a question counts answers.
     std::uint64_t conflated() const noexcept { return conflated_; }
 
 private:
@@ -166,12 +183,17 @@ private:
     bool is_ahead(clock::time_point now);
     bool changed_since(std::uint64_t revision, update& out) const;
     bool has_change() const noexcept;
+    bool waits_for_answer();
+    void put_answer(update& out) noexcept;
     update::item item_of(std::uint32_t index) const;
     void clear_marks() noexcept;
 
     tally* tally_;
     subscriber* owner_;
     bool const all_keys_;
+    std::optional<question> const asks_;
+    answers::watch* watch_ = nullptr;  // of the question
+    std::uint64_t version_sent_ = 0;   // of its answer
     bool snapshot_due_ = true, told_dropped_ = false, whole_ = false;
     std::optional<since_point> since_;
     std::chrono::milliseconds interval_;

@@ -36,6 +36,7 @@ tally::tally(cache::definition what, limits const& bounds)
     , served_{definition_.kind(), definition_.counters.size()}
     , zeros_(definition_.counters.size(), 0)
     , feed_{definition_.kind()}
+    , answers_{served_, definition_.counters, limits_}
 {
 }
 
@@ -207,7 +208,9 @@ void tally::add_to_served(event const& e)
     auto const revision = revision_of_event();
     for (auto const& d : e.deltas) {
         auto const s = served_.find_or_add(*parse_key(served_.kind(), e.key(d)));
+        answers_.before(s);
         if (!served_.add(s, e.counters(d))) continue;
+        answers_.after(s);
         count_change(revision);
         changed(s, revision);
     }
@@ -222,6 +225,7 @@ void tally::truncate_served()
         count_change(revision);
         changed(s, revision);
     }
+    answers_.all_zero();
 }
 
 void tally::forget_old_zeros()
@@ -367,6 +371,7 @@ void tally::take_first(counter_table fresh)
         if (served_.used(s)) served_.touch(s, revision);
     }
     loaded_ = true;
+    answers_.table_replaced();
     feed_.changed_any();
 }
 
@@ -412,7 +417,9 @@ void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth,
     }
     if (std::ranges::equal(truth, zeros_)) ++report.compared;
     ++report.differed;
+    answers_.before(s);
     served_.assign(s, truth);
+    answers_.after(s);
     changed(s, revision);
 }
 
@@ -479,6 +486,7 @@ void tally::start_over()
     stream_ = nullptr;
     served_ = counter_table{definition_.kind(), definition_.counters.size()};
     zeros_.assign(definition_.counters.size(), 0);
+    answers_.counters_replaced();
     epoch_ = make_uuid();
     epoch_is_shared_ = false;
     set_state(state::loading, {});

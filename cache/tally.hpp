@@ -41,6 +41,7 @@
 // Errors: a step of a load that is out of turn is refused, in every build, and ends the load under way. A step that
 // cannot succeed, for instance because there are too many keys, answers why and ends the load too.
 
+#include <pgtally/cache/answers.hpp>
 #include <pgtally/cache/counter_table.hpp>
 #include <pgtally/cache/definition.hpp>
 #include <pgtally/cache/drift.hpp>
@@ -175,8 +176,15 @@ public:
 
     feed& subscribers() noexcept { return feed_; }
 
+    // The answers to questions about all keys.
+    answers& questions() noexcept { return answers_; }
+
     // Wakes the subscriptions that have something to send. To be called once a turn; a wake may destroy the tally.
-    void flush() { feed_.flush(revision()); }
+    void flush()
+    {
+        answers_.settle(feed_);
+        feed_.flush(revision());
+    }
     limits const& bounds() const noexcept { return limits_; }
 
     // How often the state, its reason or the epoch changed. A subscription compares it with the number that it sent.
@@ -251,6 +259,7 @@ private:
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
     feed feed_;
+    answers answers_;
 };
 
 }  // namespace pgtally::cache

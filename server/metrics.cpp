@@ -126,6 +126,7 @@ void add_clients(families& out, clients const& connected, traffic const& counted
     begin(out, "pgtally_clients", "connections", gauge);
     add(out.back(), static_cast<double>(connected.count(protocol::http)), {{"protocol", "http"}});
     add(out.back(), static_cast<double>(connected.count(protocol::websocket)), {{"protocol", "ws"}});
+    add(out.back(), static_cast<double>(connected.count(protocol::sse)), {{"protocol", "sse"}});
     begin(out, "pgtally_requests_total", "requests answered", counter);
     for (auto const& [of, count] : counted.requests) {
         auto const& [route, status] = of;
@@ -191,13 +192,14 @@ void metrics::load(double seconds)
 }
 
 std::string metrics::text(replica_set& replicas, clients const& connected, traffic const& counted,
-                          materialize_counters const& materialized) const
+                          materialize_counters const& materialized, std::size_t long_polls) const
 {
     auto out = registry_->all.Collect();
     add_tallies(out, replicas);
     add_replication(out, replicas.stats());
     add_materialization(out, materialized);
     add_clients(out, connected, counted);
+    add_one(out, "pgtally_long_polls", "requests that wait for a change", gauge, static_cast<double>(long_polls));
     add(begin(out, "pgtally_build_info", "the program", gauge), 1, {{"version", std::string{version()}}});
     add_process(out);
     return prometheus::TextSerializer{}.Serialize(out);

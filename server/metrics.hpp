@@ -25,7 +25,7 @@ public:
     void load(double seconds);
 
     std::string text(replica_set& replicas, clients const& connected, traffic const& counted,
-                     materialize_counters const& materialized) const;
+                     materialize_counters const& materialized, std::size_t long_polls) const;
 
 private:
     struct registry;

@@ -8,6 +8,7 @@
 #include <pgtally/server/materialize/materializers.hpp>
 #include <pgtally/server/metrics.hpp>
 #include <pgtally/server/service.hpp>
+#include <pgtally/server/sse/sse_server.hpp>
 #include <pgtally/server/ws/ws_session.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -91,10 +92,11 @@ struct service::impl {
 
     void start(asio::awaitable<void> task, char const* name);
     void announce() const;
+    std::string metrics_text();
     asio::awaitable<void> watch_signals();
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
-    asio::awaitable<void> close_websockets();
+    asio::awaitable<void> close_subscribers();
     asio::awaitable<void> finish_tables(clock::time_point until);
     bool quiet() const noexcept;
 
@@ -117,15 +119,18 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    api requests{
-        api::sources{.options = options,
-                     .replicas = replicas,
-                     .acts = acts,
-                     .database = database,
-                     .web = web,
-                     .metrics_text = [this] { return measured.text(replicas, connected, counted, kept.stats()); },
-                     .draining = draining,
-                     .closing = closing}};
+    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, closing}};
+    refused_origins refused{options.bounds};
+    api requests{api::sources{.options = options,
+                              .replicas = replicas,
+                              .acts = acts,
+                              .database = database,
+                              .events = events,
+                              .web = web,
+                              .refused = refused,
+                              .metrics_text = [this] { return metrics_text(); },
+                              .draining = draining,
+                              .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
     connection_context with{options.bounds, requests, websockets, connected, counted, closing};
     std::vector<std::unique_ptr<acceptor>> addresses;
@@ -174,6 +179,11 @@ void service::impl::announce() const
     }
 }
 
+std::string service::impl::metrics_text()
+{
+    return measured.text(replicas, connected, counted, kept.stats(), requests.waits());
+}
+
 asio::awaitable<void> service::impl::watch_signals()
 {
     co_await signals.async_wait(as_values);
@@ -202,17 +212,18 @@ asio::awaitable<void> service::impl::drain()
     auto const ends = clock::now() + options.bounds.drain_end;
     kept.hurry();
     closing = true;
+    requests.end_waits();
     for (auto const& address : addresses) address->close();
     for (auto* const each : connected.those_of(protocol::http)) each->drain();
     // An audit may take longer than a drain.
     if (audits) audits->stop();
     replicas.let_audits_go();
-    co_await close_websockets();
+    co_await close_subscribers();
 
     using namespace std::chrono_literals;
     while (connected.size() > 0 && clock::now() < until) co_await sleep_for(20ms);
     if (connected.size() > 0) log(log_level::warn, "{} clients did not close in time: cut", connected.size());
-    for (auto const speaks : {protocol::http, protocol::websocket}) {
+    for (auto const speaks : {protocol::http, protocol::websocket, protocol::sse}) {
         for (auto* const each : connected.those_of(speaks)) each->cut();
     }
     co_await finish_tables(ends);
@@ -245,10 +256,12 @@ bool service::impl::quiet() const noexcept
     return tasks <= 1 && open.served + open.refused + admin.served + admin.refused == 0;
 }
 
-asio::awaitable<void> service::impl::close_websockets()
+asio::awaitable<void> service::impl::close_subscribers()
 {
     constexpr std::size_t steps = 20;
-    auto const all = connected.those_of(protocol::websocket);
+    auto all = connected.those_of(protocol::websocket);
+    auto const streams = connected.those_of(protocol::sse);
+    all.insert(all.end(), streams.begin(), streams.end());
     auto const batch = all.size() / steps + 1;
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (i > 0 && i % batch == 0) co_await sleep_for(options.bounds.drain_spread / steps);

@@ -3,7 +3,7 @@
 // `pgtally serve`: the replicas, the addresses, and everything between, on one io_context and one thread.
 //
 // Model: the service runs until SIGTERM or SIGINT, and then drains. At once it is no longer ready. After the delay it
-// accepts no new clients, finishes requests in progress, closes WebSockets a few at a time (so that they do not all
+// accepts no new clients, finishes requests in progress, closes WebSockets and streams of events a few at a time (so that they do not all
 // reconnect elsewhere at the same moment), and stops the replicas. A second signal ends the process at once.
 
 #include <pgtally/server/base/serve_options.hpp>

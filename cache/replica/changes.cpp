@@ -1,4 +1,5 @@
 #include <pgtally/cache/replica/changes.hpp>
+#include <pgtally/cache/replica/ranked.hpp>
 
 #include <pgtally/cache/tally.hpp>
 
@@ -47,6 +48,14 @@ changes::changes(cache::subscription const& whose, std::span<cache::update::item
                  counter_values::names_ptr names, bool snapshot)
     : whose_{&whose}, items_{items}, names_{std::move(names)}, zeros_(names_->size(), 0), snapshot_{snapshot}
 {
+}
+
+std::vector<ranked_key> ranked_keys(std::span<cache::answer::row const> rows, counter_values::names_ptr const& names)
+{
+    std::vector<ranked_key> out;
+    out.reserve(rows.size());
+    for (auto const& row : rows) out.push_back({row.place, row.key, {names, row.counters}});
+    return out;
 }
 
 changes::iterator changes::begin() const

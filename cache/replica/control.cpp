@@ -131,6 +131,7 @@ void replica_set::impl::add_tally(cache::definition what)
     looks.define(name, what.v);
     auto& tally =
         *replicas.emplace(name, std::make_unique<cache::tally>(std::move(what), settings.limits)).first->second;
+    tally.questions().on_work([this] { rank_wake.notify(); });
     schedule.add(name, index_of(tally));
     // Its transport may have been lost before the definitions were read.
     if (auto const by = received.transport_of(tally)) {
@@ -150,6 +151,7 @@ void replica_set::impl::remove_tally(std::string const& name)
     looks.remove(name);
     load_trouble.erase(name);
     replicas.erase(name);
+    let_ranked_look();
     counted.tallies.erase(name);
 }
 

@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <limits>
 #include <stdexcept>
@@ -46,6 +47,20 @@ replica_set::config settings_of(replica::config const& chosen, std::shared_ptr<h
         };
     }
     return result;
+}
+
+counter_values::names_ptr share(std::vector<std::string> const& names)
+{
+    return std::make_shared<std::vector<std::string> const>(names);
+}
+
+// The tally's ranking by a counter, if it is complete.
+cache::ranking const* ranking_of(cache::tally& tally, std::string const& by)
+{
+    auto const& names = tally.definition().counters;
+    auto const at = std::ranges::find(names, by);
+    if (at == names.end()) throw std::out_of_range{"the tally has no counter " + by};
+    return tally.questions().ranked(static_cast<std::size_t>(at - names.begin()), clock::now());
 }
 
 std::string const stopped_reason{"the replica was stopped"};
@@ -252,7 +267,91 @@ std::size_t replica::size() const noexcept
     return tally == nullptr ? 0 : tally->table().nonzero();
 }
 
+// Questions about all keys
+
+asio::awaitable<top_keys> replica::top(std::string by, std::size_t limit)
+{
+    return top(core_, std::move(by), limit);
+}
+
+asio::awaitable<top_keys> replica::top(std::shared_ptr<core> of, std::string by, std::size_t limit)
+{
+    auto* tally = of->tally();
+    if (tally == nullptr || !tally->has_counters()) co_return top_keys{};
+    if (ranking_of(*tally, by) == nullptr) co_await of->set.ranked(of->name, by, clock::time_point::max());
+    tally = of->tally();
+    auto const* const order = tally == nullptr ? nullptr : ranking_of(*tally, by);
+    cache::answer found;
+    if (order != nullptr) cache::answer_top(found, tally->table(), *order, limit);
+    auto const names = tally == nullptr ? nullptr : share(tally->definition().counters);
+    co_return ranked_keys(found.rows, names);
+}
+
+asio::awaitable<key_rank> replica::rank(std::string by, any_key key, std::size_t around)
+{
+    return rank(core_, std::move(by), std::move(key), around);
+}
+
+asio::awaitable<key_rank> replica::rank(std::shared_ptr<core> of, std::string by, any_key key, std::size_t around)
+{
+    key_rank out;
+    auto* tally = of->tally();
+    if (tally == nullptr || !tally->has_counters()) co_return out;
+    if (ranking_of(*tally, by) == nullptr) co_await of->set.ranked(of->name, by, clock::time_point::max());
+    tally = of->tally();
+    auto const* const order = tally == nullptr ? nullptr : ranking_of(*tally, by);
+    auto const parsed = tally == nullptr ? std::nullopt : cache::parse_key(tally->definition().kind(), key.text());
+    if (order == nullptr || !parsed) co_return out;
+    cache::answer found;
+    cache::answer_rank(found, tally->table(), *order, *parsed, around);
+    auto const names = share(tally->definition().counters);
+    out.place = found.place;
+    out.of = found.of;
+    out.around = ranked_keys(found.rows, names);
+    co_return out;
+}
+
+key_sums replica::sum() const
+{
+    auto const* const tally = core_->tally();
+    if (tally == nullptr || !tally->has_counters()) return {};
+    auto const sums = tally->table().sums();
+    return {{sums.begin(), sums.end()}, tally->table().nonzero()};
+}
+
 // Subscriptions
+
+replica::subscription replica::subscribe_top(std::string by, std::size_t limit,
+                                             std::function<void(top_keys const&)> call)
+{
+    auto told = [call = std::move(call)](cache::update const& what, std::vector<std::string> const& names) {
+        call(ranked_keys(what.rows, share(names)));
+    };
+    cache::question asks{cache::top_question{std::move(by), limit}};
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, core_->subscriptions, std::move(asks),
+                                                            std::move(told)));
+}
+
+replica::subscription replica::subscribe_rank(std::string by, any_key key, std::size_t around,
+                                              std::function<void(key_rank const&)> call)
+{
+    auto told = [call = std::move(call)](cache::update const& what, std::vector<std::string> const& names) {
+        call({what.answered->place, what.answered->of, ranked_keys(what.rows, share(names))});
+    };
+    cache::question asks{cache::rank_question{std::move(by), key.text(), around}};
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, core_->subscriptions, std::move(asks),
+                                                            std::move(told)));
+}
+
+replica::subscription replica::subscribe_sum(std::function<void(key_sums const&)> call)
+{
+    auto told = [call = std::move(call)](cache::update const& what, std::vector<std::string> const&) {
+        call({what.answered->sums, what.answered->of});
+    };
+    cache::question asks{cache::sum_question{}};
+    return subscribe(std::make_shared<subscription_adapter>(core_->executor, core_->subscriptions, std::move(asks),
+                                                            std::move(told)));
+}
 
 replica::subscription replica::subscribe(std::vector<any_key> keys, callback call)
 {

@@ -33,6 +33,7 @@
 
 #include <pgtally/cache/limits.hpp>
 #include <pgtally/cache/replica/changes.hpp>
+#include <pgtally/cache/replica/ranked.hpp>
 #include <pgtally/cache/state.hpp>
 #include <pgtally/db/config.hpp>
 
@@ -126,6 +127,25 @@ public:
     subscription subscribe(std::vector<any_key> keys, callback call);
     subscription subscribe_all(callback call);
 
+    // The `limit` keys that have most of a counter; the place of a key by it, and the keys up to `around` places before
+    // and after. The first question about a counter ranks all keys by it, some thousands a turn, so that both are to be
+    // awaited; while somebody asks, or is subscribed, the ranking is kept, and the answer is there at once. Empty if the
+    // replica never loaded, was stopped, or no value of the tally's key type prints like the key.
+    //
+    // Errors: throw std::out_of_range if the tally has no counter of this name.
+    boost::asio::awaitable<top_keys> top(std::string by, std::size_t limit);
+    boost::asio::awaitable<key_rank> rank(std::string by, any_key key, std::size_t around = 0);
+
+    // The sum over all keys of each counter, now. Empty if the replica never loaded.
+    key_sums sum() const;
+
+    // Subscribe to such an answer. The first call comes as soon as there is one, later calls when it is another; each
+    // brings the whole answer. If the tally has no counter of this name, no call comes until it has.
+    subscription subscribe_top(std::string by, std::size_t limit, std::function<void(top_keys const&)> call);
+    subscription subscribe_rank(std::string by, any_key key, std::size_t around,
+                                std::function<void(key_rank const&)> call);
+    subscription subscribe_sum(std::function<void(key_sums const&)> call);
+
     // Read your writes: waits until the counters contain everything that a transaction did. `xid` is its id, from
     // `pg_current_xact_id()` ("Transaction ID and Snapshot Information Functions" in the PostgreSQL manual). The
     // replica asks the database whether the transaction has ended, so that the COMMIT's answer is not needed. If the
@@ -145,6 +165,9 @@ private:
     static boost::asio::awaitable<bool> applied(std::shared_ptr<core> of, std::uint64_t xid,
                                                 std::chrono::steady_clock::time_point until);
     static boost::asio::awaitable<void> applied(std::shared_ptr<core> of, std::uint64_t xid);
+    static boost::asio::awaitable<top_keys> top(std::shared_ptr<core> of, std::string by, std::size_t limit);
+    static boost::asio::awaitable<key_rank> rank(std::shared_ptr<core> of, std::string by, any_key key,
+                                                 std::size_t around);
     subscription subscribe(std::shared_ptr<subscription_adapter> which);
 
     std::shared_ptr<core> core_;

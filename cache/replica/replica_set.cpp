@@ -53,6 +53,7 @@ replica_set::impl::impl(asio::any_io_executor chosen_executor, config chosen)
     , control_wake{executor}
     , watch_wake{executor}
     , repair_wake{executor}
+    , rank_wake{executor}
     , ended{executor}
 {
     settings.database.peer_timeout = std::max(answer_time(), min_peer_timeout);
@@ -102,6 +103,7 @@ asio::awaitable<void> replica_set::impl::run()
     start(control(), "control");
     start(watch_transports(), "heartbeat");
     start(repair_forever(), "repair");
+    start(rank_forever(), "rankings");
     for (auto const& each : loaders) start(load_forever(*each), "load");
     while (running > 0) co_await ended.wait();
     if (defect) std::rethrow_exception(defect);
@@ -125,6 +127,8 @@ void replica_set::impl::stop()
     control_wake.notify();
     watch_wake.notify();
     repair_wake.notify();
+    rank_wake.notify();
+    let_ranked_look();
 }
 
 void replica_set::impl::log(db::level level, std::string const& line) const
@@ -152,7 +156,11 @@ replica_set::replica_set(asio::any_io_executor executor, config chosen)
 {
 }
 
-replica_set::~replica_set() = default;
+// When tallies end, subscriptions may leave them, after most of this object is gone.
+replica_set::~replica_set()
+{
+    for (auto const& [name, tally] : impl_->replicas) tally->questions().on_work({});
+}
 
 asio::awaitable<void> replica_set::run()
 {
@@ -226,6 +234,12 @@ asio::awaitable<bool> replica_set::applied(std::string name, cache::xid transact
 std::unique_ptr<replica_set::position_wait> replica_set::expect_position(std::string tally, cache::since_point at)
 {
     return impl_->expect_position(std::move(tally), std::move(at));
+}
+
+asio::awaitable<bool> replica_set::ranked(std::string tally, std::string by,
+                                          std::chrono::steady_clock::time_point until)
+{
+    return impl_->ranked(std::move(tally), std::move(by), until);
 }
 
 replica_set::counters const& replica_set::stats() const noexcept

@@ -13,6 +13,7 @@
 //     by an audit.
 //   - watch: restarts a transport if none of three heartbeats came back by it. Then no tally that follows the transport
 //     is live.
+//   - rankings: builds the rankings that somebody asks about, some rows a turn, and drops them when nobody does.
 //   - load, at most `concurrent_loads` at a time: brings a tally through the five steps of `tally.hpp` when it needs a
 //     load: at start, after a reconnect, a `reload` event, a reset, or to audit it.
 //
@@ -156,6 +157,10 @@ public:
     // Read your writes on any server: expects that a tally reaches a position.
     class position_wait;
     std::unique_ptr<position_wait> expect_position(std::string tally, cache::since_point at);
+
+    // Waits until a tally's keys are ranked by a counter (cache/answers.hpp), which the first question about it makes
+    // necessary. Returns false if they are not by `until`, if there is no such tally or counter, or when the set is stopped.
+    boost::asio::awaitable<bool> ranked(std::string tally, std::string by, std::chrono::steady_clock::time_point until);
 
     counters const& stats() const noexcept;
 

@@ -25,6 +25,7 @@
 
 #include <exception>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace pgtally {
@@ -184,6 +185,11 @@ struct replica_set::impl : event_dispatcher::owner {
     void look_at_audits();
     void let_audits_go();
 
+    // rankings.cpp
+    asio::awaitable<void> rank_forever();
+    asio::awaitable<bool> ranked(std::string name, std::string by, clock::time_point until);
+    void let_ranked_look() noexcept;
+
     // loads.cpp: loads that `schedule` orders
     void give_up_old_loads();
     asio::awaitable<void> load_forever(loader& mine);
@@ -214,6 +220,7 @@ struct replica_set::impl : event_dispatcher::owner {
     event_dispatcher received;
     awaited_writes writes;
     awaited_positions positions;
+    std::set<db::detail::signal*> awaiting_rankings;
     std::uint64_t last_write = 0;
     counters counted;
     dropped_payloads dropped;
@@ -227,7 +234,7 @@ struct replica_set::impl : event_dispatcher::owner {
     clock::time_point last_look{}, next_look{}, next_findings{};  // the last of all tallies
     clock::time_point next_explanation{};
     std::string look_trouble;
-    db::detail::signal control_wake, watch_wake, repair_wake, ended;
+    db::detail::signal control_wake, watch_wake, repair_wake, rank_wake, ended;
     std::vector<db::connection*> open_connections;
     std::size_t running = 0;
     std::exception_ptr defect;  // the first exception that left a coroutine

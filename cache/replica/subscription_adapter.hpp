@@ -9,6 +9,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace pgtally {
@@ -19,6 +21,9 @@ class subscription_adapter final : public cache::subscriber, public std::enable_
 public:
     using callback = std::function<void(changes const&)>;
 
+    // Takes an answer: the update that has it, and the names of the counters.
+    using answer_callback = std::function<void(cache::update const&, std::vector<std::string> const&)>;
+
     // What the adapters of one replica share.
     struct group {
         bool ended = false;  // the replica was destroyed: no adapter calls its function any more
@@ -28,6 +33,10 @@ public:
     // Subscribes to all keys if `all`, else to `keys`. The caller adds the adapter to `of->detached`.
     subscription_adapter(boost::asio::any_io_executor executor, std::shared_ptr<group> of, std::vector<any_key> keys,
                          bool all, callback call);
+
+    // Subscribes to the answer to a question.
+    subscription_adapter(boost::asio::any_io_executor executor, std::shared_ptr<group> of, cache::question asks,
+                         answer_callback call);
 
     // Subscribes to the tally, unless the adapter has a subscription already. The next flush makes the first call. If
     // the tally is destroyed, the adapter adds itself to `detached`.
@@ -40,13 +49,17 @@ public:
 
 private:
     bool collect();
-    void call(changes const& what);
+    void wake_with_answer();
+    template <class F>
+    void call(F const& what);
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<group> group_;
     std::vector<any_key> keys_;
-    bool all_;
+    bool all_ = false;
     callback callback_;
+    std::optional<cache::question> asks_;
+    answer_callback answer_callback_;
     std::unique_ptr<cache::subscription> subscription_;
     cache::update part_;
     std::vector<cache::update::item> items_;

@@ -153,38 +153,104 @@ begin
 end
 $$;
 
--- Waits for the writers of the source, as long as the session's lock_timeout and at most ten seconds. A timeout names the
+-- Who holds a lock on this table that stands in the way of `mode`.
+create or replace function tally.holders(held regclass, mode text) returns text
+language sql set search_path = pg_catalog, pg_temp as $$
+  select coalesce(string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+                                           else format('pid %s (user %s, application "%s", %s)', l.pid, coalesce(a.usename, '?'),
+                                                       a.application_name, coalesce(a.state, 'state hidden')) end, ', '),
+                  'a transaction that has ended meanwhile')
+    from pg_locks l
+         left join pg_stat_activity a using (pid)
+   where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+     and l.database = (select oid from pg_database where datname = current_database())
+     and l.relation = held and (mode = 'access exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
+$$;
+
+-- How long a session that holds locks which writers need may wait for further ones. PostgreSQL looks for a deadlock when a
+-- session has waited for deadlock_timeout, and ends the statement of that session: a shorter wait ends before it is a writer's.
+-- Not longer than the session waits for any lock.
+create or replace function tally.hurry() returns interval
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
+               nullif(current_setting('lock_timeout')::interval, '0'))
+$$;
+
+-- One session at a time changes definitions.
+create or replace function tally.lock_definitions() returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  lock table tally.definition in share row exclusive mode;
+end
+$$;
+
+-- Locks one table until `deadline`, or raises 55P03. Restores lock_timeout.
+create or replace function tally.lock_until(deadline timestamptz, wanted regclass, mode text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before text := current_setting('lock_timeout');
+  rest integer := ceil(date_part('epoch', deadline - clock_timestamp()) * 1000);
+begin
+  perform set_config('lock_timeout', greatest(rest, 1)::text, true);
+  if wanted = 'tally.definition'::regclass then
+    perform tally.lock_definitions();
+  else
+    execute format('lock table only %s in %s mode', wanted, mode);
+  end if;
+  perform set_config('lock_timeout', before, true);
+end
+$$;
+
+-- Locks what a change of a tally needs: the source and its parts in this mode, tables that only have its triggers still, and
+-- the definitions. `source` may be null. Waits as long as the session's lock_timeout and at most ten seconds. A timeout names the
 -- sessions that hold the lock.
-create or replace function tally.lock_writers(name text, source regclass, mode text) returns void
+--
+-- No statement of an application loses a deadlock to it. It waits long for one lock only, while it holds none of the
+-- others. Then it hurries: if it does not get all others in time, it lets go of everything and waits for the one it lacked.
+create or replace function tally.lock_writers(name text, source regclass, mode text, former regclass[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   before text := current_setting('lock_timeout');
-  holders text;
+  deadline timestamptz := clock_timestamp()
+                          + case when before::interval = '0' then interval '10 s' else least(before::interval, interval '10 s') end;
+  soon timestamptz;
+  lacked regclass;
+  next regclass;
 begin
-  if before::interval = '0' or before::interval > '10 s' then
-    perform set_config('lock_timeout', '10s', true);
-  end if;
-  begin
-    execute format('lock table %s in %s mode', source, mode);  -- partitions too
-  exception
-    when lock_not_available then
-      select string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
-                                      else format('pid %s (user %s, application "%s", %s)', l.pid, coalesce(a.usename, '?'),
-                                                  a.application_name, coalesce(a.state, 'state hidden')) end, ', ')
-        into holders
-        from pg_locks l
-             left join pg_stat_activity a using (pid)
-       where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
-         and l.database = (select oid from pg_database where datname = current_database())
-         and l.relation in (select p::oid from tally.parts(source) as p)
-         and (mode = 'access exclusive'
-              or l.mode not in ('AccessShareLock', 'RowShareLock'));
-      raise exception 'tally "%": % is in use by %', name, source,
-                      coalesce(holders, 'a transaction that has ended meanwhile')
-        using errcode = '55P03', detail = 'Nothing was changed.',
-              hint = 'Try again after it ends, or end it with pg_terminate_backend.';
-  end;
-  perform set_config('lock_timeout', before, true);
+  loop
+    soon := null;
+    begin
+      for next in
+        select lacked where lacked is not null
+        union all select source where source is not null
+        union all select p from tally.parts(source) as p
+        union all select f from unnest(former) as f
+        union all select 'tally.definition'::regclass
+      loop
+        lacked := next;
+        perform tally.lock_until(least(deadline, soon), next, case when next = any (former) then 'access exclusive' else mode end);
+        soon := coalesce(soon, clock_timestamp() + tally.hurry());
+      end loop;
+      if source is not null then
+        lacked := source;
+        perform set_config('lock_timeout', '1ms', true);
+        execute format('lock table %s in %s mode', source, mode);  -- partitions that came meanwhile, too
+        perform set_config('lock_timeout', before, true);
+      end if;
+      exit;
+    exception
+      when lock_not_available then
+        if clock_timestamp() >= deadline then
+          raise exception 'tally "%": % is in use by %', name, lacked,
+                          tally.holders(lacked, case when lacked = any (former) then 'access exclusive' else mode end)
+            using errcode = '55P03', detail = 'Nothing was changed.',
+                  hint = 'Try again after it ends, or end it with pg_terminate_backend.';
+        end if;
+    end;
+  end loop;
 end
 $$;
+
+-- Versions before 6 locked tables one after the other, and waited for each.
+drop function if exists tally.lock_writers(text, regclass, text);

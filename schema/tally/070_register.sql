@@ -64,9 +64,7 @@ declare
   tables text;
   lock_before text := current_setting('lock_timeout');
 begin
-  if lock_before::interval = '0' or lock_before::interval > '10 s' then
-    perform set_config('lock_timeout', '10s', true);
-  end if;
+  perform set_config('lock_timeout', (1000 * date_part('epoch', tally.hurry()))::integer::text, true);  -- the source is locked
   for orphan, tables in
     select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
       from pg_proc p

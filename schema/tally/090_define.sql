@@ -61,24 +61,30 @@ create or replace function tally.define(wanted tally.definition, fresh text[]) r
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   owner oid;
+  former regclass[] := '{}';
   left_behind regclass;
   again record;
 begin
   perform tally.check_source(wanted.source);
   perform tally.check_owner(wanted.name, wanted.source);
-  -- From here on no transaction can write under the old and the new definition.
-  perform tally.lock_writers(wanted.name, wanted.source, 'share row exclusive'::text);
-  for left_behind in select t from tally.left_behind(wanted.id, wanted.source) as t where wanted.id is not null loop
+  if wanted.id is not null then
+    former := array(select t from tally.left_behind(wanted.id, wanted.source) as t);
+  end if;
+  foreach left_behind in array former loop
     perform tally.check_owner(wanted.name, left_behind);
-    perform tally.lock_writers(wanted.name, left_behind, 'access exclusive'::text);  -- its triggers are dropped
   end loop;
+  -- From here on no transaction can write under the old and the new definition. If the source has another owner now, its
+  -- triggers are dropped, which needs the strongest lock: to ask for it later could end in a deadlock.
+  select relowner into owner from pg_class where oid = wanted.source;
+  perform tally.lock_writers(wanted.name, wanted.source,
+                             case when exists (select from tally.functions_of(wanted.id) where proowner <> owner)
+                                  then 'access exclusive' else 'share row exclusive' end, former);
   if wanted.id is null then
     again := tally.is_there(wanted);
     if again.there then
       return;  -- another session created it meanwhile
     end if;
   end if;
-  select relowner into owner from pg_class where oid = wanted.source;
   perform tally.open_stand_in(owner);
   perform tally.register(wanted, fresh);
   perform tally.close_stand_in();
@@ -171,7 +177,6 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   known tally.definition := tally.look_up($1);
   owner oid;
-  left_behind regclass;
 begin
   if known.id is null then
     raise exception 'there is no tally "%"', $1 using errcode = '42704', hint = 'select name from tally.tallies lists all.';
@@ -182,15 +187,10 @@ begin
       using errcode = '42501', hint = 'Only the owner of the source creates, alters, reloads or drops its tallies.';
   end if;
   -- DROP TRIGGER needs this lock. A weaker lock first could end in a deadlock.
-  if exists (select from pg_class where oid = known.source)
-     and tally.may_act_as((select relowner from pg_class where oid = known.source)) then
-    perform tally.lock_writers($1, known.source, 'access exclusive'::text);
-  end if;
-  for left_behind in select t from tally.left_behind(known.id, known.source) as t loop
-    if tally.may_act_as((select relowner from pg_class where oid = left_behind)) then
-      perform tally.lock_writers($1, left_behind, 'access exclusive'::text);
-    end if;
-  end loop;
+  perform tally.lock_writers($1, (select c.oid::regclass from pg_class c where c.oid = known.source and tally.may_act_as(c.relowner)),
+                             'access exclusive'::text,
+                             array(select t from tally.left_behind(known.id, known.source) as t join pg_class c on c.oid = t
+                                    where tally.may_act_as(c.relowner)));
   perform tally.open_stand_in(owner);
   perform tally.unregister($1);
   perform tally.close_stand_in();

@@ -104,7 +104,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                      'define_new', 'define_again', 'define_gone', 'define_reload', 'define', 'can_reload',
                      'check_form', 'check_name', 'members', 'same', 'same_table', 'is_there', 'look_up', 'current_source', 'table_named',
                      'find_source', 'check_source', 'unfit_source', 'check_owner', 'may_act_as', 'parts', 'left_behind', 'generated_name', 'functions_of',
-                     'lock_writers', 'owners', 'open_stand_in', 'close_stand_in', 'stand_in_source', 'event_trigger_hint', 'namesake',
+                     'lock_writers', 'lock_until', 'lock_definitions', 'hurry', 'holders', 'owners', 'open_stand_in', 'close_stand_in', 'stand_in_source', 'event_trigger_hint', 'namesake',
                      'register', 'unregister', 'announce', 'ask_for_reload')
 $$;
 

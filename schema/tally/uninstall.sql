@@ -1,12 +1,19 @@
 -- Removes schema tally: the definitions, all functions, and with them the triggers on every source, and the publication of the
--- transport wal. Sends the events that drop_tally sends. The tables of materialized tallies stay. Waits for the readers and writers of every source, because
--- DROP TRIGGER needs an exclusive lock.
+-- transport wal. Sends the events that drop_tally sends. The tables of materialized tallies stay. Waits for the readers and
+-- writers of every source, because DROP TRIGGER needs an exclusive lock, as long as the session's lock_timeout and at most ten
+-- seconds. While it holds the locks of some sources it waits for less than deadlock_timeout, and then lets them go: so no
+-- statement of an application loses a deadlock to it.
 
 set local search_path = pg_catalog, pg_temp;
 
 do $$
 declare
   owner oid;
+  before text := current_setting('lock_timeout');
+  hurry integer := 1000 * date_part('epoch', least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
+                                                 nullif(before::interval, '0')));
+  deadline timestamptz := clock_timestamp()
+                          + case when before::interval = '0' then interval '10 s' else least(before::interval, interval '10 s') end;
 begin
   select nspowner into owner from pg_namespace where nspname = 'tally';
   if not found then
@@ -38,6 +45,18 @@ begin
     drop publication tally;
   end if;
   perform set_config('client_min_messages', 'warning', true);
-  drop schema tally cascade;
+  loop
+    begin
+      perform set_config('lock_timeout', hurry::text, true);
+      drop schema tally cascade;
+      exit;
+    exception
+      when lock_not_available then
+        if clock_timestamp() >= deadline then
+          raise;
+        end if;
+    end;
+  end loop;
+  perform set_config('lock_timeout', before, true);
 end
 $$;

@@ -1,12 +1,14 @@
 #include <pgtally/server/api/api.hpp>
 #include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/audit_answer.hpp>
+#include <pgtally/server/api/cors.hpp>
 #include <pgtally/server/api/reads.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -42,33 +44,6 @@ response not_allowed(std::string_view allowed, std::string_view why)
     return out;
 }
 
-// OPTIONS: the methods of this address, for preflight requests too.
-response options_answer(request const& asked, std::string_view allowed)
-{
-    response out{.status = 204};
-    out.fields.emplace_back("Allow", allowed);
-    if (asked.origin && asked.preflight) {
-        out.fields.emplace_back("Access-Control-Allow-Methods", allowed);
-        out.fields.emplace_back("Access-Control-Allow-Headers", "Content-Type, If-Match, If-None-Match");
-        out.fields.emplace_back("Access-Control-Max-Age", "600");
-    }
-    return out;
-}
-
-void add_common_fields(response& to, request const& asked, bool for_everybody)
-{
-    to.fields.emplace_back("Cache-Control", "no-cache");
-    to.fields.emplace_back("Vary", "Origin");
-    bool const refused = to.status == 403 || to.status == 421;
-    if (for_everybody && to.status != 421) {
-        to.fields.emplace_back("Access-Control-Allow-Origin", "*");
-    } else if (asked.origin && !refused) {
-        to.fields.emplace_back("Access-Control-Allow-Origin", *asked.origin);
-        to.fields.emplace_back("Access-Control-Expose-Headers", "ETag, Retry-After");
-    }
-    to.fields.emplace_back("X-Content-Type-Options", "nosniff");
-}
-
 bool names_client_script(target const& split)
 {
     return split.path.size() == 1 && is_client_script(split.path[0]);
@@ -86,9 +61,25 @@ std::optional<std::vector<std::string>> decoded_path(target const& split)
     return out;
 }
 
+bool is_action(route_id id)
+{
+    return id == route_id::action || id == route_id::action_by_query;
+}
+
+// The complete ranking of a tally by a counter, or null.
+cache::ranking const* ranking_of(cache::tally* tally, std::string const& by)
+{
+    if (tally == nullptr) return nullptr;
+    auto const& names = tally->definition().counters;
+    auto const at = std::ranges::find(names, by);
+    if (at == names.end()) return nullptr;
+    return tally->questions().ranked(static_cast<std::size_t>(at - names.begin()), std::chrono::steady_clock::now());
+}
+
 bool takes(route_id id, method verb, bool writable)
 {
-    if (id == route_id::action) return writable && verb == method::post;
+    if (is_action(id)) return writable && verb == method::post;
+    if (id == route_id::keys && verb == method::post) return true;
     if (id == route_id::reset || id == route_id::audit) return verb == method::post;
     return verb == method::get || verb == method::head;
 }
@@ -100,9 +91,11 @@ std::optional<response> api::refuse_page(request const& asked, bool for_everybod
 {
     if (!host_allowed(asked.host, asked.loopback, from_.options.allow_host)) return bad_host();
     if (for_everybody || !asked.origin) return std::nullopt;
-    if (asked.admin || !origin_allowed(*asked.origin, asked.host, from_.options.allow_origin))
-        return bad_origin(asked.admin);
-    return std::nullopt;
+    if (asked.admin) return bad_origin(true);
+    if (origin_allowed(*asked.origin, asked.host, from_.options.allow_origin)) return std::nullopt;
+    auto const line = from_.refused.line(*asked.origin, asked.host, std::chrono::steady_clock::now());
+    if (line) log(log_level::info, "{}", *line);
+    return bad_origin(false);
 }
 
 asio::awaitable<response> api::answer(request const& asked)
@@ -115,7 +108,7 @@ asio::awaitable<response> api::answer(request const& asked)
     if (auto refused = refuse_page(asked, for_everybody)) {
         out = std::move(*refused);
     } else if (asked.target == "*" && asked.verb == method::options) {
-        out = options_answer(asked, "GET, HEAD, POST, OPTIONS");
+        out = options_answer(asked, "GET, HEAD, POST, OPTIONS", from_.options.allow_header);
     } else if (!split) {
         out = problem(400, "bad_request", "the target is not a path");
     } else if (where.id == route_id::none) {
@@ -124,9 +117,9 @@ asio::awaitable<response> api::answer(request const& asked)
                !has_file(*split)) {
         out = not_found();
     } else if (asked.verb == method::options) {
-        out = options_answer(asked, allowed_methods(where.id, writable));
+        out = options_answer(asked, allowed_methods(where.id, writable), from_.options.allow_header);
     } else if (!takes(where.id, asked.verb, writable)) {
-        bool const switched_off = where.id == route_id::action && asked.verb == method::post;
+        bool const switched_off = is_action(where.id) && asked.verb == method::post;
         out = not_allowed(allowed_methods(where.id, writable),
                           switched_off ? "this server runs no actions: it was started without --writable"
                                        : "this address does not take this method");
@@ -138,9 +131,17 @@ asio::awaitable<response> api::answer(request const& asked)
             out = problem(500, "internal", "the server failed; its log says why");
         }
     }
-    add_common_fields(out, asked, for_everybody);
+    add_common_fields(out, asked, for_everybody, from_.options.allow_origin);
     if (!where.pattern.empty()) out.route = where.pattern;
     co_return out;
+}
+
+std::size_t api::body_limit(method verb, std::string_view target) const
+{
+    auto const split = split_target(target);
+    bool const keys = split && find_route(split->path, false).id == route_id::keys;
+    auto const& bounds = from_.options.bounds;
+    return keys && verb == method::post ? bounds.max_key_list_bytes : bounds.max_body_bytes;
 }
 
 std::optional<response> api::judge_upgrade(request const& asked) const
@@ -149,7 +150,7 @@ std::optional<response> api::judge_upgrade(request const& asked) const
     response out{.status = 101};
     if (auto refused = refuse_page(asked, false)) out = std::move(*refused);
     else if (from_.closing) out = problem(503, "draining", "the server is shutting down");
-    if (out.status != 101) add_common_fields(out, asked, false);
+    if (out.status != 101) add_common_fields(out, asked, false, from_.options.allow_origin);
     out.route = "/v1/ws";
     return out;
 }
@@ -160,8 +161,12 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::tallies: co_return list(asked.who());
         case route_id::tally:
         case route_id::key:
-        case route_id::keys: co_return co_await read(asked, where, split);
-        case route_id::action: co_return co_await act(asked, where);
+        case route_id::keys:
+        case route_id::top:
+        case route_id::rank: co_return co_await read(asked, where, split);
+        case route_id::events: co_return events(asked, where, split);
+        case route_id::action:
+        case route_id::action_by_query: co_return co_await act(asked, where, split);
         case route_id::reset: co_return reset(where, asked.who());
         case route_id::audit: co_return co_await audit(where, asked.who());
         case route_id::livez: co_return response{.body = R"({"alive":true})"};
@@ -213,14 +218,25 @@ response api::found(std::string_view segment, audience who, cache::tally*& out) 
     return problem(404, "unknown_tally", "there is no tally of this name");
 }
 
+keys_wanted api::named_keys(request const& asked, cache::tally const& of, route const& where, target const& split) const
+{
+    auto const& bounds = from_.options.bounds;
+    if (asked.verb == method::post) return listed_keys(of, asked.body, bounds.max_listed_keys);
+    return wanted_keys(of, where, split, bounds.max_query_keys);
+}
+
 asio::awaitable<response> api::read(request const& asked, route const& where, target const& split)
 {
     cache::tally* tally = nullptr;
     auto refused = found(where.tally, asked.who(), tally);
     if (tally == nullptr) co_return refused;
 
-    auto wanted = wanted_keys(*tally, where, split, from_.options.bounds.max_query_keys);
+    auto wanted = named_keys(asked, *tally, where, split);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+    auto poll = wanted_poll(split, from_.options.bounds.longest_wait);
+    if (poll.refused.status != 200) co_return std::move(poll.refused);
+    auto question = wanted_question(*tally, where, split, from_.options.bounds);
+    if (question.refused.status != 200) co_return std::move(question.refused);
     auto position = wanted_position(split);
     if (position.refused.status != 200) co_return std::move(position.refused);
     if (position.at) {
@@ -230,8 +246,10 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
         // Meanwhile the tally may have become another one.
         refused = found(where.tally, asked.who(), tally);
         if (tally == nullptr) co_return refused;
-        wanted = wanted_keys(*tally, where, split, from_.options.bounds.max_query_keys);
+        wanted = named_keys(asked, *tally, where, split);
         if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+        question = wanted_question(*tally, where, split, from_.options.bounds);
+        if (question.refused.status != 200) co_return std::move(question.refused);
     }
     auto const source = source_of(split);
     if (source == counters_source::unknown) co_return problem(400, "bad_request", "source can be database only");
@@ -239,15 +257,52 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
         if (!asked.admin && !from_.options.allow_bypass) {
             co_return problem(403, "bypass_not_allowed", "source=database needs the server's option --allow-bypass");
         }
-        if (where.id == route_id::tally) co_return problem(400, "bad_request", "source=database is for keys");
+        if (where.id != route_id::key && where.id != route_id::keys)
+            co_return problem(400, "bad_request", "source=database is for keys");
         co_return co_await ask_database(*tally, std::move(wanted.keys), where.id == route_id::key);
     }
     refused = unreadable(*tally, asked.who());
     if (refused.status != 200) co_return refused;
-    asker const by{asked.who(), asked.if_match, asked.if_none_match};
-    if (where.id == route_id::tally) co_return read_tally(*tally, by);
-    if (where.id == route_id::key) co_return read_key(*tally, wanted.keys.front(), by);
-    co_return read_keys(*tally, wanted.keys, by);
+    if (question.what) {
+        auto name = tally->definition().name;
+        auto about = std::move(*question.what);
+        co_return co_await answer_question(asked, where, std::move(about), std::move(name));
+    }
+    // A list of keys that is posted is not what caches know, so it waits for nothing.
+    if (poll.since && asked.verb != method::post) {
+        auto keys = std::move(wanted.keys);
+        co_return co_await answer_change(asked, where, split, *tally, std::move(keys), std::move(poll));
+    }
+    co_return read_now(asked, *tally, where, wanted.keys);
+}
+
+// The first question about a counter makes a ranking, for which it waits.
+asio::awaitable<response> api::answer_question(request const& asked, route const& where, cache::question about,
+                                               std::string name)
+{
+    auto const& bounds = from_.options.bounds;
+    auto const by = *cache::counter_of(about);
+    if (ranking_of(from_.replicas.find(name), by) == nullptr) {
+        if (waiting_reads_ >= bounds.max_waiting_reads)
+            co_return problem(503, "busy", "too many requests wait for keys to be ranked");
+        ++waiting_reads_;
+        co_await from_.replicas.ranked(std::move(name), by, std::chrono::steady_clock::now() + bounds.ranking_patience);
+        --waiting_reads_;
+    }
+    // Meanwhile the tally may have become another one.
+    cache::tally* tally = nullptr;
+    auto refused = found(where.tally, asked.who(), tally);
+    if (tally == nullptr) co_return refused;
+    refused = unreadable(*tally, asked.who());
+    if (refused.status != 200) co_return refused;
+    auto const* const order = ranking_of(tally, by);
+    if (order == nullptr) co_return problem(503, "ranking", "the keys are being ranked by this counter; try again");
+    if (auto const* const rank = std::get_if<cache::rank_question>(&about)) {
+        refused = unusable_key(*tally, rank->key);
+        if (refused.status != 200) co_return refused;
+    }
+    asker const reader{asked.who(), asked.if_match, asked.if_none_match};
+    co_return read_answer(*tally, about, *order, reader);
 }
 
 // Returns status 200 once the tally has reached the position, or why it has not.
@@ -292,12 +347,12 @@ asio::awaitable<response> api::ask_database(cache::tally const& of, std::vector<
                   : database_keys(*now, keys, answered.counters);
 }
 
-asio::awaitable<response> api::act(request const& asked, route const& where)
+asio::awaitable<response> api::act(request const& asked, route const& where, target const& split)
 {
     cache::tally* tally = nullptr;
     auto refused = found(where.tally, asked.who(), tally);
     if (tally == nullptr) co_return refused;
-    auto wanted = wanted_action(*tally, where, asked.body);
+    auto wanted = wanted_action(*tally, where, split, asked.body);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
 
     asker const conditions{asked.who(), asked.if_match, asked.if_none_match};
@@ -325,6 +380,13 @@ asio::awaitable<response> api::act(request const& asked, route const& where)
     }
     std::erase_if(out.fields, [](auto const& field) { return field.first == "ETag"; });
     co_return out;
+}
+
+response api::events(request const& asked, route const& where, target const& split)
+{
+    auto name = percent_decoded(where.tally);
+    if (!name) return problem(404, "unknown_tally", "there is no tally of this name");
+    return from_.events.open(asked, std::move(*name), split);
 }
 
 response api::reset(route const& where, audience who)

@@ -9,12 +9,16 @@
 
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/api/actions.hpp>
+#include <pgtally/server/api/api_query.hpp>
 #include <pgtally/server/api/bypass.hpp>
+#include <pgtally/server/api/long_polls.hpp>
 #include <pgtally/server/api/router.hpp>
 #include <pgtally/server/base/serve_options.hpp>
+#include <pgtally/server/http/refused_origins.hpp>
 #include <pgtally/server/http/request_handler.hpp>
 #include <pgtally/server/http/target.hpp>
 #include <pgtally/server/http/web_folder.hpp>
+#include <pgtally/server/sse/sse_server.hpp>
 
 #include <functional>
 #include <optional>
@@ -32,23 +36,38 @@ public:
         replica_set& replicas;
         actions& acts;
         bypass& database;
+        sse_server& events;
         web_folder const& web;
+        refused_origins& refused;
         std::function<std::string()> metrics_text;
         bool const& draining;  // not ready any more
         bool const& closing;   // no new clients any more
     };
 
-    explicit api(sources from) : from_{std::move(from)} {}
+    explicit api(sources from) : from_{std::move(from)}, polls_{from_.options.bounds} {}
 
     asio::awaitable<response> answer(request const& asked) override;
     std::optional<response> judge_upgrade(request const& asked) const override;
+    std::size_t body_limit(method verb, std::string_view target) const override;
+
+    // How many requests wait for a change.
+    std::size_t waits() const noexcept { return polls_.size(); }
+
+    // Answers the requests that wait for a change. To be called when the server takes no new clients any more.
+    void end_waits() noexcept { polls_.end(); }
 
 private:
     asio::awaitable<response> route_to(request const& asked, route const& where, target const& split);
-    asio::awaitable<response> act(request const& asked, route const& where);
+    asio::awaitable<response> act(request const& asked, route const& where, target const& split);
     asio::awaitable<response> await_position(request const& asked, std::string name, cache::since_point at);
     asio::awaitable<response> ask_database(cache::tally const& of, std::vector<std::string> keys, bool one);
     asio::awaitable<response> read(request const& asked, route const& where, target const& split);
+    response events(request const& asked, route const& where, target const& split);
+    keys_wanted named_keys(request const& asked, cache::tally const& of, route const& where, target const& split) const;
+    asio::awaitable<response> answer_change(request const& asked, route const& where, target const& split,
+                                            cache::tally& of, std::vector<std::string> keys, poll_wanted wanted);
+    asio::awaitable<response> answer_question(request const& asked, route const& where, cache::question about,
+                                              std::string name);
     response reset(route const& where, audience who);
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;
@@ -61,7 +80,8 @@ private:
     response found(std::string_view segment, audience who, cache::tally*& out) const;
 
     sources from_;
-    std::size_t waiting_reads_ = 0;
+    std::size_t waiting_reads_ = 0;  // for a position or a ranking
+    long_polls polls_;
 };
 
 }  // namespace pgtally::server

@@ -1,4 +1,5 @@
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/base/answers_json.hpp>
 #include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/http/etag.hpp>
@@ -160,14 +161,60 @@ response read_key(cache::tally const& of, std::string const& key, asker const& b
 
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by)
 {
-    std::uint64_t newest = 0;
-    for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
     std::string body{"{"};
     append_keys_object(body, of, keys, [&](std::size_t i) { return of.counters(parsed(of, keys[i])); });
     body += ',';
     append_standing(body, of, by.who);
     body += '}';
-    return conditional(of, newest, by, std::move(body));
+    return conditional(of, newest_change(of, keys), by, std::move(body));
+}
+
+response read_now(request const& asked, cache::tally const& of, route const& where,
+                  std::vector<std::string> const& keys)
+{
+    asker const by{asked.who(), asked.if_match, asked.if_none_match};
+    if (where.id == route_id::tally) return read_tally(of, by);
+    if (where.id == route_id::key) return read_key(of, keys.front(), by);
+    auto out = read_keys(of, keys, by);
+    // RFC 9110, 13.1.2: 304 is for GET and HEAD.
+    if (out.status == 304 && asked.verb == method::post) return precondition_failed();
+    return out;
+}
+
+std::uint64_t newest_change(cache::tally const& of, std::vector<std::string> const& keys)
+{
+    if (keys.empty()) return of.last_change();
+    std::uint64_t newest = 0;
+    for (auto const& key : keys) newest = std::max(newest, of.changed_at(parsed(of, key)));
+    return newest;
+}
+
+response read_unchanged(cache::since_point const& since)
+{
+    response out{.status = 204};
+    out.fields.emplace_back("ETag", make_etag(since.epoch, since.revision));
+    return out;
+}
+
+response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order, asker const& by)
+{
+    cache::answer found;
+    if (auto const* const top = std::get_if<cache::top_question>(&about)) {
+        cache::answer_top(found, of.table(), order, top->limit);
+    } else if (auto const* const rank = std::get_if<cache::rank_question>(&about)) {
+        cache::answer_rank(found, of.table(), order, parsed(of, rank->key), rank->around);
+    }
+    std::string body{"{"};
+    append_answer(body, about, found, found.rows, of.definition().counters);
+    if (auto const* const top = std::get_if<cache::top_question>(&about)) {
+        body += R"(,"by":)";
+        append_json(body, top->by);
+    }
+    body += ',';
+    append_standing(body, of, by.who);
+    body += '}';
+    // A change of any key can change the answer.
+    return conditional(of, of.last_change(), by, std::move(body));
 }
 
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters)

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <pgtally/cache/question.hpp>
+#include <pgtally/cache/ranking.hpp>
 #include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/api/router.hpp>
 #include <pgtally/server/base/audience.hpp>
+#include <pgtally/server/http/request.hpp>
 #include <pgtally/server/http/response.hpp>
 
 #include <cstdint>
@@ -33,6 +37,22 @@ response read_tally(cache::tally const& of, asker const& by);
 // The counters of one key, or of many. Preconditions: `unusable_key` accepts the keys.
 response read_key(cache::tally const& of, std::string const& key, asker const& by);
 response read_keys(cache::tally const& of, std::vector<std::string> const& keys, asker const& by);
+
+// What a request for a tally, a key or keys reads. `keys` are the keys that it names.
+response read_now(request const& asked, cache::tally const& of, route const& where,
+                  std::vector<std::string> const& keys);
+
+// A revision since which the counters of these keys are unchanged; without keys, those of all keys.
+std::uint64_t newest_change(cache::tally const& of, std::vector<std::string> const& keys);
+
+// The answer to a client that has everything up to this position, and asked for what changed after it: nothing did.
+response read_unchanged(cache::since_point const& since);
+
+// The first keys by a counter, or the place of a key and its neighbours.
+//
+// Preconditions: `wanted_question` accepts the question, and the tally's keys are ranked by its counter.
+response read_answer(cache::tally const& of, cache::question const& about, cache::ranking const& order,
+                     asker const& by);
 
 // The same answers from counters that the database returned.
 response database_key(cache::tally const& of, std::string const& key, std::vector<std::int64_t> const& counters);

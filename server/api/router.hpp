@@ -7,13 +7,17 @@
 namespace pgtally::server {
 
 enum class route_id {
-    none,     // there is nothing at this path
-    tallies,  // all tallies
-    tally,    // one tally
-    keys,     // the counters of keys by `?key=`
-    key,      // the counters of the key in the path
-    action,   // a statement run for a key
-    socket,   // the WebSocket
+    none,             // there is nothing at this path
+    tallies,          // all tallies
+    tally,            // one tally
+    keys,             // the counters of keys by `?key=`
+    key,              // the counters of the key in the path
+    top,              // the first keys by a counter
+    rank,             // the place of a key
+    action,           // a statement run for the key in the path
+    action_by_query,  // the same for the key of `?key=`
+    events,           // Server-Sent Events of a tally
+    socket,           // the WebSocket
     livez,
     readyz,
     metrics,  // of the admin address

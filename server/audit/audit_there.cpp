@@ -1,5 +1,6 @@
+#include <pgtally/server/ask/answers.hpp>
+#include <pgtally/server/ask/http_client.hpp>
 #include <pgtally/server/audit/audit_runs.hpp>
-#include <pgtally/server/audit/http_client.hpp>
 #include <pgtally/server/base/audit_json.hpp>
 
 #include <boost/json/parse.hpp>
@@ -34,19 +35,6 @@ std::optional<names> names_in(std::string const& body)
     return out;
 }
 
-// The text of an answer that is a problem (RFC 9457).
-std::string refusal(http_answer const& answer)
-{
-    std::string const status = "the server answered " + std::to_string(answer.status);
-    try {
-        auto const problem = json::parse(answer.body);
-        auto const& detail = problem.at("detail").as_string();
-        return status + ": " + std::string{detail.data(), detail.size()};
-    } catch (std::exception const&) {
-        return status + ": is this the admin address of a pgtally server?";
-    }
-}
-
 struct outcome {
     std::optional<http_answer> answer;
     std::string why;
@@ -58,7 +46,7 @@ asio::awaitable<outcome> ask(endpoint where, std::string method, std::string tar
     try {
         out.answer = co_await ask_server(std::move(where), std::move(method), std::move(target), at_most);
         if (out.answer->status == 200) co_return out;
-        out.why = refusal(*out.answer);
+        out.why = refusal_in(*out.answer, "is this the admin address of a pgtally server?");
         out.answer.reset();
     } catch (std::exception const& e) {
         out.why = e.what();

@@ -1,3 +1,4 @@
+#include <pgtally/server/base/answers_json.hpp>
 #include <pgtally/server/base/counters_json.hpp>
 #include <pgtally/server/base/json_text.hpp>
 
@@ -57,10 +58,11 @@ void append_standing(std::string& out, cache::tally const& of, audience who)
     append_standing(out, of.epoch(), of.revision(), of.state(), text_for(who, of.reason()));
 }
 
-void append_keys(std::string& out, cache::update const& what, cache::subscription const& from)
+void append_values(std::string& out, cache::update const& what, cache::subscription const& from)
 {
     auto const& tally = *from.of();
     auto const& names = tally.definition().counters;
+    if (what.answered != nullptr) return append_answer(out, *from.asks(), *what.answered, what.rows, names);
     std::string key;
     char separator = '{';
     out += R"("keys":)";

@@ -26,7 +26,8 @@ void append_standing(std::string& out, std::string_view epoch, std::uint64_t rev
                      std::string_view reason);
 void append_standing(std::string& out, cache::tally const& of, audience who);
 
-// Appends "keys":{"33":{"rts":2,"favs":1},…} of an update that `from` produced.
-void append_keys(std::string& out, cache::update const& what, cache::subscription const& from);
+// Appends what a snapshot or a change brings: "keys":{"33":{"rts":2,"favs":1},…}, or the answer to a question
+// (answers_json.hpp). `from` produced the update.
+void append_values(std::string& out, cache::update const& what, cache::subscription const& from);
 
 }  // namespace pgtally::server

@@ -10,12 +10,16 @@ struct limits {
     // HTTP
     // --------------------------------------------------------------------------------------------------------------
 
-    std::size_t max_target_bytes = 32U << 10;  // more: 414
-    std::size_t max_header_bytes = 16U << 10;  // of all fields; more: 431
-    std::size_t max_body_bytes = 64U << 10;    // more: 413
-    std::size_t max_query_keys = 1'000;        // `key=` in one request; more: 400
-    std::size_t max_clients = 10'000;          // connections of the public addresses; more: 503
-    std::size_t max_admin_clients = 100;       // connections of the admin address; more: 503
+    std::size_t max_target_bytes = 32U << 10;   // more: 414
+    std::size_t max_header_bytes = 16U << 10;   // of all fields; more: 431
+    std::size_t max_body_bytes = 64U << 10;     // more: 413
+    std::size_t max_key_list_bytes = 1U << 20;  // of the body of a list of keys; more: 413
+    std::size_t max_listed_keys = 10'000;       // in such a list; more: 400
+    std::size_t max_query_keys = 1'000;         // `key=` in one request; more: 400
+    std::size_t max_top = 1'000;                // keys in a top; more: 400, or an error
+    std::size_t max_around = 50;                // of a rank, up and down; more: 400, or an error
+    std::size_t max_clients = 10'000;           // connections of the public addresses; more: 503
+    std::size_t max_admin_clients = 100;        // connections of the admin address; more: 503
     std::size_t max_refusals = 100;  // connections that receive such a 503 at a time; more are closed without an answer
     std::chrono::seconds keep_alive{60};      // without a request; then the connection is closed
     std::chrono::seconds header_timeout{10};  // from the first byte of a request to the last of its header
@@ -38,11 +42,22 @@ struct limits {
     std::chrono::seconds close_timeout{5};   // until the client answers a close
     std::chrono::seconds stall_check{1};     // the interval at which clients are checked
 
+    // Server-Sent Events
+    // ------------------------------------------------------------------------------------------------
+
+    std::chrono::seconds comment_every{15};              // between two comments, which keep proxies from cutting
+    std::chrono::milliseconds least_event_retry{1'000};  // of `retry:`, by which a client comes back: a random time
+    std::chrono::milliseconds most_event_retry{5'000};   // from the first to the second
+    std::size_t max_ignored_bytes = 64U << 10;           // that a client sends after its request; more: the stream ends
+
     // Reads that wait
     // ---------------------------------------------------------------------------------------------------
 
     std::chrono::seconds at_least_patience{5};  // for the position that `at_least` names; then 504
-    std::size_t max_waiting_reads = 1'000;      // for their positions; more: 503
+    std::size_t max_waiting_reads = 1'000;      // for their positions, or rankings; more: 503
+    std::chrono::seconds longest_wait{60};      // of `wait=`; longer: 400
+    std::size_t max_long_polls = 5'000;         // requests that wait for a change; more: 503
+    std::chrono::seconds ranking_patience{5};   // until keys are ranked for a top or a rank; then 503
 
     // Actions
     // -----------------------------------------------------------------------------------------------------------
@@ -83,15 +98,17 @@ struct limits {
     // The rest
     // ----------------------------------------------------------------------------------------------------------
 
-    std::size_t max_web_file_bytes = 16U << 20;      // of a file of --web; a larger one is not found
-    std::size_t web_piece_bytes = 64U << 10;         // of such a file, read at a time
-    std::chrono::seconds connect_timeout{5};         // to the database: actions, bypass, materialization
+    std::chrono::seconds origin_report{10};      // between two log lines about pages that are refused, after the first
+    int max_origin_reports = 10;                 // which are logged at once
+    std::size_t max_web_file_bytes = 16U << 20;  // of a file of --web; a larger one is not found
+    std::size_t web_piece_bytes = 64U << 10;     // of such a file, read at a time
+    std::chrono::seconds connect_timeout{5};     // to the database: actions, bypass, materialization
     std::chrono::milliseconds reconnect_pause{500};  // at most, between two attempts to connect
     std::chrono::seconds idle_check_after{1};        // a connection that was idle for that time is tested before use
     std::size_t kept_descriptors = 64;  // that clients of public addresses leave to the rest; at most half of the limit
     std::chrono::milliseconds accept_pause{200};    // after accept() fails for lack of descriptors
     std::chrono::seconds accept_report{10};         // between two log lines about it
-    std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets are closed
+    std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets and streams of events are closed
     std::chrono::seconds drain_timeout{8};          // then the remaining clients are cut
     std::chrono::seconds drain_end{9};              // then the last materialization is abandoned
 };

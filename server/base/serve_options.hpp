@@ -24,7 +24,8 @@ struct serve_options {
     std::optional<std::chrono::milliseconds> audit_every;  // off if none
     bool writable = false;
     bool allow_bypass = false;
-    std::vector<std::string> allow_origin;  // canonical, or "*"
+    std::vector<std::string> allow_origin;  // as origin.hpp lists them
+    std::vector<std::string> allow_header;  // names of fields
     std::vector<std::string> allow_host;    // canonical
     std::size_t max_keys = 0;
     std::uint64_t wal_lag_limit = 0;  // bytes; 0: none

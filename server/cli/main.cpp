@@ -55,6 +55,21 @@ int run(audit_options const& chosen)
     return audit(chosen);
 }
 
+int run(get_options const& chosen)
+{
+    return get(chosen);
+}
+
+int run(top_options const& chosen)
+{
+    return top(chosen);
+}
+
+int run(watch_options const& chosen)
+{
+    return watch(chosen);
+}
+
 int run(print_text const& answer)
 {
     std::cout << answer.text;

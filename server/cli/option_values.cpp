@@ -1,12 +1,13 @@
 #include <pgtally/server/base/byte_size.hpp>
 #include <pgtally/server/base/duration.hpp>
+#include <pgtally/server/base/whole_number.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 
 #include <boost/program_options/parsers.hpp>
+#include <boost/program_options/positional_options.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 namespace pgtally::server {
@@ -14,6 +15,8 @@ namespace pgtally::server {
 namespace po = boost::program_options;
 
 namespace {
+
+constexpr char const* word = "word";
 
 // Whether the text surely contains no connection string.
 bool harmless(std::string_view text)
@@ -70,14 +73,23 @@ std::string variable_of(std::string const& option)
 }
 
 option_values::option_values(po::options_description const& known, std::vector<std::string> const& arguments,
-                             environment const& getenv)
+                             environment const& getenv, bool takes_words)
     : getenv_{getenv}
 {
     try {
         // No abbreviations: a new option could change the meaning of one.
         auto const style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-        auto const parsed = po::command_line_parser{arguments}.options(known).style(style).run();
-        refuse_stray(parsed.options, arguments);
+        po::command_line_parser parser{arguments};
+        po::options_description all;
+        all.add(known);
+        po::positional_options_description rest;
+        if (takes_words) {
+            all.add_options()(word, po::value<std::vector<std::string>>());
+            parser.positional(rest.add(word, -1));
+        }
+        auto const parsed =
+            parser.options(all).style(takes_words ? style & ~po::command_line_style::allow_short : style).run();
+        if (!takes_words) refuse_stray(parsed.options, arguments);
         po::store(parsed, given_);
     } catch (po::unknown_option const& e) {
         // what() quotes the whole argument, which can hold a password.
@@ -124,6 +136,11 @@ std::string option_values::text(std::string const& name, std::string const& othe
     return value.empty() ? otherwise : value;
 }
 
+std::vector<std::string> option_values::words() const
+{
+    return given_.count(word) != 0 ? given_[word].as<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
 std::vector<std::string> option_values::list(std::string const& name) const
 {
     if (given_.count(name) != 0) return given_[name].as<std::vector<std::string>>();
@@ -154,12 +171,9 @@ std::size_t option_values::count(std::string const& name, std::size_t otherwise,
                                  std::size_t most) const
 {
     auto const value = text(name, std::to_string(otherwise));
-    std::size_t out = 0;
-    auto const [end, failure] = std::from_chars(value.data(), value.data() + value.size(), out);
-    if (failure != std::errc{} || end != value.data() + value.size() || out < least || out > most) {
-        refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
-    }
-    return out;
+    auto const number = whole_number(value, least, most);
+    if (!number) refuse(name, value, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    return *number;
 }
 
 std::uint64_t option_values::bytes(std::string const& name, std::string const& otherwise, std::uint64_t least) const

@@ -24,8 +24,13 @@ std::string shown(std::string const& value);
 
 class option_values {
 public:
+    // `takes_words`: arguments that belong to no option are `words`; else they are refused. A word may begin with one `-`, as the
+    // key -7 does: there are no short options.
     option_values(boost::program_options::options_description const& known, std::vector<std::string> const& arguments,
-                  environment const& getenv);
+                  environment const& getenv, bool takes_words = false);
+
+    // The arguments that belong to no option.
+    std::vector<std::string> words() const;
 
     bool flag(std::string const& name) const;
     std::string text(std::string const& name, std::string const& otherwise) const;

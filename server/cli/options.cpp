@@ -39,7 +39,8 @@ po::options_description serve_description()
         ("audit-every", text("TIME"), "how often to compare each tally with the truth, or off; default off")
         ("writable", "allow actions (POST)")
         ("allow-bypass", "allow ?source=database on public addresses")
-        ("allow-origin", list("ORIGIN"), "allow pages of this origin, or of any origin by *; repeatable")
+        ("allow-origin", list("ORIGIN"), "allow pages of this origin, of all below a name by https://*.example.org, without an origin by null, or of any by *; repeatable")
+        ("allow-header", list("NAME"), "let allowed pages send this header; repeatable")
         ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
@@ -84,6 +85,30 @@ po::options_description audit_description()
     return out;
 }
 
+po::options_description ask_description()
+{
+    po::options_description out{"Options"};
+    // clang-format off
+    out.add_options()
+        ("url", po::value<std::string>()->value_name("URL"), "the server; default http://127.0.0.1:8080")
+        ("json", "print JSON")
+        ("help", "print this")
+        ("version", "print the version");
+    // clang-format on
+    return out;
+}
+
+po::options_description top_description()
+{
+    auto out = ask_description();
+    // clang-format off
+    out.add_options()
+        ("by", po::value<std::string>()->value_name("COUNTER"), "the counter that decides the order")
+        ("limit", po::value<std::string>()->value_name("N"), "how many keys, 1 to 1000; default 10");
+    // clang-format on
+    return out;
+}
+
 std::string dsn_of(option_values const& values)
 {
     auto out = values.text("dsn", "");
@@ -111,13 +136,30 @@ texts origins_of(option_values const& values)
 {
     texts out;
     for (auto const& value : values.list("allow-origin")) {
-        auto const origin = value == "*" ? value : canonical_origin(value).value_or("");
+        auto const origin = canonical_origin_rule(value).value_or("");
         if (origin.empty()) {
-            throw bad_option{
-                "--allow-origin: " + shown(value) +
-                " is not valid; allowed is an origin like https://example.org or http://localhost:3000, or *"};
+            throw bad_option{"--allow-origin: " + shown(value) +
+                             " is not valid; allowed is an origin like https://example.org or http://localhost:3000, "
+                             "https://*.example.org, null, or *"};
         }
         out.push_back(origin);
+    }
+    return out;
+}
+
+// RFC 9110, 5.6.2.
+bool is_field_name(std::string_view text)
+{
+    constexpr std::string_view characters =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return !text.empty() && text.size() <= 100 && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+texts headers_of(option_values const& values)
+{
+    auto out = values.list("allow-header");
+    for (auto const& name : out) {
+        if (!is_field_name(name)) values.refuse("allow-header", name, "the name of a header, like traceparent");
     }
     return out;
 }
@@ -166,6 +208,7 @@ command parse_serve(option_values const& values)
     out.writable = values.flag("writable");
     out.allow_bypass = values.flag("allow-bypass");
     out.allow_origin = origins_of(values);
+    out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
@@ -221,10 +264,58 @@ command parse_audit(option_values const& values)
     return out;
 }
 
+endpoint url_of(option_values const& values)
+{
+    auto const url = values.text("url", "http://127.0.0.1:8080");
+    auto const out = parse_server_url(url);
+    if (!out) values.refuse("url", url, "a server's address like http://127.0.0.1:8080");
+    return *out;
+}
+
+// The first word; the keys are the others.
+std::string tally_of(option_values const& values)
+{
+    auto const words = values.words();
+    if (words.empty()) throw bad_option{"the name of a tally is needed"};
+    if (!is_name(words.front())) {
+        throw bad_option{shown(words.front()) + " is not a tally's name: a-z, 0-9 and _, at most 63"};
+    }
+    return words.front();
+}
+
+texts keys_of(option_values const& values)
+{
+    auto out = values.words();
+    out.erase(out.begin());
+    return out;
+}
+
+command parse_get(option_values const& values)
+{
+    get_options out{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    if (out.keys.empty()) throw bad_option{"a key is needed: pgtally get " + out.tally + " KEY..."};
+    return out;
+}
+
+command parse_top(option_values const& values)
+{
+    top_options out{url_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
+                    values.flag("json")};
+    if (!keys_of(values).empty()) throw bad_option{"it takes one tally, and no key"};
+    if (out.by.empty()) throw bad_option{"--by COUNTER is needed"};
+    return out;
+}
+
+command parse_watch(option_values const& values)
+{
+    return watch_options{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+}
+
 struct command_description {
     std::string_view name, purpose;
     po::options_description (*options)();
     command (*parse)(option_values const&);
+    std::string_view words{};  // what it takes beside options
 };
 
 constexpr std::string_view usage =
@@ -233,7 +324,10 @@ constexpr std::string_view usage =
     "  install    put the schema \"tally\" into the database, or upgrade it\n"
     "  uninstall  remove the schema and all its triggers\n"
     "  check      find what keeps counters from being exact or live\n"
-    "  audit      compare counters that follow events with counters by SQL\n\n"
+    "  audit      compare counters that follow events with counters by SQL\n"
+    "  get        print the counters of keys, from a server\n"
+    "  top        print the keys with the highest counters, from a server\n"
+    "  watch      show counters as they change, from a server\n\n"
     "pgtally COMMAND --help lists the options of a command. Each can be an environment variable, PGTALLY_<OPTION>.\n";
 
 std::string version_text()
@@ -245,7 +339,9 @@ std::string version_text()
 std::string help_of(command_description const& which)
 {
     std::ostringstream out;
-    out << "usage: pgtally " << which.name << " [OPTION]...\n\n" << which.purpose << "\n\n" << which.options();
+    out << "usage: pgtally " << which.name << which.words << " [OPTION]...\n\n"
+        << which.purpose << "\n\n"
+        << which.options();
     return out.str();
 }
 
@@ -271,6 +367,13 @@ command parse_command_line(texts const& arguments, environment const& getenv)
          "Loads counters, follows the events for a while, and compares them with a second load. Exit status 0: no key\n"
          "differs; 1: some keys differ; 3: a tally could not be compared.",
          audit_description, parse_audit},
+        {"get", "Asks a server for the counters of keys.", ask_description, parse_get, " TALLY KEY..."},
+        {"top", "Asks a server for the keys with the highest counters.", top_description, parse_top,
+         " TALLY --by COUNTER"},
+        {"watch",
+         "Shows the counters of these keys, or of all keys, as they change: on a terminal a table, elsewhere a line for\n"
+         "each change. Ends by Ctrl-C.",
+         ask_description, parse_watch, " TALLY [KEY]..."},
     };
     if (arguments.empty()) return wrong_usage{std::string{usage}};
     auto const& name = arguments.front();
@@ -283,13 +386,13 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         if (asks(rest, "--help")) return print_text{help_of(candidate)};
         if (asks(rest, "--version")) return print_text{version_text()};
         try {
-            return candidate.parse(option_values{candidate.options(), rest, getenv});
+            return candidate.parse(option_values{candidate.options(), rest, getenv, !candidate.words.empty()});
         } catch (bad_option const& e) {
             return wrong_usage{"pgtally " + name + ": " + e.what() + "\nTry pgtally " + name + " --help.\n"};
         }
     }
     return wrong_usage{"pgtally: " + shown(name) +
-                       " is not a command; allowed is serve, install, uninstall, check or audit\n\n" +
+                       " is not a command; allowed is serve, install, uninstall, check, audit, get, top or watch\n\n" +
                        std::string{usage}};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/ask/ask.hpp>
 #include <pgtally/server/audit/audit.hpp>
 #include <pgtally/server/base/serve_options.hpp>
 #include <pgtally/server/check/check.hpp>
@@ -26,7 +27,7 @@ struct wrong_usage {
 };
 
 using command = std::variant<serve_options, install_options, uninstall_options, check_options, audit_options,
-                             print_text, wrong_usage>;
+                             get_options, top_options, watch_options, print_text, wrong_usage>;
 
 // The environment: the value of a variable, if it is set.
 using environment = std::function<std::optional<std::string>(std::string const& name)>;

@@ -7,7 +7,7 @@
 
 namespace pgtally::server {
 
-enum class protocol { http, websocket };
+enum class protocol { http, websocket, sse };
 
 // A client connection, as the registry of clients sees it.
 class client {

@@ -2,7 +2,9 @@
 #include <pgtally/server/http/answer_writer.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/http_session.hpp>
+#include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/http/target.hpp>
+#include <pgtally/server/http/tcp_progress.hpp>
 #include <pgtally/server/http/upgrade.hpp>
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -11,6 +13,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -85,6 +88,7 @@ request request_of(message_type const& message, entrance where)
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
                 .accept_encoding = joined(message, http::field::accept_encoding),
+                .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
                 .admin = where.kind == address_kind::admin,
@@ -92,6 +96,12 @@ request request_of(message_type const& message, entrance where)
     if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
     return out;
 }
+
+// Who serves a connection when its HTTP session ends; nobody if both are null.
+struct successor {
+    std::unique_ptr<upgrade> upgraded{};
+    std::unique_ptr<taken_connection> taken{};
+};
 
 // One connection while it speaks HTTP. It is in the registry for as long as it exists.
 class http_session final : public client {
@@ -120,20 +130,22 @@ public:
         tcp_of(stream_).close();
         writer_.stop();
     }
-    void check_liveness(std::chrono::steady_clock::time_point) override {}  // the stream's deadlines bound it
+    void check_liveness(std::chrono::steady_clock::time_point) override;
 
-    // Serves requests until the connection ends or an upgrade is accepted.
-    asio::awaitable<std::unique_ptr<upgrade>> run();
+    // Serves requests until the connection ends or somebody else takes it.
+    asio::awaitable<successor> run();
     asio::awaitable<void> refuse();
 
 private:
-    enum class then { next, close, upgrade };
+    enum class then { next, close, hand_over };
 
     asio::awaitable<bool> opens();
     asio::awaitable<bool> request_begins();
     asio::awaitable<then> one_request();
     asio::awaitable<bool> read_header(parser_type& parser);
     asio::awaitable<bool> read_body(parser_type& parser);
+    std::size_t body_limit(message_type const& message) const;
+    response body_too_large(message_type const& message) const;
     asio::awaitable<then> answer(message_type& message);
     void watch_client(std::function<void()> gone);
     void stop_watching();
@@ -145,26 +157,24 @@ private:
     entrance where_;
     answer_writer writer_;
     beast::flat_buffer buffer_;
-    std::optional<message_type> upgrade_;
+    successor successor_;
     bool idle_ = false;
     std::shared_ptr<std::function<void()>> gone_;  // what to call when the client closes its side; empty: nothing
 };
 
-asio::awaitable<std::unique_ptr<upgrade>> http_session::run()
+asio::awaitable<successor> http_session::run()
 {
     bool const open = co_await opens();
-    if (!open) co_return nullptr;
+    if (!open) co_return successor{};
     auto next = then::next;
     while (next == then::next) {
         // Never await inside a condition, here or elsewhere: with optimization, g++ 12 miscompiles `while (… &&
         // co_await …)`. It awaits although the left side is false, or traps.
         bool const begins = co_await request_begins();
-        if (!begins) co_return nullptr;
+        if (!begins) co_return successor{};
         next = co_await one_request();
     }
-    if (next == then::close) co_return nullptr;
-    auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
-    co_return std::make_unique<upgrade>(std::move(stream_), std::move(*upgrade_), who);
+    co_return std::move(successor_);
 }
 
 asio::awaitable<bool> http_session::opens()
@@ -200,8 +210,9 @@ asio::awaitable<http_session::then> http_session::one_request()
     if (!judged) co_return co_await answer(message);
     with_.counted.request(judged->route, judged->status);
     if (judged->status == 101) {
-        upgrade_ = std::move(message);
-        co_return then::upgrade;
+        auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
+        successor_.upgraded = std::make_unique<upgrade>(std::move(stream_), std::move(message), who);
+        co_return then::hand_over;
     }
     head_options const last{.version = message.version(), .keep_alive = false};
     co_await writer_.write(*judged, last, true);
@@ -214,9 +225,13 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
     auto asked = request_of(message, where_);
     asked.when_gone = [this](std::function<void()> gone) { watch_client(std::move(gone)); };
     tcp_of(stream_).expires_never();
-    auto const answer = co_await with_.requests.answer(asked);
+    auto answer = co_await with_.requests.answer(asked);
     stop_watching();
     with_.counted.request(answer.route, answer.status);
+    if (answer.lasts && asked.verb != method::head) {
+        successor_.taken = std::make_unique<taken_connection>(std::move(stream_), std::move(answer), message.version());
+        co_return then::hand_over;
+    }
     bool const again =
         message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
     head_options const how{.version = message.version(), .keep_alive = again};
@@ -231,16 +246,25 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
 // Nobody reads while a request is answered. The handler runs after `stop_watching`, too, and then uses nothing.
 void http_session::watch_client(std::function<void()> gone)
 {
+    if (gone_) *gone_ = nullptr;
     gone_ = std::make_shared<std::function<void()>>(std::move(gone));
     auto const on_readable = [this, watched = gone_](beast::error_code failure) {
         if (!*watched) return;
         char byte = 0;
         auto const handle = tcp_of(stream_).socket().native_handle();
         auto const size = failure ? 0 : ::recv(handle, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        // If the client has sent its next request, it is there, and its end is not seen any more.
+        // If the client has sent its next request, it is there, and `check_liveness` looks for its end.
         if (size <= 0) (*watched)();
     };
     tcp_of(stream_).socket().async_wait(tcp::socket::wait_read, on_readable);
+}
+
+// The stream's deadlines bound a client that takes nothing.
+void http_session::check_liveness(std::chrono::steady_clock::time_point)
+{
+    if (!gone_ || !*gone_) return;
+    auto const progress = progress_of(tcp_of(stream_).socket().native_handle());
+    if (progress && progress->ended) (*gone_)();
 }
 
 void http_session::stop_watching()
@@ -257,20 +281,21 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     auto const& bounds = with_.bounds;
     // A little more than both limits together: `refuse_header` finds out which of them is exceeded.
     parser.header_limit(static_cast<std::uint32_t>(bounds.max_target_bytes + bounds.max_header_bytes + 1'024));
-    parser.body_limit(bounds.max_body_bytes);
+    parser.body_limit(std::max(bounds.max_body_bytes, bounds.max_key_list_bytes));
     tcp_of(stream_).expires_after(bounds.header_timeout);
     auto const [failure, size] = co_await http::async_read_header(stream_, buffer_, parser, as_values);
     if (!failure) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
+        auto const& message = parser.get();
+        // Most requests have no body: only for those that have one is the target looked at here.
+        auto const length = parser.content_length().value_or(0);
+        if (refused.status == 200 && length > 0 && length > body_limit(message)) refused = body_too_large(message);
         if (refused.status != 200) co_return co_await refuse_request(std::move(refused));
         co_return true;
     }
     if (failure == http::error::body_limit) {
         auto refused = refuse_header(facts_of(parser.get()), bounds);
-        if (refused.status == 200) {
-            refused =
-                problem(413, "body_too_large", "a body may have " + std::to_string(bounds.max_body_bytes) + " bytes");
-        }
+        if (refused.status == 200) refused = body_too_large(parser.get());
         co_return co_await refuse_request(std::move(refused));
     }
     if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
@@ -286,6 +311,16 @@ asio::awaitable<bool> http_session::read_header(parser_type& parser)
     co_return co_await refuse_request(problem(400, "bad_request", "this is not HTTP"));
 }
 
+std::size_t http_session::body_limit(message_type const& message) const
+{
+    return with_.requests.body_limit(method_of(message.method()), view_of(message.target()));
+}
+
+response http_session::body_too_large(message_type const& message) const
+{
+    return problem(413, "body_too_large", "a body may have " + std::to_string(body_limit(message)) + " bytes");
+}
+
 asio::awaitable<bool> http_session::read_body(parser_type& parser)
 {
     if (parser.is_done()) co_return true;
@@ -298,8 +333,8 @@ asio::awaitable<bool> http_session::read_body(parser_type& parser)
     tcp_of(stream_).expires_after(with_.bounds.body_timeout);
     auto const [failure, size] = co_await http::async_read(stream_, buffer_, parser, as_values);
     if (failure == http::error::body_limit) {
-        co_return co_await refuse_request(problem(
-            413, "body_too_large", "a body may have " + std::to_string(with_.bounds.max_body_bytes) + " bytes"));
+        auto refused = body_too_large(parser.get());
+        co_return co_await refuse_request(std::move(refused));
     }
     co_return !failure;
 }
@@ -343,8 +378,9 @@ asio::awaitable<void> http_session::refuse()
 
 namespace {
 
-// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket begins.
-asio::awaitable<std::unique_ptr<upgrade>> serve_requests(tcp_socket socket, connection_context& with, entrance where)
+// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket or a stream of
+// events begins.
+asio::awaitable<successor> serve_requests(tcp_socket socket, connection_context& with, entrance where)
 {
     http_session session{std::move(socket), with, where};
     co_return co_await session.run();
@@ -357,8 +393,9 @@ asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& wi
     beast::error_code ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
     auto requests = serve_requests(std::move(socket), with, where);
-    auto accepted = co_await std::move(requests);
-    if (accepted) co_await with.upgrades.serve(std::move(accepted));
+    auto next = co_await std::move(requests);
+    if (next.upgraded) co_await with.upgrades.serve(std::move(next.upgraded));
+    if (next.taken) co_await next.taken->answer.lasts->serve(*next.taken);
 }
 
 asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with)

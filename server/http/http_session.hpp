@@ -18,8 +18,8 @@ struct entrance {
     bool loopback = false;  // bound to loopback
 };
 
-// Serves a connection, request after request, until either end closes it. After an accepted upgrade, the HTTP session
-// is destroyed, and the upgrade handler serves the connection.
+// Serves a connection, request after request, until either end closes it. After an accepted upgrade, or for an answer
+// that lasts, the HTTP session is destroyed, and the upgrade handler or the answer serves the connection.
 asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, entrance where);
 
 // Answers a connection's first request with 503, because there are too many connections, and closes it.

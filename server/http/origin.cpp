@@ -78,6 +78,17 @@ bool is_loopback(std::string_view host)
            host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
+constexpr std::string_view wildcard = "://*.";
+
+// Both are canonical.
+bool matches(std::string_view origin, std::string_view rule)
+{
+    auto const at = rule.find(wildcard);
+    if (at == std::string_view::npos) return origin == rule;
+    auto const scheme = rule.substr(0, at + 3), end = rule.substr(at + 4);  // "https://" and ".example.org"
+    return origin.size() > scheme.size() + end.size() && origin.starts_with(scheme) && origin.ends_with(end);
+}
+
 }  // namespace
 
 std::optional<std::string> canonical_origin(std::string_view text)
@@ -89,12 +100,33 @@ std::optional<std::string> canonical_origin(std::string_view text)
     return out;
 }
 
+std::optional<std::string> canonical_origin_rule(std::string_view text)
+{
+    if (text == "*" || text == "null") return std::string{text};
+    auto const at = text.find(wildcard);
+    if (at == std::string_view::npos) return canonical_origin(text);
+    auto const scheme = std::string{text.substr(0, at)} + "://";
+    auto const below = canonical_origin(scheme + std::string{text.substr(at + wildcard.size())});
+    if (!below || below->find('[') != std::string::npos) return std::nullopt;
+    return below->substr(0, scheme.size()) + "*." + below->substr(scheme.size());
+}
+
+bool origin_named(std::string_view origin, std::vector<std::string> const& listed)
+{
+    auto const from = canonical_origin(origin);
+    auto const names = [&from](std::string const& rule) { return matches(*from, rule); };
+    return from && std::any_of(listed.begin(), listed.end(), names);
+}
+
 bool origin_allowed(std::string_view origin, std::string_view host, std::vector<std::string> const& listed)
 {
-    if (std::find(listed.begin(), listed.end(), "*") != listed.end()) return true;
+    auto const lists = [&listed](std::string_view rule) {
+        return std::find(listed.begin(), listed.end(), rule) != listed.end();
+    };
+    if (lists("*") || (origin == "null" && lists("null"))) return true;
     auto const from = parse_origin(origin);
     if (!from) return false;
-    if (std::find(listed.begin(), listed.end(), canonical_origin(origin)) != listed.end()) return true;
+    if (origin_named(origin, listed)) return true;
 
     auto const to = parse_authority(host);
     if (!to) return false;

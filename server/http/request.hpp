@@ -19,13 +19,14 @@ struct request {
     std::optional<std::string_view> origin;
     std::string if_match, if_none_match;  // all fields of the name, joined by commas
     std::string accept_encoding;          // likewise
-    bool preflight = false;               // it carries Access-Control-Request-Method
+    std::string_view last_event_id{};
+    bool preflight = false;  // it carries Access-Control-Request-Method
     std::string_view body;
     bool admin = false;     // it came through the admin address
     bool loopback = false;  // the address that it came through is bound to loopback
 
-    // Calls what it is given once the client has closed its side, unless the answer is complete before. To be called once
-    // at most, by an answer that waits.
+    // Calls what it is given once the client has closed its side, unless the answer is complete before. To be called by
+    // an answer that waits; if it is called again, only what it is given last counts.
     std::function<void(std::function<void()>)> when_gone{};
 
     audience who() const noexcept { return admin ? audience::operators : audience::everybody; }

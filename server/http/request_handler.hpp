@@ -19,6 +19,9 @@ public:
     // Answers every request, and never throws. Lifetime: `asked` is valid until the answer is complete.
     virtual asio::awaitable<response> answer(request const& asked) = 0;
 
+    // The most bytes that the body of such a request may have.
+    virtual std::size_t body_limit(method verb, std::string_view target) const = 0;
+
     // Judges a request to become a WebSocket. Returns nothing if there is no WebSocket at its target: then `answer`
     // answers it. Otherwise returns status 101 if the upgrade is allowed, or the refusal.
     virtual std::optional<response> judge_upgrade(request const& asked) const = 0;

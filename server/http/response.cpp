@@ -54,7 +54,8 @@ response problem(unsigned status, std::string_view code, std::string_view detail
 
 framing framing_of(response const& answer, unsigned version) noexcept
 {
-    if (!answer.streamed || answer.streamed->size()) return framing::length;
+    bool const has_end = !answer.streamed || answer.streamed->size();
+    if (has_end && !answer.lasts) return framing::length;
     return version == 10 ? framing::close : framing::chunked;
 }
 

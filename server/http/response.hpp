@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/server/http/body_source.hpp>
+#include <pgtally/server/http/lasting_answer.hpp>
 
 #include <chrono>
 #include <memory>
@@ -17,6 +18,7 @@ struct response {
     std::vector<std::pair<std::string_view, std::string>> fields{};
     std::string body{};
     std::unique_ptr<body_source> streamed{};  // if set, the body is what it produces, and `body` is empty
+    std::unique_ptr<lasting_answer> lasts{};  // if set, it writes the answer itself, and HEAD gets the head alone
     std::string_view route = "none";          // the pattern of its route, for the metrics
 };
 

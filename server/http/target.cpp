@@ -1,5 +1,7 @@
 #include <pgtally/server/http/target.hpp>
 
+#include <algorithm>
+
 namespace pgtally::server {
 
 namespace {
@@ -91,6 +93,20 @@ std::optional<std::string> percent_decoded(std::string_view text)
 std::optional<std::string> query_decoded(std::string_view text)
 {
     return decoded(text, true);
+}
+
+bool has_query(target const& split, std::string_view name)
+{
+    return std::any_of(split.query.begin(), split.query.end(),
+                       [&](auto const& each) { return query_decoded(each.first) == name; });
+}
+
+std::optional<std::string> query_value(target const& split, std::string_view name)
+{
+    for (auto const& [each, value] : split.query) {
+        if (query_decoded(each) == name) return query_decoded(value);
+    }
+    return std::nullopt;
 }
 
 }  // namespace pgtally::server

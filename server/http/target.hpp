@@ -26,4 +26,10 @@ std::optional<std::string> percent_decoded(std::string_view text);
 // The same for the names and values of a query, where `+` is a space, as HTML forms and URLSearchParams write it.
 std::optional<std::string> query_decoded(std::string_view text);
 
+// Whether the query has this name, with or without a value.
+bool has_query(target const& split, std::string_view name);
+
+// The first value of this name in the query, decoded. Nothing if there is none, or if it has an invalid escape.
+std::optional<std::string> query_value(target const& split, std::string_view name);
+
 }  // namespace pgtally::server

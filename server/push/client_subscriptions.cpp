@@ -64,6 +64,22 @@ refusal cannot_untrack(std::string const& id)
     return {id, "bad_message", "this subscription has every key: unsubscribe instead"};
 }
 
+refusal has_no_keys(std::string const& id)
+{
+    return {id, "bad_message", "this subscription follows a top, a sum or a rank: it has no keys to track"};
+}
+
+// Why the tally cannot answer a question; nothing if it can.
+std::optional<refusal> refuse(cache::question const& what, cache::tally const& of, std::string const& id)
+{
+    auto const& names = of.definition().counters;
+    auto const* const by = cache::counter_of(what);
+    if (by != nullptr && std::ranges::find(names, *by) == names.end())
+        return refusal{id, "unknown_counter", "the tally has no counter of this name"};
+    auto const* const rank = std::get_if<cache::rank_question>(&what);
+    return rank == nullptr ? std::nullopt : keys_of(of, id, {rank->key}).refused;
+}
+
 refusal unknown_id(std::string const& id)
 {
     return {id, "unknown_id", "there is no subscription with this id"};
@@ -106,10 +122,14 @@ std::optional<refusal> client_subscriptions::subscribe(subscribe_request what)
         return refusal{what.id, "unknown_tally", "there is no tally of this name"};
     }
     cache::subscription::options chosen{
-        .all_keys = !what.keys, .since = std::move(what.since), .interval = what.interval};
+        .all_keys = !what.keys && !what.asks, .since = std::move(what.since), .interval = what.interval};
+    if (what.asks) {
+        if (auto refused = refuse(*what.asks, *tally, what.id)) return refused;
+        chosen.asks = what.asks;
+    }
     cache::subscriber& owner = *this;
     auto made = std::make_unique<entry>(what.id, *tally, owner, std::move(chosen));
-    if (what.keys) {
+    if (what.keys && !what.asks) {
         if (auto refused = track_in(*made, what.id, *what.keys)) return refused;
     }
     auto& added = *entries_.emplace(what.id, std::move(made)).first->second;
@@ -136,6 +156,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
 {
     if (auto const at = pending_.find(id); at != pending_.end()) {
         auto& known = at->second;
+        if (known.what.asks) return has_no_keys(id);
         if (!known.what.keys) return has_every_key(id);
         auto refused = keep_keys(known, keys, known.tracks + 1);
         if (!refused) ++known.tracks;
@@ -144,6 +165,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
     auto* const known = find(id);
     if (known == nullptr) return unknown_id(id);
     if (known->dropped()) return std::nullopt;
+    if (known->asks()) return has_no_keys(id);
     if (known->all_keys()) return has_every_key(id);
     if (auto refused = track_in(*known, id, keys)) return refused;
     known->forget_since();
@@ -155,6 +177,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
 std::optional<refusal> client_subscriptions::untrack(std::string const& id, std::vector<std::string> const& keys)
 {
     if (auto const at = pending_.find(id); at != pending_.end()) {
+        if (at->second.what.asks) return has_no_keys(id);
         if (!at->second.what.keys) return cannot_untrack(id);
         for (auto const& text : keys) at->second.keys.erase(text);
         return std::nullopt;
@@ -162,6 +185,7 @@ std::optional<refusal> client_subscriptions::untrack(std::string const& id, std:
     auto* const known = find(id);
     if (known == nullptr) return unknown_id(id);
     if (known->dropped()) return std::nullopt;
+    if (known->asks()) return has_no_keys(id);
     if (known->all_keys()) return cannot_untrack(id);
     auto parsed = keys_of(*known->of(), id, keys);
     if (parsed.refused) return std::move(parsed.refused);

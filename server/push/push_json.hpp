@@ -11,11 +11,12 @@ namespace pgtally::server {
 // The JSON of pushes that protocols share. A protocol adds its own members: the WebSocket adds `type` and `id`.
 
 // The members of a snapshot: "epoch":"…","revision":17,"state":"live","keys":{…}, with "partial" and "more" if they
-// hold.
+// hold. Instead of "keys" it has the answer if the subscription asks a question (base/answers_json.hpp).
 void append_snapshot(std::string& out, push const& what);
 
-// The members of a change and the brace that closes its object: "revision":18,"keys":{…}}. If the change is the same
-// for every subscription to all keys, `shared` keeps the text, and the next client to send the change reuses it.
+// The members of a change and the brace that closes its object: "revision":18,"keys":{…}}. If other
+// subscriptions send the same change, because they have all keys or ask the same, `shared` keeps the text, and the next
+// client to send the change reuses it.
 std::shared_ptr<std::string const> change_text(push const& what, shared_changes& shared);
 
 }  // namespace pgtally::server

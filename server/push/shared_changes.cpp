@@ -10,7 +10,7 @@ std::shared_ptr<std::string const> encode_change(cache::update const& what, cach
     std::string out{R"("revision":)"};
     append_json(out, what.revision);
     out += ',';
-    append_keys(out, what, from);
+    append_values(out, what, from);
     out += '}';
     return std::make_shared<std::string const>(std::move(out));
 }
@@ -19,10 +19,12 @@ std::shared_ptr<std::string const> shared_changes::text_of(cache::update const& 
 {
     auto const& epoch = from.of()->epoch();
     for (auto const& known : entries_) {
-        if (known.from == what.from && known.revision == what.revision && known.epoch == epoch) return known.text;
+        if (known.from == what.from && known.revision == what.revision && known.epoch == epoch &&
+            known.asks == from.asks())
+            return known.text;
     }
     ++encoded_;
-    entry made{epoch, what.from, what.revision, encode_change(what, from)};
+    entry made{epoch, what.from, what.revision, from.asks(), encode_change(what, from)};
     if (entries_.size() < most_) {
         entries_.push_back(std::move(made));
         return entries_.back().text;

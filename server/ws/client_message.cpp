@@ -1,3 +1,4 @@
+#include <pgtally/server/base/json_keys.hpp>
 #include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/ws/client_message.hpp>
 
@@ -49,21 +50,17 @@ std::optional<std::string> usable_id(json::object const& message, limits const& 
 
 std::string key_of(json::value const& value)
 {
-    if (auto const* const text = value.if_string()) return text_of(*text);
-    if (auto const* const number = value.if_int64()) return std::to_string(*number);
-    if (auto const* const large = value.if_uint64()) return std::to_string(*large);
+    if (auto key = key_of_json(value)) return std::move(*key);
     if (value.is_double()) throw wrong{"bad_key", "a key that is a number must be an integer"};
-    bad("each of \"keys\" must be a string or an integer");
+    bad("a key must be a string or an integer");
 }
 
 std::vector<std::string> keys_of(json::value const& value)
 {
-    auto const* const list = value.if_array();
-    if (list == nullptr) bad("\"keys\" must be an array");
-    std::vector<std::string> out;
-    out.reserve(list->size());
-    for (auto const& item : *list) out.push_back(key_of(item));
-    return out;
+    auto list = keys_of_json(value);
+    if (list.number) throw wrong{"bad_key", std::string{list.wrong}};
+    if (!list.wrong.empty()) bad(std::string{list.wrong});
+    return std::move(list.keys);
 }
 
 std::vector<std::string> required_keys(json::object const& message)
@@ -101,13 +98,65 @@ std::chrono::milliseconds interval_of(json::value const& value, limits const& bo
     return std::chrono::milliseconds{*number};
 }
 
+json::object const& object_of(json::value const& value, char const* name)
+{
+    auto const* const object = value.if_object();
+    if (object == nullptr) bad(std::string{"\""} + name + "\" must be an object");
+    return *object;
+}
+
+std::string counter_of(json::object const& of)
+{
+    auto const* const by = of.if_contains("by");
+    if (by == nullptr || !by->is_string()) bad("\"by\" must be a string, the name of a counter");
+    return text_of(by->get_string());
+}
+
+// A number of keys: `otherwise` if the member is missing.
+std::size_t count_of(json::object const& of, char const* name, std::size_t least, std::size_t most,
+                     std::size_t otherwise)
+{
+    auto const* const value = of.if_contains(name);
+    if (value == nullptr) return otherwise;
+    auto const* const number = value->if_int64();
+    if (number != nullptr && *number >= static_cast<std::int64_t>(least) && *number <= static_cast<std::int64_t>(most))
+        return static_cast<std::size_t>(*number);
+    bad(std::string{"\""} + name + "\" must be an integer from " + std::to_string(least) + " to " +
+        std::to_string(most));
+}
+
+// The question that a subscribe asks; nothing if it is about keys.
+std::optional<cache::question> question_of(json::object const& message, limits const& bounds)
+{
+    auto const *const top = message.if_contains("top"), *const sum = message.if_contains("sum"),
+                      *const rank = message.if_contains("rank");
+    if ((top != nullptr) + (sum != nullptr) + (rank != nullptr) > 1)
+        bad("a subscription has keys, a top, a sum or a rank: only one of them");
+    if (top != nullptr) {
+        auto const& object = object_of(*top, "top");
+        return cache::top_question{counter_of(object), count_of(object, "limit", 1, bounds.max_top, 10)};
+    }
+    if (sum != nullptr) {
+        if (!sum->is_bool() || !sum->get_bool()) bad("\"sum\" must be true");
+        return cache::sum_question{};
+    }
+    if (rank == nullptr) return std::nullopt;
+    auto const& object = object_of(*rank, "rank");
+    auto const* const key = object.if_contains("key");
+    if (key == nullptr) bad("\"rank\" must name a \"key\"");
+    return cache::rank_question{counter_of(object), key_of(*key), count_of(object, "around", 0, bounds.max_around, 0)};
+}
+
 subscribe_message subscribe_of(json::object const& message, std::string id, limits const& bounds)
 {
     auto const* const tally = message.if_contains("tally");
     if (tally == nullptr || !tally->is_string()) bad("\"tally\" must be a string");
-    if (message.contains("top")) bad("\"top\" is not offered by this version");
     subscribe_message out{.id = std::move(id), .tally = text_of(tally->get_string()), .keys = {}, .since = {}};
-    if (auto const* const keys = message.if_contains("keys")) out.keys = keys_of(*keys);
+    out.asks = question_of(message, bounds);
+    if (auto const* const keys = message.if_contains("keys")) {
+        if (out.asks) bad("a subscription has keys, a top, a sum or a rank: only one of them");
+        out.keys = keys_of(*keys);
+    }
     if (auto const* const since = message.if_contains("since")) out.since = since_of(*since);
     if (auto const* const interval = message.if_contains("interval_ms")) out.interval = interval_of(*interval, bounds);
     return out;

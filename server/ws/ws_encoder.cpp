@@ -34,7 +34,7 @@ ws_message encode(push const& what, shared_changes& shared)
         case push::kind::change:
             out.head = opening("change", what.id) + ',';
             out.tail = change_text(what, shared);
-            out.changes = what.update->items.size();
+            out.changes = what.update->values();
             out.conflated = what.conflated;
             break;
         case push::kind::state:

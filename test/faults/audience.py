@@ -3,6 +3,7 @@
 from comparison import COUNTERS, FIRST_MARKER, MARKERS
 from hopper import Hopper
 from story import KEYS
+from http_watchers import Polling, Streaming
 from watchers import Watcher
 
 ENDS = [f"end {n}" for n in range(MARKERS)]
@@ -16,7 +17,9 @@ def watchers(program):
     everything = [watcher("a client of all keys", tally) for tally in (*COUNTERS, "drafts")]
     slow = [watcher("a slow client", tally, slow=0.4) for tally in ("posts", "story", "ballots")]
     resuming = [watcher("a client that resumes", tally, resume=True) for tally in ("weights", "story")]
-    return [*everything, *slow, *resuming, watcher("a client of named keys", "posts", named, resume=True),
+    streaming = [Streaming("a client of events", program.ws_url, tally, resume=resume) for tally, resume in (("posts", True), ("story", True), ("weights", False))]
+    polling = [Polling("a client that polls", program.ws_url, "story", [*KEYS[:5], *ENDS])]
+    return [*everything, *slow, *resuming, *streaming, *polling, watcher("a client of named keys", "posts", named, resume=True),
             watcher("a client of named keys", "story", [*KEYS[:5], *ENDS], resume=True)]
 
 

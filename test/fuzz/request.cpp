@@ -60,10 +60,16 @@ void ask(route const& where, target const& split, pgtally::cache::tally const& o
             expect(parse_key(of.definition().kind(), key).has_value(), "what is asked for is a key");
         }
     }
-    auto const action = wanted_action(of, where, R"({"a":1})");
+    auto const question = wanted_question(of, where, split, limits{});
+    expect(question.refused.status == 200 || refuses(question.refused), "a refusal is a client's error, and says so");
+    auto const action = wanted_action(of, where, split, R"({"a":1})");
     expect(action.refused.status == 200 || refuses(action.refused), "a refusal is a client's error, and says so");
     auto const position = wanted_position(split);
     expect(position.refused.status == 200 || refuses(position.refused), "a refusal is a client's error, and says so");
+    constexpr std::chrono::seconds longest{60};
+    auto const poll = wanted_poll(split, longest);
+    expect(poll.refused.status == 200 || refuses(poll.refused), "a refusal is a client's error, and says so");
+    if (poll.refused.status == 200) expect(poll.wait <= longest, "nobody waits longer");
     source_of(split);
     has_query(split, "live");
 }
@@ -73,6 +79,11 @@ void ask(route const& where, target const& split, pgtally::cache::tally const& o
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size)
 {
     auto const text = pgtally::fuzz::text_of(data, size);
+    pgtally::cache::tally const numbers{counting("bigint"), {}}, texts{counting("text"), {}};
+    for (auto const* const of : {&numbers, &texts}) {
+        auto const listed = listed_keys(*of, text, 3);
+        expect(listed.refused.status == 200 || refuses(listed.refused), "a refusal is a client's error, and says so");
+    }
     expect(percent_decoded(encoded(text)) == text, "bytes percent-encoded and decoded are the same");
     expect(query_decoded(encoded(text)) == text, "bytes percent-encoded and decoded are the same, in a query too");
     if (auto const decoded = percent_decoded(text)) expect(decoded->size() <= size, "decoding makes nothing longer");
@@ -86,14 +97,14 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     for (auto const& [name, value] : split->query) {
         expect(within(name, text) && within(value, text), "a query is a piece of the target");
     }
-    pgtally::cache::tally const numbers{counting("bigint"), {}}, texts{counting("text"), {}};
     for (bool const admin : {false, true}) {
         auto const where = find_route(split->path, admin);
         expect(within(where.key, text) && within(where.tally, text), "a route's parts are pieces of the target");
         if (where.id == route_id::none) continue;
         expect(!allowed_methods(where.id, admin).empty(), "a route can be asked by some method");
         bool const of_tally = where.id == route_id::tally || where.id == route_id::keys || where.id == route_id::key ||
-                              where.id == route_id::action;
+                              where.id == route_id::action || where.id == route_id::top || where.id == route_id::rank ||
+                              where.id == route_id::action_by_query;
         if (!of_tally) continue;
         ask(where, *split, numbers);
         ask(where, *split, texts);

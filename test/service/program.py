@@ -46,9 +46,9 @@ def run(*arguments, env=None, **more):
     return subprocess.run([PROGRAM, *arguments], env=environment(**(env or {})), text=True, capture_output=True, timeout=60, **more)
 
 
-def eventually(what, why="it did not happen"):
+def eventually(what, why="it did not happen", longest=LONG):
     """Polls what() and returns its first true value. `why`, a text or a function, is the failure's message."""
-    until = time.monotonic() + LONG
+    until = time.monotonic() + longest
     while True:
         value = what()
         if value:

@@ -83,6 +83,45 @@ def test_preflight(serve, tweets):
     assert int(answer.headers["Access-Control-Max-Age"]) > 0
 
 
+def test_patterns(serve, tweets):
+    server = serve(tweets.dsn, "--allow-origin", "https://*.example.com", "--allow-origin", "null").wait_live()
+    for origin in "https://a.example.com", "https://a.b.example.com", "null":
+        answer = ask(server, origin)
+        assert answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == origin
+    for origin in "https://example.com", "https://example.com.evil.example", "https://evilexample.com", "http://a.example.com", "https://a.example.com:8443":
+        assert ask(server, origin).status_code == 403, origin
+    server.connect(origin="https://a.example.com").close()
+
+
+def test_credentials_for_origins_that_are_named(serve, tweets):
+    named = serve(tweets.dsn, "--allow-origin", "https://*.example.com", "--allow-origin", "null").wait_live()
+    everybody = serve(tweets.dsn, "--allow-origin", "*").wait_live()
+    assert ask(named, "https://a.example.com").headers["Access-Control-Allow-Credentials"] == "true"
+    assert ask(named, "https://a.example.com", None, "OPTIONS").headers["Access-Control-Allow-Credentials"] == "true"
+    for server, origin in (named, "null"), (named, "http://localhost:3000"), (everybody, "https://a.example.com"), (everybody, "null"):
+        answer = ask(server, origin)
+        assert answer.status_code == 200 and "Access-Control-Allow-Credentials" not in answer.headers
+    for answer in ask(named, "https://evil.example"), requests.get(named.url + "/livez", timeout=10):
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_headers_of_preflights(serve, tweets):
+    server = serve(tweets.dsn, "--allow-header", "traceparent", "--allow-header", "Authorization").wait_live()
+    answer = ask(server, "http://localhost:3000", None, "OPTIONS", **{"Access-Control-Request-Method": "GET"})
+    names = [name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")]
+    assert {"traceparent", "authorization", "content-type", "last-event-id"} <= set(names)
+
+
+def test_refused_origins_are_in_the_log(server):
+    for _ in range(30):
+        ask(server, "https://elsewhere.example", "counters.example")
+    lines = [line for line in server.lines if "https://elsewhere.example" in line]
+    assert len(lines) == 10 and all(" I " in line and "--allow-origin" in line and "counters.example" in line for line in lines)
+    ask(server, "null")
+    requests.get(server.admin + "/livez", headers={"Origin": "https://admin.example"}, timeout=10)
+    assert "admin.example" not in server.log()
+
+
 def test_admin_refuses_every_origin(server):
     for path in ("/metrics", "/pgtally.js", *PATHS):
         answer = requests.get(server.admin + path, headers={"Origin": server.admin}, timeout=10)

@@ -410,6 +410,7 @@ void host::add_tally(std::size_t tally, meaning const& as)
     auto const name = tally_name(tally);
     env_.tell(name_, ": ", name, " is followed, as number ", as.number);
     auto const& added = *tallies_.emplace(name, std::make_unique<cache::tally>(as.as_definition(tally), limits_)).first;
+    added.second->questions().ranked(0, {});  // see check_ranking
     looks_.define(name, as.v);
     schedule_.add(name, transport_of(*added.second));
     rules_.moved(name, transport_of(*added.second));

@@ -50,6 +50,22 @@ void check_sums(cache::counter_table const& table)
     }
 }
 
+// The ranking by the first counter, which was asked for when the tally was new, has followed all that happened to it.
+void check_ranking(cache::tally& tally)
+{
+    auto const& table = tally.table();
+    auto const* const order = tally.questions().ranked(0, {});
+    if (order == nullptr) throw violation{"a ranking of few rows is not complete"};
+    std::vector<cache::counter_table::slot> rows(table.nonzero() + 1);
+    if (order->read(0, rows) != table.nonzero()) throw violation{"a ranking has not as many rows as its table"};
+    rows.pop_back();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (!table.used(rows[i]) || table.is_zero(rows[i])) throw violation{"a ranking has a row that is 0"};
+        if (i > 0 && table.counters(rows[i - 1])[0] < table.counters(rows[i])[0])
+            throw violation{"a ranking is not in the order of its counter"};
+    }
+}
+
 }  // namespace
 
 // A live tally equals the truth after the events received so far by its transport.
@@ -183,7 +199,7 @@ bool host::settled()
 void host::check_quiet()
 {
     for (std::size_t i = 0; i < env_.tallies; ++i) {
-        auto const* const tally = find(tally_name(i));
+        auto* const tally = find(tally_name(i));
         if (tally == nullptr || !env_.can_be_live(i)) continue;
         auto const as = meaning_of(*tally);
         auto const truth = env_.current().truth(i, env_.current().look());
@@ -192,6 +208,7 @@ void host::check_quiet()
                             describe(as, truth) + "and served is " + describe(as, tally->table())};
         }
         check_sums(tally->table());
+        check_ranking(*tally);
     }
     for (auto const& each : clients_) each->check();
 }

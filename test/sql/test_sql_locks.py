@@ -1,11 +1,16 @@
 """Waiting for writers, and reading a load."""
 
+import contextlib
 import threading
+import time
 
+import psycopg
 import pytest
+from postgres import SCHEMA
 from replica import Replica, truth
 from roles import make_roles, refused
 
+UNINSTALL = (SCHEMA / "uninstall.sql").read_text()
 CREATE = "select tally.create_tally('t', 't', 'k')"
 
 
@@ -13,6 +18,14 @@ CREATE = "select tally.create_tally('t', 't', 'k')"
 def db(database):
     database.sql.execute("create table t (k int); insert into t values (1), (1), (2)")
     return database
+
+
+def wait_until_it_waits(db, who):
+    for _ in range(3000):
+        if db.sql.execute("select from pg_locks where pid = %s and not granted", [who.info.backend_pid]).fetchone() is not None:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the session waits for no lock")
 
 
 @pytest.mark.parametrize("call", [CREATE, "select tally.alter_tally('t', filter => 'k > 1')", "select tally.reload('t')", "select tally.drop_tally('t')"])
@@ -60,8 +73,7 @@ def test_without_a_lock_timeout_it_still_ends(db):
         thread = threading.Thread(target=lambda: refused(other, CREATE))
         pid = other.info.backend_pid
         thread.start()
-        while not db.sql.execute("select 1 from pg_locks where pid = %s and not granted", [pid]).fetchone():
-            pass
+        wait_until_it_waits(db, other)
         db.sql.execute("select pg_cancel_backend(%s)", [pid])
         thread.join()
         holder.execute("rollback")
@@ -185,3 +197,75 @@ def test_no_transaction_is_split_over_two_definitions(db):
     replica = Replica(db, "t")
     db.sql.execute("insert into t values (5)")
     assert replica.check()["5"] == [3]
+
+
+PARTED = """create table p (k int) partition by list (k); create table p1 partition of p for values in (1); create table p2 partition of p default;"""
+WRITES, READS = "insert into {} values ({})", "select from {}"
+TALLY = "select tally.create_tally('p', 'p', 'k')"
+# What there is before, the change, and what the application did first: a writer of events holds up the end of the schema in any case.
+CHANGES = {"create": ("", TALLY, WRITES),
+           "alter": (TALLY, "select tally.alter_tally('p', filter => 'k > 0')", WRITES),
+           "reload": (TALLY, "select tally.reload('p')", WRITES),
+           "drop": (TALLY, "select tally.drop_tally('p')", WRITES),
+           "drop beside readers": (TALLY, "select tally.drop_tally('p')", READS),
+           "former": (TALLY + "; alter table p detach partition p1", "select tally.reload('p')", WRITES),
+           "uninstall": ("alter table p detach partition p1;" + TALLY + "; select tally.create_tally('p1', 'p1', 'k')", UNINSTALL, READS)}
+
+
+def attempt(connection, sql):
+    try:
+        connection.execute(sql)
+    except psycopg.Error as error:
+        connection.execute("rollback")
+        return error
+    return None
+
+
+@contextlib.contextmanager
+def waiting(database, sql):
+    """Inside, another session waits for a lock that the statement needs; at the end, it has succeeded."""
+    other, failed = database.connect(), []
+    thread = threading.Thread(target=lambda: failed.append(attempt(other, sql)))
+    thread.start()
+    wait_until_it_waits(database, other)
+    yield
+    thread.join()
+    assert failed == [None]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_application_is_the_victim_of_a_deadlock(database, change):
+    """An application that holds what the change waits for, and waits for what the change holds, gets through."""
+    before, call, first = CHANGES[change]
+    database.sql.execute(PARTED + before)
+    application = database.connect()
+    for table, key, then in (("p1", 1, "p values (3)"), ("p2", 2, "p values (1)"), ("p", 2, "p1 values (1)")):
+        application.execute("begin; " + first.format(table, key))
+        with waiting(database, f"begin; {call}; rollback"):
+            application.execute(f"insert into {then}; rollback")
+
+
+def test_a_session_that_holds_the_definitions_is_no_victim_either(database):
+    """It created a tally, has not committed yet, and writes to the source of another one that is being changed."""
+    database.sql.execute("create table a (k int); create table b (k int); select tally.create_tally('a', 'a', 'k')")
+    application = database.connect()
+    application.execute("begin; select tally.create_tally('b', 'b', 'k')")
+    with waiting(database, "select tally.reload('a')"):
+        application.execute("insert into a values (1); commit")
+
+
+def test_a_reader_that_writes_later_is_no_victim_when_the_source_has_another_owner(database):
+    database.sql.execute("create table a (k int); select tally.create_tally('a', 'a', 'k')")
+    make_roles(database)
+    database.sql.execute("alter table a owner to alice")
+    reader = database.connect()
+    reader.execute("begin; select from a")
+    with waiting(database, "select tally.reload('a')"):
+        reader.execute("insert into a values (1); commit")
+    assert truth(database.sql, "a") == {"1": [1]}
+
+
+def test_it_hurries_for_less_than_the_deadlock_timeout_and_the_lock_timeout(database):
+    for deadlock, lock, hurry in (("1s", "0", 500), ("1h", "0", 500), ("100ms", "1h", 50), ("1s", "70ms", 70)):
+        database.sql.execute(f"set deadlock_timeout = '{deadlock}'; set lock_timeout = '{lock}'")
+        assert database.sql.execute("select 1000 * extract(epoch from tally.hurry())").fetchone()[0] == hurry

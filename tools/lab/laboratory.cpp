@@ -3,6 +3,10 @@
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/server/cli/install_script.hpp>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <iostream>
 #include <optional>
 #include <tuple>
@@ -107,7 +111,17 @@ asio::awaitable<void> laboratory::connect_and_lock(std::string lock_statement)
     settings.recovery_timeout = 10s;
     co_await director_.connect(std::move(settings));
     director_.set_timeout(patience);
-    auto const locked = (co_await director_.query_as<bool>(std::move(lock_statement))).one();
+    // PostgreSQL ends a session a moment after its client: a lab that has just ended may still hold the lock.
+    asio::steady_timer pause{co_await asio::this_coro::executor};
+    bool locked = false;
+    for (int tries = 0; !locked && tries < 20; ++tries) {
+        if (tries > 0) {
+            pause.expires_after(100ms);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+        auto const answer = co_await director_.query_as<bool>(lock_statement);
+        locked = answer.one();
+    }
     if (!locked) throw refused("another pgtally-lab is running in this database: wait until it has ended");
 }
 

@@ -1,7 +1,7 @@
 #include <pgtally/server/api/audit_answer.hpp>
+#include <pgtally/server/ask/http_client.hpp>
 #include <pgtally/server/audit/audit_results.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
-#include <pgtally/server/audit/http_client.hpp>
 #include <pgtally/server/base/audit_json.hpp>
 
 #include <boost/test/unit_test.hpp>

@@ -67,6 +67,12 @@ BOOST_AUTO_TEST_CASE(serve_everything)
                           "HTTPS://A.example:443",
                           "--allow-origin",
                           "*",
+                          "--allow-origin",
+                          "https://*.B.example",
+                          "--allow-header",
+                          "traceparent",
+                          "--allow-header",
+                          "X-Request-Id",
                           "--allow-host",
                           "Counters.Example.",
                           "--max-clients",
@@ -95,7 +101,8 @@ BOOST_AUTO_TEST_CASE(serve_everything)
     BOOST_TEST(o.writable);
     BOOST_TEST(o.allow_bypass);
     BOOST_TEST((o.allow_host == std::vector<std::string>{"counters.example"}));
-    BOOST_TEST((o.allow_origin == std::vector<std::string>{"https://a.example", "*"}));
+    BOOST_TEST((o.allow_origin == std::vector<std::string>{"https://a.example", "*", "https://*.b.example"}));
+    BOOST_TEST((o.allow_header == std::vector<std::string>{"traceparent", "X-Request-Id"}));
     BOOST_TEST(o.bounds.max_clients == 7U);
     BOOST_TEST(o.max_keys == 9U);
     BOOST_TEST(o.wal_lag_limit == 5U << 20);
@@ -149,6 +156,9 @@ BOOST_AUTO_TEST_CASE(wrong_usage_names_the_option)
         {{"serve", "--action-batch", "0"}, "--action-batch"},
         {{"serve", "--action-batch", "257"}, "--action-batch"},
         {{"serve", "--allow-origin", "https://a.example/x"}, "--allow-origin"},
+        {{"serve", "--allow-origin", "https://*"}, "--allow-origin"},
+        {{"serve", "--allow-header", "a: b"}, "--allow-header"},
+        {{"serve", "--allow-header", ""}, "--allow-header"},
         {{"serve", "--allow-host", "https://a.example"}, "--allow-host"},
         {{"serve", "--allow-host", "a.example:80"}, "--allow-host"},
         {{"serve", "--log-level", "loud"}, "--log-level"},

@@ -102,6 +102,8 @@ struct test_server final : request_handler, upgrade_handler {
         co_return out;
     }
 
+    std::size_t body_limit(method, std::string_view) const override { return bounds.max_body_bytes; }
+
     std::optional<response> judge_upgrade(request const& asked) const override
     {
         if (asked.target != "/upgrade") return std::nullopt;

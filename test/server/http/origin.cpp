@@ -53,10 +53,52 @@ BOOST_AUTO_TEST_CASE(allowed_by_host_loopback_or_list)
         {"null", "localhost", {"*"}, true},
         {"https://b.example", "a.example", {"https://c.example", "https://b.example"}, true},
         {"https://b.example", "", {}, false},
+        {"null", "localhost", {"null"}, true},
+        {"null", "null", {}, false},
+        {"https://null", "a.example", {"null"}, false},
+        {"https://b.example", "a.example", {"null"}, false},
+        {"https://x.b.example", "a.example", {"https://*.b.example"}, true},
+        {"https://X.y.B.example:443", "a.example", {"https://*.b.example"}, true},
+        {"https://b.example", "a.example", {"https://*.b.example"}, false},
+        {"https://.b.example", "a.example", {"https://*.b.example"}, false},
+        {"https://xb.example", "a.example", {"https://*.b.example"}, false},
+        {"https://x.b.example.evil", "a.example", {"https://*.b.example"}, false},
+        {"https://evil/.b.example", "a.example", {"https://*.b.example"}, false},
+        {"https://evil:1.b.example", "a.example", {"https://*.b.example"}, false},
+        {"http://x.b.example", "a.example", {"https://*.b.example"}, false},
+        {"https://x.b.example:8443", "a.example", {"https://*.b.example"}, false},
+        {"https://x.b.example:8443", "a.example", {"https://*.b.example:8443"}, true},
     };
     for (auto const& [origin, host, listed, allowed] : rows) {
         BOOST_TEST_CONTEXT(origin << " at " << host) BOOST_TEST(origin_allowed(origin, host, listed) == allowed);
     }
+}
+
+BOOST_AUTO_TEST_CASE(rules_have_one_spelling)
+{
+    struct row {
+        char const *text, *canonical;
+    };
+    for (auto const& [text, canonical] :
+         {row{"*", "*"}, row{"null", "null"}, row{"HTTPS://A.example:443", "https://a.example"},
+          row{"https://*.Example.org", "https://*.example.org"}, row{"HTTP://*.example.org:80", "http://*.example.org"},
+          row{"http://*.localhost:3000", "http://*.localhost:3000"}, row{"https://*", "none"},
+          row{"https://*.", "none"}, row{"https://*.*.org", "none"}, row{"https://a.*.org", "none"},
+          row{"https://*example.org", "none"}, row{"*.example.org", "none"}, row{"https://*.example.org/", "none"},
+          row{"https://*.[::1]", "none"}, row{"Null", "none"}, row{"", "none"}}) {
+        BOOST_TEST_CONTEXT(text)
+        BOOST_TEST(pgtally::server::canonical_origin_rule(text).value_or("none") == canonical);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(named_is_neither_everybody_nor_null)
+{
+    using pgtally::server::origin_named;
+    std::vector<std::string> const rules{"*", "null", "https://a.example", "https://*.b.example"};
+    for (auto const* const origin : {"https://a.example", "HTTPS://A.example:443", "https://x.b.example"})
+        BOOST_TEST_CONTEXT(origin) BOOST_TEST(origin_named(origin, rules));
+    for (auto const* const origin : {"null", "https://c.example", "*", "https://b.example", ""})
+        BOOST_TEST_CONTEXT(origin) BOOST_TEST(!origin_named(origin, rules));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -288,6 +288,28 @@ BOOST_FIXTURE_TEST_CASE(what_is_wrong_with_a_pending_subscribe_is_said_later, un
     BOOST_TEST((all() == wanted));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_question_waits_for_the_definitions_too, unknown_fixture)
+{
+    subscribe_request hot{.id = "hot", .tally = "tweets", .keys = {}, .since = {}};
+    hot.asks = cache::top_question{"favs", 3};
+    auto wrong = hot;
+    wrong.id = "wrong";
+    wrong.asks = cache::top_question{"nope", 3};
+    BOOST_TEST(code(subscriptions.subscribe(hot)) == "done");
+    BOOST_TEST(code(subscriptions.subscribe(wrong)) == "done");
+    BOOST_TEST(code(subscriptions.track("hot", {"33"})) == "bad_message");
+    BOOST_TEST(code(subscriptions.untrack("hot", {"33"})) == "bad_message");
+    BOOST_TEST(all().size() == 2U);
+    definitions_come();
+    BOOST_TEST(next() == "refused wrong: unknown_counter");
+    push out;
+    BOOST_TEST_REQUIRE(subscriptions.next(out, {}));
+    BOOST_TEST((out.what == push::kind::snapshot));
+    BOOST_TEST((out.update->answered != nullptr));
+    BOOST_TEST(code(subscriptions.track("hot", {"33"})) == "bad_message");
+    BOOST_TEST(next() == "nothing");
+}
+
 BOOST_FIXTURE_TEST_CASE(pending_ones_are_bounded_by_the_configured_limits, unknown_fixture)
 {
     tallies.limits.max_tracked_keys = 2;

@@ -92,6 +92,25 @@ BOOST_AUTO_TEST_CASE(a_change_of_all_keys_is_encoded_once)
     BOOST_TEST(shared.encoded() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_change_of_a_top_is_encoded_once)
+{
+    ws_protocol other{tallies, shared, bounds, audience::operators, [] {}};
+    for (auto* const each : {&protocol, &other}) {
+        each->receive(R"({"type":"subscribe","id":7,"tally":"tweets","top":{"by":"favs","limit":2}})");
+        ws_message snapshot;
+        BOOST_TEST(each->next(snapshot, {}));
+    }
+    tallies.count("1", 0, 3);
+    ws_message first, second;
+    BOOST_TEST(protocol.next(first, {}));
+    BOOST_TEST(other.next(second, {}));
+    BOOST_TEST(first.tail == second.tail);
+    BOOST_TEST(shared.encoded() == 1U);
+    BOOST_TEST(*first.tail == R"("revision":)" + std::to_string(tallies.tweets().revision()) +
+                                  R"(,"top":[{"key":"1","counters":{"rts":0,"favs":3}}]})");
+    BOOST_TEST(first.changes == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(every_message_is_answered)
 {
     BOOST_TEST(ask(R"({"type":"ping"})") == R"({"type":"pong"})");

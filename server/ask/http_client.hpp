@@ -16,11 +16,11 @@ struct http_answer {
     std::string body{};
 };
 
-// Sends one request without a body, by HTTP/1.1 on a connection of its own.
+// Sends one request by HTTP/1.1 on a connection of its own. A body is JSON.
 //
 // Errors: throws std::runtime_error with the address and what failed, if it cannot connect, if no whole answer comes
 // within `at_most`, or if the answer is larger than 16 MiB.
 asio::awaitable<http_answer> ask_server(endpoint where, std::string method, std::string target,
-                                        std::chrono::milliseconds at_most);
+                                        std::chrono::milliseconds at_most, std::string body = {});
 
 }  // namespace pgtally::server

@@ -1,4 +1,4 @@
-#include <pgtally/server/audit/http_client.hpp>
+#include <pgtally/server/ask/http_client.hpp>
 #include <pgtally/server/base/net.hpp>
 
 #include <boost/asio/this_coro.hpp>
@@ -28,7 +28,7 @@ constexpr std::chrono::seconds connect_timeout{10};
 }  // namespace
 
 asio::awaitable<http_answer> ask_server(endpoint where, std::string method, std::string target,
-                                        std::chrono::milliseconds at_most)
+                                        std::chrono::milliseconds at_most, std::string body)
 {
     auto const executor = co_await asio::this_coro::executor;
     asio::ip::tcp::resolver resolver{executor};
@@ -40,13 +40,15 @@ asio::awaitable<http_answer> ask_server(endpoint where, std::string method, std:
     auto const [refused, address] = co_await stream.async_connect(addresses, as_values);
     if (refused) fail(where, "connecting to", refused);
 
-    http::request<http::empty_body> request;
+    http::request<http::string_body> request;
     request.version(11);
     request.method_string(method);
     request.target(target);
     request.set(http::field::host, to_string(where));
     request.set(http::field::user_agent, "pgtally");
     request.set(http::field::connection, "close");
+    if (!body.empty()) request.set(http::field::content_type, "application/json");
+    request.body() = std::move(body);
     request.prepare_payload();
     stream.expires_after(at_most);
     auto const [unsent, sent] = co_await http::async_write(stream, request, as_values);

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <pgtally/server/http/response.hpp>
+#include <pgtally/server/http/stream.hpp>
+
+#include <utility>
+
+namespace pgtally::server {
+
+// A connection whose last answer lasts (`response::lasts`), and that answer. Nothing of it is written yet.
+struct taken_connection {
+    taken_connection(client_stream from, response with, unsigned http) noexcept
+        : stream{std::move(from)}, answer{std::move(with)}, version{http}
+    {
+    }
+    client_stream stream;
+    response answer;
+    unsigned version;  // 10: HTTP/1.0
+};
+
+}  // namespace pgtally::server
