@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
-const files = new URL('../../server/web/client/', import.meta.url);
+// The modules themselves, or the files that the server serves, made from them.
+const made = process.env.PGTALLY_CLIENT;
+const files = made ? new URL('.', pathToFileURL(made)) : new URL('../../server/web/client/', import.meta.url);
 const address = 'http://counters.example/';
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' ws://counters.example";
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'];
@@ -96,7 +99,7 @@ async function open(body, { clock, ...options } = {}) {
   await page.route(`${address}**`, async (route) => {
     const { pathname } = new URL(route.request().url());
     const page_ = `<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title><link rel="icon" href="data:,">
-      <script type="module" src="elements.js"></script><body>${body}`;
+      <script type="module" src="pgtally-elements.js"></script><body>${body}`;
     if (pathname === '/') return route.fulfill({ contentType: 'text/html', body: page_, headers: { 'Content-Security-Policy': policy } });
     return route.fulfill({ contentType: 'text/javascript', body: await readFile(new URL(`.${pathname}`, files)) });
   });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach } from 'node:test';
 // By default the modules themselves; PGTALLY_CLIENT is the one file that the server serves, made from them.
 const made = process.env.PGTALLY_CLIENT;
 export const { connect, parse, PgtallyError } = await import(made ? `data:text/javascript;base64,${readFileSync(made, 'base64')}`
-  : '../../server/web/client/index.js');
+  : '../../server/web/client/pgtally.js');
 
 export const url = 'ws://server.example/v1/ws';
 export const sockets = []; // every socket that was opened, in order
@@ -33,7 +33,6 @@ export class FakeSocket {
   says(message) { this.onmessage?.({ data: typeof message === 'string' ? message : JSON.stringify(message) }); }
   dies(code = 1006) { this.closed = true; this.onclose?.({ code }); }
   taken() { return this.sent.splice(0).map((text) => JSON.parse(text)); }
-  takenText() { return this.sent.splice(0); }
 }
 
 /** Lets time pass, and runs what is due. */
@@ -77,17 +76,18 @@ export const last = () => sockets.at(-1);
 
 /** A client of WebSocket alone that is connected, with one subscription, and what its handlers were told. */
 export function begin(request = {}, options = {}) {
-  const told = { changes: [], snapshots: 0, states: [], errors: [], tops: [] };
+  const told = { changes: [], states: [], errors: [], lists: [] };
   const client = connect({ url, WebSocket: FakeSocket, transports: ['websocket'], ...options });
   const subscription = client.subscribe({ tally: 'tweets', ...request }, {
     onChange: (changed, all) => {
-      if (!(changed instanceof Map)) return;
+      if (!(changed instanceof Map)) {
+        told.lists.push(changed);
+        return;
+      }
       told.changes.push(Object.fromEntries(changed));
       assert.equal(all, subscription.values);
     },
-    onSnapshot: () => { told.snapshots += 1; },
     onState: (state) => told.states.push(state),
-    onTop: (top) => told.tops.push(top),
     onError: (error) => told.errors.push(error),
   });
   last().open();

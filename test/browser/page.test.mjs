@@ -184,6 +184,23 @@ test('an action that the database refuses says why, and no number moves', async 
   }
 });
 
+test('my place is the rank of the chosen card, live, and goes when it is closed', async () => {
+  const placed = (text) => page.waitForFunction((wanted) => document.querySelector('#place .reason')?.textContent === wanted, text);
+  const rankOf = async (key) => (await stage.sql(`select 'is number ' || 1 + count(*) filter (where t.counters[2] > m.counters[2]
+    or (t.counters[2] = m.counters[2] and t.key::bigint < m.key::bigint)) || ' of ' || count(*) || ' by likes'
+    from tally.truth('tweets') t, tally.truth('tweets') m where m.key = '${key}' and t.counters <> '{0,0}'`)).trim();
+  await stage.sql("insert into tweet.activity (messageid, action) select 1 + n % 12, 'fav' from generate_series(1, 30) n");
+  await card(8).hover();
+  await card(8).getByRole('button', { name: 'My place' }).click();
+  await placed(await rankOf(8));
+  assert.equal(await page.locator('#place li.me').count(), 1);
+  await stage.sql("insert into tweet.activity (messageid, action) select 8, 'fav' from generate_series(1, 20000)");
+  await placed(await rankOf(8));
+  assert.match(await page.locator('#place .reason').textContent(), /^is number 1 of/);
+  await page.getByRole('button', { name: 'Close my place' }).click();
+  assert.equal(await page.locator('#place').isVisible(), false);
+});
+
 test('the order follows the numbers', async () => {
   const leader = '9';
   await stage.sql(`insert into tweet.activity (messageid, action) select ${leader}, 'rt' from generate_series(1, 5000)`);
@@ -220,19 +237,4 @@ test('while the service is away the page says so, and it is right again when it 
   await stage.startService();
   await state('live');
   await meetsTheTruth();
-});
-
-test('fits on a phone, and stands still for those who ask for it', async () => {
-  const { page: phone, faults: wrong } = await stage.open({ viewport: { width: 360, height: 740 }, reducedMotion: 'reduce', colorScheme: 'dark' });
-  try {
-    assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-    await stage.sql("insert into tweet.activity (messageid, action) select 30, 'fav' from generate_series(1, 9999)");
-    await phone.waitForFunction(() => document.querySelector('.card').dataset.key === '30');
-    const moving = await phone.evaluate(() => document.getAnimations()
-      .some((animation) => animation.effect.getKeyframes().some(({ transform }) => transform && transform !== 'none')));
-    assert.equal(moving, false);
-    assert.deepEqual(wrong, []);
-  } finally {
-    await phone.close();
-  }
 });

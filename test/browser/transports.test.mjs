@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
-const { connect } = await import('../../server/web/client/index.js');
+const made = process.env.PGTALLY_CLIENT;
+const { connect } = await import(made ? pathToFileURL(made) : '../../server/web/client/pgtally.js');
 
 let server;
 let url;
@@ -13,7 +15,6 @@ let requests; // of targets
 let streams; // open ones: { response, keys }
 let polls; // that wait: { response, target }
 let token; // that is wanted
-let namesKeys; // an error says which key it is about
 
 before(async () => {
   server = createServer(answer).listen(0, '127.0.0.1');
@@ -22,7 +23,7 @@ before(async () => {
 });
 after(() => { server.closeAllConnections(); server.close(); });
 beforeEach(() => {
-  [revision, counters, requests, streams, polls, token, namesKeys] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null, true];
+  [revision, counters, requests, streams, polls, token] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null];
 });
 
 const valuesOf = (keys) => Object.fromEntries(keys.map((key) => [key, { n: counters[key] ?? 0 }]));
@@ -38,7 +39,7 @@ function answer(request, response) {
   const keys = target.searchParams.getAll('key');
   const bad = keys.find((key) => !/^\d+$/.test(key));
   const head = { epoch: 'e1', revision, state: 'live' };
-  if (bad !== undefined) send(400, { code: 'bad_key', detail: `${bad} is no bigint`, ...(namesKeys && { key: bad }) });
+  if (bad !== undefined) send(400, { code: 'bad_key', detail: `${bad} is no bigint`, key: bad });
   else if (target.pathname === '/v1/tallies') send(200, { tallies: [] });
   else if (target.pathname.endsWith('/nope/events')) send(404, { code: 'unknown_tally', detail: 'none' });
   else if (target.pathname.endsWith('/events')) stream(target, keys, response, head);
@@ -117,8 +118,7 @@ for (const transport of ['sse', 'longpoll']) {
     client.close();
   });
 
-  for (const names of [true, false]) test(`${transport}: a bad key is refused, the rest lives, whether it is named: ${names}`, async () => {
-    namesKeys = names;
+  test(`${transport}: a bad key is refused, the rest lives`, async () => {
     const client = open();
     const errors = [];
     const some = client.subscribe({ tally: 'tweets', keys: ['1', 'abc', '2'] }, { onError: ({ keys }) => errors.push(...keys) });

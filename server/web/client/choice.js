@@ -3,40 +3,45 @@
  * requests, is given up for the next one; one that hung, at once. Later the first is tried again. A pure class: it is
  * told what happened, and when.
  */
-import { limits } from './limits.js';
+import { fallbackMs } from './limits.js';
 
 export class Choice {
+  at_ = 0;
+  strikes_ = 0;
+  since_ = 0;
+  reason_ = '';
+
   constructor(names) {
-    Object.assign(this, { names, at: 0, strikes: 0, since: 0, reason: '' });
+    this.names_ = names;
   }
 
-  get name() {
-    return this.names[this.at];
+  get name_() {
+    return this.names_[this.at_];
   }
 
-  proved() {
-    this.strikes = 0;
+  proved_() {
+    this.strikes_ = 0;
   }
 
   /** A connection begins. */
-  begins(now) {
-    if (this.at > 0 && now - this.since >= limits.fallbackMs) this.restart();
+  begins_(now) {
+    if (this.at_ && now - this.since_ >= fallbackMs) this.turnTo_(0, '', now);
   }
 
   /** A connection ended before it proved to work. Returns whether to step down if the server answers plain requests. */
-  failed(hung) {
-    this.strikes += hung ? 2 : 1;
-    return this.strikes >= 2 && this.at + 1 < this.names.length;
+  failed_(hung) {
+    this.strikes_ += hung ? 2 : 1;
+    return this.strikes_ >= 2 && this.at_ + 1 < this.names_.length;
   }
 
-  stepDown(why, now) {
-    this.reason = `${this.name}: ${why}`;
-    this.at += 1;
-    this.strikes = 0;
-    this.since = now;
+  stepDown_(why, now) {
+    this.turnTo_(this.at_ + 1, `${this.name_}: ${why}`, now);
   }
 
-  restart() {
-    Object.assign(this, { at: 0, strikes: 0, reason: '' });
+  turnTo_(at, reason, now) {
+    this.at_ = at;
+    this.reason_ = reason;
+    this.since_ = now;
+    this.strikes_ = 0;
   }
 }

@@ -3,13 +3,14 @@
  *
  *   - After a loss it waits a random, growing pause. A page that wakes, or comes online, ends the pause.
  *   - A silent link is asked by a ping after `idleMs`, and given up after as long again. A page that wakes asks at once,
- *     and waits 2.5 s; if it slept, it shows nothing as live until the answer has come.
+ *     and waits 2.5 s; if it slept, it shows nothing as live until the answer has come. (On a dead link the socket's own
+ *     close event takes minutes.) A transport that cannot be asked watches its requests itself.
  *   - A hidden page lets go of the connection after `hiddenMs`, and catches up when it is shown.
  *
- * `hooks`: onState(state), onOpen(), onMessage(message), onLose(reason, retryInMs), onDoubt(reason or null).
+ * `hooks`: state_(state), open_(), message_(message), lose_(reason, retryInMs), doubt_(reason or null).
  */
 import { Choice } from './choice.js';
-import { limits } from './limits.js';
+import { openMs, wakeMs } from './limits.js';
 import { EventsTransport } from './transports/sse.js';
 import { LongPollTransport } from './transports/longpoll.js';
 import { WebSocketTransport } from './transports/websocket.js';
@@ -18,199 +19,195 @@ import { Wake } from './wake.js';
 export const transports = { websocket: WebSocketTransport, sse: EventsTransport, longpoll: LongPollTransport };
 
 export class Connection {
-  state = Object.freeze({ state: 'connecting' });
-  transport = null;
-  reason = '';
-  attempts = 0;
-  timers = {};
-  isHidden = false;
-  pings = 0; // sent on this connection
-  pongs = 0;
-  awaited = 0; // the pong that ends the doubt
+  state_ = Object.freeze({ state: 'connecting' });
+  transport_ = null;
+  reason_ = '';
+  attempts_ = 0;
+  timers_ = {};
+  isHidden_ = false;
+  pings_ = 0; // without an answer
 
   constructor(settings, hooks) {
-    Object.assign(this, { settings, hooks, choice: new Choice(settings.transports) });
-    this.wake = new Wake({
-      onWake: (why) => this.woken(why),
-      onHide: (soon) => this.hide(soon),
-      onShow: () => this.show(),
+    this.settings_ = settings;
+    this.hooks_ = hooks;
+    this.choice_ = new Choice(settings.names_);
+    this.wake_ = new Wake({
+      wake_: (reason, doubt) => this.woken_(reason, doubt),
+      hide_: (soon) => this.hide_(soon),
+      show_: () => this.show_(),
     });
-    this.open();
+    this.open_();
   }
 
-  open() {
-    this.abandon();
-    this.choice.begins(Date.now());
-    this.enter({ state: 'connecting' });
-    this.proved = false;
-    const mine = {};
-    this.mine = mine;
-    const guarded = (run) => (...values) => { if (this.mine === mine) run(...values); };
-    const hooks = {
-      opened: guarded(() => this.opened()),
-      proved: guarded(() => { this.proved = true; this.choice.proved(); }),
-      heard: guarded(() => { this.heard = true; }),
-      took: guarded((message) => this.take(message)),
-      lost: guarded((reason, how) => this.lose(reason, how)),
-    };
+  open_() {
+    this.abandon_();
+    this.choice_.begins_(Date.now());
+    this.enter_({ state: 'connecting' });
+    this.proved_ = false;
+    const mine = this.mine_ = {};
+    const guarded = (run) => (...values) => { if (this.mine_ === mine) run(...values); };
+    this.timers_.open = setTimeout(() => this.lose_('the server does not answer', true), openMs);
     try {
-      this.transport = new transports[this.choice.name](this.settings, hooks);
+      this.transport_ = new transports[this.choice_.name_](this.settings_, {
+        opened_: guarded(() => this.opened_()),
+        proved_: guarded(() => { this.proved_ = true; this.choice_.proved_(); }),
+        heard_: guarded(() => { this.heard_ = true; }),
+        took_: guarded((message) => this.take_(message)),
+        lost_: guarded((reason, hung) => this.lose_(reason, hung)),
+      });
+      if (this.transport_.canPing_) this.timers_.idle = setTimeout(() => this.listen_(), this.settings_.idleMs);
     } catch (error) { // a policy of the page, a mixed content, a runtime without WebSocket
-      this.lose(error.message, { hung: true });
-      return;
+      this.lose_(error.message, true);
     }
-    if (this.transport) this.timers.idle = setTimeout(() => this.listen(), this.settings.idleMs);
   }
 
-  opened() {
+  opened_() {
+    clearTimeout(this.timers_.open);
     // A server may accept connections only to drop them: reset the backoff only after the connection has lasted.
-    this.timers.settled = setTimeout(() => { this.attempts = 0; }, 5_000);
-    this.reason = this.choice.reason;
-    this.enter({ state: 'open' });
-    this.hooks.onOpen();
+    this.timers_.settled = setTimeout(() => { this.attempts_ = 0; }, 5_000);
+    this.reason_ = this.choice_.reason_;
+    this.enter_({ state: 'open' });
+    this.hooks_.open_();
   }
 
-  take(message) {
+  take_(message) {
     if (message.type !== 'pong') {
-      this.hooks.onMessage(message);
-      return;
+      this.hooks_.message_(message);
+    } else if (--this.pings_ <= 0) { // a pong to an earlier ping proves nothing
+      clearTimeout(this.timers_.wake);
+      this.hooks_.doubt_(null);
     }
-    this.pongs += 1;
-    if (this.awaited === 0 || this.pongs < this.awaited) return;
-    this.awaited = 0;
-    clearTimeout(this.timers.wake);
-    this.hooks.onDoubt(null);
+  }
+
+  get isOpen_() {
+    return this.state_.state === 'open';
   }
 
   /** Sends, if the connection is open: what is not sent is asked for when it opens. */
-  send(message) {
-    if (this.state.state === 'open') this.transport.send(message);
+  send_(message) {
+    if (this.isOpen_) this.transport_.send_(message);
   }
 
-  ping() {
-    this.pings += 1;
-    this.send({ type: 'ping' });
+  ping_() {
+    this.pings_ += 1;
+    this.send_({ type: 'ping' });
   }
 
   // ---- silence, sleep, hiding
 
-  // Checks the link once per idleMs. After one silent tick the client pings the server, after the next it reconnects.
-  // (On a dead link the socket's own close event takes minutes.) A stream's comments come every 15 s.
-  listen() {
-    const { idleMs } = this.settings;
-    const patience = this.transport.canPing ? idleMs : Math.max(idleMs, 20_000);
-    this.timers.idle = setTimeout(() => this.listen(), patience);
-    if (this.heard || this.state.state !== 'open') {
-      this.heard = this.asked = false;
-    } else if (this.asked) {
-      this.lose('the server does not answer');
+  listen_() {
+    this.timers_.idle = setTimeout(() => this.listen_(), this.settings_.idleMs);
+    if (this.heard_ || !this.isOpen_) {
+      this.heard_ = this.asked_ = false;
+    } else if (this.asked_) {
+      this.lose_('the server does not answer');
     } else {
-      this.asked = true;
-      if (this.transport.canPing) this.ping();
+      this.asked_ = true;
+      this.ping_();
     }
   }
 
-  woken({ doubt, reason }) {
-    const { state } = this.state;
-    if (state === 'waiting') {
-      this.open();
-    } else if (state === 'connecting' && doubt && this.transport) {
-      this.open();
-    } else if (state === 'open' && this.transport.canPing) {
-      if (doubt) this.hooks.onDoubt(reason);
-      this.ping();
-      this.awaited = this.pings;
-      clearTimeout(this.timers.wake);
-      this.timers.wake = setTimeout(() => this.lose(doubt ? reason : 'the server does not answer'), limits.wakeMs);
+  woken_(reason, doubt) {
+    const { transport_: transport, state_: { state } } = this;
+    if (state === 'waiting' || (state === 'connecting' && doubt && transport)) {
+      this.open_();
+    } else if (state === 'open' && transport.canPing_) {
+      if (doubt) this.hooks_.doubt_(reason);
+      this.ping_();
+      clearTimeout(this.timers_.wake);
+      this.timers_.wake = setTimeout(() => this.lose_(doubt ? reason : 'the server does not answer'), wakeMs);
     } else if (state === 'open' && doubt) {
-      this.hooks.onLose(reason, 0);
-      this.open();
+      this.hooks_.lose_(reason, 0);
+      this.open_();
     }
   }
 
-  hide(soon) {
-    this.isHidden = true;
-    const { hiddenMs } = this.settings;
-    clearTimeout(this.hiding);
-    if (soon) this.pause();
-    else if (hiddenMs < 2 ** 31) this.hiding = setTimeout(() => this.pause(), hiddenMs);
+  hide_(soon) {
+    this.isHidden_ = true;
+    const { hiddenMs } = this.settings_;
+    clearTimeout(this.hiding_);
+    if (soon) this.pause_();
+    else if (hiddenMs < 2 ** 31) this.hiding_ = setTimeout(() => this.pause_(), hiddenMs);
   }
 
-  pause() {
-    if (!this.isHidden || this.state.state === 'closed') return;
-    this.abandon();
-    this.enter({ state: 'paused', reason: 'the page is hidden' });
-    this.hooks.onLose('the page is hidden');
+  pause_() {
+    if (!this.isHidden_ || this.state_.state === 'closed') return;
+    const reason = 'the page is hidden';
+    this.abandon_();
+    this.enter_({ state: 'paused', reason });
+    this.hooks_.lose_(reason);
   }
 
-  show() {
-    this.isHidden = false;
-    clearTimeout(this.hiding);
-    const wasPaused = this.state.state === 'paused';
-    if (wasPaused) this.open();
+  show_() {
+    this.isHidden_ = false;
+    clearTimeout(this.hiding_);
+    const wasPaused = this.state_.state === 'paused';
+    if (wasPaused) this.open_();
     return wasPaused;
   }
 
   // ---- loss
 
-  lose(reason, { hung = false } = {}) {
-    const stepsDown = !this.proved && this.choice.failed(hung);
-    this.abandon();
-    this.reason = reason;
-    const retryInMs = this.backoff(this.attempts++);
-    this.timers.open = setTimeout(() => this.open(), retryInMs);
-    this.enter({ state: 'waiting', reason, retryInMs });
-    this.hooks.onLose(reason, retryInMs);
-    if (!this.proved) this.explain(reason, stepsDown, this.mine);
+  lose_(reason, hung) {
+    const { proved_: proved } = this;
+    const stepsDown = !proved && this.choice_.failed_(hung);
+    this.abandon_();
+    const retryInMs = this.backoff_(this.attempts_++);
+    this.timers_.open = setTimeout(() => this.open_(), retryInMs);
+    this.waits_(reason, retryInMs);
+    if (!proved) this.explain_(reason, stepsDown, retryInMs);
+  }
+
+  waits_(reason, retryInMs) {
+    this.reason_ = reason;
+    this.enter_({ state: 'waiting', reason, retryInMs });
+    this.hooks_.lose_(reason, retryInMs);
   }
 
   /** Asks by a plain request whether the server is there at all: if so, the transport is what fails, or this page. */
-  async explain(reason, stepsDown, mine) {
-    const { fetch, base } = this.settings;
-    if (this.choice.names.length === 1 || !fetch) return;
-    const answers = (options) => fetch(new URL('../livez', base).href, options).then(() => true, () => false);
+  async explain_(reason, stepsDown, retryInMs) {
+    const { fetch, base } = this.settings_;
+    const { state_: now } = this;
+    if (this.choice_.names_.length === 1 || !fetch) return;
+    const answers = (mode) => fetch(new URL('../livez', base).href, { mode }).then(() => true, () => false);
+    const { origin } = globalThis.location ?? {};
     const isThere = await answers();
-    const isElsewhere = globalThis.location && globalThis.location.origin !== new URL(base).origin;
-    const refuses = !isThere && isElsewhere && await answers({ mode: 'no-cors' });
-    if (this.mine !== mine || this.state.state !== 'waiting') return;
+    const refuses = !isThere && origin && !base.startsWith(`${origin}/`) && await answers('no-cors');
+    if (this.state_ !== now) return;
     if (isThere && stepsDown) {
-      this.choice.stepDown(reason, Date.now());
-      this.open();
+      this.choice_.stepDown_(reason, Date.now());
+      this.open_();
     } else if (refuses) {
-      const { retryInMs } = this.state;
-      this.reason = `the server does not allow pages of ${globalThis.location.origin}: see its option --allow-origin`;
-      this.state = Object.freeze({ state: 'waiting', reason: this.reason, retryInMs });
-      this.hooks.onState(this.state);
-      this.hooks.onLose(this.reason, retryInMs);
+      this.waits_(`the server does not allow pages of ${origin}: see its option --allow-origin`, retryInMs);
     }
   }
 
-  abandon() {
-    for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    this.timers = {};
-    this.heard = this.asked = false;
-    this.pings = this.pongs = this.awaited = 0;
-    const { transport } = this;
-    this.transport = this.mine = null;
-    transport?.close();
+  abandon_() {
+    for (const timer of Object.values(this.timers_)) clearTimeout(timer);
+    this.timers_ = {};
+    this.heard_ = this.asked_ = false;
+    this.pings_ = 0;
+    const { transport_: transport } = this;
+    this.transport_ = this.mine_ = null;
+    transport?.close_();
   }
 
-  close() {
-    this.abandon();
-    clearTimeout(this.hiding);
-    this.wake.end();
-    this.enter({ state: 'closed' });
+  close_() {
+    this.abandon_();
+    clearTimeout(this.hiding_);
+    this.wake_.end_();
+    this.enter_({ state: 'closed' });
   }
 
-  backoff(attempt) {
-    const { min, max } = this.settings.backoffMs;
+  backoff_(attempt) {
+    const { min, max } = this.settings_.backoffMs;
     const ceiling = Math.min(max, min * 2 ** (attempt + 1));
     return Math.round(min + Math.random() * (ceiling - min));
   }
 
-  enter(state) {
-    if (state.state === this.state.state) return;
-    this.state = Object.freeze(state);
-    this.hooks.onState(this.state);
+  enter_(state) {
+    if (state.state === this.state_.state && state.reason === this.state_.reason) return;
+    this.state_ = Object.freeze(state);
+    this.hooks_.state_(this.state_);
   }
 }

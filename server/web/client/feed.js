@@ -5,326 +5,272 @@
  * Model
  *   1. One request at a time waits for its answer (a subscribe, or a track), so that an error is about that request,
  *      and keys that are wanted meanwhile go together. The subscribe is answered by its first snapshot.
- *   2. A refusal concerns what was refused. A bad key is isolated: the one that the error names is left out, or the keys
- *      are asked for by halves until it is found. It is asked for again when the tally is another one (its epoch). A
- *      subscribe that is refused otherwise is repeated after a growing pause, because its cause may have gone.
+ *   2. A refusal concerns what was refused. The bad key that an error names is left out, and the rest is asked for
+ *      again. It is asked for again when the tally is another one (its epoch). A subscribe that is refused otherwise is
+ *      repeated after a growing pause, because its cause may have gone.
  *   3. A new connection asks only for what changed meanwhile: `since` carries the epoch and the newest revision up to
  *      which this client has received everything. That is the revision of a change, or of the last part of a snapshot
  *      that covers all held keys. It is never the revision of a snapshot that answers a track: such a snapshot can
- *      overtake an older change of another key. A transport that cannot say has no revision.
+ *      overtake an older change of another key. A transport that reads a feed in parts (`apart`) has no such revision.
  *   4. Parts of a snapshot (`more`) are collected and take effect together. A snapshot always holds every named key, so
  *      for named keys setting is enough.
  *   5. The state is the server's, but 'live' is shown only when everything that was asked for has been answered, after
  *      the values, and not while the link is in doubt.
  */
-import { batches } from './keys.js';
-import { limits } from './limits.js';
+import { badKey, firstBatch } from './keys.js';
+import { keysMax } from './limits.js';
+import { frozen, same } from './state.js';
 import { Values } from './values.js';
 
 export class Feed {
-  values = new Values();
-  answer = undefined; // of top, sum, rank
-  members = new Set(); // the page's subscriptions
-  wanted = new Map(); // key -> the members that name it
-  refused = new Map(); // key -> the error
-  state = Object.freeze({ state: 'connecting' }); // as members see it
+  values_ = new Values();
+  answer_ = undefined; // of top, sum, rank
+  answered_ = false; // there has been a snapshot
+  members_ = new Set(); // the page's subscriptions
+  wanted_ = new Map(); // key -> how many members name it
+  refused_ = new Map(); // key -> the error
+  state_ = frozen({ state: 'connecting' }); // as members see it
+  told_ = this.state_; // what the server said
+  doubt_ = null; // why the link may be dead
+  begun_ = false; // this connection has answered the subscribe
+  known_ = new Set(); // the names that this connection has sent
+  asked_ = null; // the request without an answer: { begins, keys }
+  catching_ = true; // something that members want has not been answered by this connection
+  epoch_ = null;
+  revision_ = null;
+  parts_ = null; // of a snapshot: { revision, partial, keys }
+  timer_ = undefined; // of the next attempt
+  attempts_ = 0;
 
-  /** `link`: send(message), pause(attempt) -> ms, report(error). */
+  /** `link`: send_(message), pause_(attempt) -> ms, report_(error). */
   constructor(id, question, link) {
-    Object.assign(this, { id, question, link, named: question.kind === 'keys' });
-    this.asks = false; // this connection was asked
-    this.begun = false; // and has answered the subscribe
-    this.known = new Set(); // the names that this connection has sent
-    this.suspects = []; // lists of names to be asked for apart, since one of them was refused
-    this.asked = null; // the request without an answer: { begins, keys, left }
-    this.told = this.state; // what the server said
-    this.doubt = null;
-    this.catching = true; // something that members want has not been answered by this connection
-    this.epoch = this.revision = this.parts = null;
-    this.retry = { timer: undefined, attempt: 0 };
+    this.id_ = id;
+    this.question_ = question;
+    this.link_ = link;
+    this.named_ = question.kind_ === 'keys';
   }
 
   // ---- members
 
-  join(member) {
-    this.members.add(member);
+  leave_(member) {
+    this.members_.delete(member);
+    if (this.named_) this.release_(member.keys_);
   }
 
-  leave(member) {
-    this.members.delete(member);
-    if (this.named) this.release(member, member.keys);
-  }
-
-  want(member, keys) {
+  want_(member, keys) {
     for (const key of keys) {
-      if (!this.wanted.has(key)) this.wanted.set(key, new Set());
-      this.wanted.get(key).add(member);
-      const why = this.refused.get(key);
-      if (why) member.refuse({ ...why, keys: [key] });
+      this.wanted_.set(key, (this.wanted_.get(key) ?? 0) + 1);
+      const why = this.refused_.get(key);
+      if (why) member.refuse_(why, [key]);
     }
-    this.agree();
+    this.agree_();
   }
 
-  release(member, keys) {
-    let room = false;
+  release_(keys) {
     for (const key of keys) {
-      const by = this.wanted.get(key);
-      if (!by?.delete(member) || by.size) continue;
-      this.wanted.delete(key);
-      this.refused.delete(key);
-      this.values.forget(key);
-      room = true;
+      const others = this.wanted_.get(key) - 1;
+      this.wanted_.set(key, others);
+      if (others) continue;
+      this.wanted_.delete(key);
+      this.refused_.delete(key);
+      this.values_.forget_(key);
+      for (const [other, { code }] of this.refused_) if (code === 'too_many_keys') this.refused_.delete(other);
     }
-    if (!room) return;
-    for (const [key, { code }] of this.refused) if (code === 'too_many_keys') this.refused.delete(key);
-    this.agree();
+    this.agree_();
   }
 
   // ---- what is sent
 
-  begin(careful = false) {
-    const { suspects } = this;
-    this.reset();
-    if (careful) this.suspects = suspects;
-    const message = { type: 'subscribe', id: this.id, tally: this.question.tally, ...this.question.wire };
-    let resume = this.revision !== null && this.answer === undefined;
-    if (this.named) {
-      message.keys = careful ? [] : batches(this.wishes())[0] ?? [];
-      this.known = new Set(message.keys);
-      // A resumed snapshot omits unchanged keys, so it cannot supply a key whose value this client never had.
-      resume &&= message.keys.every((key) => this.values.held.has(key));
-    }
-    if (resume) message.since = { epoch: this.epoch, revision: this.revision };
-    this.asks = true;
-    this.asked = { begins: true, keys: message.keys ?? [], left: new Set(message.keys) };
-    this.link.send(message);
+  /** Whether nothing was asked, nor will be without a reason. */
+  get isIdle_() {
+    return !this.asked_ && !this.begun_ && !this.timer_;
+  }
+
+  begin_() {
+    this.reset_();
+    const keys = this.named_ ? this.wishes_() : undefined;
+    // A resumed snapshot omits unchanged keys, so it cannot supply a key whose value this client never had. A revision
+    // that is a BigInt has no JSON.
+    const resumes = Number.isSafeInteger(this.revision_) && (keys ?? []).every((key) => this.values_.held_.has(key));
+    this.ask_('subscribe', keys, {
+      tally: this.question_.tally_, ...this.question_.wire_, ...(resumes && { since: { epoch: this.epoch_, revision: this.revision_ } }),
+    });
   }
 
   /** Sends the names that were added and removed, once nothing waits for an answer. */
-  agree() {
-    if (!this.named || !this.begun || this.asked) return;
-    const gone = [...this.known].filter((key) => !this.wanted.has(key));
-    for (const key of gone) this.known.delete(key);
-    for (const keys of batches(gone)) this.link.send({ type: 'untrack', id: this.id, keys });
-    this.suspects = this.suspects.map((keys) => keys.filter((key) => this.isNew(key))).filter(({ length }) => length);
-    const [keys] = batches(this.suspects.shift() ?? this.wishes());
-    if (!keys) return;
-    for (const key of keys) this.known.add(key);
-    this.asked = { begins: false, keys, left: new Set(keys) };
-    this.link.send({ type: 'track', id: this.id, keys });
+  agree_() {
+    if (!this.named_ || !this.begun_ || this.asked_) return;
+    let gone = [...this.known_].filter((key) => !this.wanted_.has(key));
+    for (const key of gone) this.known_.delete(key);
+    for (let some; gone.length; gone = gone.slice(some.length)) {
+      some = firstBatch(gone);
+      this.link_.send_({ type: 'untrack', id: this.id_, keys: some });
+    }
+    const keys = this.wishes_();
+    if (keys.length) this.ask_('track', keys);
   }
 
-  isNew(key) {
-    return this.wanted.has(key) && !this.known.has(key) && !this.refused.has(key);
+  ask_(type, keys, more) {
+    for (const key of keys ?? []) this.known_.add(key);
+    this.asked_ = { begins: type === 'subscribe', keys: keys ?? [] };
+    this.link_.send_({ type, id: this.id_, ...more, keys });
   }
 
-  /** The names to send; those beyond the server's limit are refused. */
-  wishes() {
-    const fresh = [...this.wanted.keys()].filter((key) => this.isNew(key));
-    const beyond = fresh.splice(Math.max(0, limits.keys - this.known.size));
-    const message = `a page follows at most ${limits.keys} keys of a tally by name`;
-    if (beyond.length) this.refuse(beyond, { code: 'too_many_keys', message });
-    return fresh;
+  /** The names to send next; those that are no keys, or beyond the server's limit, are refused. */
+  wishes_() {
+    const fresh = [...this.wanted_.keys()].filter((key) => !this.known_.has(key) && !this.refused_.has(key));
+    for (const key of fresh) if (badKey(key)) this.refuse_([key], { code: 'bad_key', message: badKey(key) });
+    const good = fresh.filter((key) => !this.refused_.has(key));
+    const beyond = good.splice(Math.max(0, keysMax - this.known_.size));
+    this.refuse_(beyond, { code: 'too_many_keys', message: `a page follows at most ${keysMax} keys of a tally by name` });
+    return firstBatch(good);
   }
 
   // ---- what is heard
 
-  take(message) {
-    switch (message.type) {
-      case 'snapshot': return this.takeSnapshot(message);
-      case 'change': return this.takeChange(message);
-      case 'state': return this.enter(message);
-      case 'unsubscribed': return this.takeEnd(message);
-      case 'error': return this.takeError(message);
-      default: return undefined; // a newer server may send other types
+  take_(message) {
+    const { type, keys, reason } = message;
+    if (type === 'error') this.takeError_(message);
+    else if (type === 'state') this.enter_(message);
+    else if (type === 'unsubscribed') {
+      this.revision_ = null;
+      this.again_(reason === 'dropped' ? 'the tally was dropped' : `the server ended the subscription: ${reason}`, reason);
+    } else if (type === 'snapshot' && keys) this.takeSnapshot_(message);
+    else if (type === 'change' && keys) this.takeChange_(message);
+    else if (type === 'snapshot' || type === 'change') this.takeAnswer_(message);
+  }
+
+  takeSnapshot_({ keys, epoch, revision, partial, more, apart, ...message }) {
+    if (this.parts_?.revision !== revision) this.parts_ = { revision, keys: new Map() };
+    const parts = this.parts_;
+    parts.partial ||= partial;
+    for (const key of Object.keys(keys)) parts.keys.set(key, keys[key]);
+    if (more) return;
+    this.parts_ = null;
+
+    const { asked_: asked, named_: named } = this;
+    if (epoch !== this.epoch_) this.meet_(epoch);
+    const covers = !parts.partial && (!named || [...this.values_.held_.keys()].every((key) => parts.keys.has(key)));
+    if (asked?.begins || covers) this.revision_ = apart ? null : revision;
+    if (asked?.begins || asked?.keys.every((key) => parts.keys.has(key))) this.hears_();
+    const changed = this.set_(parts.keys, revision);
+    if (!parts.partial && !named) this.values_.keepOnly_(parts.keys, changed, revision);
+    this.tell_(changed);
+    this.agree_();
+    this.settle_(message);
+  }
+
+  takeChange_({ keys, revision, more, apart }) {
+    const changed = this.set_(Object.entries(keys), revision);
+    if (!more) this.revision_ = apart ? null : revision;
+    this.tell_(changed);
+  }
+
+  takeAnswer_({ top, sum, size, rank, around, by, epoch, ...message }) {
+    this.answer_ = top ?? (rank ? { rank, around, by } : { sum, size });
+    this.epoch_ = epoch ?? this.epoch_;
+    this.hears_();
+    this.tell_(null);
+    this.settle_(message);
+  }
+
+  takeError_({ code, message, key }) {
+    const { begins, keys } = this.asked_ ?? {};
+    if (code === 'unknown_id' || (begins && (code !== 'bad_key' || !keys.length))) this.again_(message, code);
+    else if (!keys) this.link_.report_({ code, message });
+    else {
+      this.asked_ = null;
+      for (const name of keys) this.known_.delete(name);
+      this.refuse_(keys.includes(key) ? [key] : keys, { code, message });
+      if (begins) this.begin_();
+      else this.agree_();
+      this.settle_({});
     }
   }
 
-  takeSnapshot(message) {
-    if (!message.keys) return this.takeAnswer(message);
-    if (this.parts?.revision !== message.revision) this.parts = { revision: message.revision, partial: false, keys: new Map() };
-    const { keys } = this.parts;
-    this.parts.partial ||= message.partial === true;
-    for (const [key, counters] of Object.entries(message.keys)) keys.set(key, counters);
-    if (message.more) return undefined;
-    const { partial } = this.parts;
-    this.parts = null;
-
-    for (const key of keys.keys()) this.asked?.left.delete(key);
-    const answers = this.asked?.left.size === 0 || (this.asked?.begins && !message.apart);
-    const begins = answers && this.asked.begins;
-    if (message.epoch !== this.epoch) this.meet(message.epoch);
-    const covers = !partial && (!this.named || [...this.values.held.keys()].every((key) => keys.has(key)));
-    if (begins || covers) this.revision = message.apart ? null : message.revision;
-    if (answers) this.asked = null;
-    if (begins) {
-      this.begun = true;
-      this.retry.attempt = 0;
-    }
-
-    const changed = this.values.set(keys, message.revision, (key) => !this.named || this.wanted.has(key));
-    if (!partial && !this.named) this.values.keepOnly(keys, changed, message.revision);
-    const touched = begins || !this.named ? this.members : this.membersOf(keys.keys());
-    const parts = this.split(changed);
-    for (const member of touched) member.change(parts.get(member) ?? new Map(), true);
-    this.agree();
-    return this.settle(message.state ? message : this.told);
+  /** What was asked was answered. */
+  hears_() {
+    this.answered_ = this.begun_ = true;
+    this.attempts_ = 0;
+    this.asked_ = null;
   }
 
-  takeAnswer(message) {
-    const { top, sum, size, rank, around, by } = message;
-    this.answer = top ?? (rank ? { rank, around, by } : { sum, size });
-    this.asked = null;
-    this.retry.attempt = 0;
-    if (message.epoch) this.epoch = message.epoch;
-    for (const member of this.members) member.change(null);
-    return this.settle(message.state ? message : this.told);
-  }
-
-  takeChange(message) {
-    if (!message.keys) return this.takeAnswer(message);
-    const changed = this.values.set(Object.entries(message.keys), message.revision, (key) => !this.named || this.wanted.has(key));
-    if (!message.more) this.revision = message.apart ? null : message.revision;
-    return this.tell(changed);
-  }
-
-  takeEnd({ reason = 'unsubscribed' }) {
-    this.revision = null;
-    this.again(reason === 'dropped' ? 'the tally was dropped' : `the server ended the subscription: ${reason}`, reason);
-  }
-
-  takeError({ code, message, key }) {
-    const { begins, keys } = this.asked ?? {};
-    if (code === 'unknown_id' || (begins && (code !== 'bad_key' || !keys.length))) {
-      this.again(message, code);
-    } else if (keys) {
-      this.asked = null;
-      for (const name of keys) this.known.delete(name);
-      if (code === 'bad_key') this.isolate(keys, String(key), { code, message });
-      else this.refuse(keys, { code, message });
-      if (begins) this.begin(true);
-      else this.agree();
-      this.settle(this.told);
-    } else {
-      this.link.report({ code, message });
-    }
-  }
-
-  /** One of these keys is bad. */
-  isolate(keys, named, error) {
-    const bad = keys.length === 1 ? keys[0] : keys.find((key) => key === named);
-    const rest = keys.filter((key) => key !== bad);
-    const half = Math.ceil(rest.length / 2);
-    this.suspects.unshift(...[rest.slice(0, half), rest.slice(half)].filter(({ length }) => length));
-    if (bad !== undefined) this.refuse([bad], error);
-  }
-
-  refuse(keys, error) {
-    const told = new Map();
-    for (const key of keys) {
-      this.refused.set(key, error);
-      for (const member of this.wanted.get(key) ?? []) told.set(member, [...(told.get(member) ?? []), key]);
-    }
-    for (const [member, names] of told) member.refuse({ ...error, keys: names });
+  refuse_(keys, error) {
+    for (const key of keys) this.refused_.set(key, error);
+    for (const member of keys.length ? this.members_ : []) member.refuse_(error, keys);
   }
 
   /** An action's answer: the key's counters at a revision. */
-  learn(key, { counters, epoch, revision }) {
-    if (this.revision === null || epoch !== this.epoch || revision <= this.revision) return;
-    if (this.named ? !this.values.held.has(key) : this.question.kind !== 'every') return;
-    const changed = this.values.set([[key, counters]], revision);
-    this.values.ahead.set(key, revision);
-    this.tell(changed);
+  learn_(key, { counters, epoch, revision }) {
+    if (this.revision_ === null || epoch !== this.epoch_ || revision <= this.revision_) return;
+    if (this.question_.kind_ !== 'every' && !this.values_.held_.has(key)) return;
+    const changed = this.set_([[key, counters]], revision);
+    this.values_.ahead_.set(key, revision);
+    this.tell_(changed);
   }
 
   // ---- states
 
-  lose(reason, retryInMs) {
-    this.reset();
-    this.doubt = null;
-    this.enter({ state: 'disconnected', reason, retryInMs });
+  lose_(reason, retryInMs) {
+    this.reset_();
+    this.doubt_ = null;
+    this.enter_({ state: 'disconnected', reason, retryInMs });
   }
 
   /** The link is being asked whether it lives; null: it does. */
-  suspect(reason) {
-    this.doubt = reason;
-    this.enter(this.told);
+  suspect_(reason) {
+    this.doubt_ = reason;
+    this.enter_(this.told_);
   }
 
-  end() {
-    clearTimeout(this.retry.timer);
+  end_() {
+    clearTimeout(this.timer_);
   }
 
-  reset() {
-    clearTimeout(this.retry.timer);
-    this.retry.timer = undefined;
-    // Names that this connection did not ask for are older than the revision that the others have.
-    if (this.asks && this.catching && (this.wishes().length || this.asked?.begins === false)) this.revision = null;
-    this.catching = true;
-    this.asked = this.parts = null;
-    this.asks = this.begun = false;
-    this.suspects = [];
-    this.known.clear();
+  reset_() {
+    this.end_();
+    // Names that this connection did not answer are older than the revision that the others have.
+    if (this.begun_ && this.catching_) this.revision_ = null;
+    this.catching_ = true;
+    this.timer_ = undefined;
+    this.asked_ = this.parts_ = null;
+    this.begun_ = false;
+    this.known_.clear();
   }
 
-  again(reason, code) {
-    this.reset();
-    const retryInMs = this.link.pause(this.retry.attempt++);
-    this.retry.timer = setTimeout(() => this.begin(), retryInMs);
-    this.enter({ state: 'failed', reason, code });
+  again_(reason, code) {
+    this.reset_();
+    this.timer_ = setTimeout(() => this.begin_(), this.link_.pause_(this.attempts_++));
+    this.enter_({ state: 'failed', reason, code });
   }
 
-  meet(epoch) {
-    this.revision = null;
-    this.values.ahead.clear();
-    if (this.epoch !== null) this.refused.clear();
-    this.epoch = epoch;
+  meet_(epoch) {
+    this.revision_ = null;
+    this.values_.ahead_.clear();
+    if (this.epoch_ !== null) this.refused_.clear();
+    this.epoch_ = epoch;
   }
 
-  settle(message) {
-    this.catching &&= this.asked !== null;
-    this.enter(message);
+  settle_(message) {
+    this.catching_ &&= this.asked_ !== null;
+    this.enter_(message.state ? message : this.told_);
   }
 
-  enter({ state, reason, code, retryInMs }) {
-    this.told = { state, reason, code, retryInMs };
-    let shown = this.told;
-    if (this.doubt) shown = { state: 'disconnected', reason: this.doubt };
-    else if (this.catching && state === 'live') shown = this.state;
-    if (same(shown, this.state)) return;
-    this.state = frozen(shown);
-    for (const member of this.members) member.enter();
+  enter_(told) {
+    this.told_ = told;
+    let shown = told;
+    if (this.doubt_) shown = { state: 'disconnected', reason: this.doubt_ };
+    else if (this.catching_ && told.state === 'live') shown = this.state_;
+    if (same(shown, this.state_)) return;
+    this.state_ = frozen(shown);
+    for (const member of this.members_) member.enter_();
   }
 
-  tell(changed) {
-    for (const [member, part] of this.split(changed)) member.change(part);
+  set_(entries, revision) {
+    return this.values_.set_(entries, revision, (key) => !this.named_ || this.wanted_.has(key));
   }
 
-  /** What differs, by the members that it concerns. */
-  split(changed) {
-    const parts = new Map();
-    if (!this.named && changed.size) for (const member of this.members) parts.set(member, changed);
-    if (!this.named) return parts;
-    for (const [key, counters] of changed) {
-      for (const member of this.wanted.get(key) ?? []) {
-        if (!parts.has(member)) parts.set(member, new Map());
-        parts.get(member).set(key, counters);
-      }
-    }
-    return parts;
+  tell_(changed) {
+    for (const member of this.members_) member.change_(changed);
   }
-
-  membersOf(keys) {
-    const found = new Set();
-    for (const key of keys) for (const member of this.wanted.get(key) ?? []) found.add(member);
-    return found;
-  }
-}
-
-export function same(a, b) {
-  return a.state === b.state && a.reason === b.reason && a.code === b.code && a.retryInMs === b.retryInMs;
-}
-
-export function frozen({ state, reason, code, retryInMs }) {
-  return Object.freeze({ state, ...(reason && { reason }), ...(code && { code }), ...(retryInMs !== undefined && { retryInMs }) });
 }

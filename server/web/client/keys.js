@@ -1,5 +1,5 @@
 /** Which keys can be asked for. What is wrong by its type is the program's mistake, and is thrown. */
-import { limits } from './limits.js';
+import { keyBytesMax, messageBytesMax } from './limits.js';
 
 /** One key as its text: a string as it is, an integer as its digits. */
 export function keyText(key) {
@@ -10,7 +10,7 @@ export function keyText(key) {
 
 /** The texts of `keys`, each once. */
 export function keyList(keys) {
-  if (keys === null || typeof keys !== 'object' || typeof keys[Symbol.iterator] !== 'function') {
+  if (typeof keys === 'string' || !keys?.[Symbol.iterator]) {
     throw new TypeError(`keys is an array (or a Set) of strings and integers, as in ['33'], not ${describe(keys)}`);
   }
   return [...new Set(Array.from(keys, keyText))];
@@ -21,15 +21,11 @@ export function keyList(keys) {
  * unreadable, so that its answer could not say which key it means.
  */
 export function badKey(key) {
-  if (key.includes('\0')) return 'a key contains no NUL';
-  if (!wellFormed(key)) return 'a key contains half of a surrogate pair';
-  if (key.length > limits.keyBytes || new TextEncoder().encode(key).length > limits.keyBytes) {
-    return `a key has at most ${limits.keyBytes} bytes`;
-  }
-  return undefined;
+  if (key.includes('\0') || !isWellFormed(key)) return 'a key contains no NUL and no half of a surrogate pair';
+  return new TextEncoder().encode(key).length > keyBytesMax ? `a key has at most ${keyBytesMax} bytes` : undefined;
 }
 
-export function wellFormed(text) {
+function isWellFormed(text) {
   try {
     encodeURIComponent(text); // refuses half of a surrogate pair, in every browser
     return true;
@@ -40,27 +36,17 @@ export function wellFormed(text) {
 
 /** A name of a tally, a counter or an action; `what` says which in the error. */
 export function nameText(name, what) {
-  if (typeof name === 'string' && name !== '' && wellFormed(name)) return name;
+  if (typeof name === 'string' && name && isWellFormed(name)) return name;
   throw new TypeError(`${what} is a name, as in 'tweets', not ${describe(name)}`);
 }
 
-/** Splits keys into messages that the server accepts. */
-export function batches(keys) {
-  const all = [];
-  let size = Infinity;
-  for (const key of keys) {
-    size += 6 * key.length + 3; // worst case: every character is escaped
-    if (size > limits.messageBytes) {
-      all.push([]);
-      size = 6 * key.length + 3;
-    }
-    all.at(-1).push(key);
-  }
-  return all;
+/** The keys that fit into one message, whatever has to be escaped in them. */
+export function firstBatch(keys) {
+  let size = 0;
+  const end = keys.findIndex((key) => (size += 6 * key.length + 3) > messageBytesMax);
+  return end < 0 ? keys : keys.slice(0, end);
 }
 
 export function describe(value) {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (value === null || typeof value !== 'object') return String(value);
-  return Array.isArray(value) ? 'an array' : 'an object';
+  return typeof value === 'object' && value ? Object.prototype.toString.call(value) : JSON.stringify(value) ?? String(value);
 }

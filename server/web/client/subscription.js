@@ -3,219 +3,181 @@
  * frameworks see the change. What the page gets is made by `publicOf`: a frozen object of functions and getters, which
  * proxies (Vue's, MobX's) may wrap.
  */
-import { badKey, keyList } from './keys.js';
-import { PgtallyError, call } from './error.js';
-import { frozen, same } from './feed.js';
+import { PgtallyError } from './error.js';
+import { keyList } from './keys.js';
+import { frozen, same } from './state.js';
+import { call, until } from './waiting.js';
 
 export class Subscription {
-  state = Object.freeze({ state: 'connecting' });
-  listeners = new Set();
-  version = 0; // of the value
-  started = false; // every key has had its value
-  closed = false;
-  young = true; // subscribe() has not returned yet: handlers are called later
-  denied = new Map(); // the keys that were refused -> why
-  cache = undefined;
+  state_ = frozen({ state: 'connecting' });
+  listeners_ = new Set();
+  version_ = 0; // of the value
+  started_ = false; // every key has had its value, or was refused
+  closed_ = false;
+  young_ = true; // subscribe() has not returned yet: handlers are called later
+  cache_ = undefined;
 
   /** `single`: the value is the counters of the only key. */
-  constructor(question, handlers, { single = false, report }) {
-    Object.assign(this, { question, handlers, single, report, feed: null, keys: question.keys && new Set() });
-    this.missing = new Set();
-  }
-
-  attach(feed) {
-    this.feed = feed;
-    if (this.keys) this.track(this.question.keys);
-    feed.join(this);
-    if (!this.keys && feed.answer !== undefined) this.change(null);
-    if (!this.keys && feed.begun) this.change(new Map(feed.values.held));
-    this.enter();
-    this.young = false;
+  constructor(feed, question, handlers, single, report) {
+    this.feed_ = feed;
+    this.handlers_ = handlers;
+    this.single_ = single && question.keys_[0];
+    this.report_ = report;
+    this.keys_ = question.keys_ && new Set();
+    feed.members_.add(this);
+    if (this.keys_) this.track_(question.keys_);
+    else if (feed.answered_) this.change_(feed.answer_ ? null : new Map(feed.values_.held_));
+    this.enter_();
+    this.young_ = false;
   }
 
   // ---- what the page asks
 
-  track(keys) {
-    if (!this.keys) throw new TypeError('this subscription names no keys: it has every key already, or a list');
-    const fresh = keyList(keys).filter((key) => !this.closed && !this.keys.has(key));
-    const good = fresh.filter((key) => badKey(key) === undefined);
-    for (const key of fresh) this.keys.add(key);
-    const { held } = this.feed.values;
-    const known = new Map(good.filter((key) => held.has(key)).map((key) => [key, held.get(key)]));
-    if (!this.started) for (const key of good) this.missing.add(key);
-    this.change(known);
-    this.feed.want(this, good);
-    for (const key of fresh) if (badKey(key)) this.refuse({ code: 'bad_key', message: badKey(key), keys: [key] });
-    this.enter();
+  track_(keys) {
+    const fresh = this.names_(keys).filter((key) => !this.closed_ && !this.keys_.has(key));
+    for (const key of fresh) this.keys_.add(key);
+    const { held_: held } = this.feed_.values_;
+    this.change_(new Map(fresh.filter((key) => held.has(key)).map((key) => [key, held.get(key)])));
+    this.feed_.want_(this, fresh);
+    this.enter_();
   }
 
-  untrack(keys) {
-    if (!this.keys) throw new TypeError('this subscription names no keys: close it instead');
-    const gone = keyList(keys).filter((key) => this.keys.delete(key));
-    for (const key of gone) this.missing.delete(key);
-    for (const key of gone) this.denied.delete(key);
-    if (!gone.length || this.closed) return;
-    this.feed.release(this, gone);
-    this.touch();
-    this.enter();
+  untrack_(keys) {
+    const gone = this.names_(keys).filter((key) => !this.closed_ && this.keys_.delete(key));
+    this.feed_.release_(gone);
+    if (gone.length) this.touch_();
+    this.enter_();
+  }
+
+  names_(keys) {
+    if (!this.keys_) throw new TypeError('this subscription names no keys: it has every key already, or a list');
+    return keyList(keys);
   }
 
   // ---- what the feed tells
 
   /** `changed`: the keys that differ; null: the list or the sums do. */
-  change(changed, bySnapshot = false) {
-    const differs = changed === null || changed.size > 0;
-    for (const key of changed?.keys() ?? []) {
-      this.missing.delete(key);
-      this.denied.delete(key);
+  change_(changed) {
+    const mine = changed && this.keys_ ? this.of_(changed) : changed;
+    if (!mine || mine.size) {
+      this.touch_();
+      const { onChange } = this.handlers_;
+      this.run_(() => {
+        if (!mine || this.single_ !== false) call(onChange, this.value_);
+        // Making the Map of all keys costs as much as there are keys: not for a handler that does not take it.
+        else call(onChange, mine, ...(onChange?.length === 1 ? [] : [this.value_]));
+      });
     }
-    if (differs) this.touch();
-    const { onSnapshot, onChange, onTop } = this.handlers;
-    // Making the Map of all keys costs as much as there are keys: not for a handler that does not take it.
-    this.run(() => {
-      if (bySnapshot && onSnapshot) call(onSnapshot, this.value);
-      if (!differs) return;
-      if (this.question.kind === 'top') call(onTop, this.value);
-      if (!onChange) return;
-      if (changed && !this.single) call(onChange, changed, ...(onChange.length === 1 ? [] : [this.value]));
-      else call(onChange, this.value);
-    });
+    if (!this.started_) this.enter_();
   }
 
-  refuse(error) {
-    const keys = error.keys.filter((key) => this.keys.has(key));
-    for (const key of keys) {
-      this.missing.delete(key);
-      this.denied.set(key, error);
-    }
+  of_(changed) {
+    const few = changed.size < this.keys_.size ? changed.keys() : this.keys_;
+    return new Map([...few].filter((key) => changed.has(key) && this.keys_.has(key)).map((key) => [key, changed.get(key)]));
+  }
+
+  refuse_(error, all) {
+    const keys = all.filter((key) => this.keys_?.has(key));
     if (!keys.length) return;
-    this.run(() => call(this.handlers.onError ?? this.report, { ...error, keys }));
-    this.enter();
+    this.run_(() => call(this.handlers_.onError ?? this.report_, { ...error, keys }));
+    this.enter_();
   }
 
-  enter() {
-    const { feed } = this;
-    this.started ||= this.missing.size === 0 && (feed.begun || feed.answer !== undefined);
-    let shown = feed.state;
-    const [why] = this.denied.values();
-    if (why && this.denied.size === this.keys.size) shown = { state: 'failed', reason: why.message, code: why.code };
-    else if (!this.started && shown.state === 'live') shown = this.state;
-    if (!same(shown, this.state)) {
-      this.state = frozen(shown);
-      const state = this.state;
-      this.run(() => call(this.handlers.onState, state));
+  enter_() {
+    const { feed_: { answered_: answered, values_: { held_: held }, refused_: refused, state_: state }, keys_: keys } = this;
+    this.started_ ||= answered && [...keys ?? []].every((key) => held.has(key) || refused.has(key));
+    let shown = state;
+    if (refused.size && keys?.size && [...keys].every((key) => refused.has(key))) {
+      const { code, message: reason } = refused.get([...keys][0]);
+      shown = { state: 'failed', reason, code };
+    } else if (!this.started_ && state.state === 'live') shown = this.state_;
+    if (!same(shown, this.state_)) {
+      const now = this.state_ = frozen(shown);
+      this.run_(() => call(this.handlers_.onState, now));
     }
-    this.wake();
+    this.wake_();
   }
 
-  touch() {
-    this.cache = undefined;
-    this.version += 1;
-    this.wake();
+  touch_() {
+    this.cache_ = undefined;
+    this.version_ += 1;
+    this.wake_();
   }
 
-  wake() {
-    if (this.listeners.size) this.run(() => { for (const listener of [...this.listeners]) call(listener); });
+  wake_() {
+    if (this.listeners_.size) this.run_(() => { for (const listener of [...this.listeners_]) call(listener); });
   }
 
-  run(task) {
-    if (this.young) queueMicrotask(() => { if (!this.closed) task(); });
-    else if (!this.closed) task();
+  run_(task) {
+    if (this.young_) queueMicrotask(() => this.run_(task));
+    else if (!this.closed_) task();
   }
 
   // ---- the value
 
-  get value() {
-    if (this.cache === undefined && this.feed) this.cache = this.made();
-    return this.cache;
+  get value_() {
+    const { feed_: { answer_: answer, values_: { held_: held } }, keys_: keys, single_: single } = this;
+    if (this.closed_ || this.cache_ !== undefined) return this.cache_;
+    if (single !== false) this.cache_ = held.get(single);
+    else if (keys) this.cache_ = new Map([...keys].filter((key) => held.has(key)).map((key) => [key, held.get(key)]));
+    else this.cache_ = this.feed_.question_.kind_ === 'every' ? new Map(held) : answer;
+    return this.cache_;
   }
 
-  made() {
-    const { held } = this.feed.values;
-    if (this.single) return held.get(this.question.keys[0]);
-    if (this.question.kind === 'every') return new Map(held);
-    if (this.keys) return new Map([...this.keys].filter((key) => held.has(key)).map((key) => [key, held.get(key)]));
-    return this.feed.answer;
-  }
-
-  /** A promise of what `test` returns as { value }; it may throw. It is asked again whenever something differs. */
-  until(test, signal) {
-    return new Promise((resolve, reject) => {
-      const end = (settle, outcome) => {
-        this.listeners.delete(look);
-        signal?.removeEventListener('abort', aborted);
-        settle(outcome);
-      };
-      const aborted = () => end(reject, signal.reason);
-      const look = () => {
-        try {
-          const found = test();
-          if (found) end(resolve, found.value);
-        } catch (error) {
-          end(reject, error);
-        }
-      };
-      if (signal?.aborted) aborted();
-      else signal?.addEventListener('abort', aborted);
-      this.listeners.add(look);
-      look();
-    });
-  }
-
-  ready(signal) {
-    return this.until(() => {
-      if (this.closed) throw closedError();
-      if (this.started) return { value: this.value };
-      if (this.state.state === 'failed') throw new PgtallyError(this.state.code ?? 'failed', this.state.reason ?? 'failed');
-      return undefined;
+  /** A promise of the value, once `test` is true. */
+  when_(test, signal) {
+    return until(this.listeners_, () => {
+      if (this.closed_) throw new PgtallyError('closed', 'this subscription is closed');
+      return test() && { value: this.value_ };
     }, signal);
   }
 
-  once(signal) {
-    const { version } = this;
-    return this.until(() => {
-      if (this.closed) throw closedError();
-      return this.version > version ? { value: this.value } : undefined;
+  ready_(signal) {
+    return this.when_(() => {
+      const { state, code = state, reason = state } = this.state_;
+      if (state === 'failed' && !this.started_) throw new PgtallyError(code, reason);
+      return this.started_;
     }, signal);
   }
 
-  async* newest() {
-    for (let seen = this.started ? -1 : this.version; ;) {
-      await this.until(() => (this.closed || this.version > seen ? {} : undefined));
-      if (this.closed) return;
-      seen = this.version;
-      yield this.value;
+  once_(signal) {
+    const { version_: version } = this;
+    return this.when_(() => this.version_ > version, signal);
+  }
+
+  async* newest_() {
+    for (let seen = this.started_ ? -1 : this.version_; ;) {
+      await until(this.listeners_, () => (this.closed_ || this.version_ > seen) && {});
+      if (this.closed_) return;
+      seen = this.version_;
+      yield this.value_;
     }
   }
 
-  end() {
-    if (this.closed) return;
-    this.cache = this.value; // what was known stays readable
-    this.closed = true;
-    for (const listener of [...this.listeners]) call(listener);
-    this.listeners.clear();
+  end_() {
+    void this.value_; // what was known stays readable
+    this.closed_ = true;
+    for (const listener of [...this.listeners_]) call(listener);
+    this.listeners_.clear();
   }
 }
-
-const closedError = () => new PgtallyError('closed', 'this subscription is closed');
 
 /** What the page gets. */
 export function publicOf(inner, close) {
   return Object.freeze({
-    get value() { return inner.value; },
-    get values() { return inner.question.kind === 'every' || inner.keys ? inner.value : new Map(); },
-    get top() { return inner.question.kind === 'top' ? inner.value ?? [] : []; },
-    get state() { return inner.state; },
-    track: (keys) => inner.track(keys),
-    untrack: (keys) => inner.untrack(keys),
-    ready: ({ signal } = {}) => inner.ready(signal),
-    once: ({ signal } = {}) => inner.once(signal),
+    get value() { return inner.value_; },
+    get values() { return inner.value_; },
+    get state() { return inner.state_; },
+    track: (keys) => inner.track_(keys),
+    untrack: (keys) => inner.untrack_(keys),
+    ready: ({ signal } = {}) => inner.ready_(signal),
+    once: ({ signal } = {}) => inner.once_(signal),
     listen: (listener) => {
       const mine = () => listener();
-      inner.listeners.add(mine);
-      return () => inner.listeners.delete(mine);
+      inner.listeners_.add(mine);
+      return () => inner.listeners_.delete(mine);
     },
-    [Symbol.asyncIterator]: () => inner.newest(),
+    [Symbol.asyncIterator]: () => inner.newest_(),
     close,
   });
 }

@@ -6,42 +6,40 @@
  * left out, so that no number goes back.
  */
 export class Values {
-  held = new Map();
-  ahead = new Map(); // key -> revision of the action's answer that set it
+  held_ = new Map();
+  ahead_ = new Map(); // key -> revision of the action's answer that set it
 
   /** Sets what `wants` accepts, and returns the keys that differ. */
-  set(entries, revision, wants = () => true) {
+  set_(entries, revision, wants = () => true) {
     const changed = new Map();
     for (const [key, counters] of entries) {
-      if (!wants(key) || this.isOld(key, revision)) continue;
-      const before = this.held.get(key);
+      if (!wants(key) || this.isOld_(key, revision)) continue;
+      const before = this.held_.get(key);
       if (before && Object.keys(counters).every((name) => counters[name] === before[name])) continue;
-      this.held.set(key, counters);
+      this.held_.set(key, counters);
       changed.set(key, counters);
     }
     return changed;
   }
 
   /** Forgets what is not in `kept`; a key that vanished is reported as zeros. */
-  keepOnly(kept, changed, revision) {
-    for (const [key, before] of this.held) {
-      if (kept.has(key) || this.isOld(key, revision)) continue;
-      this.held.delete(key);
+  keepOnly_(kept, changed, revision) {
+    for (const [key, before] of this.held_) {
+      if (kept.has(key) || this.isOld_(key, revision)) continue;
+      this.held_.delete(key);
       const zeros = Object.fromEntries(Object.keys(before).map((name) => [name, 0]));
-      if (Object.values(before).some((value) => value !== 0)) changed.set(key, zeros);
+      if (Object.values(before).some((value) => value)) changed.set(key, zeros);
     }
   }
 
-  isOld(key, revision) {
-    const set = this.ahead.get(key);
-    if (set === undefined) return false;
-    if (revision < set) return true;
-    this.ahead.delete(key);
+  isOld_(key, revision) {
+    if (revision < this.ahead_.get(key)) return true;
+    this.ahead_.delete(key);
     return false;
   }
 
-  forget(key) {
-    this.held.delete(key);
-    this.ahead.delete(key);
+  forget_(key) {
+    this.held_.delete(key);
+    this.ahead_.delete(key);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Says when the page may have missed something: `onWake({ doubt, reason })`. With `doubt` the page did not run or was
- * offline, so that what it shows may be old; without, it is only worth asking. `onHide(soon)`: the page is hidden, or
- * (soon) put aside; `onShow()` returns whether a connection was begun because the page is shown.
+ * Says when the page may have missed something: wake_(reason, doubt). With `doubt` the page did not run or was offline,
+ * so that what it shows may be old; without, it is only worth asking. hide_(soon): the page is hidden, or (soon) put
+ * aside; show_() returns whether a connection was begun because the page is shown.
  *
  * Browsers tell little: a socket that died while a machine slept reports it minutes later, if at all. A timer that comes
  * late says that nothing ran.
@@ -10,44 +10,41 @@ const tickMs = 4_000;
 const lateMs = 3_000;
 
 export class Wake {
-  constructor({ onWake, onHide, onShow }) {
-    Object.assign(this, { onWake, onHide, onShow });
-    this.listeners = [
-      ['document', 'visibilitychange', () => (document.hidden ? onHide(false) : this.shown('the page was hidden'))],
-      ['document', 'freeze', () => onHide(true)],
-      ['document', 'resume', () => this.shown('the page was frozen', true)],
-      ['window', 'pagehide', () => onHide(true)],
-      ['window', 'pageshow', ({ persisted }) => { if (persisted) this.shown('the page was put aside', true); }],
-      ['window', 'online', () => onWake({ doubt: true, reason: 'the device was offline' })],
-      ['window', 'offline', () => onWake({ doubt: true, reason: 'the device is offline' })],
+  constructor(hooks) {
+    this.hooks_ = hooks;
+    const { document } = globalThis;
+    this.listeners_ = [
+      [document, 'visibilitychange', () => (document.hidden ? hooks.hide_() : this.shown_('the page was hidden'))],
+      [document, 'freeze', () => hooks.hide_(true)],
+      [document, 'resume', () => this.shown_('the page was frozen', true)],
+      [globalThis, 'pagehide', () => hooks.hide_(true)],
+      [globalThis, 'pageshow', ({ persisted }) => { if (persisted) this.shown_('the page was put aside', true); }],
+      [globalThis, 'online', () => hooks.wake_('the device was offline', true)],
+      [globalThis, 'offline', () => hooks.wake_('the device is offline', true)],
     ];
-    for (const [target, name, run] of this.listeners) targetOf(target)?.addEventListener?.(name, run);
-    this.due = Date.now() + tickMs;
-    this.timer = setTimeout(() => this.tick(), tickMs);
-    this.timer.unref?.(); // Node: the client's sockets keep the process, not this
+    for (const [target, name, run] of this.listeners_) target?.addEventListener?.(name, run);
+    this.tick_();
   }
 
-  shown(reason, doubt = false) {
-    if (!this.onShow()) this.onWake({ doubt: doubt || this.slept(), reason });
+  shown_(reason, doubt) {
+    if (!this.hooks_.show_()) this.hooks_.wake_(reason, doubt || this.slept_);
   }
 
   /** Whether the timer is late. */
-  slept() {
-    return Date.now() > this.due + lateMs;
+  get slept_() {
+    return Date.now() > this.due_ + lateMs;
   }
 
-  tick() {
-    const slept = this.slept();
-    this.due = Date.now() + tickMs;
-    this.timer = setTimeout(() => this.tick(), tickMs);
-    this.timer.unref?.();
-    if (slept) this.onWake({ doubt: true, reason: 'the page was asleep' });
+  tick_() {
+    const { slept_: slept } = this;
+    this.due_ = Date.now() + tickMs;
+    this.timer_ = setTimeout(() => this.tick_(), tickMs);
+    this.timer_.unref?.(); // Node: the client's sockets keep the process, not this
+    if (slept) this.hooks_.wake_('the page was asleep', true);
   }
 
-  end() {
-    clearTimeout(this.timer);
-    for (const [target, name, run] of this.listeners) targetOf(target)?.removeEventListener?.(name, run);
+  end_() {
+    clearTimeout(this.timer_);
+    for (const [target, name, run] of this.listeners_) target?.removeEventListener?.(name, run);
   }
 }
-
-const targetOf = (name) => (name === 'document' ? globalThis.document : globalThis);

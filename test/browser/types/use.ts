@@ -1,5 +1,5 @@
 // Compiled by tsc --strict: what a program may write, and what it may not.
-import { connect, PgtallyError, type Client, type Counters, type Top } from '../../../server/web/client/index.js';
+import { connect, PgtallyError, type Client, type Counters, type Top } from '../../../server/web/client/pgtally.js';
 
 const client: Client = connect({ url: new URL('https://example.org/v1/ws'), getToken: async () => 'token', transports: ['websocket', 'sse'] });
 

@@ -136,11 +136,10 @@ BOOST_AUTO_TEST_CASE(a_built_in_file_that_the_client_has_is_not_sent_again)
         BOOST_TEST(web.find({"pgtally.js"}, {encoding, field})->status == 200U, field);
 }
 
-// The client's script has at most 15 KiB on the way: it has names and line breaks as its modules do. The aim is 10 KiB.
 BOOST_AUTO_TEST_CASE(the_clients_script_is_small)
 {
     web_folder const web{{}, 25, 10};
-    BOOST_TEST(web.find({"pgtally.js"}, {"gzip", {}})->body.size() < 15'360U);
+    BOOST_TEST(web.find({"pgtally.js"}, {"gzip", {}})->body.size() < 10'240U);
 }
 
 BOOST_AUTO_TEST_CASE(no_file_of_the_folder_takes_the_place_of_the_clients_script)

@@ -1,89 +1,59 @@
 /**
  * Server-Sent Events, read by fetch, since an EventSource can send no token. When a page asks more than the connections
- * that browsers keep to a server, the rest takes turns by long poll.
+ * that browsers keep to a server, the rest takes turns by long poll, as does a tally of which no key is named yet.
  */
-import { limits } from '../limits.js';
+import { eventBytesMax, firstMs, requestsMax, streamMs } from '../limits.js';
 import { problemOf } from '../error.js';
 import { parse } from '../numbers.js';
-import { HttpTransport, queryOf } from './http.js';
-import { poll } from './longpoll.js';
+import { addressOf } from './http.js';
+import { LongPollTransport } from './longpoll.js';
 
-export class EventsTransport extends HttpTransport {
-  streams = 0;
+export class EventsTransport extends LongPollTransport {
+  room_ = 1; // for the long polls
+  streams_ = requestsMax - 1; // that may be opened
 
-  constructor(to, hooks) {
-    super(to, hooks, follow);
-    this.room = 1; // of the long polls beside the streams
-  }
-}
-
-async function follow(slice, transport) {
-  if (transport.streams >= limits.streams - 1) {
-    await poll(slice, transport);
-    return;
-  }
-  transport.streams += 1;
-  slice.ending.signal.addEventListener('abort', () => { transport.streams -= 1; });
-  const { entry, since, ending } = slice;
-  const query = queryOf(slice);
-  if (since) query.push(`since=${since.epoch}-${since.revision}`);
-  let timer;
-  try {
-    const held = new Promise((_resolve, reject) => {
-      const late = Object.assign(new Error('a proxy holds the events back'), { hung: true });
-      timer = setTimeout(() => reject(late), limits.firstEventMs);
-    });
-    const reading = read(slice, transport, `tallies/${encodeURIComponent(entry.tally)}/events?${query.join('&')}`, () => clearTimeout(timer));
-    await Promise.race([reading, held]);
-  } finally {
-    clearTimeout(timer);
-    if (!ending.signal.aborted) transport.streams -= 1;
-  }
-}
-
-async function read({ entry, take, ending }, transport, address, begun) {
-  const response = await transport.request(address, { signal: ending.signal, headers: { Accept: 'text/event-stream' } });
-  if (!response.ok) throw await problemOf(response);
-  let epoch;
-  for await (const { event, data } of eventsOf(response.body)) {
-    begun();
-    if (!data) {
-      take();
-      continue;
+  async read_(slice) {
+    const { entry: { keys }, query } = slice;
+    if (!this.streams_ || (keys && !query)) return super.read_(slice);
+    this.streams_ -= 1;
+    try {
+      return await this.stream_(slice);
+    } finally {
+      this.streams_ += 1;
     }
-    const message = parse(data);
-    epoch = message.epoch ?? epoch;
-    if (event === 'error' || event === 'unsubscribed') transport.forget(entry);
-    if (event === 'error' || event === 'unsubscribed') transport.hooks.took({ type: event, id: entry.id, ...message });
-    else take({ type: event, epoch, ...message });
   }
-  if (!ending.signal.aborted) throw new Error('the server ended the stream');
+
+  async stream_(slice) {
+    const { entry, since, signal } = slice;
+    const { top, rank, ...more } = entry.question;
+    const { key, ...place } = rank ?? {};
+    const asks = {
+      ...(top && { top: top.limit, by: top.by }), ...(rank && { rank: key, ...place }), ...more,
+      ...(since && { since: `${since.epoch}-${since.revision}` }),
+    };
+    this.watch_(slice, firstMs);
+    const response = await this.request_(addressOf(slice, '/events', asks), { signal, headers: { Accept: 'text/event-stream' } });
+    if (!response.ok) throw await problemOf(response);
+    for await (const block of blocksOf(response.body)) {
+      this.watch_(slice, streamMs);
+      const [type, data] = ['event', 'data'].map((name) => new RegExp(`^${name}: (.*)`, 'm').exec(block)?.[1]);
+      const ends = type === 'error' || type === 'unsubscribed';
+      if (data) this.deliver_(slice, { type, ...parse(data) });
+      if (ends) return this.forget_(entry);
+    }
+    if (!signal.aborted) throw new Error('the server ended the stream');
+  }
 }
 
-/** The events of a stream: { event, data }; a comment, or a field alone, has no data, and says that the link lives. */
-export async function* eventsOf(body) {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  for (;;) {
+/** The events of a stream, each as its text. A comment is one too, and says that the link lives. */
+export async function* blocksOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ''; ;) {
     const { done, value } = await reader.read();
     if (done) return;
-    text += decoder.decode(value, { stream: true });
-    if (text.length > limits.eventBytes) throw new Error('the server sent an event that is too long');
-    if (!/\r?\n\r?\n/.test(text)) continue;
-    const blocks = text.split(/\r?\n\r?\n/);
+    const blocks = (text + value).split('\n\n');
     text = blocks.pop();
-    for (const block of blocks) yield eventOf(block);
+    if (text.length > eventBytesMax) throw new Error('the server sent an event that is too long');
+    yield* blocks;
   }
-}
-
-function eventOf(block) {
-  let event = 'message';
-  const data = [];
-  for (const line of block.split(/\r?\n/)) {
-    const [, name, value] = /^([a-z]*):? ?(.*)$/.exec(line) ?? [];
-    if (name === 'event') event = value;
-    if (name === 'data') data.push(value);
-  }
-  return { event, data: data.join('\n') };
 }

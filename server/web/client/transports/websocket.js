@@ -1,9 +1,9 @@
 /**
- * WebSocket: the conversation as it is. `hooks`: opened(), proved(), heard(), took(message), lost(reason, { hung }).
+ * WebSocket: the conversation as it is. `hooks`: opened_(), proved_(), heard_(), took_(message), lost_(reason, hung).
  * With a token the conversation begins once the server has accepted it.
  */
-import { limits } from '../limits.js';
-import { parse, textOf } from '../numbers.js';
+import { blockedMs } from '../limits.js';
+import { parse } from '../numbers.js';
 
 const closeReasons = {
   1001: 'the server is shutting down',
@@ -14,87 +14,86 @@ const closeReasons = {
 };
 
 export class WebSocketTransport {
-  canPing = true;
+  canPing_ = true;
+  timers_ = {};
 
   /** Throws what the constructor of the socket throws: a page that may not connect at all. */
-  constructor({ socketUrl, Socket, token }, hooks) {
+  constructor({ socketUrl, Socket, token_: token }, hooks) {
     if (!Socket) throw new Error('this runtime has no WebSocket: pass one, connect({ WebSocket })');
-    Object.assign(this, { token, hooks, isOpen: false, asked: false, timers: {} });
-    this.socket = new Socket(socketUrl, 'pgtally.v1');
-    this.socket.onopen = () => this.open();
-    this.socket.onmessage = ({ data }) => this.take(data);
-    this.socket.onclose = ({ code } = {}) => {
-      const unknown = this.isOpen ? 'the connection was lost' : 'the server cannot be reached';
-      hooks.lost(closeReasons[code] ?? unknown);
+    this.token_ = token;
+    this.hooks_ = hooks;
+    const socket = this.socket_ = new Socket(socketUrl, 'pgtally.v1');
+    socket.onopen = () => this.open_();
+    socket.onmessage = ({ data }) => this.take_(data);
+    socket.onclose = ({ code } = {}) => {
+      hooks.lost_(closeReasons[code] ?? (this.isOpen_ ? 'the connection was lost' : 'the server cannot be reached'));
     };
-    this.socket.onerror = () => {
-      this.timers.blocked ??= setTimeout(() => hooks.lost(`the browser blocked the connection to ${socketUrl}`), limits.blockedMs);
+    socket.onerror = () => {
+      this.timers_.blocked ??= setTimeout(() => hooks.lost_(`the browser blocked the connection to ${socketUrl}`), blockedMs);
     };
     // Chromium sends no close after a policy has blocked the address, and says so here.
-    this.blocked = ({ blockedURI }) => {
-      if (this.isOpen || !blockedURI || !socketUrl.startsWith(blockedURI)) return;
-      hooks.lost(`this page's Content-Security-Policy does not allow ${new URL(socketUrl).origin}: add it to connect-src`);
+    this.blocked_ = ({ blockedURI }) => {
+      if (this.isOpen_ || !blockedURI || !socketUrl.startsWith(blockedURI)) return;
+      hooks.lost_(`this page's Content-Security-Policy does not allow ${new URL(socketUrl).origin}: add it to connect-src`);
     };
-    globalThis.document?.addEventListener?.('securitypolicyviolation', this.blocked);
-    this.timers.open = setTimeout(() => hooks.lost('the server does not answer', { hung: true }), limits.openMs);
+    globalThis.document?.addEventListener?.('securitypolicyviolation', this.blocked_);
   }
 
-  async open() {
-    this.isOpen = true;
-    this.hooks.heard();
-    if (!this.token.getToken) return this.begin();
-    return this.authenticate();
+  open_() {
+    this.isOpen_ = true;
+    this.hooks_.heard_();
+    if (this.token_.getToken_) this.authenticate_();
+    else this.begin_();
   }
 
-  async authenticate() {
+  async authenticate_() {
     try {
-      const token = await this.token.get();
-      if (!this.socket) return;
-      this.asked = true;
-      this.socket.send(JSON.stringify({ type: 'auth', token }));
-      const left = this.token.msLeft();
-      if (left < 2 ** 31) this.timers.token = setTimeout(() => this.authenticate(), Math.max(left, 1_000));
+      const token = await this.token_.get_();
+      if (!this.socket_) return;
+      this.asked_ = true;
+      this.socket_.send(JSON.stringify({ type: 'auth', token }));
+      const left = this.token_.msLeft_();
+      if (left < 2 ** 31) this.timers_.token = setTimeout(() => this.authenticate_(), Math.max(left, 1_000));
     } catch (error) {
-      if (this.socket) this.hooks.lost(`getToken failed: ${error.message}`);
+      this.hooks_.lost_(`getToken failed: ${error.message}`);
     }
   }
 
-  begin() {
-    clearTimeout(this.timers.open);
-    this.begun = true;
-    this.hooks.proved();
-    this.hooks.opened();
+  begin_() {
+    this.begun_ = true;
+    this.hooks_.proved_();
+    this.hooks_.opened_();
   }
 
-  take(data) {
-    this.hooks.heard();
+  take_(data) {
+    this.hooks_.heard_();
     let message;
     try {
       message = parse(data);
     } catch {
-      this.hooks.lost('the server sent something that is not JSON');
+      this.hooks_.lost_('the server sent something that is not JSON');
       return;
     }
     if (message.type === 'authenticated') {
-      this.asked = false;
-      if (!this.begun) this.begin();
-    } else if (message.type === 'error' && message.id === undefined && this.asked) {
-      this.token.refused();
-      this.hooks.lost(`the server refused the token: ${message.message}`);
+      this.asked_ = false;
+      if (!this.begun_) this.begin_();
+    } else if (message.type === 'error' && message.id === undefined && this.asked_) {
+      this.token_.refused_();
+      this.hooks_.lost_(`the server refused the token: ${message.message}`);
     } else {
-      this.hooks.took(message);
+      this.hooks_.took_(message);
     }
   }
 
-  send(message) {
-    if (this.begun) this.socket.send(textOf(message));
+  send_(message) {
+    this.socket_.send(JSON.stringify(message));
   }
 
-  close() {
-    for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    globalThis.document?.removeEventListener?.('securitypolicyviolation', this.blocked);
-    const { socket } = this;
-    this.socket = null;
+  close_() {
+    for (const timer of Object.values(this.timers_)) clearTimeout(timer);
+    globalThis.document?.removeEventListener?.('securitypolicyviolation', this.blocked_);
+    const { socket_: socket } = this;
+    this.socket_ = null;
     socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close();
   }

@@ -1,4 +1,4 @@
-import type { Client } from './index.js';
+import type { Client } from './pgtally.js';
 
 /** Makes the elements use this client. Call it before the first element is in the page. */
 export function useClient(client: Client, server?: string): void;

@@ -11,7 +11,8 @@
  *     likes.track(['40']);  likes.untrack(['33']);  likes.close();
  *     await client.act('tweets', '33', 'fav');                   // likes has the new number now
  *
- * README.md beside this file is the reference; index.d.ts has the types.
+ * README.md beside this file is the reference; pgtally.d.ts has the types. A name that ends with _ is internal: it is
+ * shortened in the file that the server serves.
  */
 import { Client } from './client.js';
 
@@ -22,5 +23,5 @@ export { parse } from './numbers.js';
 const besideThisFile = import.meta.url.replace(/[^/]*$/, 'v1/ws');
 
 export function connect(options = {}) {
-  return new Client(options, besideThisFile).public;
+  return new Client(options, besideThisFile).public_;
 }

@@ -66,7 +66,6 @@ export interface Handlers<Value> extends Common {
 export interface KeysHandlers extends Common {
   /** The keys that differ from before, and all. Snapshots call it too. A key that vanished comes once, all counters 0. */
   onChange?: (changed: Values, all: Values) => void;
-  onSnapshot?: (all: Values) => void;
 }
 
 export interface Awaitable<Value> {
@@ -95,10 +94,6 @@ export interface TopEntry {
   readonly counters: Counters;
 }
 export type Top = readonly TopEntry[];
-
-export interface TopSubscription extends Awaitable<Top> {
-  readonly top: Top;
-}
 
 export interface Sum {
   readonly sum: Counters;
@@ -144,10 +139,9 @@ export interface Client {
   /** Why there is no connection, or why it is not a WebSocket. */
   readonly reason: string;
   subscribe(request: { tally: string; keys?: Iterable<Key>; intervalMs?: number }, handlers?: KeysHandlers): KeysSubscription;
-  subscribe(request: { tally: string; top: { by: string; limit?: number }; intervalMs?: number },
-    handlers?: Handlers<Top> & { onTop?: (top: Top) => void }): TopSubscription;
+  subscribe(request: { tally: string; top: { by: string; limit?: number }; intervalMs?: number }, handlers?: Handlers<Top>): Awaitable<Top>;
   value(tally: string, key: Key, handlers?: Handlers<Counters>): Awaitable<Counters>;
-  top(tally: string, request: TopRequest, handlers?: Handlers<Top>): TopSubscription;
+  top(tally: string, request: TopRequest, handlers?: Handlers<Top>): Awaitable<Top>;
   sum(tally: string, handlers?: Handlers<Sum>): Awaitable<Sum>;
   rank(tally: string, request: RankRequest, handlers?: Handlers<Rank>): Awaitable<Rank>;
   /** Runs an action; resolved once the answer can be read, which subscriptions then show. Rejected with a PgtallyError. */

@@ -17,7 +17,7 @@
  * for those who ask for that. Screen readers are told politely, and at most every five seconds. The styles are adopted sheets,
  * so a Content-Security-Policy needs no 'unsafe-inline'.
  */
-import { connect } from './index.js';
+import { connect } from './pgtally.js';
 
 const announceMs = 5_000;
 const moveMs = 250;
