@@ -1,8 +1,10 @@
 // What happens to pages that are open for days, against the real program: others like too, the database and the server go and
 // come back, tabs are hidden, put to sleep, offline, or put aside. Afterwards every number is the truth.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { Stage } from './stage.mjs';
+import { Stage, flags } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.begin());
@@ -95,11 +97,13 @@ test('the server is restarted: disconnected, then the truth, by each transport',
 });
 
 test('a page of another origin is refused with the name of the option, and served when that allows it', async () => {
-  const origin = 'http://elsewhere.example';
+  const server = createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>t</title>'));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const origin = `http://elsewhere.example:${server.address().port}`;
+  const browser = await stage.launch({ args: [...flags, '--host-resolver-rules=MAP elsewhere.example 127.0.0.1'] });
   const ask = async () => {
-    const page = await stage.browser.newPage();
+    const page = await browser.newPage();
     try {
-      await page.route(`${origin}/`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>t</title>' }));
       await page.goto(`${origin}/`);
       return await page.evaluate(async (address) => {
         const { connect } = await import(`${address}pgtally.js`);
@@ -122,6 +126,9 @@ test('a page of another origin is refused with the name of the option, and serve
   assert.equal(await ask(), await truth(5));
   await stage.killService();
   await stage.startService();
+  await browser.close();
+  server.closeAllConnections();
+  server.close();
 });
 
 test('a hidden page lets go of its connection, and shows nothing old as live when it is back', async () => {
@@ -146,6 +153,7 @@ test('a page that is frozen and resumed shows nothing old as live', async () => 
   const { page } = await stage.open();
   await follow(page);
   const before_ = await truth(5);
+  await seen(page);
   const session = await page.context().newCDPSession(page);
   await session.send('Page.setWebLifecycleState', { state: 'frozen' });
   await like();

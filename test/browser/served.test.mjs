@@ -119,8 +119,8 @@ test('300 elements on a page are live through one socket', async () => {
   const elements = Array.from({ length: 300 }, (_, at) => `<live-counter tally="tweets" item="${at}" counter="favs">–</live-counter>`);
   const body = `<!doctype html><html lang="en"><title>t</title><script type="module" src="pgtally-elements.js"></script>${elements.join('')}
     <live-top tally="tweets" by="favs" limit="3"></live-top>`;
-  await page.route(`${stage.address}many`, (route) => route.fulfill({ contentType: 'text/html', body }));
-  await page.goto(`${stage.address}many`);
+  await stage.addPage('many.html', body);
+  await page.goto(`${stage.address}many.html`);
   await page.waitForFunction(() => document.querySelectorAll('live-counter[state=live]').length === 300 && document.querySelector('live-top[state=live]'));
   await stage.sql("insert into tweet.activity (messageid, action) select 30, 'fav' from generate_series(1, 4321)");
   const wanted = new Intl.NumberFormat('en').format((await stage.truth())[30].favs);

@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = process.env.PGTALLY_PROGRAM ?? join(root, 'build/release/pgtally');
 const loader = process.env.PGTALLY_LOADER ?? join(dirname(program), 'pgtally-play');
-const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+export const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const deadlineMs = 30_000;
 
@@ -99,6 +99,9 @@ export class Stage {
     service.kill('SIGKILL');
     await once(service, 'exit');
   }
+
+  /** Serves a page of the test's own. */
+  addPage(name, text) { return writeFile(join(this.#folder, 'web', name), text); }
 
   sql(text) { return this.#psql('-c', text); }
 
