@@ -222,8 +222,10 @@ export class CardList {
     entry.shown = {};
     for (const counter of this.#counters) counts.append(this.#count(counter, entry, !label));
     for (const action of this.#others) counts.append(button('act', action, action));
-    const locate = element('button', 'locate', 'My place');
+    const locate = element('button', 'locate');
     locate.type = 'button';
+    locate.ariaLabel = locate.title = 'My place';
+    locate.append(icon('place'));
     locate.ariaPressed = String(key === this.#chosen);
     counts.append(locate);
     if (label) {

@@ -193,7 +193,7 @@ function writeSums({ sum, size }) {
   const many = labels ? Math.max(list.size, size) : size;
   const what = labels ? 'messages' : many === 1 ? 'key' : 'keys';
   const facts = `${format.format(many)} ${what}, counted over ${tally.source}`
-    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : `\nThe first ${topMax} are shown: type a key and Enter to follow another.`);
+    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : many > topMax ? `\nThe first ${topMax} are shown: type a key and Enter to follow another.` : '');
   if ($('facts').textContent !== facts) $('facts').textContent = facts;
 }
 

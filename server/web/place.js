@@ -49,7 +49,7 @@ export class Place {
 
   #draw({ rank: { key, place, of }, around: near, by }, nameOf) {
     const what = dress(by).many;
-    this.#words.textContent = place === null ? `has no ${what} yet` : `is number ${format.format(place)} of ${format.format(of)} by ${what}`;
+    this.#words.textContent = place === null ? `No ${what} yet` : `Number ${format.format(place)} of ${format.format(of)} by ${what}`;
     this.#rows.replaceChildren(...near.map((row) => {
       const line = element('li', row.key === key ? 'me' : '');
       line.append(element('span', 'number', format.format(row.place)), element('span', 'key', nameOf(row.key)),

@@ -186,7 +186,7 @@ test('an action that the database refuses says why, and no number moves', async 
 
 test('my place is the rank of the chosen card, live, and goes when it is closed', async () => {
   const placed = (text) => page.waitForFunction((wanted) => document.querySelector('#place .reason')?.textContent === wanted, text);
-  const rankOf = async (key) => (await stage.sql(`select 'is number ' || 1 + count(*) filter (where t.counters[2] > m.counters[2]
+  const rankOf = async (key) => (await stage.sql(`select 'Number ' || 1 + count(*) filter (where t.counters[2] > m.counters[2]
     or (t.counters[2] = m.counters[2] and t.key::bigint < m.key::bigint)) || ' of ' || count(*) || ' by likes'
     from tally.truth('tweets') t, tally.truth('tweets') m where m.key = '${key}' and t.counters <> '{0,0}'`)).trim();
   await stage.sql("insert into tweet.activity (messageid, action) select 1 + n % 12, 'fav' from generate_series(1, 30) n");
@@ -196,7 +196,7 @@ test('my place is the rank of the chosen card, live, and goes when it is closed'
   assert.equal(await page.locator('#place li.me').count(), 1);
   await stage.sql("insert into tweet.activity (messageid, action) select 8, 'fav' from generate_series(1, 20000)");
   await placed(await rankOf(8));
-  assert.match(await page.locator('#place .reason').textContent(), /^is number 1 of/);
+  assert.match(await page.locator('#place .reason').textContent(), /^Number 1 of/);
   await page.getByRole('button', { name: 'Close my place' }).click();
   assert.equal(await page.locator('#place').isVisible(), false);
 });

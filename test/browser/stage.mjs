@@ -71,6 +71,7 @@ export class Stage {
   }
 
   get browser() { return this.#browser; }
+  get dsn() { return this.#dsn; }
 
   /** A browser of its own, which the test closes. */
   launch(options) {

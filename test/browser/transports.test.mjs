@@ -15,6 +15,7 @@ let requests; // of targets
 let streams; // open ones: { response, keys }
 let polls; // that wait: { response, target }
 let token; // that is wanted
+let refusals; // of streams of the tally "late", inside the stream
 
 before(async () => {
   server = createServer(answer).listen(0, '127.0.0.1');
@@ -23,7 +24,7 @@ before(async () => {
 });
 after(() => { server.closeAllConnections(); server.close(); });
 beforeEach(() => {
-  [revision, counters, requests, streams, polls, token] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null];
+  [revision, counters, requests, streams, polls, token, refusals] = [10, { 1: 1, 2: 2 }, [], new Set(), new Set(), null, 2];
 });
 
 const valuesOf = (keys) => Object.fromEntries(keys.map((key) => [key, { n: counters[key] ?? 0 }]));
@@ -42,7 +43,10 @@ function answer(request, response) {
   if (bad !== undefined) send(400, { code: 'bad_key', detail: `${bad} is no bigint`, key: bad });
   else if (target.pathname === '/v1/tallies') send(200, { tallies: [] });
   else if (target.pathname.endsWith('/nope/events')) send(404, { code: 'unknown_tally', detail: 'none' });
-  else if (target.pathname.endsWith('/events')) stream(target, keys, response, head);
+  else if (target.pathname.endsWith('/late/events') && refusals-- > 0) {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.end('event: state\ndata: {"state":"loading"}\n\nevent: error\ndata: {"code":"unknown_tally","message":"none"}\n\n');
+  } else if (target.pathname.endsWith('/events')) stream(target, keys, response, head);
   else if (target.searchParams.get('since') === `e1-${revision}` && !target.searchParams.has('wait')) response.writeHead(204).end();
   else if (target.searchParams.get('since') === `e1-${revision}`) {
     const poll = { response };
@@ -184,6 +188,17 @@ test('sse: a tally that is unknown is asked for again', async () => {
   const none = client.subscribe({ tally: 'nope' });
   await until(none, ({ state }) => state.code === 'unknown_tally');
   await until(none, () => requests.filter((target) => target.includes('nope')).length > 2);
+  client.close();
+});
+
+test('sse: a subscription that is refused within its stream is asked for again', async () => {
+  const client = connect({ url, transports: ['sse'], backoffMs: { min: 5, max: 10 } });
+  const late = client.subscribe({ tally: 'late', keys: ['1'] });
+  await until(late, ({ state }) => state.code === 'unknown_tally');
+  await until(late, live);
+  assert.equal(refusals, -1);
+  change('1', 8);
+  await until(late, has('1', 8));
   client.close();
 });
 

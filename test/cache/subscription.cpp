@@ -240,10 +240,12 @@ BOOST_AUTO_TEST_CASE(live_follows_what_an_interval_holds_back)
         auto const start = subscription::clock::time_point{} + 1h;
         t->apply(deltas(21, "33", 1, 0));
         BOOST_TEST((c.receive(start) == told::change));
-        t.lost({reason::kind::unreachable, "cut"});
+        t->lost({reason::kind::unreachable, "cut"});
         BOOST_TEST((c.receive(start + 1s) == told::state));
-        t.add_truth_row("33", row(5, 0));
-        finish(t);
+        t->begin_load();
+        BOOST_TEST_REQUIRE(!t->set_fence(snapshot("30:30:")));
+        t->add_truth_row("33", row(5, 0));
+        finish(*t);
         BOOST_TEST((c.receive(start + 2s) == told::change));
         BOOST_TEST(c.at("33") == row(5, 0));
         BOOST_TEST((c.receive(start + 2s) == told::state));

@@ -35,7 +35,7 @@ export class HttpTransport {
     }
   }
 
-  /** The answer, also one of 503, which may say that the tally is loading. Any other error is thrown. */
+  /** The answer, also one with status 503, which may say that the tally is loading. Any other error is thrown. */
   async request_(path, options) {
     const response = await request(this.settings_, path, options);
     if (!response.ok && response.status !== 503) throw await problemOf(response);
@@ -54,12 +54,12 @@ export class HttpTransport {
       const made = { id, tally, question, since, keys: keys && new Set(keys) };
       this.entries_.set(id, made);
       this.follow_(made);
-    } else if (type === 'track') {
+    } else if (type === 'track' && entry) {
       entry.tracked = keys;
       for (const key of keys) entry.keys.add(key);
       this.follow_(entry);
     } else if (type === 'untrack') {
-      for (const key of keys) entry.keys.delete(key);
+      for (const key of keys) entry?.keys.delete(key);
     } else {
       this.forget_(entry);
     }

@@ -37,9 +37,8 @@ export class EventsTransport extends LongPollTransport {
     for await (const block of blocksOf(response.body)) {
       this.watch_(slice, streamMs);
       const [type, data] = ['event', 'data'].map((name) => new RegExp(`^${name}: (.*)`, 'm').exec(block)?.[1]);
-      const ends = type === 'error' || type === 'unsubscribed';
       if (data) this.deliver_(slice, { type, ...parse(data) });
-      if (ends) return this.forget_(entry);
+      if (type === 'error' || type === 'unsubscribed') return; // the feed asks again, when it wants to
     }
     if (!signal.aborted) throw new Error('the server ended the stream');
   }
