@@ -14,6 +14,12 @@ before(async () => {
 });
 after(() => stage.end());
 
+// Runs in the page: what is wider than the column that it is in.
+function wider() {
+  const column = document.querySelector('.side');
+  return [...column.querySelectorAll('section, label, dl, figure')].filter(({ scrollWidth }) => scrollWidth > column.clientWidth).map(({ id }) => id);
+}
+
 for (const colorScheme of ['light', 'dark']) {
   for (const viewport of [{ width: 1280, height: 900 }, { width: 390, height: 844 }]) {
     test(`axe-core finds nothing: ${colorScheme}, ${viewport.width} px wide`, async () => {
@@ -21,6 +27,7 @@ for (const colorScheme of ['light', 'dark']) {
       await page.locator('.card').first().hover();
       await page.locator('.locate').first().click();
       await page.locator('#place li').first().waitFor();
+      assert.deepEqual(await page.evaluate(wider), []);
       await page.evaluate(axe);
       const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
       assert.deepEqual(violations.map(({ id, nodes }) => [id, ...nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`)]), []);
