@@ -44,9 +44,9 @@ response not_allowed(std::string_view allowed, std::string_view why)
     return out;
 }
 
-bool is_client_script(target const& split)
+bool names_client_script(target const& split)
 {
-    return split.path.size() == 1 && split.path[0] == "pgtally.js";
+    return split.path.size() == 1 && is_client_script(split.path[0]);
 }
 
 // Nothing if the path has an invalid escape.
@@ -92,7 +92,7 @@ asio::awaitable<response> api::answer(request const& asked)
 {
     response out;
     auto const split = split_target(asked.target);
-    bool const for_everybody = split && is_client_script(*split) && !asked.admin;
+    bool const for_everybody = split && names_client_script(*split) && !asked.admin;
     auto const where = split ? find_route(split->path, asked.admin) : route{};
     bool const writable = from_.options.writable;
     if (auto refused = refuse_page(asked, for_everybody)) {
@@ -171,7 +171,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
             out.fields.emplace_back("Upgrade", "websocket");
             co_return out;
         }
-        case route_id::web: co_return web(split);
+        case route_id::web: co_return web(asked, split);
         case route_id::none: break;
     }
     co_return not_found();
@@ -273,11 +273,11 @@ asio::awaitable<response> api::audit(route const& where, audience who)
     co_return audit_answer(outcome);
 }
 
-response api::web(target const& split) const
+response api::web(request const& asked, target const& split) const
 {
     auto const path = decoded_path(split);
     if (!path) return problem(400, "bad_request", "the path has an invalid escape");
-    auto file = from_.web.find(*path);
+    auto file = from_.web.find(*path, {asked.accept_encoding, asked.if_none_match});
     return file ? std::move(*file) : not_found();
 }
 

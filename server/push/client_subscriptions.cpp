@@ -30,7 +30,7 @@ parsed_keys keys_of(cache::tally const& of, std::string const& id, std::vector<s
         auto const key = cache::parse_key(of.definition().kind(), text);
         if (!key) {
             auto why = "no value of type " + of.definition().key_type + " prints like " + shortened(text);
-            out.refused = refusal{id, "bad_key", std::move(why)};
+            out.refused = refusal{id, "bad_key", std::move(why), text};
             return out;
         }
         out.keys.push_back(*key);
