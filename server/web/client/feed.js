@@ -141,12 +141,15 @@ export class Feed {
   }
 
   takeSnapshot(message) {
-    if (!message.keys) return this.takeAnswer(message);
+    if (!message.keys) {
+      this.takeAnswer(message);
+      return;
+    }
     if (this.parts?.revision !== message.revision) this.parts = { revision: message.revision, partial: false, keys: new Map() };
     const { keys } = this.parts;
     this.parts.partial ||= message.partial === true;
     for (const [key, counters] of Object.entries(message.keys)) keys.set(key, counters);
-    if (message.more) return undefined;
+    if (message.more) return;
     const { partial } = this.parts;
     this.parts = null;
 
@@ -168,7 +171,9 @@ export class Feed {
     const parts = this.split(changed);
     for (const member of touched) member.change(parts.get(member) ?? new Map(), true);
     this.agree();
-    return this.settle(message.state ? message : this.told);
+    this.settle(message.state ? message : this.told);
+    // Those that waited for a key of a feed that is live already: the feed's state did not change, theirs does.
+    for (const member of touched) if (!same(member.state, this.state)) member.enter();
   }
 
   takeAnswer(message) {
