@@ -60,6 +60,9 @@ export class Stage {
     await writeFile(join(this.#folder, 'web/labels.json'), '["tweets"]');
   }
 
+  /** The folder of --web. */
+  get web() { return join(this.#folder, 'web'); }
+
   get address() { return `http://127.0.0.1:${this.#port}/`; }
 
   async startDatabase() {
@@ -102,13 +105,18 @@ export class Stage {
     return JSON.parse(rows || '{}') ?? {};
   }
 
+  async newPage(options = {}) {
+    const page = await this.#browser.newPage(options);
+    page.setDefaultTimeout(deadlineMs);
+    return page;
+  }
+
   /** A page that shows the demo, and what it had: { page, faults, requests, failed }, `failed` being answers of 400 and more. */
   async open(options = {}) {
-    const page = await this.#browser.newPage(options);
+    const page = await this.newPage(options);
     const faults = [];
     const requests = [];
     const failed = [];
-    page.setDefaultTimeout(deadlineMs);
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (said) => { if (said.text().includes('Content Security Policy')) faults.push(said.text()); });
     page.on('request', (request) => requests.push(request.url()));
