@@ -18,17 +18,17 @@ export async function makeWorkshop(modules = at('node_modules')) {
   for (const name of await readdir(modules)) {
     if (name !== 'pgtally') await symlink(join(modules, name), join(own, name));
   }
-  const archive = await pack(own);
-  await execute('tar', ['-xzf', archive, '-C', own, '--transform', 's/^package/pgtally/']);
-  await rm(archive);
+  await unpack(own);
   return folder;
 }
 
-/** Makes the package, as a registry would have it, in this folder. Returns its path. */
-export async function pack(folder) {
-  const words = ['pack', '--silent', '--offline', '--pack-destination', folder];
+/** Makes the package, as a registry would have it, and installs it in a folder node_modules. */
+export async function unpack(modules) {
+  const words = ['pack', '--silent', '--offline', '--pack-destination', modules];
   const { stdout } = await execute('npm', words, { cwd: at('../../server/web/client') });
-  return join(folder, stdout.trim());
+  const archive = join(modules, stdout.trim());
+  await execute('tar', ['-xzf', archive, '-C', modules, '--transform', 's/^package/pgtally/']);
+  await rm(archive);
 }
 
 /**
