@@ -5,6 +5,8 @@ import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
+import { buildSync } from 'esbuild';
 import { makeWorkshop } from './workshop.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -39,6 +41,17 @@ test('each entry of the package can be imported, in Node too, with what it needs
     assert.equal(typeof made[name], 'function', entry);
   }
   assert.deepEqual(Object.keys(exports).filter((entry) => !named[entry]), ['./elements.js']);
+});
+
+test('a bundle that is no module works with a url, and says so without one', () => {
+  const contents = "import { connect } from './index.js'; globalThis.connect = connect;";
+  const { outputFiles: [{ text }] } = buildSync({ stdin: { contents, resolveDir: client }, bundle: true, format: 'iife', write: false, logLevel: 'silent' });
+  const place = { URL, console, setTimeout, clearTimeout, queueMicrotask, WebSocket: class { close() {} } };
+  runInNewContext(text, place);
+  assert.throws(() => place.connect(), ({ message }) => message.includes('pass connect({ url })'));
+  const connection = place.connect({ url: 'https://counters.example/v1/ws' });
+  assert.equal(connection.state.state, 'connecting');
+  connection.close();
 });
 
 test('the examples use the versions that the tests use', () => {

@@ -48,7 +48,7 @@ const bundlers = {
     await cp(join(folder, 'index.html'), join(folder, 'out/index.html'));
   },
   esbuild: async (folder) => {
-    await execute(join(here, 'node_modules/.bin/esbuild'), ['main.js', '--bundle', '--minify', '--format=esm', '--outfile=out/main.js'], { cwd: folder });
+    await execute(join(here, 'node_modules/.bin/esbuild'), ['main.js', '--bundle', '--minify', '--outfile=out/main.js'], { cwd: folder });
     await cp(join(folder, 'index.html'), join(folder, 'out/index.html'));
   },
   vite: (folder) => run(folder, 'vite/bin/vite.js', 'build', '--base', './', '--outDir', 'out'),
