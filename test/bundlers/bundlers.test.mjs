@@ -52,7 +52,7 @@ const bundlers = {
     await cp(join(folder, 'index.html'), join(folder, 'out/index.html'));
   },
   vite: (folder) => run(folder, 'vite/bin/vite.js', 'build', '--base', './', '--outDir', 'out'),
-  parcel: (folder) => run(folder, 'parcel/lib/bin.js', 'build', 'index.html', '--no-cache', '--dist-dir', 'out', '--public-url', './'),
+  parcel: (folder) => run(folder, 'parcel/lib/bin.js', 'build', 'index.html', '--no-cache', '--cache-dir', join(work, 'cache'), '--dist-dir', 'out', '--public-url', './'),
 };
 
 /** Makes the page that imports the client from `source`, and returns its folder. */
