@@ -60,6 +60,9 @@ export class Stage {
     await writeFile(join(this.#folder, 'web/labels.json'), '["tweets"]');
   }
 
+  /** The folder of --web. */
+  get web() { return join(this.#folder, 'web'); }
+
   get address() { return `http://127.0.0.1:${this.#port}/`; }
 
   async startDatabase() {
@@ -113,16 +116,21 @@ export class Stage {
     return JSON.parse(rows || '{}') ?? {};
   }
 
+  async newPage(options = {}) {
+    const page = await this.#browser.newPage(options);
+    page.setDefaultTimeout(deadlineMs);
+    return page;
+  }
+
   /**
    * A page that shows the demo, and what it had: { page, faults, requests, failed }, `faults` being errors of scripts and of the
    * console, `failed` answers of 400 and more.
    */
   async open({ path = '', ...options } = {}) {
-    const page = await this.#browser.newPage(options);
+    const page = await this.newPage(options);
     const faults = [];
     const requests = [];
     const failed = [];
-    page.setDefaultTimeout(deadlineMs);
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (said) => {
       // Of what this test takes away, the browser says so itself.

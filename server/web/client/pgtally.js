@@ -19,8 +19,9 @@ import { Client } from './client.js';
 export { PgtallyError } from './error.js';
 export { parse } from './numbers.js';
 
-// v1/ws beside this file. Written so that bundlers, which resolve `new URL('…', import.meta.url)`, leave it alone.
-const besideThisFile = import.meta.url.replace(/[^/]*$/, 'v1/ws');
+// v1/ws beside this file. Written so that bundlers, which resolve `new URL('…', import.meta.url)`, leave it alone. A bundle
+// that is no module has no address: there connect() says that it needs one.
+const besideThisFile = (import.meta.url ?? 'bundle:/').replace(/[^/]*$/, 'v1/ws');
 
 export function connect(options = {}) {
   return new Client(options, besideThisFile).public_;
