@@ -44,9 +44,9 @@ response not_allowed(std::string_view allowed, std::string_view why)
     return out;
 }
 
-bool is_client_script(target const& split)
+bool names_file_for_everybody(target const& split)
 {
-    return split.path.size() == 1 && split.path[0] == "pgtally.js";
+    return split.path.size() == 1 && is_for_everybody(split.path[0]);
 }
 
 // Nothing if the path has an invalid escape.
@@ -102,7 +102,7 @@ asio::awaitable<response> api::answer(request const& asked)
 {
     response out;
     auto const split = split_target(asked.target);
-    bool const for_everybody = split && is_client_script(*split) && !asked.admin;
+    bool const for_everybody = split && names_file_for_everybody(*split) && !asked.admin;
     auto const where = split ? find_route(split->path, asked.admin) : route{};
     bool const writable = from_.options.writable;
     if (auto refused = refuse_page(asked, for_everybody)) {
@@ -254,11 +254,11 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
     auto const source = source_of(split);
     if (source == counters_source::unknown) co_return problem(400, "bad_request", "source can be database only");
     if (source == counters_source::database) {
+        if (where.id != route_id::key && where.id != route_id::keys)
+            co_return problem(400, "bad_request", "source=database is for keys");
         if (!asked.admin && !from_.options.allow_bypass) {
             co_return problem(403, "bypass_not_allowed", "source=database needs the server's option --allow-bypass");
         }
-        if (where.id != route_id::key && where.id != route_id::keys)
-            co_return problem(400, "bad_request", "source=database is for keys");
         co_return co_await ask_database(*tally, std::move(wanted.keys), where.id == route_id::key);
     }
     refused = unreadable(*tally, asked.who());

@@ -15,6 +15,10 @@ namespace pgtally::server {
 // A file of server/web by its name, "index.html". embed.cmake puts these files into the program.
 std::optional<std::string_view> web_file(std::string_view name);
 
+// Whether the name is that of a file for the pages of other origins: the browser client, and the documents that describe
+// the API. They are always the built-in ones.
+bool is_for_everybody(std::string_view name) noexcept;
+
 // "text/html; charset=utf-8" of "index.html".
 std::string_view content_type_of(std::string_view name) noexcept;
 
@@ -27,7 +31,7 @@ public:
 
     // The file at a path, given as decoded segments. If the last segment is empty, it is the index.html of that folder.
     // Returns nothing for dotfiles, for files that are not regular or too large, and for links that lead out of the
-    // folder. "pgtally.js" is always the built-in file.
+    // folder. What `is_for_everybody` names is always the built-in file.
     std::optional<response> find(std::vector<std::string> const& path) const;
 
     // Whether there is a file at the path. Does not read the file.

@@ -30,6 +30,10 @@ void append_error(std::string& out, refusal const& why)
     append_json(out, why.code);
     out += R"(,"message":)";
     append_json(out, why.message);
+    if (why.key) {
+        out += R"(,"key":)";
+        append_json(out, *why.key);
+    }
     out += '}';
 }
 

@@ -55,6 +55,10 @@ std::string encode_error(refusal const& why)
     append_json(out, why.code);
     out += R"(,"message":)";
     append_json(out, why.message);
+    if (why.key) {
+        out += R"(,"key":)";
+        append_json(out, *why.key);
+    }
     out += '}';
     return out;
 }
