@@ -10,7 +10,7 @@ from requests.structures import CaseInsensitiveDict
 from described import OPENAPI, Wrong
 
 admin_hosts = set()  # "127.0.0.1:8081" of each server that a test started
-seen = set()  # (method, path as described, status); those that any request can get have neither
+seen = set()  # (method, path as described, status); what any request can get has neither; and ("code", code)
 known = set()  # answers that were right: the same one again is not looked at, because tests poll
 
 # Fields of HTTP itself, and those that the description of the document names for every answer.
@@ -87,8 +87,10 @@ def check_body(described, status, fields, body, what):
         return
     value = json.loads(body or b"null")
     OPENAPI.check(content[kind]["schema"], value, what)
-    if kind == "application/problem+json" and value["status"] != status:
-        raise Wrong(f"{what}: the problem says {value['status']}")
+    if kind == "application/problem+json":
+        if value["status"] != status:
+            raise Wrong(f"{what}: the problem says {value['status']}")
+        seen.add(("code", value["code"]))
 
 
 def check_request(item, operation, query, sent, what):

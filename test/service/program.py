@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import requests
 import websockets
@@ -144,6 +145,8 @@ class Client:
             return await websockets.connect(url, subprotocols=subprotocols, max_size=None, ping_interval=None, **more)
 
         self.socket = self._do(connect())
+        if self.socket.response_headers.get("Server") == "pgtally":
+            answers.check("GET", urllib.parse.urlsplit(url).path, 101, dict(self.socket.response_headers.raw_items()), b"")
 
     def _do(self, what):
         return self.loop.run_until_complete(asyncio.wait_for(what, LONG))
