@@ -260,7 +260,7 @@ response unusable_key(cache::tally const& of, std::string_view key)
 {
     if (cache::parse_key(of.definition().kind(), key)) return {};
     if (!cache::is_text(key)) return problem(400, "bad_key", "a key is UTF-8 without a NUL");
-    return problem(400, "bad_key", "no value of type " + of.definition().key_type + " prints like this key");
+    return problem(400, "bad_key", "no value of type " + of.definition().key_type + " prints like this key", key);
 }
 
 }  // namespace pgtally::server

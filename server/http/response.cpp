@@ -37,7 +37,7 @@ std::string_view reason_phrase(unsigned status) noexcept
     }
 }
 
-response problem(unsigned status, std::string_view code, std::string_view detail)
+response problem(unsigned status, std::string_view code, std::string_view detail, std::optional<std::string_view> key)
 {
     response out{.status = status, .content_type = "application/problem+json"};
     out.body = R"({"type":"about:blank","title":)";
@@ -48,6 +48,10 @@ response problem(unsigned status, std::string_view code, std::string_view detail
     append_json(out.body, code);
     out.body += R"(,"detail":)";
     append_json(out.body, detail);
+    if (key) {
+        out.body += R"(,"key":)";
+        append_json(out.body, *key);
+    }
     out.body += '}';
     return out;
 }

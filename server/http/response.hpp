@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,8 +27,9 @@ struct response {
 std::string_view reason_phrase(unsigned status) noexcept;
 
 // An answer in the format of RFC 9457. `code` is for programs, `detail` for people; `type` is about:blank, so `title`
-// is the status's own phrase.
-response problem(unsigned status, std::string_view code, std::string_view detail);
+// is the status's own phrase. `key`, with the code bad_key, says which; it is valid UTF-8.
+response problem(unsigned status, std::string_view code, std::string_view detail,
+                 std::optional<std::string_view> key = std::nullopt);
 
 // What the head of an answer contains beside the answer's own fields.
 struct head_options {

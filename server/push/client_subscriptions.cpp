@@ -22,14 +22,14 @@ struct parsed_keys {
     std::optional<refusal> refused{};
 };
 
-refusal bad_key(std::string const& id, std::string const& key, std::string why)
-{
-    return {id, "bad_key", std::move(why), key};
-}
-
+// Names the key if it is UTF-8, for JSON can have no other text.
 refusal not_text(std::string const& id, std::string const& key)
 {
-    return bad_key(id, key, "a key is UTF-8 without a NUL");
+    refusal out{id, "bad_key", "a key is UTF-8 without a NUL"};
+    auto without_nul = key;
+    std::erase(without_nul, '\0');
+    if (cache::is_text(without_nul)) out.key = key;
+    return out;
 }
 
 parsed_keys keys_of(cache::tally const& of, std::string const& id, std::vector<std::string> const& texts)
@@ -40,7 +40,7 @@ parsed_keys keys_of(cache::tally const& of, std::string const& id, std::vector<s
         auto const key = cache::parse_key(of.definition().kind(), text);
         if (!key) {
             auto why = "no value of type " + of.definition().key_type + " prints like " + shortened(text);
-            out.refused = cache::is_text(text) ? bad_key(id, text, std::move(why)) : not_text(id, text);
+            out.refused = cache::is_text(text) ? refusal{id, "bad_key", std::move(why), text} : not_text(id, text);
             return out;
         }
         out.keys.push_back(*key);

@@ -30,7 +30,7 @@ struct refusal {
     std::string id;  // empty: the request names no subscription
     std::string_view code;
     std::string message;
-    std::optional<std::string> key{};  // of `bad_key`: the key as the client named it; a WebSocket's is always UTF-8
+    std::optional<std::string> key{};  // with the code bad_key: which
 };
 
 }  // namespace pgtally::server

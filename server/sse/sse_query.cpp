@@ -86,7 +86,7 @@ events_wanted wanted_events(std::string tally, target const& split, std::string_
 
 response refused_events(refusal const& why)
 {
-    return problem(why.code == "unknown_tally" ? 404 : 400, why.code, why.message);
+    return problem(why.code == "unknown_tally" ? 404 : 400, why.code, why.message, why.key);
 }
 
 }  // namespace pgtally::server

@@ -226,7 +226,7 @@ def test_action_reads_its_write(server):
 def test_action_refusals(server, tweets):
     problem(server.post(KEYS + "/33/nope"), 404, "unknown_action")
     problem(server.post("/v1/tallies/nope/keys/33/fav"), 404, "unknown_tally")
-    problem(server.post(KEYS + "/abc/fav"), 400, "bad_key")
+    assert problem(server.post(KEYS + "/abc/fav"), 400, "bad_key")["key"] == "abc"
     problem(server.post(KEYS + "/33/many", data="{"), 400, "bad_body")
     problem(server.post(KEYS + "/33/many", data="{} {}"), 400, "bad_body")
     assert "check constraint" in problem(server.post(KEYS + "/33/never"), 422, "refused")["detail"]

@@ -302,6 +302,7 @@ BOOST_FIXTURE_TEST_CASE(a_question_waits_for_the_definitions_too, unknown_fixtur
     wrong.asks = cache::rank_question{"favs", "\xff", 0};
     wrong.id = "no text";
     BOOST_TEST(code(subscriptions.subscribe(wrong)) == "bad_key");
+    BOOST_TEST(!subscriptions.subscribe(wrong)->key);
     BOOST_TEST(code(subscriptions.track("hot", {"33"})) == "bad_message");
     BOOST_TEST(code(subscriptions.untrack("hot", {"33"})) == "bad_message");
     BOOST_TEST(all().size() == 2U);
