@@ -146,9 +146,24 @@ void subscription::next(update& out, clock::time_point now)
         if (!is_ahead(now)) next_snapshot(out);
     } else if (!fresh_.empty()) {
         next_fresh(out);
-    } else if (!next_state(out) && has_change()) {
+    } else if (tells_live() && has_change()) {
+        next_change(out, now);
+    } else if (!next_state(out) && has_change() && !is_held_back(now)) {
         next_change(out, now);
     }
+}
+
+// Whether the next state message would say live. What the client has must then be the newest, whatever its interval is.
+bool subscription::tells_live() const noexcept
+{
+    return state_sent_ != tally_->state_changes() && tally_->state() == state::live;
+}
+
+bool subscription::is_held_back(clock::time_point now) noexcept
+{
+    if (interval_.count() == 0 || !last_change_ || now >= *last_change_ + interval_) return false;
+    due_ = *last_change_ + interval_;
+    return true;
 }
 
 void subscription::next_snapshot(update& out)
@@ -273,10 +288,6 @@ bool subscription::next_state(update& out)
 
 void subscription::next_change(update& out, clock::time_point now)
 {
-    if (interval_.count() > 0 && last_change_ && now < *last_change_ + interval_) {
-        due_ = *last_change_ + interval_;
-        return;
-    }
     if (watch_ != nullptr) {
         conflated_ += watch_->version - version_sent_ - 1;
         put_answer(out);

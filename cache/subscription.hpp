@@ -177,6 +177,8 @@ private:
     void next_part(update& out);
     void next_fresh(update& out);
     bool next_state(update& out);
+    bool tells_live() const noexcept;
+    bool is_held_back(clock::time_point now) noexcept;
     void next_change(update& out, clock::time_point now);
     void all_of_named(update& out);
     bool resume(update& out);

@@ -2,7 +2,7 @@
 #   cmake -D KIND=schema|web -D OUTPUT=FILE.cpp -D "FILES=A;B" -D SCHEMA_VERSION=N -P embed.cmake
 #
 # Each byte becomes an element of an array: compilers limit the length of string literals, and text would need escapes.
-# In the files of the schema, @PGTALLY_SCHEMA_VERSION@ becomes the number.
+# In the files of the schema, @PGTALLY_SCHEMA_VERSION@ becomes the number. Each file of the page is embedded compressed too.
 
 cmake_policy(VERSION 3.25)
 
@@ -22,6 +22,20 @@ function(elements_of path result size)
   set(${size} ${bytes} PARENT_SCOPE)
 endfunction()
 
+# Compresses the file, sets `result` and `size` as above, and `tag` to a name for this content.
+function(compressed_elements_of path result size tag)
+  set(compressed "${OUTPUT}.gz")
+  # -n: without name and time, so that the same content gives the same bytes.
+  execute_process(COMMAND gzip -9 -n -c "${path}" OUTPUT_FILE "${compressed}" COMMAND_ERROR_IS_FATAL ANY)
+  elements_of("${compressed}" bytes length)
+  file(REMOVE "${compressed}")
+  file(SHA256 "${path}" hash)
+  string(SUBSTRING "${hash}" 0 16 hash)
+  set(${result} "${bytes}" PARENT_SCOPE)
+  set(${size} ${length} PARENT_SCOPE)
+  set(${tag} ${hash} PARENT_SCOPE)
+endfunction()
+
 set(arrays "")
 set(table "")
 set(uninstall "{}")
@@ -35,7 +49,9 @@ foreach(path IN LISTS FILES)
   elseif(KIND STREQUAL "schema")
     string(APPEND table "    {\"${name}\", {file_${number}, ${size}}},\n")
   else()
-    string(APPEND table "    {\"${name}\", {file_${number}, ${size}}},\n")
+    compressed_elements_of("${path}" bytes compressed_size tag)
+    string(APPEND arrays "char const compressed_${number}[] = {\n${bytes}'\\0'};\n\n")
+    string(APPEND table "    {\"${name}\", {{file_${number}, ${size}}, {compressed_${number}, ${compressed_size}}, \"${tag}\"}},\n")
   endif()
   math(EXPR number "${number} + 1")
 endforeach()
@@ -72,7 +88,8 @@ namespace pgtally::server {
 namespace {
 
 ${arrays}struct file {
-    std::string_view name, content;
+    std::string_view name;
+    web_file content;
 };
 
 file const files[] = {
@@ -80,12 +97,12 @@ ${table}};
 
 }  // namespace
 
-std::optional<std::string_view> web_file(std::string_view name)
+web_file const* find_web_file(std::string_view name)
 {
     for (auto const& known : files) {
-        if (known.name == name) return known.content;
+        if (known.name == name) return &known.content;
     }
-    return std::nullopt;
+    return nullptr;
 }
 
 }  // namespace pgtally::server

@@ -181,7 +181,7 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
             out.fields.emplace_back("Upgrade", "websocket");
             co_return out;
         }
-        case route_id::web: co_return web(split);
+        case route_id::web: co_return web(asked, split);
         case route_id::none: break;
     }
     co_return not_found();
@@ -412,11 +412,11 @@ asio::awaitable<response> api::audit(route const& where, audience who)
     co_return audit_answer(outcome);
 }
 
-response api::web(target const& split) const
+response api::web(request const& asked, target const& split) const
 {
     auto const path = decoded_path(split);
     if (!path) return problem(400, "bad_request", "the path has an invalid escape");
-    auto file = from_.web.find(*path);
+    auto file = from_.web.find(*path, {asked.accept_encoding, asked.if_none_match});
     return file ? std::move(*file) : not_found();
 }
 

@@ -72,7 +72,7 @@ private:
     asio::awaitable<response> audit(route const& where, audience who);
     response not_ready(audience who) const;
     response list(audience who) const;
-    response web(target const& split) const;
+    response web(request const& asked, target const& split) const;
     bool has_file(target const& split) const;
     response readiness(target const& split, audience who) const;
 

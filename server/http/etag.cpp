@@ -63,4 +63,17 @@ bool lists(std::string_view field, std::string_view epoch, is_unchanged_since co
     return false;
 }
 
+bool lists_tag(std::string_view field, std::string_view tag)
+{
+    auto rest = trimmed(field);
+    if (rest == "*") return true;
+    while (!rest.empty()) {
+        auto const comma = rest.find(',');
+        if (without_weakness(trimmed(rest.substr(0, comma))) == tag) return true;
+        if (comma == std::string_view::npos) break;
+        rest.remove_prefix(comma + 1);
+    }
+    return false;
+}
+
 }  // namespace pgtally::server

@@ -17,4 +17,7 @@ using is_unchanged_since = std::function<bool(std::uint64_t revision)>;
 // fields compare weakly (RFC 9110, 8.8.3.2).
 bool lists(std::string_view field, std::string_view epoch, is_unchanged_since const& holds);
 
+// Whether a field If-None-Match lists this very tag, `"abc"`, or `*`.
+bool lists_tag(std::string_view field, std::string_view tag);
+
 }  // namespace pgtally::server

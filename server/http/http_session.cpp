@@ -87,6 +87,7 @@ request request_of(message_type const& message, entrance where)
                 .origin = {},
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
+                .accept_encoding = joined(message, http::field::accept_encoding),
                 .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),

@@ -1,3 +1,5 @@
+#include <pgtally/server/http/encoding.hpp>
+#include <pgtally/server/http/etag.hpp>
 #include <pgtally/server/http/file_body.hpp>
 #include <pgtally/server/http/web_folder.hpp>
 
@@ -43,7 +45,7 @@ std::string_view content_type_of(std::string_view name) noexcept
 
 bool is_for_everybody(std::string_view name) noexcept
 {
-    return name == "pgtally.js" || name == "openapi.json" || name == "asyncapi.json";
+    return name == "pgtally.js" || name == "pgtally-elements.js" || name == "openapi.json" || name == "asyncapi.json";
 }
 
 web_folder::web_folder(std::string const& folder, std::size_t max_file_bytes, std::size_t piece_bytes)
@@ -107,15 +109,34 @@ std::string built_in_name(std::vector<std::string> const& path)
     return path[0].empty() ? "index.html" : path[0];
 }
 
+response answer_with(web_file const& file, std::string_view name, web_folder::wishes const& wanted)
+{
+    bool const compressed = accepts_gzip(wanted.accept_encoding);
+    response out{.content_type = content_type_of(name)};
+    // Each form has a tag of its own: a strong tag stands for bytes.
+    auto tag = std::string{"\""}.append(file.tag).append(compressed ? "-gzip\"" : "\"");
+    out.fields.emplace_back("Vary", "Accept-Encoding");
+    // Against clickjacking: no other site may show the page in a frame. A <meta> element cannot set `frame-ancestors`.
+    if (name.ends_with(".html")) out.fields.emplace_back("Content-Security-Policy", "frame-ancestors 'none'");
+    if (lists_tag(wanted.if_none_match, tag)) {
+        out.status = 304;
+    } else {
+        if (compressed) out.fields.emplace_back("Content-Encoding", "gzip");
+        out.body = compressed ? file.compressed : file.content;
+    }
+    out.fields.emplace_back("ETag", std::move(tag));
+    return out;
+}
+
 }  // namespace
 
 bool web_folder::contains(std::vector<std::string> const& path) const
 {
     auto const name = built_in_name(path);
-    return (!name.empty() && web_file(name)) || find_in_folder(path);
+    return (!name.empty() && find_web_file(name) != nullptr) || find_in_folder(path);
 }
 
-std::optional<response> web_folder::find(std::vector<std::string> const& path) const
+std::optional<response> web_folder::find(std::vector<std::string> const& path, wishes const& wanted) const
 {
     auto const name = built_in_name(path);
     if (!is_for_everybody(name)) {
@@ -123,13 +144,9 @@ std::optional<response> web_folder::find(std::vector<std::string> const& path) c
             if (auto opened = open(*found)) return opened;
         }
     }
-    if (name.empty()) return std::nullopt;
-    auto const built_in = web_file(name);
-    if (!built_in) return std::nullopt;
-    response out{.content_type = content_type_of(name), .body = std::string{*built_in}};
-    // Against clickjacking: no other site may show the page in a frame. A <meta> element cannot set `frame-ancestors`.
-    if (name.ends_with(".html")) out.fields.emplace_back("Content-Security-Policy", "frame-ancestors 'none'");
-    return out;
+    auto const* const built_in = find_web_file(name);
+    if (built_in == nullptr) return std::nullopt;
+    return answer_with(*built_in, name, wanted);
 }
 
 }  // namespace pgtally::server

@@ -30,6 +30,7 @@ export class CardList {
   #visible = new Set();
   #dirty = new Set();
   #by;
+  #chosen = null;
   #words = '';
   #stale = true; // the order may be out of date
   #frame = 0;
@@ -91,6 +92,15 @@ export class CardList {
     const keys = new Set(list.map(([key]) => key));
     for (const key of this.#entries.keys()) if (!keys.has(key)) this.#entries.delete(key);
     for (const [key, counters] of list) this.set(key, counters);
+  }
+
+  /** Marks the card of this key, or of none. */
+  choose(key) {
+    for (const at of [this.#chosen, key]) {
+      const { card } = this.#entries.get(at) ?? {};
+      if (card) card.querySelector('.locate').ariaPressed = String(at === key);
+    }
+    this.#chosen = key;
   }
 
   order(by, words) {
@@ -212,6 +222,10 @@ export class CardList {
     entry.shown = {};
     for (const counter of this.#counters) counts.append(this.#count(counter, entry, !label));
     for (const action of this.#others) counts.append(button('act', action, action));
+    const locate = element('button', 'locate', 'My place');
+    locate.type = 'button';
+    locate.ariaPressed = String(key === this.#chosen);
+    counts.append(locate);
     if (label) {
       const face = element('span', 'face', (label.author ?? '?').slice(0, 1).toUpperCase());
       face.ariaHidden = 'true';

@@ -1,14 +1,16 @@
 /**
- * The demo page: the choice of the tally, its state, its sums, and the buttons. list.js draws the cards, pgtally.js
- * holds the connection.
+ * The demo page: the choice of the tally, its state, its sums, and the buttons. list.js draws the cards, place.js the
+ * place of one, pgtally.js holds the connection. `?transport=sse` or `longpoll` connects by that.
  *
  * The page never guesses a number. A click waits for the database, and a number changes when the server sends it. While
  * the server does not follow the database, or cannot be reached, the page says so and shows the numbers pale.
  */
 import { connect, parse } from './pgtally.js';
 import { CardList, dress, element, format, icon } from './list.js';
+import { Place } from './place.js';
 
-const wholeMax = 20_000; // a larger tally without texts is not watched whole: only the keys that the reader enters
+const wholeMax = 20_000; // a larger tally without texts is not watched whole: its top, and the keys that the reader enters
+const topMax = 100;
 const spanS = 60; // seconds that the pulse shows
 const $ = (id) => document.getElementById(id);
 
@@ -22,17 +24,22 @@ const words = {
   disconnected: ['Reconnecting', 'The connection was lost.'],
 };
 
+const transport = new URLSearchParams(location.search).get('transport');
 const client = connect({
+  ...(transport && { transports: [transport] }),
   onState: ({ state, reason }) => {
     if (state !== 'connecting') $('retry').hidden = state !== 'waiting';
+    writeLink();
     if (state === 'waiting' && !view) enter({ state: 'disconnected', reason });
     if (state === 'open') refresh(); // the server may be another one, with other tallies
   },
 });
 let tallies = [];
-let view = null; // the shown tally: { tally, list, subscription, sums, numbers, by }
+let labelled = []; // the tallies that have texts: those of labels.json
+let view = null; // the shown tally: { tally, list, subscriptions, sums, numbers, by, whole, pinned }
 let turn = 0; // counts the tallies shown
 let changes = 0;
+const place = new Place(client, $('place'), () => choose(null));
 const history = []; // changes per second, of the last minute at most
 
 // ---- choice of the tally
@@ -74,7 +81,8 @@ async function refresh() {
 }
 
 async function show(tally) {
-  view?.subscription?.close();
+  for (const subscription of view?.subscriptions ?? []) subscription.close();
+  place.close();
   view?.list.end();
   $('list').replaceChildren();
   $('sums').replaceChildren();
@@ -86,18 +94,24 @@ async function show(tally) {
   const mine = ++turn;
   if (!tally) return;
 
-  const labels = await load(`labels/${encodeURIComponent(tally.name)}.json`);
+  const labels = await loadLabels(tally.name);
   if (mine !== turn) return; // the reader has chosen another tally meanwhile
   document.title = `${tally.name} · pgtally`;
   $('tally').value = tally.name;
   const list = new CardList($('list'), { ...tally, labels });
   const by = tally.counters.includes('favs') ? 'favs' : tally.counters[0];
-  view = { tally, list, labels, by, whole: Boolean(labels) || tally.size <= wholeMax, sums: {}, numbers: {} };
+  const whole = transport !== 'longpoll' && (Boolean(labels) || tally.size <= wholeMax);
+  view = { tally, list, labels, by, whole, numbers: {}, pinned: new Set(), subscriptions: [] };
   drawSums();
   drawSorts();
   list.order(by, $('find').value);
   subscribe();
-  if (!view.whole) sumUp();
+}
+
+/** The texts of a tally, or null. labels.json names the tallies that have any, so that nothing is asked for in vain. */
+async function loadLabels(name) {
+  labelled = await load('labels.json') ?? labelled;
+  return labelled.includes(name) ? load(`labels/${encodeURIComponent(name)}.json`) : null;
 }
 
 async function load(url) {
@@ -110,39 +124,36 @@ async function load(url) {
 }
 
 function subscribe() {
-  const { tally, list, whole } = view;
-  view.subscription?.close();
-  const onState = enter;
-  view.subscription = whole
-    ? client.subscribe({ tally: tally.name }, { onState, onSnapshot: () => { calm = true; }, onChange: take })
-    : client.subscribe({ tally: tally.name, keys: [] }, {
-      onState,
-      onChange: (changed) => {
-        changes += changed.size;
-        for (const [key, counters] of changed) list.set(key, counters);
-      },
-      onError: ({ message }) => tell('There is no such key', asSentence(message)),
-    });
+  const mine = view;
+  const { tally, list, whole, by, subscriptions } = mine;
+  for (const subscription of subscriptions.splice(0)) subscription.close();
+  let told = 'connecting';
+  const handlers = {
+    onState: (state) => { told = state.state; enter(state); },
+    onChange: (changed) => {
+      for (const [key, counters] of changed) list.set(key, counters);
+      if (mine.labels && [...changed.keys()].some((key) => !Object.hasOwn(mine.labels, key))) learn();
+      if (told === 'live') changes += changed.size; // values that come before are old
+    },
+    onError: ({ message }) => tell('There is no such key', asSentence(message)),
+  };
+  // The sum is asked for first, so that a tally that can be read in no other way has it.
+  subscriptions.push(client.sum(tally.name, { onChange: writeSums }));
+  mine.keys = client.subscribe(whole ? { tally: tally.name } : { tally: tally.name, keys: mine.pinned }, handlers);
+  subscriptions.push(mine.keys);
+  if (!whole) subscriptions.push(client.top(tally.name, { by, limit: topMax }, { onChange: (top) => follow(mine, top) }));
+}
+
+/** Follows the keys of the top by name, beside those that the reader entered. */
+function follow({ keys, list, pinned }, top) {
+  const wanted = new Map(top.map(({ key, counters }) => [key, counters]));
+  keys.untrack([...keys.values.keys()].filter((key) => !wanted.has(key) && !pinned.has(key)));
+  keys.track([...wanted.keys()]);
+  // What is followed by name is never older than the list.
+  list.only([...new Map([...wanted, ...keys.values])]);
 }
 
 // ---- incoming changes
-
-let shown = new Map(); // what the sums contain, per key
-let calm = false; // the next changes are old: do not highlight them
-
-function take(changed) {
-  const { list, sums, tally } = view;
-  for (const [key, counters] of changed) {
-    const before = shown.get(key);
-    for (const name of tally.counters) sums[name] += BigInt(counters[name]) - BigInt(before?.[name] ?? 0);
-    shown.set(key, counters);
-    list.set(key, counters);
-  }
-  if (view.labels && [...changed.keys()].some((key) => !Object.hasOwn(view.labels, key))) learn();
-  if (!calm) changes += changed.size;
-  calm = false;
-  requestAnimationFrame(writeSums);
-}
 
 /** Fetches the label of a key that appears while the page is open: the label may arrive after the first like. */
 async function learn() {
@@ -150,7 +161,7 @@ async function learn() {
   if (mine.learning) return;
   mine.learning = true;
   for (let pauseMs = 1_000; mine === view; pauseMs = Math.min(2 * pauseMs, 60_000)) {
-    const labels = await load(`labels/${encodeURIComponent(mine.tally.name)}.json`);
+    const labels = await loadLabels(mine.tally.name);
     if (mine !== view) return;
     if (labels) mine.labels = labels;
     const all = labels && mine.list.learn(labels);
@@ -160,23 +171,8 @@ async function learn() {
   mine.learning = false;
 }
 
-/** Reads the sums of a tally that is too large to be watched whole from the server. */
-async function sumUp() {
-  const mine = view;
-  const answer = await fetch(`v1/tallies/${encodeURIComponent(mine.tally.name)}`).catch(() => null);
-  if (answer?.ok) {
-    const { sum, size } = parse(await answer.text());
-    mine.tally.size = size;
-    for (const name of mine.tally.counters) mine.sums[name] = BigInt(sum?.[name] ?? 0);
-    if (mine === view) writeSums();
-  }
-  setTimeout(() => { if (mine === view) sumUp(); }, 2_000);
-}
-
 function drawSums() {
-  shown = new Map();
   for (const name of view.tally.counters) {
-    view.sums[name] = 0n;
     const { icon: shape, many } = dress(name);
     const row = element('div', 'sum');
     row.dataset.hue = name;
@@ -186,19 +182,18 @@ function drawSums() {
   }
 }
 
-function writeSums() {
-  if (!view) return;
-  for (const [name, number] of Object.entries(view.numbers)) {
-    const text = format.format(view.sums[name]);
+function writeSums({ sum, size }) {
+  const { tally, labels, list, whole, numbers } = view;
+  for (const [name, number] of Object.entries(numbers)) {
+    const text = format.format(sum[name]);
     if (number.textContent === text) continue;
     number.textContent = text;
     number.classList.toggle('long', text.length > 13);
   }
-  const { tally, labels, list, whole } = view;
-  const many = whole ? list.size : tally.size;
+  const many = labels ? Math.max(list.size, size) : size;
   const what = labels ? 'messages' : many === 1 ? 'key' : 'keys';
   const facts = `${format.format(many)} ${what}, counted over ${tally.source}`
-    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : '\nToo many to list: type a key and Enter to follow it.');
+    + (whole ? many > 1000 ? '\nThe first 1,000 of the order are shown.' : '' : `\nThe first ${topMax} are shown: type a key and Enter to follow another.`);
   if ($('facts').textContent !== facts) $('facts').textContent = facts;
 }
 
@@ -210,6 +205,14 @@ function enter({ state, reason }) {
   if ($('state-word').textContent !== word) $('state-word').textContent = word;
   if ($('state-reason').textContent !== text) $('state-reason').textContent = text;
   for (const id of ['list', 'sums']) $(id).dataset.old = String(state !== 'live');
+}
+
+const links = { websocket: 'WebSocket', sse: 'Server-Sent Events', longpoll: 'long poll' };
+
+/** How the page is connected, and why not by the best way. */
+function writeLink() {
+  const { transport, reason } = client;
+  $('link').textContent = transport ? `By ${links[transport]}${reason ? `. ${asSentence(reason)}` : ''}` : '';
 }
 
 // ---- order and search
@@ -226,6 +229,8 @@ function drawSorts() {
       view.by = by;
       for (const other of $('sorts').children) other.ariaPressed = String(other === made);
       view.list.order(by, $('find').value);
+      if (!view.whole) subscribe();
+      choose(place.key);
     });
     $('sorts').append(made);
   }
@@ -236,7 +241,8 @@ $('find').addEventListener('input', () => view?.list.order(view.by, $('find').va
 $('find').addEventListener('change', () => {
   const key = $('find').value.trim();
   if (!view || view.whole || key === '') return;
-  view.subscription.track([key]);
+  view.pinned.add(key);
+  view.keys.track([key]);
   $('find').value = '';
   view.list.order(view.by, '');
 });
@@ -246,25 +252,35 @@ addEventListener('hashchange', refresh);
 
 // ---- actions
 
+/** Shows the place of this key; null: of none. */
+function choose(key) {
+  view.list.choose(key);
+  if (key === null) {
+    place.close();
+    return;
+  }
+  const { tally, labels, by } = view;
+  const nameOf = (one) => labels?.[one]?.text?.split('\n')[0] ?? (one === '' ? '(empty)' : one);
+  place.show({ tally: tally.name, key, by: by ?? tally.counters[0], nameOf });
+}
+
 $('list').addEventListener('click', ({ target }) => {
   const pressed = target.closest('button[data-action]');
   if (pressed) act(pressed, target.closest('.card').dataset.key);
+  const located = target.closest('.locate') && target.closest('.card').dataset.key;
+  if (located !== null) choose(located === place.key ? null : located);
 });
 
 async function act(pressed, key) {
   const { name } = view.tally;
-  const path = [name, 'keys', key, pressed.dataset.action].map(encodeURIComponent).join('/');
   pressed.ariaBusy = 'true';
   try {
-    const response = await fetch(`v1/tallies/${path}`, { method: 'POST' });
-    if (response.status === 202) {
-      tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
-    } else if (!response.ok) {
-      const problem = await response.json().catch(() => ({}));
-      tell(problem.title ?? `The server answered ${response.status}`, asSentence(problem.detail));
-    }
-  } catch {
-    tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
+    // When this resolves, the subscription has the number, and the next frame shows it.
+    const { applied } = await client.act(name, key, pressed.dataset.action);
+    if (!applied) tell('Done', 'It is committed. The number follows as soon as the server has caught up.');
+  } catch ({ code, title, message }) {
+    if (code === 'unreachable') tell('The server cannot be reached', 'Whether it was done is not known: watch the number.');
+    else tell(title ?? 'It was refused', asSentence(message));
   } finally {
     pressed.ariaBusy = null;
   }

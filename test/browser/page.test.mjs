@@ -7,10 +7,11 @@ const stage = new Stage();
 let page;
 let faults;
 let requests;
+let failed;
 
 before(() => stage.begin());
 after(() => stage.end());
-beforeEach(async () => { ({ page, faults, requests } = await stage.open()); });
+beforeEach(async () => { ({ page, faults, requests, failed } = await stage.open()); });
 afterEach(async () => {
   await page?.close();
   assert.deepEqual(faults, []);
@@ -69,6 +70,37 @@ test('shows every message with its author, as text whatever it holds', async () 
 test('sends requests only to its own server', () => {
   assert.ok(requests.length > 3);
   assert.deepEqual(requests.filter((url) => !url.startsWith(stage.address)), []);
+});
+
+test('no request fails, of a tally without texts neither', async () => {
+  await stage.sql("select tally.create_tally('plain', 'tweet.activity', 'messageid')");
+  await page.waitForFunction(async () => (await (await fetch('v1/tallies')).json()).tallies.some(({ name, state }) => name === 'plain' && state === 'live'));
+  await page.goto(`${stage.address}#plain`);
+  await page.reload();
+  await page.waitForFunction(() => document.title.startsWith('plain'));
+  await page.waitForSelector('.state[data-state="live"]');
+  assert.deepEqual(failed, []);
+  await stage.sql("select tally.drop_tally('plain')");
+});
+
+test('says how it is connected', async () => {
+  assert.equal(await page.locator('#link').textContent(), 'By WebSocket');
+});
+
+test('two subscriptions of the page are one on the wire, and a new number is there when the action resolves', async () => {
+  const found = await page.evaluate(async () => {
+    const { connect } = await import('/pgtally.js');
+    const client = connect();
+    const all = Array.from({ length: 300 }, (_, at) => client.value('tweets', 40 + (at % 7)));
+    await Promise.all(all.map((one) => one.ready()));
+    const before = all[0].value.favs;
+    const { counters } = await client.act('tweets', 40, 'fav');
+    const after = all[0].value.favs;
+    client.close();
+    return { grown: after - before, same: counters.favs === after, live: all.every(({ state }) => state.state === 'live') };
+  });
+  assert.deepEqual(found, { grown: 1, same: true, live: true });
+  await meetsTheTruth();
 });
 
 test('no digit is lost on the way into the browser', async () => {
@@ -152,6 +184,23 @@ test('an action that the database refuses says why, and no number moves', async 
   }
 });
 
+test('my place is the rank of the chosen card, live, and goes when it is closed', async () => {
+  const placed = (text) => page.waitForFunction((wanted) => document.querySelector('#place .reason')?.textContent === wanted, text);
+  const rankOf = async (key) => (await stage.sql(`select 'is number ' || 1 + count(*) filter (where t.counters[2] > m.counters[2]
+    or (t.counters[2] = m.counters[2] and t.key::bigint < m.key::bigint)) || ' of ' || count(*) || ' by likes'
+    from tally.truth('tweets') t, tally.truth('tweets') m where m.key = '${key}' and t.counters <> '{0,0}'`)).trim();
+  await stage.sql("insert into tweet.activity (messageid, action) select 1 + n % 12, 'fav' from generate_series(1, 30) n");
+  await card(8).hover();
+  await card(8).getByRole('button', { name: 'My place' }).click();
+  await placed(await rankOf(8));
+  assert.equal(await page.locator('#place li.me').count(), 1);
+  await stage.sql("insert into tweet.activity (messageid, action) select 8, 'fav' from generate_series(1, 20000)");
+  await placed(await rankOf(8));
+  assert.match(await page.locator('#place .reason').textContent(), /^is number 1 of/);
+  await page.getByRole('button', { name: 'Close my place' }).click();
+  assert.equal(await page.locator('#place').isVisible(), false);
+});
+
 test('the order follows the numbers', async () => {
   const leader = '9';
   await stage.sql(`insert into tweet.activity (messageid, action) select ${leader}, 'rt' from generate_series(1, 5000)`);
@@ -188,19 +237,4 @@ test('while the service is away the page says so, and it is right again when it 
   await stage.startService();
   await state('live');
   await meetsTheTruth();
-});
-
-test('fits on a phone, and stands still for those who ask for it', async () => {
-  const { page: phone, faults: wrong } = await stage.open({ viewport: { width: 360, height: 740 }, reducedMotion: 'reduce', colorScheme: 'dark' });
-  try {
-    assert.ok(await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-    await stage.sql("insert into tweet.activity (messageid, action) select 30, 'fav' from generate_series(1, 9999)");
-    await phone.waitForFunction(() => document.querySelector('.card').dataset.key === '30');
-    const moving = await phone.evaluate(() => document.getAnimations()
-      .some((animation) => animation.effect.getKeyframes().some(({ transform }) => transform && transform !== 'none')));
-    assert.equal(moving, false);
-    assert.deepEqual(wrong, []);
-  } finally {
-    await phone.close();
-  }
 });

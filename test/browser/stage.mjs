@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = process.env.PGTALLY_PROGRAM ?? join(root, 'build/release/pgtally');
 const loader = process.env.PGTALLY_LOADER ?? join(dirname(program), 'pgtally-play');
-const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+export const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const deadlineMs = 30_000;
 
@@ -43,7 +43,7 @@ export class Stage {
     await this.writeLabels();
     this.#port = await freePort();
     await this.startService();
-    this.#browser = await chromium.launch({ executablePath: process.env.PGTALLY_CHROMIUM ?? '/usr/bin/chromium', args: flags });
+    this.#browser = await this.launch();
   }
 
   async end() {
@@ -57,6 +57,7 @@ export class Stage {
   async writeLabels() {
     const labels = await this.#psql('-f', join(root, 'schema/tweet/labels.sql'));
     await writeFile(join(this.#folder, 'web/labels/tweets.json'), labels);
+    await writeFile(join(this.#folder, 'web/labels.json'), '["tweets"]');
   }
 
   get address() { return `http://127.0.0.1:${this.#port}/`; }
@@ -69,9 +70,16 @@ export class Stage {
     await run(join(root, 'tools/cluster'), 'stop', join(this.#folder, 'cluster'), 'immediate');
   }
 
-  async startService() {
+  get browser() { return this.#browser; }
+
+  /** A browser of its own, which the test closes. */
+  launch(options) {
+    return chromium.launch({ executablePath: process.env.PGTALLY_CHROMIUM ?? '/usr/bin/chromium', args: flags, ...options });
+  }
+
+  async startService(...more) {
     const service = spawn(program, ['serve', '--dsn', this.#dsn, '--writable', '--web', join(this.#folder, 'web'),
-      '--listen', `127.0.0.1:${this.#port}`, '--admin-listen', 'none', '--heartbeat', '200ms'],
+      '--listen', `127.0.0.1:${this.#port}`, '--admin-listen', 'none', '--heartbeat', '200ms', ...more],
     { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
     this.#service = service;
     for (const stream of [service.stdout, service.stderr]) stream.on('data', (text) => { this.#log += text; });
@@ -92,6 +100,9 @@ export class Stage {
     await once(service, 'exit');
   }
 
+  /** Serves a page of the test's own. */
+  addPage(name, text) { return writeFile(join(this.#folder, 'web', name), text); }
+
   sql(text) { return this.#psql('-c', text); }
 
   /** The counters by SQL: { key: { rts, favs } }, as texts, of the messages that have any. */
@@ -101,18 +112,26 @@ export class Stage {
     return JSON.parse(rows || '{}') ?? {};
   }
 
-  /** A page that shows the demo, and the faults and requests it had: [page, faults, requests]. */
-  async open(options = {}) {
+  /**
+   * A page that shows the demo, and what it had: { page, faults, requests, failed }, `faults` being errors of scripts and of the
+   * console, `failed` answers of 400 and more.
+   */
+  async open({ path = '', ...options } = {}) {
     const page = await this.#browser.newPage(options);
     const faults = [];
     const requests = [];
+    const failed = [];
     page.setDefaultTimeout(deadlineMs);
     page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (said) => { if (said.text().includes('Content Security Policy')) faults.push(said.text()); });
+    page.on('console', (said) => {
+      // Of what this test takes away, the browser says so itself.
+      if (said.type() === 'error' && !/net::ERR_|Failed to load resource|WebSocket connection/.test(said.text())) faults.push(said.text());
+    });
     page.on('request', (request) => requests.push(request.url()));
-    await page.goto(this.address);
+    page.on('response', (answer) => { if (answer.status() >= 400) failed.push(`${answer.status()} ${answer.url()}`); });
+    await page.goto(this.address + path);
     await page.waitForSelector('.state[data-state="live"]');
-    return { page, faults, requests };
+    return { page, faults, requests, failed };
   }
 
   #psql(...words) {

@@ -230,6 +230,30 @@ BOOST_AUTO_TEST_CASE(an_interval_holds_changes_back_and_says_until_when)
     BOOST_TEST((c.sub.due() == subscription::clock::time_point::max()));
 }
 
+BOOST_AUTO_TEST_CASE(live_follows_what_an_interval_holds_back)
+{
+    for (bool const all_keys : {true, false}) {
+        auto t = loaded_tally("10:20:");
+        client c{*t, {.all_keys = all_keys, .interval = 15s}};
+        if (!all_keys) c.sub.track(number(33));
+        c.drain();
+        auto const start = subscription::clock::time_point{} + 1h;
+        t->apply(deltas(21, "33", 1, 0));
+        BOOST_TEST((c.receive(start) == told::change));
+        t.lost({reason::kind::unreachable, "cut"});
+        BOOST_TEST((c.receive(start + 1s) == told::state));
+        t.add_truth_row("33", row(5, 0));
+        finish(t);
+        BOOST_TEST((c.receive(start + 2s) == told::change));
+        BOOST_TEST(c.at("33") == row(5, 0));
+        BOOST_TEST((c.receive(start + 2s) == told::state));
+        BOOST_TEST((t->state() == state::live));
+        t->apply(deltas(31, "33", 1, 0));
+        BOOST_TEST((c.receive(start + 3s) == told::none));
+        BOOST_TEST((c.sub.due() == start + 17s));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_big_snapshot_comes_in_parts_and_changes_follow_the_last)
 {
     limits small;

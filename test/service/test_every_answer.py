@@ -66,3 +66,9 @@ def test_while_the_definitions_are_unknown(serve):
 def test_actions_by_query(server):
     problem(server.post(BY_QUERY + "fav?key=33", data=b" " * 65537), 413, "body_too_large")
     problem(server.post(BY_QUERY + "never?key=33"), 422, "refused")
+
+
+def test_built_in_files_that_the_client_has(server):
+    for path in "/", "/pgtally.js", "/pgtally-elements.js", "/openapi.json", "/asyncapi.json":
+        tag = server.get(path).headers["ETag"]
+        assert server.get(path, headers={"If-None-Match": tag}).status_code == 304

@@ -48,6 +48,11 @@ def test_refused(server, body, code):
     assert (answer.status_code, answer.json()["code"]) == (400, code), answer.text
 
 
+def test_a_bad_key_is_named(server):
+    for answer in (server.post(KEYS, json={"keys": ["33", "abc"]}), server.get(KEYS + "?key=33&key=abc")):
+        assert (answer.json()["code"], answer.json()["key"]) == ("bad_key", "abc")
+
+
 def test_methods(server):
     assert server.get(KEYS).json()["code"] == "bad_request"
     assert requests.options(server.url + KEYS, timeout=10).headers["Allow"] == "GET, HEAD, POST, OPTIONS"

@@ -165,7 +165,8 @@ def test_no_etag_while_not_live(server, tweets, cluster):
 
 def test_head_is_get_without_a_body(server):
     for path in "/v1/tallies", KEYS + "/33", "/", "/livez", "/v1/tallies/nope":
-        got, head = server.get(path), requests.head(server.url + path, timeout=10)
+        plain = {"Accept-Encoding": "identity"}
+        got, head = server.get(path, headers=plain), requests.head(server.url + path, headers=plain, timeout=10)
         assert head.status_code == got.status_code and head.text == ""
         assert head.headers["Content-Length"] == str(len(got.content))
 
@@ -370,6 +371,14 @@ def test_page_and_client(server):
     script = server.get("/pgtally.js", headers={"Origin": "https://elsewhere.example"})
     assert script.status_code == 200 and script.headers["Access-Control-Allow-Origin"] == "*"
     assert script.headers["Content-Type"].startswith("text/javascript")
+    assert script.headers["Content-Encoding"] == "gzip" and "export" in script.text  # requests takes gzip
+    tag = script.headers["ETag"]
+    assert {"Origin", "Accept-Encoding"} == set(script.headers["Vary"].split(", "))
+    again = server.get("/pgtally.js", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+    plain = server.get("/pgtally.js", headers={"Accept-Encoding": "identity", "If-None-Match": tag})
+    assert plain.status_code == 200 and "Content-Encoding" not in plain.headers and plain.text == script.text
+    assert plain.headers["ETag"] != tag
 
 
 def test_web_folder(serve, tweets, tmp_path):

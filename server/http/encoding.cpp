@@ -1,0 +1,41 @@
+#include <pgtally/server/http/encoding.hpp>
+
+#include <boost/algorithm/string/predicate.hpp>
+
+namespace pgtally::server {
+
+namespace {
+
+std::string_view trimmed(std::string_view text) noexcept
+{
+    auto const first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+// Whether the weight, as in "q=0.5", is 0: "q=0", "q=0.000".
+bool is_zero(std::string_view weight) noexcept
+{
+    if (weight.size() < 3 || (weight[0] != 'q' && weight[0] != 'Q') || weight[1] != '=') return false;
+    return weight.find_first_not_of("0.", 2) == std::string_view::npos;
+}
+
+}  // namespace
+
+bool accepts_gzip(std::string_view accept_encoding) noexcept
+{
+    bool by_star = false;
+    for (auto rest = accept_encoding; !rest.empty();) {
+        auto const comma = rest.find(',');
+        auto const each = rest.substr(0, comma);
+        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+        auto const semicolon = each.find(';');
+        auto const coding = trimmed(each.substr(0, semicolon));
+        bool const taken = semicolon == std::string_view::npos || !is_zero(trimmed(each.substr(semicolon + 1)));
+        if (boost::algorithm::iequals(coding, "gzip") || boost::algorithm::iequals(coding, "x-gzip")) return taken;
+        if (coding == "*") by_star = taken;
+    }
+    return by_star;
+}
+
+}  // namespace pgtally::server
