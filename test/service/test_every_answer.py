@@ -66,3 +66,16 @@ def test_while_the_definitions_are_unknown(serve):
 def test_actions_by_query(server):
     problem(server.post(BY_QUERY + "fav?key=33", data=b" " * 65537), 413, "body_too_large")
     problem(server.post(BY_QUERY + "never?key=33"), 422, "refused")
+
+
+def test_an_audit_whose_tally_stops_being_live(server, tweets):
+    with tweets.connect() as lock, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        lock.autocommit = False
+        lock.execute("lock table tweet.activity in access exclusive mode")
+        asked = pool.submit(requests.post, f"{server.admin}{TALLY}/audit", timeout=30)
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        eventually(lambda: tweets.sql.execute(waits).fetchone() == (1,))
+        tweets.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ~* '^listen'")
+        eventually(lambda: server.get(TALLY).json()["state"] != "live" or asked.done())
+        lock.rollback()
+        problem(asked.result(), 503, "audit_interrupted")
