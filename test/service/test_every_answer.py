@@ -72,3 +72,14 @@ def test_built_in_files_that_the_client_has(server):
     for path in "/", "/pgtally.js", "/pgtally-elements.js", "/openapi.json", "/asyncapi.json":
         tag = server.get(path).headers["ETag"]
         assert server.get(path, headers={"If-None-Match": tag}).status_code == 304
+def test_an_audit_whose_tally_stops_being_live(server, tweets):
+    with tweets.connect() as lock, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        lock.autocommit = False
+        lock.execute("lock table tweet.activity in access exclusive mode")
+        asked = pool.submit(requests.post, f"{server.admin}{TALLY}/audit", timeout=30)
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        eventually(lambda: tweets.sql.execute(waits).fetchone() == (1,))
+        tweets.sql.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ~* '^listen'")
+        eventually(lambda: server.get(TALLY).json()["state"] != "live" or asked.done())
+        lock.rollback()
+        problem(asked.result(), 503, "audit_interrupted")
