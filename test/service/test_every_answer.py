@@ -72,6 +72,8 @@ def test_built_in_files_that_the_client_has(server):
     for path in "/", "/pgtally.js", "/pgtally-elements.js", "/openapi.json", "/asyncapi.json":
         tag = server.get(path).headers["ETag"]
         assert server.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
 def test_an_audit_whose_tally_stops_being_live(server, tweets):
     with tweets.connect() as lock, concurrent.futures.ThreadPoolExecutor(1) as pool:
         lock.autocommit = False
