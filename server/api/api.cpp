@@ -44,9 +44,9 @@ response not_allowed(std::string_view allowed, std::string_view why)
     return out;
 }
 
-bool names_client_script(target const& split)
+bool names_file_for_everybody(target const& split)
 {
-    return split.path.size() == 1 && is_client_script(split.path[0]);
+    return split.path.size() == 1 && is_for_everybody(split.path[0]);
 }
 
 // Nothing if the path has an invalid escape.
@@ -92,7 +92,7 @@ asio::awaitable<response> api::answer(request const& asked)
 {
     response out;
     auto const split = split_target(asked.target);
-    bool const for_everybody = split && names_client_script(*split) && !asked.admin;
+    bool const for_everybody = split && names_file_for_everybody(*split) && !asked.admin;
     auto const where = split ? find_route(split->path, asked.admin) : route{};
     bool const writable = from_.options.writable;
     if (auto refused = refuse_page(asked, for_everybody)) {

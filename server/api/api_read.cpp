@@ -76,10 +76,10 @@ asio::awaitable<response> api::read(request const& asked, route const& where, ta
 
 response api::refuse_bypass(request const& asked, route const& where) const
 {
-    if (!asked.admin && !from_.options.allow_bypass)
-        return problem(403, "bypass_not_allowed", "source=database needs the server's option --allow-bypass");
     if (where.id != route_id::key && where.id != route_id::keys)
         return problem(400, "bad_request", "source=database is for keys");
+    if (!asked.admin && !from_.options.allow_bypass)
+        return problem(403, "bypass_not_allowed", "source=database needs the server's option --allow-bypass");
     return {};
 }
 

@@ -43,6 +43,11 @@ std::string_view content_type_of(std::string_view name) noexcept
     return "application/octet-stream";
 }
 
+bool is_for_everybody(std::string_view name) noexcept
+{
+    return name == "pgtally.js" || name == "pgtally-elements.js" || name == "openapi.json" || name == "asyncapi.json";
+}
+
 web_folder::web_folder(std::string const& folder, std::size_t max_file_bytes, std::size_t piece_bytes)
     : max_file_bytes_{max_file_bytes}, piece_bytes_{piece_bytes}
 {
@@ -125,11 +130,6 @@ response answer_with(web_file const& file, std::string_view name, web_folder::wi
 
 }  // namespace
 
-bool is_client_script(std::string_view name) noexcept
-{
-    return name == "pgtally.js" || name == "pgtally-elements.js";
-}
-
 bool web_folder::contains(std::vector<std::string> const& path) const
 {
     auto const name = built_in_name(path);
@@ -139,7 +139,7 @@ bool web_folder::contains(std::vector<std::string> const& path) const
 std::optional<response> web_folder::find(std::vector<std::string> const& path, wishes const& wanted) const
 {
     auto const name = built_in_name(path);
-    if (!is_client_script(name)) {
+    if (!is_for_everybody(name)) {
         if (auto const found = find_in_folder(path)) {
             if (auto opened = open(*found)) return opened;
         }

@@ -22,8 +22,9 @@ struct web_file {
 // The file of server/web, or the script made from server/web/client, of this name: "index.html", "pgtally.js". Null if there is none.
 web_file const* find_web_file(std::string_view name);
 
-// Whether the name is that of a script for the pages of others: no file of a folder takes its place.
-bool is_client_script(std::string_view name) noexcept;
+// Whether the name is that of a file for the pages of other origins: the browser client's scripts, and the documents that describe
+// the API. They are always the built-in ones.
+bool is_for_everybody(std::string_view name) noexcept;
 
 // "text/html; charset=utf-8" of "index.html".
 std::string_view content_type_of(std::string_view name) noexcept;
@@ -42,7 +43,7 @@ public:
 
     // The file at a path, given as decoded segments. If the last segment is empty, it is the index.html of that folder.
     // Returns nothing for dotfiles, for files that are not regular or too large, and for links that lead out of the
-    // folder. The client's scripts are always the built-in files. A built-in file has an ETag, which can be answered by 304,
+    // folder. What `is_for_everybody` names is always the built-in file. A built-in file has an ETag, which can be answered by 304,
     // and is compressed if the client takes that.
     std::optional<response> find(std::vector<std::string> const& path, wishes const& wanted) const;
 

@@ -22,6 +22,16 @@ struct parsed_keys {
     std::optional<refusal> refused{};
 };
 
+// Names the key if it is UTF-8, for JSON can have no other text.
+refusal not_text(std::string const& id, std::string const& key)
+{
+    refusal out{id, "bad_key", "a key is UTF-8 without a NUL"};
+    auto without_nul = key;
+    std::erase(without_nul, '\0');
+    if (cache::is_text(without_nul)) out.key = key;
+    return out;
+}
+
 parsed_keys keys_of(cache::tally const& of, std::string const& id, std::vector<std::string> const& texts)
 {
     parsed_keys out;
@@ -30,7 +40,7 @@ parsed_keys keys_of(cache::tally const& of, std::string const& id, std::vector<s
         auto const key = cache::parse_key(of.definition().kind(), text);
         if (!key) {
             auto why = "no value of type " + of.definition().key_type + " prints like " + shortened(text);
-            out.refused = refusal{id, "bad_key", std::move(why), text};
+            out.refused = cache::is_text(text) ? refusal{id, "bad_key", std::move(why), text} : not_text(id, text);
             return out;
         }
         out.keys.push_back(*key);
@@ -208,6 +218,8 @@ std::optional<refusal> client_subscriptions::unsubscribe(std::string const& id)
 std::optional<refusal> client_subscriptions::keep(subscribe_request what)
 {
     auto const id = what.id;
+    auto const* const rank = what.asks ? std::get_if<cache::rank_question>(&*what.asks) : nullptr;
+    if (rank != nullptr && !cache::is_text(rank->key)) return not_text(id, rank->key);
     waiting one{.what = std::move(what)};
     if (one.what.keys) {
         auto const keys = std::exchange(*one.what.keys, {});
@@ -224,7 +236,7 @@ std::optional<refusal> client_subscriptions::keep_keys(waiting& in, std::vector<
 {
     std::set<std::string_view> fresh;
     for (auto const& key : keys) {
-        if (!cache::is_text(key)) return refusal{in.what.id, "bad_key", "a key is UTF-8 without a NUL"};
+        if (!cache::is_text(key)) return not_text(in.what.id, key);
         if (!in.keys.contains(key)) fresh.insert(key);
     }
     auto const most = tallies_.bounds().max_tracked_keys;

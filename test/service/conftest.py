@@ -8,7 +8,18 @@ client     a WebSocket connection to it
 
 import pytest
 
+import answers
+import seen
 from program import TWEETS, Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def held_against_the_documents():
+    """All that the tests get by HTTP, and by WebSocket (program.py), is checked against the documents of the API."""
+    with pytest.MonkeyPatch.context() as patch:
+        answers.watch_requests(patch)
+        yield
+    seen.write()
 
 
 @pytest.fixture

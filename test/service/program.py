@@ -10,9 +10,13 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import requests
 import websockets
+
+import answers
+import messages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("PGTALLY_PROGRAM", str(ROOT / "build" / "release" / "pgtally"))
@@ -67,6 +71,7 @@ class Server:
         self.reader.start()
         self.url = self._address("listening at")
         self.admin = self._address("admin at")
+        answers.admin_hosts.add(self.admin.removeprefix("http://"))
         self.host = self.url.removeprefix("http://")
         self.ws_url = "ws://" + self.host + "/v1/ws"
 
@@ -107,7 +112,9 @@ class Server:
             parts = []
             while part := connection.recv(65536):
                 parts.append(part)
-        return b"".join(parts).decode("latin-1")
+        answer = b"".join(parts).decode("latin-1")
+        answers.check_raw(text, answer, admin)
+        return answer
 
     def connect(self, **more):
         return Client(self.ws_url, **more)
@@ -138,6 +145,8 @@ class Client:
             return await websockets.connect(url, subprotocols=subprotocols, max_size=None, ping_interval=None, **more)
 
         self.socket = self._do(connect())
+        if self.socket.response_headers.get("Server") == "pgtally":
+            answers.check("GET", urllib.parse.urlsplit(url).path, 101, dict(self.socket.response_headers.raw_items()), b"")
 
     def _do(self, what):
         return self.loop.run_until_complete(asyncio.wait_for(what, LONG))
@@ -148,14 +157,20 @@ class Client:
         self._do(self.socket.send(message))
 
     def receive_text(self):
-        return self._do(self.socket.recv())
+        text = self._do(self.socket.recv())
+        messages.check_received(text)
+        return text
 
     def receive(self):
         return json.loads(self.receive_text())
 
     def ask(self, message=None, **members):
+        """Sends it, and returns the next message. What the server takes must be described, too."""
         self.send(message, **members)
-        return self.receive()
+        answer = self.receive()
+        if answer["type"] != "error":
+            messages.check_sent(message or json.dumps(members))
+        return answer
 
     def until(self, wanted):
         """Returns the first message for which wanted(message) is true, and those before it."""

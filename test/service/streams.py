@@ -5,6 +5,8 @@ import json
 import time
 import urllib.parse
 
+import answers
+import messages
 from program import LONG
 
 
@@ -25,6 +27,8 @@ class Events:
         self.connection = http.client.HTTPConnection(server.host, timeout=timeout)
         self.connection.request("GET", path, headers=headers or {})
         self.answer = self.connection.getresponse()
+        if self.answer.headers["Server"] == "pgtally":
+            answers.check("GET", path, self.answer.status, dict(self.answer.headers), None)
         self.position = (headers or {}).get("Last-Event-ID", "")
         self.retry, self.comments, self.lines = None, 0, []
 
@@ -50,7 +54,9 @@ class Events:
             elif field == "retry":
                 self.retry = int(value)
             elif not line and data:
-                return Event(name, "\n".join(data), id)
+                event = Event(name, "\n".join(data), id)
+                messages.check_event(event)
+                return event
             elif not line:
                 name = "message"
         return None

@@ -88,7 +88,8 @@ def test_text_is_that_of_the_websocket(server, client, tweets, follow):
 @pytest.mark.parametrize("path, status, code", [
     ("/v1/tallies/nope/events", 404, "unknown_tally"), ("/v1/tallies/%ff/events", 404, "unknown_tally"),
     ("/v1/tallies/tweets/events?key=abc", 400, "bad_key"), ("/v1/tallies/tweets/events?key=%zz", 400, "bad_key"),
-    ("/v1/tallies/tweets/events?key=1&key=007", 400, "bad_key"),
+    ("/v1/tallies/tweets/events?key=1&key=007", 400, "bad_key"), ("/v1/tallies/tweets/events?key=%ff", 400, "bad_key"),
+    ("/v1/tallies/tweets/events?rank=%ff&by=favs", 400, "bad_key"), ("/v1/tallies/tweets/events?top=1&by=nope", 400, "unknown_counter"),
     ("/v1/tallies/tweets/events?" + "&".join(f"key={n}" for n in range(1001)), 400, "too_many_keys"),
     ("/v1/tallies/tweets/events?interval_ms=-1", 400, "bad_request"), ("/v1/tallies/tweets/events?interval_ms=60001", 400, "bad_request"),
     ("/v1/tallies/tweets/events?interval_ms=", 400, "bad_request"), ("/v1/tallies/tweets/events?since=x", 400, "bad_request")])

@@ -13,6 +13,7 @@ import requests
 from program import eventually
 
 KEYS = "/v1/tallies/tweets/keys"
+FAV = KEYS + "/33/fav", "/v1/tallies/tweets/actions/fav?key=33"  # the same action
 
 
 def status(answer):
@@ -83,6 +84,7 @@ def test_clients(serve, tweets):
     first, second = server.connect(), server.connect()
     answer = server.get("/livez")
     assert answer.status_code == 503 and answer.json()["code"] == "too_many_clients" and int(answer.headers["Retry-After"]) > 0
+    assert server.get("/v1/ws").json()["code"] == "too_many_clients"
     assert requests.get(server.admin + "/livez", timeout=10).status_code == 200
     first.close()
     eventually(lambda: server.get("/livez").status_code == 200)
@@ -224,7 +226,7 @@ def test_actions_are_bounded(serve, tweets):
     lock = tweets.connect()
     lock.autocommit = False
     lock.execute("lock table tweet.activity in access exclusive mode")
-    post = lambda _: server.post(KEYS + "/33/fav")
+    post = lambda n: server.post(FAV[n % 2])
     with concurrent.futures.ThreadPoolExecutor(270) as pool:
         answers = list(pool.map(post, range(270)))
     codes = [(answer.status_code, answer.json()["code"]) for answer in answers]
@@ -245,11 +247,13 @@ def test_an_action_that_is_not_seen_is_committed(serve, tweets):
     (pid,), = tweets.sql.execute("select pid from pg_stat_activity where datname = current_database() and query ~* '^listen'").fetchall()
     os.kill(pid, signal.SIGSTOP)
     try:
-        answer = server.post(KEYS + "/33/fav")
-        assert answer.status_code == 202 and answer.json() == {"committed": True, "applied": False}
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(server.post, FAV))
+        for answer in answers:
+            assert answer.status_code == 202 and answer.json() == {"committed": True, "applied": False}
     finally:
         os.kill(pid, signal.SIGCONT)
-    eventually(lambda: server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 2})
+    eventually(lambda: server.get(KEYS + "/33").json()["counters"] == {"rts": 2, "favs": 3})
 
 
 def test_a_file_of_the_web(serve, tweets, tmp_path):

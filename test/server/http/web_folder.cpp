@@ -93,6 +93,18 @@ BOOST_AUTO_TEST_CASE(contains_says_what_find_finds)
     }
 }
 
+BOOST_AUTO_TEST_CASE(files_for_everybody_are_the_built_in_ones)
+{
+    web_folder const web{folder.string(), 25, 10};
+    for (auto const* const name : {"pgtally.js", "openapi.json", "asyncapi.json", "icon.svg"}) write(name, 5);
+    for (auto const* const name : {"pgtally.js", "openapi.json", "asyncapi.json"}) {
+        BOOST_TEST(is_for_everybody(name), name);
+        BOOST_TEST(web.find({name}, {})->body == find_web_file(name)->content, name);
+    }
+    BOOST_TEST(!is_for_everybody("icon.svg"));
+    BOOST_TEST(web.find({"icon.svg"}, {})->body == "xxxxx");
+}
+
 std::string field_of(response const& answer, std::string_view name)
 {
     std::string out;

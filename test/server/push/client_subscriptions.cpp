@@ -129,6 +129,8 @@ BOOST_AUTO_TEST_CASE(refusals_change_nothing)
     BOOST_TEST(code(subscriptions.subscribe({"2", "nope", {}, {}, 0ms})) == "unknown_tally");
     BOOST_TEST(subscribe("2", keys{"33", "abc"}) == "bad_key");
     BOOST_TEST(code(subscriptions.track("1", {"34", "007"})) == "bad_key");
+    BOOST_TEST(subscriptions.track("1", {"34", "007"})->key.value() == "007");
+    BOOST_TEST(!subscriptions.track("none", {"34"})->key);
     BOOST_TEST(code(subscriptions.untrack("1", {"33", "x"})) == "bad_key");
     for (auto const* const id : {"2", ""}) {
         BOOST_TEST(code(subscriptions.track(id, {"33"})) == "unknown_id");
@@ -297,6 +299,10 @@ BOOST_FIXTURE_TEST_CASE(a_question_waits_for_the_definitions_too, unknown_fixtur
     wrong.asks = cache::top_question{"nope", 3};
     BOOST_TEST(code(subscriptions.subscribe(hot)) == "done");
     BOOST_TEST(code(subscriptions.subscribe(wrong)) == "done");
+    wrong.asks = cache::rank_question{"favs", "\xff", 0};
+    wrong.id = "no text";
+    BOOST_TEST(code(subscriptions.subscribe(wrong)) == "bad_key");
+    BOOST_TEST(!subscriptions.subscribe(wrong)->key);
     BOOST_TEST(code(subscriptions.track("hot", {"33"})) == "bad_message");
     BOOST_TEST(code(subscriptions.untrack("hot", {"33"})) == "bad_message");
     BOOST_TEST(all().size() == 2U);

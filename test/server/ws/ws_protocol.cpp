@@ -125,6 +125,8 @@ BOOST_AUTO_TEST_CASE(every_message_is_answered)
         BOOST_TEST(answer.starts_with(R"({"type":"error","id":1,"code":"unknown_id",)"), answer);
     }
     ask(R"({"type":"subscribe","id":1,"tally":"tweets","keys":[]})");
+    BOOST_TEST(ask(R"({"type":"track","id":1,"keys":["33","x\u0000y"]})") ==
+               R"({"type":"error","id":1,"code":"bad_key","message":"a key is UTF-8 without a NUL","key":"x\u0000y"})");
     BOOST_TEST(ask(R"({"type":"subscribe","id":1,"tally":"tweets"})") ==
                R"({"type":"error","id":1,"code":"duplicate_id","message":"a subscription with this id exists"})");
 }
