@@ -7,6 +7,7 @@ import urllib.parse
 import requests
 
 import shape
+from askers import AROUND, KEY, LIMIT, RANKED, SocketAsker, answer_of, answers
 from faults import COME_AND_GO
 from lies import FORGED
 from shape import CHANGING, things
@@ -29,6 +30,7 @@ PLAIN = {
     "weight of drafts": "select post_id::text, coalesce(sum(weight), 0) from reaction where post_id is not null group by 1",
 }
 FIRST_MARKER, MARKERS = 1000, 900  # keys of posts, one for each comparison
+ALL_ASKED = ["top", "sum", "rank"]
 KEPT_WITHIN = 45  # seconds, on a busy machine
 KEPT = {"posts": ("posts_kept", "key::text"), "story": ("story_kept", "key")}
 
@@ -46,8 +48,9 @@ def nonzero(rows, names):
 class Comparison:
     """`check` is called during waits: it raises if a condition that must always hold is violated."""
 
-    def __init__(self, stage, faults, watchers, posters, check):
+    def __init__(self, stage, faults, watchers, askers, posters, check):
         self.stage, self.faults, self.watchers, self.posters, self.check = stage, faults, watchers, posters, check
+        self.askers = askers
         self.program = stage.program
         self.markers = self.drift = 0
 
@@ -140,6 +143,7 @@ class Comparison:
                 wrong.append(f"the table that keeps {tally}: {found}")
             if found := self.audits(tally):
                 wrong.append(f"an audit of {tally} when nothing was forged: {found[:5]}")
+        wrong += self.who_has_other_answers(truths)
         for poster in self.posters:
             wrong += [f"action {key}: {what}" for key, what in poster.wrong(self.stage.sql).items()]
         if wrong:
@@ -169,6 +173,28 @@ class Comparison:
         until = time.monotonic() + LONG
         while (found := missing()) and time.monotonic() < until:
             self.check()
+        return found
+
+    def who_has_other_answers(self, truths):
+        """The askers, and the servers by REST, whose top, sum or rank is not that of the truth in time."""
+        expected = {tally: answers(tally, truths[tally]) for tally in RANKED}
+        def wrong():
+            found = []
+            for asker, has in self.askers.do(lambda: [(each, dict(each.answers)) for each in self.askers.watchers]):
+                true = {what: expected[asker.tally][what] for what in (ALL_ASKED if isinstance(asker, SocketAsker) else ["top"])}
+                found += [f"{asker.name} of {asker.tally} has {has.get(what)} as {what}, true is {it}" for what, it in true.items() if has.get(what) != it]
+            for number, server in enumerate(self.stage.servers):
+                for tally, by in RANKED.items():
+                    for path in f"top?by={by}&limit={LIMIT}", f"rank?by={by}&key={KEY[tally]}&around={AROUND}":
+                        what, it = answer_of(server.program.get(f"/v1/tallies/{tally}/{path}"))
+                        if it != expected[tally][what]:
+                            found.append(f"REST of server {number} says {what} of {tally} is {it}, true is {expected[tally][what]}")
+            return found
+
+        until = time.monotonic() + LONG
+        while (found := wrong()) and time.monotonic() < until:
+            self.check()
+            time.sleep(0.05)
         return found
 
     def rest_differs(self, tally, expected, program):

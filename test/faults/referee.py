@@ -8,6 +8,7 @@ import time
 
 import requests
 
+import askers
 import audience
 import crowd
 import restore
@@ -56,10 +57,11 @@ class Referee:
         self.roamers = [Roamer([server.program.url for server in stage.servers], seed())] if len(stage.servers) > 1 else []
         self.hoppers = audience.hoppers(stage.servers)
         self.watchers = Watchers([*audience.watchers(self.program), *self.hoppers])
+        self.askers = Watchers(askers.askers(self.program))
         self.kept_viewer = Viewer("the table that the service keeps the story in")
         self.history = History()
         self.faults = Faults(stage, self.watchers, random, self.restore, mode, only, long)
-        self.comparison = Comparison(stage, self.faults, self.watchers, self.posters, self.check)
+        self.comparison = Comparison(stage, self.faults, self.watchers, self.askers, self.posters, self.check)
         self.dba = Dba(stage, self.comparison.differs)
         self.looks = self.looks_live = 0
         self.next_check = time.monotonic()
@@ -90,6 +92,7 @@ class Referee:
         for timer in self.faults.timers:
             timer.cancel()
         self.watchers.close()
+        self.askers.close()
 
     def trouble(self, seconds):
         until = time.monotonic() + seconds
@@ -115,7 +118,7 @@ class Referee:
         for each in [*self.members, self.reader, *self.roamers]:
             if each.error:
                 raise Wrong(f"{type(each).__name__}: {type(each.error).__name__}: {each.error}") from each.error
-        if error := self.watchers.error():
+        if error := self.watchers.error() or self.askers.error():
             raise Wrong(f"a client: {type(error).__name__}: {error}") from error
         if time.monotonic() > self.next_check:
             self.next_check = time.monotonic() + 0.7
@@ -169,6 +172,7 @@ class Referee:
         for member in self.members:
             member.paused.set()
         self.watchers.hurry(True)
+        self.askers.hurry(True)
         for member in self.members:
             if not member.turn.acquire(timeout=LONG):
                 raise Wrong(f"{type(member).__name__} hangs: its statement does not end")
@@ -177,6 +181,7 @@ class Referee:
         eventually(self.nobody_writes, "transactions of the writers or of actions do not end")
         yield
         self.watchers.hurry(False)
+        self.askers.hurry(False)
         for member in self.members:
             member.paused.clear()
 
