@@ -124,13 +124,19 @@ def check_once(method, target, status, fields, *more):
         known.add(this)
 
 
+def is_ours(fields):
+    """Whether the answer is the server's own: proxies name themselves, by `Server` or by `Via`."""
+    fields = [(name.lower(), value) for name, value in fields]
+    return [value for name, value in fields if name == "server"] == ["pgtally"] and "via" not in dict(fields)
+
+
 def watch_requests(patch):
     """From here on the answers that the module `requests` gets from pgtally are checked."""
     send = requests.Session.send
 
     def checked(self, request, **more):
         answer = send(self, request, **more)
-        if answer.headers.get("Server") == "pgtally":
+        if is_ours(answer.headers.items()):
             body = None if more.get("stream") else answer.content
             admin = urllib.parse.urlsplit(request.url).netloc in admin_hosts
             sent = request.body.encode() if isinstance(request.body, str) else request.body

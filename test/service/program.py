@@ -145,7 +145,7 @@ class Client:
             return await websockets.connect(url, subprotocols=subprotocols, max_size=None, ping_interval=None, **more)
 
         self.socket = self._do(connect())
-        if self.socket.response_headers.get("Server") == "pgtally":
+        if answers.is_ours(self.socket.response_headers.raw_items()):
             answers.check("GET", urllib.parse.urlsplit(url).path, 101, dict(self.socket.response_headers.raw_items()), b"")
 
     def _do(self, what):

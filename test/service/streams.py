@@ -27,7 +27,7 @@ class Events:
         self.connection = http.client.HTTPConnection(server.host, timeout=timeout)
         self.connection.request("GET", path, headers=headers or {})
         self.answer = self.connection.getresponse()
-        if self.answer.headers["Server"] == "pgtally":
+        if answers.is_ours(self.answer.headers.items()):
             answers.check("GET", path, self.answer.status, dict(self.answer.headers), None)
         self.position = (headers or {}).get("Last-Event-ID", "")
         self.retry, self.comments, self.lines = None, 0, []
