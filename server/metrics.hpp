@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace pgtally {
 class replica_set;
@@ -11,6 +13,7 @@ namespace pgtally::server {
 
 class clients;
 struct materialize_counters;
+struct serve_options;
 struct traffic;
 
 // Composes the text that Prometheus reads, from the times recorded here and from the current counters of the sessions,
@@ -24,8 +27,20 @@ public:
     void heartbeat(double seconds);
     void load(double seconds);
 
-    std::string text(replica_set& replicas, clients const& connected, traffic const& counted,
-                     materialize_counters const& materialized, std::size_t long_polls) const;
+    void action(double seconds);
+
+    // `route` is a literal.
+    void request(std::string_view route, double seconds);
+
+    struct sources {
+        serve_options const& options;
+        replica_set& replicas;
+        clients const& connected;
+        traffic const& counted;
+        materialize_counters const& materialized;
+        std::size_t long_polls = 0;
+    };
+    std::string text(sources const& from) const;
 
 private:
     struct registry;

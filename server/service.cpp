@@ -7,6 +7,7 @@
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
 #include <pgtally/server/metrics.hpp>
+#include <pgtally/server/openmetrics.hpp>
 #include <pgtally/server/service.hpp>
 #include <pgtally/server/sse/sse_server.hpp>
 #include <pgtally/server/ws/ws_session.hpp>
@@ -92,7 +93,7 @@ struct service::impl {
 
     void start(asio::awaitable<void> task, char const* name);
     void announce() const;
-    std::string metrics_text();
+    std::string metrics_text(bool open);
     asio::awaitable<void> watch_signals();
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
@@ -108,7 +109,8 @@ struct service::impl {
     asio::signal_set signals{io, SIGTERM, SIGINT};
     asio::steady_timer next_look{io};
     metrics measured;
-    traffic counted;
+    traffic counted{
+        .on_answered = [this](std::string_view route, double seconds) { measured.request(route, seconds); }};
     clients connected;
     shared_changes shared{options.bounds.max_shared_changes};
     web_folder web{options.web, options.bounds.max_web_file_bytes, options.bounds.web_piece_bytes};
@@ -128,7 +130,8 @@ struct service::impl {
                               .events = events,
                               .web = web,
                               .refused = refused,
-                              .metrics_text = [this] { return metrics_text(); },
+                              .metrics_text = [this](bool open) { return metrics_text(open); },
+                              .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
@@ -179,9 +182,10 @@ void service::impl::announce() const
     }
 }
 
-std::string service::impl::metrics_text()
+std::string service::impl::metrics_text(bool open)
 {
-    return measured.text(replicas, connected, counted, kept.stats(), requests.waits());
+    auto out = measured.text({options, replicas, connected, counted, kept.stats(), requests.waits()});
+    return open ? to_openmetrics(out) : out;
 }
 
 asio::awaitable<void> service::impl::watch_signals()

@@ -34,7 +34,10 @@ asio::awaitable<audit_report> replica_set::impl::audit(std::string name, clock::
     if (audits.contains(name)) {
         co_return no_comparison(audit_outcome::running, "an audit of this tally is under way");
     }
-    if (tally->state() != cache::state::live) co_return no_comparison(audit_outcome::not_live, not_live(*tally));
+    if (tally->state() != cache::state::live) {
+        ++counted.tallies[name].audits_failed;
+        co_return no_comparison(audit_outcome::not_live, not_live(*tally));
+    }
     auto const mine = std::make_shared<audit_request>(executor, tally->epoch());
     audits.emplace(name, mine);
     schedule.want_audit(name);
@@ -60,6 +63,7 @@ void replica_set::impl::end_audit(std::string const& name, audit_outcome outcome
     request.changed.notify();
     if (outcome != audit_outcome::compared && outcome != audit_outcome::stopped) {
         log(db::level::warn, "tally " + name + ": an audit could not compare: " + request.report.why);
+        if (auto const of = counted.tallies.find(name); of != counted.tallies.end()) ++of->second.audits_failed;
     }
 }
 
@@ -117,7 +121,9 @@ void replica_set::impl::audit_compared(loader& mine, std::vector<std::string> re
         "tally " + name + ": an audit compared " + std::to_string(found.compared) + " keys, " +
             std::to_string(found.differed) + " of them differed from the truth");
     for (auto const& reason : reasons) log(db::level::warn, "tally " + name + ": " + reason);
-    ++counted.tallies[name].audits;
+    auto& count = counted.tallies[name];
+    ++(found.differed == 0 ? count.audits_equal : count.audits_drift);
+    count.last_audit = std::chrono::system_clock::now();
     if (auto const request = audits.find(name); request != audits.end()) {
         auto& report = request->second->report;
         report.keys = found.compared;

@@ -70,6 +70,9 @@ asio::awaitable<void> replica_set::impl::refresh_definitions(db::connection& con
     auto seen = co_await read_catalog(connection);
     co_await connection.query("commit");
     readings.done(clock::now());
+    auto const& where = connection.description();
+    counted.database = where.substr(0, where.find('/', where.find(':')));  // of "host:port/name as role"
+    counted.database_version = connection.server_version();
     control_trouble = {};
     reconcile(std::move(seen));
     // The look comes before the loads: a tally that cannot be counted is not loaded first.

@@ -85,8 +85,12 @@ public:
         std::map<load_cause, std::uint64_t> loads;                    // has every cause
         std::map<std::string, std::uint64_t> load_failures{{"", 0}};  // by SQLSTATE; "": without one
         std::uint64_t drift_keys = 0;                                 // keys that differed although the tally was live
-        std::uint64_t audits = 0;                                     // that could compare
-        std::size_t problems = 0;                                     // that the database reports for the tally
+        std::uint64_t audits_equal = 0;                               // that found the counters to be the truth
+        std::uint64_t audits_drift = 0;                               // that found keys which differed
+        std::uint64_t audits_failed = 0;                              // that could not compare
+        // When the counters were last compared with the truth.
+        std::optional<std::chrono::system_clock::time_point> last_audit;
+        std::size_t problems = 0;  // that the database reports for the tally
     };
 
     struct transport_counters {
@@ -99,7 +103,9 @@ public:
         std::map<std::string, transport_counters, std::less<>> transports;  // that report bounds
         std::map<std::string, std::uint64_t, std::less<>> events_dropped;   // has every reason
         std::uint64_t reconnects = 0;
-        double notification_queue_usage = 0;                         // 0 to 1, as of the last heartbeat
+        std::string database;                 // host and port of the database whose definitions were read last
+        int database_version = 0;             // 150020 is PostgreSQL 15.20
+        double notification_queue_usage = 0;  // 0 to 1, as of the last heartbeat
         std::map<std::string, std::uint64_t, std::less<>> wal_held;  // bytes, by transport, as of its last heartbeat
         // By transport in use: when a heartbeat came back by it, or before the first, when it came into use.
         std::map<std::string, std::chrono::steady_clock::time_point, std::less<>> last_heartbeat;

@@ -4,6 +4,7 @@
 #include <pgtally/server/api/cors.hpp>
 #include <pgtally/server/api/reads.hpp>
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/encoding.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
 #include <pgtally/server/http/response.hpp>
@@ -162,8 +163,11 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::livez: co_return response{.body = R"({"alive":true})"};
         case route_id::readyz: co_return readiness(split, asked.who());
         case route_id::metrics: {
-            response out{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-            out.body = from_.metrics_text();
+            bool const open = accepts_openmetrics(asked.accept);
+            response out{.content_type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                              : "text/plain; version=0.0.4; charset=utf-8"};
+            out.body = from_.metrics_text(open);
+            out.fields.emplace_back("Vary", "Accept");
             co_return out;
         }
         case route_id::socket: {
@@ -223,7 +227,9 @@ asio::awaitable<response> api::act(request const& asked, route const& where, tar
     auto const name = wanted.what.tally;
     auto const key = wanted.what.key;
     auto order = std::move(wanted.what);
+    auto const began = std::chrono::steady_clock::now();
     auto outcome = co_await from_.acts.run(std::move(order));
+    from_.on_action(std::chrono::duration<double>{std::chrono::steady_clock::now() - began}.count());
     if (outcome.answer) co_return std::move(*outcome.answer);
 
     auto const* const now = from_.replicas.find(name);

@@ -39,9 +39,10 @@ public:
         sse_server& events;
         web_folder const& web;
         refused_origins& refused;
-        std::function<std::string()> metrics_text;
-        bool const& draining;  // not ready any more
-        bool const& closing;   // no new clients any more
+        std::function<std::string(bool open)> metrics_text;  // `open`: in the format OpenMetrics
+        std::function<void(double)> on_action;  // the seconds until an action was applied, or was known not to be done
+        bool const& draining;                   // not ready any more
+        bool const& closing;                    // no new clients any more
     };
 
     explicit api(sources from) : from_{std::move(from)}, polls_{from_.options.bounds} {}

@@ -140,6 +140,7 @@ asio::awaitable<response> api::answer_change(request const& asked, route const& 
         out = find_readable(asked, where, split, now, subject_now);
         if (out.status == 200) out = read_now(asked, *now, where, subject_now);
     }
+    out.waited = true;
     // A cache may answer all who wait for the same from one request. What it keeps is right, only not the newest.
     bool const shared = !asked.admin && out.status < 400;
     if (shared) out.fields.emplace_back("Cache-Control", "public, max-age=1");

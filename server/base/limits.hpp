@@ -80,8 +80,9 @@ struct limits {
     // Materialization
     // -----------------------------------------------------------------------------------------------------------
 
-    std::size_t materialize_batch_keys = 1'000;    // in one statement
-    std::size_t materialize_list_keys = 10'000;    // listed as changed; if more changed, the tally is scanned
+    std::size_t materialize_batch_keys = 1'000;      // in one statement
+    std::size_t materialize_list_keys = 10'000;      // listed as changed; if more changed, the tally is scanned
+    std::size_t materialize_counted_keys = 100'000;  // that a table waits for, in the metrics
     std::size_t materialize_rows = 10'000;         // of the tally scanned in a turn, and of the table read by one query
     std::size_t max_materialize_splits = 2'000;    // statements of a round that search for refused rows; then it pauses
     std::chrono::seconds materialize_timeout{60};  // of a statement

@@ -38,4 +38,18 @@ bool accepts_gzip(std::string_view accept_encoding) noexcept
     return by_star;
 }
 
+bool accepts_openmetrics(std::string_view accept) noexcept
+{
+    for (auto rest = accept; !rest.empty();) {
+        auto const comma = rest.find(',');
+        auto each = rest.substr(0, comma);
+        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+        auto const semicolon = each.find(';');
+        if (!boost::algorithm::iequals(trimmed(each.substr(0, semicolon)), "application/openmetrics-text")) continue;
+        auto const weight = each.rfind(';');
+        if (weight == std::string_view::npos || !is_zero(trimmed(each.substr(weight + 1)))) return true;
+    }
+    return false;
+}
+
 }  // namespace pgtally::server

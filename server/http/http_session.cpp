@@ -87,6 +87,7 @@ request request_of(message_type const& message, entrance where)
                 .origin = {},
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
+                .accept = joined(message, http::field::accept),
                 .accept_encoding = joined(message, http::field::accept_encoding),
                 .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
@@ -236,8 +237,10 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
         message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
     head_options const how{.version = message.version(), .keep_alive = again};
     bool const sent = co_await writer_.write(answer, how, asked.verb != method::head);
+    std::chrono::duration<double> const time{std::chrono::steady_clock::now() - began};
+    if (!answer.waited && with_.counted.on_answered) with_.counted.on_answered(answer.route, time.count());
     if (logs(log_level::debug)) {
-        auto const ms = std::chrono::duration<double, std::milli>{std::chrono::steady_clock::now() - began}.count();
+        auto const ms = time.count() * 1e3;
         log(log_level::debug, "{} {} {} {:.3f} ms", view_of(message.method_string()), answer.route, answer.status, ms);
     }
     co_return sent&& again ? then::next : then::close;

@@ -18,7 +18,7 @@ struct request {
     std::string_view host;  // of an absolute target, else of the field Host
     std::optional<std::string_view> origin;
     std::string if_match, if_none_match;  // all fields of the name, joined by commas
-    std::string accept_encoding;          // likewise
+    std::string accept, accept_encoding;  // likewise
     std::string_view last_event_id{};
     bool preflight = false;  // it carries Access-Control-Request-Method
     std::string_view body;

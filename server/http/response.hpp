@@ -21,6 +21,7 @@ struct response {
     std::unique_ptr<body_source> streamed{};  // if set, the body is what it produces, and `body` is empty
     std::unique_ptr<lasting_answer> lasts{};  // if set, it writes the answer itself, and HEAD gets the head alone
     std::string_view route = "none";          // the pattern of its route, for the metrics
+    bool waited = false;                      // for a change, as the client wished: its time says nothing of the server
 };
 
 // The phrase of a status, such as "Not Found" for 404.

@@ -58,6 +58,12 @@ void materializer::on_replicas_changed() noexcept
     if (waits_ && live() != nullptr) wake_.notify();
 }
 
+std::size_t materializer::pending() noexcept
+{
+    auto const* const tally = wanted();
+    return tally == nullptr || !has_lock_ ? 0 : plan_.pending(*tally);
+}
+
 void materializer::full_pass() noexcept
 {
     plan_.want_full_pass();

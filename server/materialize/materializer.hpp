@@ -31,6 +31,8 @@ struct materialize_counters {
     struct of_tally {
         std::uint64_t failures = 0;  // rounds that failed
         std::uint64_t refused = 0;   // rows that a constraint refused
+        bool writes = false;         // this server has the lock
+        std::size_t pending = 0;     // keys that changed and are not in the table yet; 0 if another server writes
     };
     std::uint64_t keys = 0;  // rows written
     std::map<std::string, of_tally, std::less<>> tallies;
@@ -53,6 +55,10 @@ public:
 
     // To be called after each change of the replicas.
     void on_replicas_changed() noexcept;
+
+    // Whether this server writes the table, and how many keys changed that are not in it yet.
+    bool writes() const noexcept { return has_lock_; }
+    std::size_t pending() noexcept;
 
     // Starts the next round at once, as a full pass: another program may have changed the table.
     void full_pass() noexcept;

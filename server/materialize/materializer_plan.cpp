@@ -44,6 +44,17 @@ bool materializer_plan::list_changes(cache::tally const& of)
     return true;
 }
 
+std::size_t materializer_plan::pending(cache::tally const& of) const noexcept
+{
+    auto const& table = of.table();
+    auto const from = epoch_ == of.epoch() ? written_ : 0;
+    std::size_t out = 0;
+    for (auto s = table.newest(); s != table.none && table.revision(s) > from; s = table.older(s)) {
+        if (++out == bounds_.materialize_counted_keys) break;
+    }
+    return out;
+}
+
 void materializer_plan::add_pending(std::vector<std::string> keys)
 {
     for (std::size_t i = 0; i < keys.size(); i += bounds_.materialize_batch_keys) {

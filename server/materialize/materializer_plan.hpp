@@ -70,6 +70,9 @@ public:
 
     void page(cache::tally const& of, std::vector<std::string> keys);
 
+    // How many keys changed that the table does not have yet, counted up to `limits::materialize_counted_keys`.
+    std::size_t pending(cache::tally const& of) const noexcept;
+
     // Whether a round has begun and not ended, and whether it is a full pass.
     bool under_way() const noexcept { return phase_ != phase::none; }
     bool full() const noexcept { return full_; }

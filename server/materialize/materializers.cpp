@@ -96,6 +96,16 @@ void materializers::full_pass(std::string_view tally) noexcept
     if (at != all_.end()) at->second->full_pass();
 }
 
+materialize_counters const& materializers::stats()
+{
+    for (auto& [name, of] : counted_.tallies) {
+        auto const one = all_.find(name);
+        of.writes = one != all_.end() && one->second->writes();
+        of.pending = one == all_.end() ? 0 : one->second->pending();
+    }
+    return counted_;
+}
+
 void materializers::hurry() noexcept
 {
     for (auto const& [name, one] : all_) one->hurry();

@@ -36,7 +36,8 @@ public:
     // The number of materializers that have not ended.
     std::size_t busy() const noexcept { return all_.size(); }
 
-    materialize_counters const& stats() const noexcept { return counted_; }
+    // With what each table waits for now.
+    materialize_counters const& stats();
 
 private:
     void start_missing();

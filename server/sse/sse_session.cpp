@@ -195,9 +195,13 @@ void sse_session::check_liveness(clock::time_point now)
         case liveness::action::close:
         case liveness::action::cut_stalled:
             log(log_level::info, "a client took no byte for {} s: cut", with_.bounds.stall_timeout.count());
+            ++with_.counted.cut_stalled;
             cut();
             break;
-        case liveness::action::cut_unclosed: cut(); break;
+        case liveness::action::cut_unclosed:
+            ++with_.counted.cut_unclosed;
+            cut();
+            break;
         case liveness::action::none:
         case liveness::action::ping:
         case liveness::action::cut_silent: break;

@@ -225,18 +225,26 @@ void ws_session::check_liveness(clock::time_point now)
             wake();
             break;
         case action::close:
-            if (!close_) log(log_level::info, "a client took no byte for {} s: closed", stalled_s);
+            if (!close_) {
+                log(log_level::info, "a client took no byte for {} s: closed", stalled_s);
+                ++with_.counted.cut_stalled;
+            }
             close_with(websocket::close_code::try_again_later, "no byte was taken for too long");
             break;
         case action::cut_stalled:
             log(log_level::info, "a client took no byte for {} s: cut", stalled_s);
+            ++with_.counted.cut_stalled;
             cut();
             break;
         case action::cut_silent:
             log(log_level::info, "a client did not answer a ping: cut");
+            ++with_.counted.cut_silent;
             cut();
             break;
-        case action::cut_unclosed: cut(); break;
+        case action::cut_unclosed:
+            ++with_.counted.cut_unclosed;
+            cut();
+            break;
     }
 }
 
