@@ -93,7 +93,9 @@ option_values::option_values(po::options_description const& known, std::vector<s
         po::store(parsed, given_);
     } catch (po::unknown_option const& e) {
         // what() quotes the whole argument, which can hold a password.
-        throw bad_option{"unrecognised option '" + name_of(e.get_option_name()) + "'"};
+        auto const name = name_of(e.get_option_name());
+        throw bad_option{"unrecognised option '" + name + "'" +
+                         (name.starts_with("--") ? suggestion(name.substr(2), known) : std::string{})};
     } catch (po::error_with_option_name const& e) {
         std::string const text = e.what();
         throw bad_option{harmless(text) ? text
@@ -101,11 +103,15 @@ option_values::option_values(po::options_description const& known, std::vector<s
     } catch (po::error const& e) {
         throw bad_option{harmless(e.what()) ? e.what() : "the arguments are not valid"};
     }
+    if (known.find_nothrow("config", false) == nullptr) return;
+    path_ = text("config", "");
+    if (!path_.empty()) file_ = read_config_file(path_, known);
 }
 
 void option_values::refuse(std::string const& name, std::string const& value, std::string const& allowed) const
 {
-    auto const where = given_.count(name) != 0 ? "--" + name : variable_of(name);
+    auto where = "--" + name;
+    if (given_.count(name) == 0) where = from_environment(name).empty() ? path_ + ": " + name : variable_of(name);
     throw bad_option{where + ": " + shown(value) + " is not valid; allowed is " + allowed};
 }
 
@@ -119,10 +125,17 @@ std::string option_values::from_environment(std::string const& name) const
     return variable(variable_of(name));
 }
 
+std::string option_values::from_file(std::string const& name) const
+{
+    auto const at = file_.find(name);
+    return at == file_.end() || at->second.empty() ? std::string{} : at->second.back();
+}
+
 bool option_values::flag(std::string const& name) const
 {
     if (given_.count(name) != 0) return true;
-    auto const value = from_environment(name);
+    auto value = from_environment(name);
+    if (value.empty()) value = from_file(name);
     constexpr std::array<std::string_view, 4> yes{"1", "true", "yes", "on"}, no{"0", "false", "no", "off"};
     if (value.empty() || std::find(no.begin(), no.end(), value) != no.end()) return false;
     if (std::find(yes.begin(), yes.end(), value) == yes.end()) refuse(name, value, "true or false");
@@ -132,7 +145,8 @@ bool option_values::flag(std::string const& name) const
 std::string option_values::text(std::string const& name, std::string const& otherwise) const
 {
     if (given_.count(name) != 0) return given_[name].as<std::string>();
-    auto const value = from_environment(name);
+    auto value = from_environment(name);
+    if (value.empty()) value = from_file(name);
     return value.empty() ? otherwise : value;
 }
 
@@ -146,6 +160,7 @@ std::vector<std::string> option_values::list(std::string const& name) const
     if (given_.count(name) != 0) return given_[name].as<std::vector<std::string>>();
     std::vector<std::string> out;
     auto const value = from_environment(name);
+    if (auto const at = file_.find(name); value.empty() && at != file_.end()) return at->second;
     for (std::size_t begin = 0; begin < value.size();) {
         auto const comma = std::min(value.find(',', begin), value.size());
         auto const first = value.find_first_not_of(' ', begin);

@@ -1,8 +1,10 @@
 #pragma once
 
-// The options of a command by name, from the command line, else from the environment, and their values as types. A
+// The options of a command by name, from the command line, else from the environment, else from the file that --config
+// names, and their values as types. A
 // value that is not valid throws `bad_option`, which names the option and what is allowed.
 
+#include <pgtally/server/cli/config_file.hpp>
 #include <pgtally/server/cli/options.hpp>
 
 #include <boost/program_options/options_description.hpp>
@@ -50,8 +52,13 @@ public:
 private:
     std::string from_environment(std::string const& name) const;
 
+    // The last value in the file; empty if it has none.
+    std::string from_file(std::string const& name) const;
+
     boost::program_options::variables_map given_;
     environment getenv_;
+    std::string path_;  // of the file
+    file_values file_;
 };
 
 // The environment variable of an option: PGTALLY_MAX_CLIENTS for max-clients.

@@ -31,6 +31,8 @@ po::options_description serve_description()
     auto const list = [](char const* name) { return po::value<texts>()->composing()->value_name(name); };
     // clang-format off
     out.add_options()
+        ("config", text("FILE"), "read options from this file, a line `option = value` each; those of the command line and of the environment are before it")
+        ("check-config", "say whether the options are valid, and end")
         ("listen", list("HOST:PORT"), "address to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
         ("admin-listen", text("HOST:PORT"), "address to serve operators, or none; default 127.0.0.1:8081")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
@@ -220,6 +222,7 @@ command parse_serve(option_values const& values)
     if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
     out.level = level_of(values.text("log-level", "info"));
     out.format = format_of(values.text("log-format", "text"));
+    if (values.flag("check-config")) return print_text{"pgtally serve: the options are valid\n"};
     return out;
 }
 
