@@ -14,7 +14,7 @@ import writers  # noqa: E402
 
 
 @pytest.mark.parametrize("arguments, why", [
-    ([], "say what: db, feed, writers or lag"),
+    ([], "say what: db, feed, rank, writers or lag"),
     (["writers", "--clients", "1,many"], "--clients takes a number from 1 to 100, not 'many'"),
     (["writers", "--clients", "1,"], "--clients takes numbers separated by commas, not '1,'"),
     (["writers", "--clients", "101"], "--clients takes a number from 1 to 100, not '101'"),
