@@ -23,10 +23,10 @@ constexpr std::string_view not_in_files[]{"config", "check-config", "help", "ver
 
 std::string text_of(std::string const& path)
 {
+    errno = 0;
     std::ifstream file{path, std::ios::binary};
     std::string out(max_file_bytes + 1, '\0');
-    errno = 0;
-    if (!file.read(out.data(), static_cast<std::streamsize>(out.size())) && !file.eof()) {
+    if (!file || (!file.read(out.data(), static_cast<std::streamsize>(out.size())) && !file.eof())) {
         throw bad_option{"--config: cannot read " + shown(path) + ": " + std::strerror(errno != 0 ? errno : EIO)};
     }
     out.resize(static_cast<std::size_t>(file.gcount()));

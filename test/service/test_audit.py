@@ -63,7 +63,7 @@ def test_nothing_differs(server):
     assert answer.status_code == 200 and answer.json() == {"keys": 3, "differed": 0, "drift": [], "reasons": []}
     assert server.get(TALLY).json()["revision"] == before
     found = server.metrics()
-    assert found['pgtally_loads_total{tally="tweets",cause="audit"}'] == 1 and found['pgtally_audits_total{tally="tweets"}'] == 1
+    assert found['pgtally_loads_total{tally="tweets",cause="audit"}'] == 1 and found['pgtally_audits_total{tally="tweets",result="equal"}'] == 1
     assert found['pgtally_drift_keys_total{tally="tweets"}'] == 0
 
 
@@ -230,7 +230,7 @@ def test_audit_every(serve, tweets):
     server = serve(tweets.dsn, "--audit-every", "1s", "--heartbeat", "200ms").wait_live()
     unseen(tweets, "insert into tweet.activity (messageid, action) values (33, 'rt')")
     eventually(lambda: shown(server, 33) == {"rts": 3, "favs": 1})
-    eventually(lambda: all(server.metrics()[f'pgtally_audits_total{{tally="{name}"}}'] >= 2 for name in ("tweets", "rows")))
+    eventually(lambda: all(server.metrics()[f'pgtally_audits_total{{tally="{name}",result="equal"}}'] >= 2 for name in ("tweets", "rows")))
     tweets.sql.execute("alter function tally.lock_source(text) rename to away")
     tweets.sql.execute("select tally.reload('tweets')")
     eventually(lambda: "tally tweets: not audited this time: the tally is" in server.log())

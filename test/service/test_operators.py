@@ -46,7 +46,7 @@ def test_every_series_of_a_tally_is_there_at_once(serve, tweets):
 def test_audits(serve, tweets):
     server = serve(tweets.dsn).wait_live()
     before = time.time()
-    assert audit(server).ok
+    eventually(lambda: audit(server).ok)
     tweets.sql.execute("alter table tweet.activity disable trigger user")
     tweets.sql.execute("insert into tweet.activity (messageid, action) values (33, 'fav')")
     tweets.sql.execute("alter table tweet.activity enable trigger user")
@@ -133,7 +133,7 @@ def prometheus(serve, tweets, tmp_path):
 
 def test_the_rules_and_the_dashboard_by_prometheus(prometheus, tweets):
     server, ask = prometheus
-    assert audit(server).ok
+    eventually(lambda: audit(server).ok)
     assert server.post("/v1/tallies/tweets/keys/33/fav").status_code == 201
     client = server.connect()
     client.ask(type="subscribe", id=1, tally="tweets", keys=["33"])
