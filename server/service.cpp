@@ -3,6 +3,7 @@
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/process.hpp>
+#include <pgtally/server/base/supervisor.hpp>
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
@@ -16,9 +17,13 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <unistd.h>
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -54,6 +59,12 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     out.on_heartbeat = [&measured](double seconds) { measured.heartbeat(seconds); };
     out.on_load = [&measured](double seconds) { measured.load(seconds); };
     return out;
+}
+
+std::optional<std::string> variable_of_process(char const* name)
+{
+    auto const* const value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 
 // Ends the process without destructors: suspended coroutines still refer to the objects that they use.
@@ -99,6 +110,8 @@ struct service::impl {
     asio::awaitable<void> drain();
     asio::awaitable<void> close_subscribers();
     asio::awaitable<void> finish_tables(clock::time_point until);
+    asio::awaitable<void> tell_supervisor();
+    std::string status();
     bool quiet() const noexcept;
 
     serve_options const options;
@@ -108,6 +121,7 @@ struct service::impl {
     int tasks = 0;  // running coroutines of the service itself
     asio::signal_set signals{io, SIGTERM, SIGINT};
     asio::steady_timer next_look{io};
+    supervisor told{variable_of_process, ::getpid()};
     metrics measured;
     traffic counted{
         .on_answered = [this](std::string_view route, double seconds) { measured.request(route, seconds); }};
@@ -208,9 +222,36 @@ asio::awaitable<void> service::impl::watch_clients()
     }
 }
 
+// A loop that hangs sends nothing, so that the supervisor starts the program again.
+asio::awaitable<void> service::impl::tell_supervisor()
+{
+    using namespace std::chrono_literals;
+    auto const pause = std::min<std::chrono::microseconds>(told.watchdog().value_or(1s), 1s);
+    told.ready();
+    while (!over) {
+        if (told.watchdog()) told.alive();
+        told.status(status());
+        asio::steady_timer timer{io, pause};
+        co_await timer.async_wait(as_values);
+    }
+}
+
+// "2 of 3 tallies live, 17 clients".
+std::string service::impl::status()
+{
+    if (draining) return "shutting down, " + std::to_string(connected.size()) + " clients left";
+    if (!replicas.knows_tallies()) return "waiting for the database";
+    auto const& all = replicas.all();
+    auto const live = std::count_if(all.begin(), all.end(),
+                                    [](auto const& each) { return each.second->state() == cache::state::live; });
+    return std::to_string(live) + " of " + std::to_string(all.size()) + " tallies live, " +
+           std::to_string(connected.size()) + " clients";
+}
+
 asio::awaitable<void> service::impl::drain()
 {
     draining = true;
+    told.stopping();
     co_await sleep_for(options.drain_delay);
     auto const until = clock::now() + options.bounds.drain_timeout;
     auto const ends = clock::now() + options.bounds.drain_end;
@@ -286,6 +327,7 @@ int service::run()
     impl_->start(impl_->kept.run(), "materialization");
     if (impl_->audits) impl_->start(impl_->audits->run(), "the audits");
     for (auto const& address : impl_->addresses) impl_->start(address->run(impl_->with), "an address");
+    if (impl_->told.listens()) impl_->start(impl_->tell_supervisor(), "the supervisor's news");
     impl_->io.run();
     return 0;
 }
