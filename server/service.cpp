@@ -149,7 +149,9 @@ struct service::impl {
                               .draining = draining,
                               .closing = closing}};
     ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
-    connection_context with{options.bounds, requests, websockets, connected, counted, closing};
+    address_places by_address{options.bounds.max_address_clients};
+    connection_context with{options.bounds,          requests,  websockets, connected, counted, closing,
+                            options.trusted_proxies, by_address};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 

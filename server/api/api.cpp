@@ -137,7 +137,8 @@ std::size_t api::body_limit(method verb, std::string_view target) const
 
 std::optional<response> api::judge_upgrade(request const& asked) const
 {
-    if (asked.target.substr(0, asked.target.find('?')) != "/v1/ws") return std::nullopt;
+    auto const split = split_target(asked.target);
+    if (!split || find_route(split->path, asked.admin).id != route_id::socket) return std::nullopt;
     response out{.status = 101};
     if (auto refused = refuse_page(asked, false)) out = std::move(*refused);
     else if (from_.closing) out = problem(503, "draining", "the server is shutting down");

@@ -14,18 +14,20 @@ struct limits {
     std::size_t max_header_bytes = 16U << 10;   // of all fields; more: 431
     std::size_t max_body_bytes = 64U << 10;     // more: 413
     std::size_t max_key_list_bytes = 1U << 20;  // of the body of a list of keys; more: 413
+    std::size_t max_chunk_bytes = 512U << 10;   // of the chunks of a body, without its data; more: 400
     std::size_t max_listed_keys = 10'000;       // in such a list; more: 400
     std::size_t max_query_keys = 1'000;         // `key=` in one request; more: 400
     std::size_t max_top = 1'000;                // keys in a top; more: 400, or an error
     std::size_t max_around = 50;                // of a rank, up and down; more: 400, or an error
     std::size_t max_clients = 10'000;           // connections of the public addresses; more: 503
+    std::size_t max_address_clients = 0;        // of one address, public ones; more: 503; 0: no limit
     std::size_t max_admin_clients = 100;        // connections of the admin address; more: 503
     std::size_t max_refusals = 100;  // connections that receive such a 503 at a time; more are closed without an answer
-    std::chrono::seconds keep_alive{60};      // without a request; then the connection is closed
-    std::chrono::seconds header_timeout{10};  // from the first byte of a request to the last of its header
-    std::chrono::seconds body_timeout{10};    // for the body
-    std::chrono::seconds answer_timeout{30};  // until the client has taken the answer
-    std::chrono::seconds retry_after{1};      // the value of Retry-After in a 503
+    std::chrono::milliseconds keep_alive{90'000};  // without a request; then the connection is closed
+    std::chrono::seconds header_timeout{10};       // from the first byte of a request to the last of its header
+    std::chrono::seconds body_timeout{10};         // for the body
+    std::chrono::seconds answer_timeout{30};       // until the client has taken the answer
+    std::chrono::seconds retry_after{1};           // the value of Retry-After in a 503
 
     // WebSocket
     // ---------------------------------------------------------------------------------------------------------
@@ -37,10 +39,10 @@ struct limits {
     std::size_t max_shared_changes = 64;             // encoded changes that are kept for other sessions
     std::chrono::milliseconds max_interval{60'000};  // of `interval_ms`
     std::chrono::seconds handshake_timeout{10};
-    std::chrono::seconds ping_after{20};     // without a byte from the client; after twice that time it is cut
-    std::chrono::seconds stall_timeout{30};  // a client that takes no byte for that time is cut
-    std::chrono::seconds close_timeout{5};   // until the client answers a close
-    std::chrono::seconds stall_check{1};     // the interval at which clients are checked
+    std::chrono::milliseconds ping_after{20'000};  // without a byte from the client; after twice that time it is cut
+    std::chrono::seconds stall_timeout{30};        // a client that takes no byte for that time is cut
+    std::chrono::seconds close_timeout{5};         // until the client answers a close
+    std::chrono::seconds stall_check{1};           // the interval at which clients are checked
 
     // Server-Sent Events
     // ------------------------------------------------------------------------------------------------

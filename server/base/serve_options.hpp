@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/log.hpp>
 
@@ -27,6 +28,7 @@ struct serve_options {
     std::vector<std::string> allow_origin;  // as origin.hpp lists them
     std::vector<std::string> allow_header;  // names of fields
     std::vector<std::string> allow_host;    // canonical
+    std::vector<ip_network> trusted_proxies;
     std::size_t max_keys = 0;
     std::uint64_t wal_lag_limit = 0;  // bytes; 0: none
     std::chrono::milliseconds drain_delay{};

@@ -172,12 +172,14 @@ std::vector<std::string> option_values::list(std::string const& name) const
 }
 
 std::chrono::milliseconds option_values::time(std::string const& name, std::string const& otherwise,
-                                              std::chrono::milliseconds least) const
+                                              std::chrono::milliseconds least, std::chrono::milliseconds most) const
 {
     auto const value = text(name, otherwise);
     auto const parsed = parse_duration(value);
-    if (!parsed || *parsed < least) {
-        refuse(name, value, "a time like 250ms, 5s, 2m or 1h, at least " + std::to_string(least.count()) + "ms");
+    if (!parsed || *parsed < least || *parsed > most) {
+        auto const upper = most == most.max() ? "" : ", at most " + std::to_string(most.count()) + "ms";
+        refuse(name, value,
+               "a time like 250ms, 5s, 2m or 1h, at least " + std::to_string(least.count()) + "ms" + upper);
     }
     return *parsed;
 }

@@ -38,7 +38,8 @@ public:
     std::string text(std::string const& name, std::string const& otherwise) const;
     std::vector<std::string> list(std::string const& name) const;
     std::chrono::milliseconds time(std::string const& name, std::string const& otherwise,
-                                   std::chrono::milliseconds least) const;
+                                   std::chrono::milliseconds least,
+                                   std::chrono::milliseconds most = std::chrono::milliseconds::max()) const;
     std::size_t count(std::string const& name, std::size_t otherwise, std::size_t least, std::size_t most) const;
     std::uint64_t bytes(std::string const& name, std::string const& otherwise, std::uint64_t least) const;  // or 0
     endpoint address(std::string const& name, std::string const& value) const;

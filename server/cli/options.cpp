@@ -45,6 +45,10 @@ po::options_description serve_description()
         ("allow-header", list("NAME"), "let allowed pages send this header; repeatable")
         ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
         ("max-clients", text("N"), "connections at a time; default 10000")
+        ("max-clients-per-address", text("N"), "connections of one address at a time, or 0 for no limit; default 0")
+        ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, who their clients are; repeatable; default none")
+        ("keep-alive", text("TIME"), "how long a connection may wait for its next request; default 90s")
+        ("ping-every", text("TIME"), "how often to ping a WebSocket that is silent; default 20s")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
         ("wal-lag-limit", text("SIZE"), "WAL that PostgreSQL may keep for this server, or 0 for no limit; default 1GiB")
         ("action-batch", text("N"), "actions that may share a transaction, 1 for none; default 64")
@@ -177,6 +181,21 @@ texts hosts_of(option_values const& values)
     return out;
 }
 
+std::vector<ip_network> proxies_of(option_values const& values)
+{
+    std::vector<ip_network> out;
+    for (auto const& value : values.list("trusted-proxy")) {
+        auto const network = parse_ip_network(value);
+        if (!network) {
+            values.refuse(
+                "trusted-proxy", value,
+                "an address like 192.0.2.1 or ::1, or a network like 10.0.0.0/8 or fd00::/8, with zeros after its bits");
+        }
+        out.push_back(*network);
+    }
+    return out;
+}
+
 // Whether tally.create_tally accepts the text as a name.
 bool is_name(std::string_view text)
 {
@@ -213,6 +232,10 @@ command parse_serve(option_values const& values)
     out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
+    out.bounds.max_address_clients = values.count("max-clients-per-address", 0, 0, 1'000'000);
+    out.trusted_proxies = proxies_of(values);
+    out.bounds.keep_alive = values.time("keep-alive", "90s", 1s, 1h);
+    out.bounds.ping_after = values.time("ping-every", "20s", 1s, 1h);
     out.max_keys = values.count("max-keys", 100'000'000, 1, 1'000'000'000);
     out.wal_lag_limit = values.bytes("wal-lag-limit", "1GiB", std::uint64_t{1} << 20);
     out.bounds.action_batch = values.count("action-batch", out.bounds.action_batch, 1, out.bounds.max_waiting_actions);

@@ -1,6 +1,7 @@
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/http/descriptor_room.hpp>
+#include <pgtally/server/http/forwarded.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -8,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -31,6 +33,12 @@ bool out_of_resources(boost::system::error_code const& failure)
     using namespace boost::system::errc;
     return failure == too_many_files_open || failure == too_many_files_open_in_system || failure == no_buffer_space ||
            failure == not_enough_memory;
+}
+
+ip_address address_of(tcp::endpoint const& from)
+{
+    auto const address = from.address();
+    return address.is_v4() ? v4_address(address.to_v4().to_bytes()) : ip_address{address.to_v6().to_bytes()};
 }
 
 void report(std::exception_ptr failure)
@@ -80,13 +88,13 @@ asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
 }
 
 // Accepts one of the connections that wait. If none waits any more, fails with `would_block`.
-boost::system::error_code acceptor::accept(tcp_socket& into, limits const& bounds)
+boost::system::error_code acceptor::accept(tcp_socket& into, tcp::endpoint& from, limits const& bounds)
 {
     bool const room =
         kind() == address_kind::admin || room_for_client(socket_.native_handle(), bounds.kept_descriptors);
     boost::system::error_code failure;
     if (!room) failure = boost::system::errc::make_error_code(boost::system::errc::too_many_files_open);
-    else socket_.accept(into, failure);
+    else socket_.accept(into, from, failure);
     return failure;
 }
 
@@ -99,7 +107,8 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         auto const [ended] = co_await socket_.async_wait(tcp_acceptor::wait_read, as_values);
         if (ended || !socket_.is_open()) break;
         tcp_socket socket{socket_.get_executor()};
-        auto const failure = accept(socket, with.bounds);
+        tcp::endpoint from;
+        auto const failure = accept(socket, from, with.bounds);
         if (out_of_resources(failure)) {
             // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
@@ -113,26 +122,32 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         if (failure) continue;
         full = false;
         if (std::exchange(told, false)) log(log_level::info, "accepting connections again");
-        take(std::move(socket), with);
+        take(std::move(socket), from, with);
     }
 }
 
-void acceptor::take(tcp_socket socket, connection_context& with)
+void acceptor::take(tcp_socket socket, tcp::endpoint const& from, connection_context& with)
 {
+    auto const address = address_of(from);
     auto& of = kind() == address_kind::admin ? with.admin_places : with.open_places;
     auto const most = kind() == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;
     auto const executor = socket.get_executor();
-    bool const room = of.served < most;
+    // Whose connection a trusted proxy's is, `http_session` finds out.
+    bool const judged = kind() == address_kind::open && !is_trusted(with.trusted, address);
+    std::optional<address_places::place> place{std::in_place};
+    if (judged) place = with.by_address.take(address);
+    bool const room = of.served < most && place;
     if (!room && of.refused >= with.bounds.max_refusals) return;
     auto& count = room ? of.served : of.refused;
     ++count;
     auto session =
-        room ? serve_connection(std::move(socket), with, where_) : refuse_connection(std::move(socket), with);
-    auto const on_end = [&count](std::exception_ptr failure) {
+        room ? serve_connection(std::move(socket), address, with, where_)
+             : refuse_connection(std::move(socket), address, with, place ? crowded::everywhere : crowded::at_address);
+    auto on_end = [&count, held = std::move(place)](std::exception_ptr failure) {
         --count;
         report(failure);
     };
-    asio::co_spawn(executor, std::move(session), on_end);
+    asio::co_spawn(executor, std::move(session), std::move(on_end));
 }
 
 }  // namespace pgtally::server

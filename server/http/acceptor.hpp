@@ -26,8 +26,8 @@ public:
     address_kind kind() const noexcept { return where_.kind; }
 
 private:
-    boost::system::error_code accept(tcp_socket& into, limits const& bounds);
-    void take(tcp_socket socket, connection_context& with);
+    boost::system::error_code accept(tcp_socket& into, tcp::endpoint& from, limits const& bounds);
+    void take(tcp_socket socket, tcp::endpoint const& from, connection_context& with);
     static asio::awaitable<void> pause(std::chrono::milliseconds length);
 
     tcp_acceptor socket_;

@@ -1,5 +1,6 @@
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/answer_writer.hpp>
+#include <pgtally/server/http/date.hpp>
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@ namespace pgtally::server {
 asio::awaitable<bool> answer_writer::write(response const& answer, head_options how, bool with_body)
 {
     how.retry_after = bounds_.retry_after;
+    how.date = date_now();
     auto const head = encode_head(answer, how);
     auto const body = with_body ? std::string_view{answer.body} : std::string_view{};
     std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body.data(), body.size())};

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/http/address_places.hpp>
 #include <pgtally/server/http/clients.hpp>
 #include <pgtally/server/http/request_handler.hpp>
 #include <pgtally/server/http/traffic.hpp>
 
 #include <cstddef>
+#include <vector>
 
 namespace pgtally::server {
 
@@ -21,8 +23,10 @@ struct connection_context {
     upgrade_handler& upgrades;
     clients& connected;
     traffic& counted;
-    bool const& closing;                   // the server takes no new clients any more
-    places open_places{}, admin_places{};  // of all public addresses together, of the admin address
+    bool const& closing;                     // the server takes no new clients any more
+    std::vector<ip_network> const& trusted;  // the proxies that say who their clients are
+    address_places& by_address;              // of the public addresses
+    places open_places{}, admin_places{};    // of all public addresses together, of the admin address
 };
 
 }  // namespace pgtally::server

@@ -18,6 +18,9 @@ namespace pgtally::server {
 // scheme, a port, or a character that no name has.
 std::optional<std::string> canonical_host(std::string_view text);
 
+// Whether it is the host of a request: a name, an IPv4 address, or an IPv6 address in brackets, with or without a port.
+bool is_host(std::string_view text);
+
 // Whether a request may call the server `host`, a name or an address with or without a port. It may if it names no host
 // at all, as HTTP/1.0 allows: no browser does. `loopback`: the address is bound to loopback. `listed` are canonical.
 bool host_allowed(std::string_view host, bool loopback, std::vector<std::string> const& listed);

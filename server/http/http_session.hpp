@@ -18,11 +18,17 @@ struct entrance {
     bool loopback = false;  // bound to loopback
 };
 
-// Serves a connection, request after request, until either end closes it. After an accepted upgrade, or for an answer
+// Serves the connection of a client at `from`, or of a proxy there, request after request, until either end closes it. After an accepted upgrade, or for an answer
 // that lasts, the HTTP session is destroyed, and the upgrade handler or the answer serves the connection.
-asio::awaitable<void> serve_connection(tcp_socket socket, connection_context& with, entrance where);
+asio::awaitable<void> serve_connection(tcp_socket socket, ip_address from, connection_context& with, entrance where);
 
-// Answers a connection's first request with 503, because there are too many connections, and closes it.
-asio::awaitable<void> refuse_connection(tcp_socket socket, connection_context& with);
+// Why a connection is not served.
+enum class crowded {
+    everywhere,  // `limits::max_clients`
+    at_address,  // `limits::max_address_clients`
+};
+
+// Answers a connection's first request with 503, and closes it.
+asio::awaitable<void> refuse_connection(tcp_socket socket, ip_address from, connection_context& with, crowded why);
 
 }  // namespace pgtally::server

@@ -19,7 +19,6 @@ std::string_view reason_phrase(unsigned status) noexcept
         case 405: return "Method Not Allowed";
         case 408: return "Request Timeout";
         case 409: return "Conflict";
-        case 411: return "Length Required";
         case 412: return "Precondition Failed";
         case 413: return "Content Too Large";
         case 414: return "URI Too Long";
@@ -98,6 +97,7 @@ std::string encode_head(response const& answer, head_options chosen)
     out += ' ';
     out += reason_phrase(answer.status);
     out += "\r\nServer: pgtally\r\n";
+    if (!chosen.date.empty()) append_field(out, "Date", chosen.date);
     for (auto const& [name, value] : answer.fields) append_field(out, name, value);
     if (answer.status == 503 || answer.status == 429)
         append_field(out, "Retry-After", std::to_string(chosen.retry_after.count()));

@@ -37,6 +37,7 @@ struct head_options {
     unsigned version = 11;  // 10: HTTP/1.0
     bool keep_alive = true;
     std::chrono::seconds retry_after{1};  // of 503 and 429
+    std::string_view date{};              // see date.hpp; empty: no field
 };
 
 // How the client finds the end of a body.

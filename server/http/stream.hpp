@@ -12,6 +12,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 
 #include <utility>
 
@@ -30,7 +31,8 @@ inline client_stream make_stream(tcp_socket socket)
 }
 
 // The handshake before the first request. If it returns false, the connection must close. The caller sets the deadline.
-inline asio::awaitable<bool> handshake(client_stream&)
+// `received` has the bytes that came already; the handshake takes those that are its own.
+inline asio::awaitable<bool> handshake(client_stream&, beast::flat_buffer& /*received*/)
 {
     co_return true;
 }

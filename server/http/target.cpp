@@ -46,15 +46,25 @@ void split(std::string_view text, char separator, Take take)
     }
 }
 
+// Schemes have no upper and lower case (RFC 3986, 3.1). `scheme` is lower case, with `://`.
+bool starts_with_scheme(std::string_view text, std::string_view scheme) noexcept
+{
+    if (text.size() < scheme.size()) return false;
+    for (std::size_t i = 0; i < scheme.size(); ++i) {
+        auto const c = text[i];
+        if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != scheme[i]) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::optional<std::string_view> authority_of(std::string_view text) noexcept
 {
     for (std::string_view const scheme : {"http://", "https://"}) {
-        if (!text.starts_with(scheme)) continue;
+        if (!starts_with_scheme(text, scheme)) continue;
         text.remove_prefix(scheme.size());
-        text = text.substr(0, text.find_first_of("/?#"));
-        if (!text.empty()) return text;
+        return text.substr(0, text.find_first_of("/?#"));
     }
     return std::nullopt;
 }
@@ -65,15 +75,17 @@ std::optional<target> split_target(std::string_view text)
     if (auto const host = authority_of(text)) {
         auto const rest = host->data() + host->size();
         text = std::string_view{rest, static_cast<std::size_t>(text.data() + text.size() - rest)};
-        if (text.empty()) text = "/";
+        // `http://host?query` has the path `/`.
+        if (text.starts_with('/')) text.remove_prefix(1);
+    } else {
+        if (!text.starts_with('/')) return std::nullopt;
+        text.remove_prefix(1);
     }
-    if (!text.starts_with('/')) return std::nullopt;
     text = text.substr(0, text.find('#'));
 
     target out;
     auto const question = text.find('?');
-    split(text.substr(1, question == std::string_view::npos ? question : question - 1), '/',
-          [&](std::string_view segment) { out.path.push_back(segment); });
+    split(text.substr(0, question), '/', [&](std::string_view segment) { out.path.push_back(segment); });
     if (question == std::string_view::npos) return out;
 
     split(text.substr(question + 1), '&', [&](std::string_view pair) {

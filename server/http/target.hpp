@@ -17,7 +17,7 @@ struct target {
 // Nothing if the text is neither `/path?query` nor `http://host/path?query`. Lifetime: the views refer to `text`.
 std::optional<target> split_target(std::string_view text);
 
-// The host and port of a target that is `http://host:port/path`; nothing if it is a path, or names no host. Lifetime: as above.
+// The host and port of a target that is `http://host:port/path`; empty if it names no host, nothing if it is a path. Lifetime: as above.
 std::optional<std::string_view> authority_of(std::string_view text) noexcept;
 
 // Decodes escapes like `%41`. Nothing if one is invalid.

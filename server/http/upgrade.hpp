@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/server/base/audience.hpp>
+#include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/http/stream.hpp>
 
 #include <boost/beast/http/message.hpp>
@@ -12,13 +13,14 @@ namespace pgtally::server {
 
 // A connection whose request to become a WebSocket is accepted, and that request.
 struct upgrade {
-    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader)
-        : stream{std::move(from)}, request{std::move(asked)}, who{reader}
+    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader, ip_address at)
+        : stream{std::move(from)}, request{std::move(asked)}, who{reader}, client{at}
     {
     }
     client_stream stream;
     beast::http::request<beast::http::string_body> request;
     audience who;
+    ip_address client;
 };
 
 }  // namespace pgtally::server

@@ -1,5 +1,6 @@
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/date.hpp>
 #include <pgtally/server/http/liveness.hpp>
 #include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/http/tcp_progress.hpp>
@@ -145,7 +146,7 @@ asio::awaitable<void> sse_session::write()
 
 asio::awaitable<bool> sse_session::write_head()
 {
-    head_options const last{.version = on_->version, .keep_alive = false};
+    head_options const last{.version = on_->version, .keep_alive = false, .date = date_now()};
     auto const head = encode_head(on_->answer, last);
     writing_ = true;
     auto const [failure, size] = co_await asio::async_write(on_->stream, asio::buffer(head), as_values);
@@ -194,7 +195,8 @@ void sse_session::check_liveness(clock::time_point now)
     switch (liveness_.check(now, progress, writing_)) {
         case liveness::action::close:
         case liveness::action::cut_stalled:
-            log(log_level::info, "a client took no byte for {} s: cut", with_.bounds.stall_timeout.count());
+            log(log_level::info, "client {} took no byte for {} s: cut", to_string(on_->client),
+                with_.bounds.stall_timeout.count());
             ++with_.counted.cut_stalled;
             cut();
             break;

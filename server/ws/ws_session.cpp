@@ -1,5 +1,6 @@
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/date.hpp>
 #include <pgtally/server/http/liveness.hpp>
 #include <pgtally/server/http/tcp_progress.hpp>
 #include <pgtally/server/http/upgrade.hpp>
@@ -11,6 +12,7 @@
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <memory>
@@ -34,11 +36,23 @@ bool offers_subprotocol(upgrade const& of)
     return beast::http::token_list{offered}.exists(beast::string_view{subprotocol.data(), subprotocol.size()});
 }
 
+// Whether the last character of UTF-8 lacks bytes. Beast checks all of a message but that, if its last fragment is empty.
+bool ends_inside_character(std::string_view text) noexcept
+{
+    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+        auto const byte = static_cast<unsigned char>(text[text.size() - back]);
+        if ((byte & 0xc0) == 0x80) continue;
+        auto const size = byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : byte >= 0xc0 ? 2U : 1U;
+        return size > back;
+    }
+    return false;
+}
+
 // One WebSocket: a coroutine reads, and another one writes. Only the second one writes, pings and the close included,
 // so that two writes never overlap.
 class ws_session final : public client {
 public:
-    ws_session(client_stream stream, audience who, ws_context const& with);
+    ws_session(client_stream stream, audience who, ip_address from, ws_context const& with);
     ws_session(ws_session const&) = delete;
     ws_session& operator=(ws_session const&) = delete;
     ~ws_session() = default;
@@ -62,6 +76,7 @@ private:
     void wake();
 
     websocket::stream<client_stream, false> socket_;
+    ip_address client_;
     ws_context const& with_;
     ws_protocol protocol_;
     liveness liveness_;
@@ -71,8 +86,9 @@ private:
     bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, writer_gone_ = false;
 };
 
-ws_session::ws_session(client_stream stream, audience who, ws_context const& with)
+ws_session::ws_session(client_stream stream, audience who, ip_address from, ws_context const& with)
     : socket_{std::move(stream)}
+    , client_{from}
     , with_{with}
     , protocol_{with.tallies, with.shared, with.bounds, who, [this] { wake(); }}
     , liveness_{with.bounds, clock::now()}
@@ -108,6 +124,8 @@ asio::awaitable<bool> ws_session::accept(std::unique_ptr<upgrade> accepted)
     auto const offered = offers_subprotocol(*accepted);
     websocket::stream_base::decorator decorate{[offered](websocket::response_type& answer) {
         answer.set(beast::http::field::server, "pgtally");
+        auto const date = date_now();
+        answer.set(beast::http::field::date, beast::string_view{date.data(), date.size()});
         if (offered)
             answer.set(beast::http::field::sec_websocket_protocol,
                        beast::string_view{subprotocol.data(), subprotocol.size()});
@@ -156,7 +174,12 @@ asio::awaitable<void> ws_session::read()
             break;
         }
         auto const data = in_.cdata();
-        protocol_.receive({static_cast<char const*>(data.data()), data.size()});
+        std::string_view const text{static_cast<char const*>(data.data()), data.size()};
+        if (ends_inside_character(text)) {
+            close_with(websocket::close_code::bad_payload, "a message is UTF-8");
+            break;
+        }
+        protocol_.receive(text);
         with_.connected.waits(*this, protocol_.pending() > 0);
         in_.consume(in_.size());
         if (in_.capacity() > 65'536) in_.shrink_to_fit();
@@ -226,18 +249,18 @@ void ws_session::check_liveness(clock::time_point now)
             break;
         case action::close:
             if (!close_) {
-                log(log_level::info, "a client took no byte for {} s: closed", stalled_s);
+                log(log_level::info, "client {} took no byte for {} s: closed", to_string(client_), stalled_s);
                 ++with_.counted.cut_stalled;
             }
             close_with(websocket::close_code::try_again_later, "no byte was taken for too long");
             break;
         case action::cut_stalled:
-            log(log_level::info, "a client took no byte for {} s: cut", stalled_s);
+            log(log_level::info, "client {} took no byte for {} s: cut", to_string(client_), stalled_s);
             ++with_.counted.cut_stalled;
             cut();
             break;
         case action::cut_silent:
-            log(log_level::info, "a client did not answer a ping: cut");
+            log(log_level::info, "client {} did not answer a ping: cut", to_string(client_));
             ++with_.counted.cut_silent;
             cut();
             break;
@@ -252,7 +275,7 @@ void ws_session::check_liveness(clock::time_point now)
 
 asio::awaitable<void> ws_server::serve(std::unique_ptr<upgrade> accepted)
 {
-    ws_session session{std::move(accepted->stream), accepted->who, with_};
+    ws_session session{std::move(accepted->stream), accepted->who, accepted->client, with_};
     bool const open = co_await session.accept(std::move(accepted));
     if (open) co_await session.run();
 }

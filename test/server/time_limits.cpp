@@ -41,8 +41,8 @@ serve_options short_times(std::uint16_t port)
     out.max_keys = 1'000;
     out.level = log_level::off;
     out.bounds.max_clients = 20;
-    out.bounds.keep_alive = out.bounds.header_timeout = out.bounds.body_timeout = 1s;
-    out.bounds.answer_timeout = out.bounds.ping_after = out.bounds.close_timeout = 1s;
+    out.bounds.keep_alive = out.bounds.ping_after = 1s;
+    out.bounds.header_timeout = out.bounds.body_timeout = out.bounds.answer_timeout = out.bounds.close_timeout = 1s;
     return out;
 }
 

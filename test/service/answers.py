@@ -14,7 +14,7 @@ seen = set()  # (method, path as described, status); what any request can get ha
 known = set()  # answers that were right: the same one again is not looked at, because tests poll
 
 # Fields of HTTP itself, and those that the description of the document names for every answer.
-EVERYWHERE = {"server", "connection", "content-type", "content-length", "transfer-encoding", "vary", "x-content-type-options",
+EVERYWHERE = {"server", "date", "connection", "content-type", "content-length", "transfer-encoding", "vary", "x-content-type-options",
               "access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods",
               "access-control-allow-headers", "access-control-expose-headers", "access-control-max-age"}
 REFUSED = OPENAPI.all["components"]["responses"]["Refused"]
@@ -26,6 +26,8 @@ def check(method, target, status, fields, body, admin=False, sent=None):
     """Throws Wrong if the answer is not as described. `body` and `sent`, the request's body, are bytes or None: unknown."""
     what, head = f"{method} {target[:200]} → {status}", method == "HEAD"
     fields = CaseInsensitiveDict(fields)
+    if not re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", fields.get("Date", "")):
+        raise Wrong(f"{what}: no Date")
     path, _, query = re.sub(r"(?i)^http://[^/?]*", "", target).partition("?")
     template, item = find_path(path or "/", admin)
     operation = item.get("get" if head else method.lower()) if item else None
@@ -118,7 +120,8 @@ def check_request(item, operation, query, sent, what):
 
 def check_once(method, target, status, fields, *more):
     """As `check`, unless the same answer was right before."""
-    this = hash((method, target, status, tuple(sorted(fields.items())), *more))
+    lasting = sorted((name, value) for name, value in fields.items() if name.lower() != "date")
+    this = hash((method, target, status, tuple(lasting), *more))
     if this not in known:
         check(method, target, status, fields, *more)
         known.add(this)
@@ -148,7 +151,7 @@ def watch_requests(patch):
 
 def check_raw(request, answer, admin):
     """The answers to requests without a body, as texts: their heads, and their bodies by Content-Length."""
-    asked = re.findall(r"(?m)^([A-Z]+) (\S+) HTTP/1\.[01]\r?$", request)
+    asked = re.findall(r"(?m)([A-Z]+) (\S+) HTTP/1\.[01]\r?$", request)
     for method, target in asked or [("*", "*")]:
         head, found, answer = answer.partition("\r\n\r\n")
         if head.startswith("HTTP/1.1 100 "):

@@ -17,8 +17,9 @@ PACKAGES = ROOT / "test" / "documents" / "node_modules"
 EPOCH = "4664875b-6f35-4d59-857d-0524f094a01e"
 PROBLEM = {"type": "about:blank", "title": "Not Found", "status": 404, "code": "unknown_tally", "detail": "there is no such tally"}
 KEY = {"key": "33", "counters": {"rts": 2}, "epoch": EPOCH, "revision": 17, "state": "live"}
-FIELDS = {"Server": "pgtally", "Content-Type": "application/json", "Cache-Control": "no-cache", "ETag": f'W/"{EPOCH}-17"'}
-PROBLEM_FIELDS = {"Content-Type": "application/problem+json", "Cache-Control": "no-cache"}
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+FIELDS = {"Server": "pgtally", "Date": DATE, "Content-Type": "application/json", "Cache-Control": "no-cache", "ETag": f'W/"{EPOCH}-17"'}
+PROBLEM_FIELDS = {"Date": DATE, "Content-Type": "application/problem+json", "Cache-Control": "no-cache"}
 
 
 def changed(value, **members):
@@ -137,6 +138,7 @@ def test_right_answers():
     dict(body=changed(KEY, counters={"rts": "2"})), dict(body=changed(KEY, epoch="x")), dict(body=changed(KEY, state="lively")),
     dict(body=changed(KEY, state="database")), dict(body=[]), dict(body=None, status=204),
     dict(body=PROBLEM), dict(body=None), dict(status=206), dict(status=500), dict(method="HEAD"),
+    dict(fields=changed(FIELDS, Date=None)), dict(fields=changed(FIELDS, Date="now")),
     dict(fields=changed(FIELDS, **{"Cache-Control": None})), dict(fields=changed(FIELDS, **{"Cache-Control": "no-store"})),
     dict(fields=changed(FIELDS, ETag="17")), dict(fields=changed(FIELDS, **{"X-Other": "1"})),
     dict(fields=changed(FIELDS, **{"Content-Type": "text/plain"})),
@@ -155,7 +157,7 @@ def test_wrong_answers(wrong):
 
 def test_wrong_raw_answers():
     def raw(body, status="404 Not Found"):
-        return f"HTTP/1.1 {status}\r\nContent-Type: application/problem+json\r\nCache-Control: no-cache\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        return f"HTTP/1.1 {status}\r\nDate: {DATE}\r\nContent-Type: application/problem+json\r\nCache-Control: no-cache\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     asked = "GET /v1/tallies/nope HTTP/1.1\r\nHost: a\r\n\r\n"
     good = raw(json.dumps(PROBLEM))
     answers.check_raw(asked * 2, good * 2, False)

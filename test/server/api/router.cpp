@@ -79,8 +79,11 @@ BOOST_AUTO_TEST_CASE(header_rules)
 {
     limits const bounds;
     auto const good = [&] {
-        return header_facts{
-            .version = 11, .target_bytes = bounds.max_target_bytes, .field_bytes = bounds.max_header_bytes, .hosts = 1};
+        return header_facts{.version = 11,
+                            .target_bytes = bounds.max_target_bytes,
+                            .field_bytes = bounds.max_header_bytes,
+                            .hosts = 1,
+                            .host = "localhost:80"};
     };
     auto const status = [&](header_facts const& facts) { return refuse_header(facts, bounds).status; };
     auto facts = good();
@@ -97,14 +100,75 @@ BOOST_AUTO_TEST_CASE(header_rules)
     BOOST_TEST(status(facts) == 400U);
     (facts = good()).origins = 2;
     BOOST_TEST(status(facts) == 400U);
-    (facts = good()).transfer_encoding = true;
-    BOOST_TEST(status(facts) == 411U);
-    (facts = good()).content_lengths = 2;
+    (facts = good()).host = "a,b";
+    BOOST_TEST(status(facts) == 400U);
+    (facts = good()).target_host = "a";
+    BOOST_TEST(status(facts) == 200U);
+    facts.target_host = "";
     BOOST_TEST(status(facts) == 400U);
     (facts = good()).version = 20;
     BOOST_TEST(status(facts) == 505U);
     BOOST_TEST(refuse_long_header(false, bounds).status == 414U);
     BOOST_TEST(refuse_long_header(true, bounds).status == 431U);
+}
+
+BOOST_AUTO_TEST_CASE(framing_rules)
+{
+    limits const bounds;
+    header_facts const good{.hosts = 1, .host = "localhost"};
+    auto const status = [&](header_facts const& facts) { return refuse_header(facts, bounds).status; };
+    auto facts = good;
+    facts.content_lengths = 1;
+    for (auto const* const length : {"0", "17", "99999999999999999999"}) {
+        facts.content_length = length;
+        BOOST_TEST_CONTEXT(length) BOOST_TEST(status(facts) == 200U);
+    }
+    for (auto const* const length : {"1, 1", "+1", "-1", "0x1", "1 1"}) {
+        facts.content_length = length;
+        BOOST_TEST_CONTEXT(length) BOOST_TEST(status(facts) == 400U);
+    }
+    (facts = good).content_lengths = 2;
+    BOOST_TEST(status(facts) == 400U);
+    (facts = good).transfer_encodings = 1;
+    for (auto const* const coding : {"chunked", "Chunked", "CHUNKED"}) {
+        facts.transfer_encoding = coding;
+        BOOST_TEST_CONTEXT(coding) BOOST_TEST(status(facts) == 200U);
+    }
+    for (auto const* const coding :
+         {"", "xchunked", "gzip", "gzip, chunked", "chunked, chunked", "chunked;a=b", "identity"}) {
+        facts.transfer_encoding = coding;
+        BOOST_TEST_CONTEXT(coding) BOOST_TEST(status(facts) == 400U);
+    }
+    facts.transfer_encoding = "chunked";
+    facts.transfer_encodings = 2;
+    BOOST_TEST(status(facts) == 400U);
+    facts.transfer_encodings = 1;
+    facts.content_lengths = 1;
+    facts.content_length = "1";
+    BOOST_TEST(status(facts) == 400U);
+    facts.content_lengths = 0;
+    facts.version = 10;
+    BOOST_TEST(status(facts) == 400U);
+}
+
+BOOST_AUTO_TEST_CASE(handshake_rules)
+{
+    handshake_facts const good{.keys = 1, .key = "dGhlIHNhbXBsZSBub25jZQ==", .versions = 1, .version = "13"};
+    BOOST_TEST(refuse_handshake(good).status == 200U);
+    auto facts = good;
+    for (auto const* const key :
+         {"", "abc", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25j!Q=="}) {
+        facts.key = key;
+        BOOST_TEST_CONTEXT(key) BOOST_TEST(refuse_handshake(facts).status == 400U);
+    }
+    for (std::size_t const keys : {0, 2}) {
+        (facts = good).keys = keys;
+        BOOST_TEST(refuse_handshake(facts).status == 400U);
+    }
+    (facts = good).version = "8";
+    BOOST_TEST(refuse_handshake(facts).status == 426U);
+    (facts = good).versions = 2;
+    BOOST_TEST(refuse_handshake(facts).status == 426U);
 }
 
 BOOST_AUTO_TEST_CASE(what_an_error_of_the_database_says)

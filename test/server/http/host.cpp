@@ -19,6 +19,19 @@ BOOST_AUTO_TEST_CASE(canonical_is_one_spelling)
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_host_is_a_name_or_an_address_with_or_without_a_port)
+{
+    for (auto const* const host :
+         {"a", "A.b-c_d.", "a:80", "a:", "192.0.2.1:65535", "[::1]", "[2001:db8::1]:8080", "[::1]:"}) {
+        BOOST_TEST_CONTEXT(host) BOOST_TEST(is_host(host));
+    }
+    for (auto const* const host :
+         {"",     "a b",    "u@h", "a,b", "x:abc", "x:-1", "x:123456", "x:1:2",       ":80",  "::1",
+          "[::1", "[::1]x", "[a]", "a/b", "a?b",   "a#b",  "http://a", "caf\xc3\xa9", "a\tb", "*"}) {
+        BOOST_TEST_CONTEXT(host) BOOST_TEST(!is_host(host));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(loopback_takes_addresses_localhost_and_listed_names)
 {
     std::vector<std::string> const listed{"counters.example"};
@@ -75,9 +88,26 @@ BOOST_AUTO_TEST_CASE(an_absolute_target_names_its_host)
     BOOST_TEST(authority_of("http://a.example:80/path?q").value_or("none") == "a.example:80");
     BOOST_TEST(authority_of("https://a.example").value_or("none") == "a.example");
     BOOST_TEST(authority_of("http://a.example?x/y").value_or("none") == "a.example");
-    BOOST_TEST(!authority_of("http:///path").has_value());
+    BOOST_TEST(authority_of("HTTP://a.example").value_or("none") == "a.example");
+    BOOST_TEST(authority_of("hTtPs://u@a.example:1#x").value_or("none") == "u@a.example:1");
+    BOOST_TEST(authority_of("http:///path").value_or("none") == "");
+    BOOST_TEST(!authority_of("ftp://a").has_value());
     BOOST_TEST(!authority_of("/http://a.example/").has_value());
     BOOST_TEST(!authority_of("*").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_absolute_target_without_a_path_is_the_root)
+{
+    for (auto const* const text : {"http://x", "http://x/", "HTTP://x#f"}) {
+        auto const split = split_target(text).value();
+        BOOST_TEST_CONTEXT(text) BOOST_TEST((split.path == std::vector<std::string_view>{""} && split.query.empty()));
+    }
+    auto const split = split_target("http://x?u=/livez").value();
+    BOOST_TEST((split.path == std::vector<std::string_view>{""}));
+    BOOST_TEST(
+        (split.query.size() == 1U && split.query.front().first == "u" && split.query.front().second == "/livez"));
+    BOOST_TEST((split_target("HTTPS://x/a/b?c").value().path == std::vector<std::string_view>{"a", "b"}));
+    BOOST_TEST(!split_target("x/a").has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

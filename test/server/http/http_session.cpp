@@ -130,7 +130,9 @@ struct test_server final : request_handler, upgrade_handler {
     clients connected;
     traffic counted;
     bool closing = false;
-    connection_context with{bounds, *this, *this, connected, counted, closing};
+    std::vector<ip_network> trusted;
+    address_places by_address{0};
+    connection_context with{bounds, *this, *this, connected, counted, closing, trusted, by_address};
     acceptor at{io, {"127.0.0.1", 0}, address_kind::open};
     std::promise<seen> upgraded;
     std::promise<void> gone;

@@ -9,6 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 
 #include <utility>
@@ -28,9 +29,11 @@ inline client_stream make_stream(tcp_socket socket)
     return client_stream{std::move(socket), tls_context()};
 }
 
-inline asio::awaitable<bool> handshake(client_stream& stream)
+inline asio::awaitable<bool> handshake(client_stream& stream, beast::flat_buffer& received)
 {
-    auto const [failure] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_values);
+    auto const [failure, size] =
+        co_await stream.async_handshake(asio::ssl::stream_base::server, received.data(), as_values);
+    received.consume(size);
     co_return !failure;
 }
 

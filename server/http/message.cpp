@@ -1,0 +1,123 @@
+#include <pgtally/server/http/forwarded.hpp>
+#include <pgtally/server/http/message.hpp>
+#include <pgtally/server/http/target.hpp>
+
+#include <boost/beast/websocket/rfc6455.hpp>
+
+namespace pgtally::server {
+
+namespace http = beast::http;
+
+method method_of(http::verb verb) noexcept
+{
+    switch (verb) {
+        case http::verb::get: return method::get;
+        case http::verb::head: return method::head;
+        case http::verb::post: return method::post;
+        case http::verb::options: return method::options;
+        default: return method::other;
+    }
+}
+
+header_facts facts_of(message_header const& header)
+{
+    header_facts out{.version = header.version(), .target_bytes = header.target().size()};
+    for (auto const& field : header) {
+        auto const value = view_of(field.value());
+        out.field_bytes += field.name_string().size() + value.size() + 4;
+        switch (field.name()) {
+            case http::field::host:
+                ++out.hosts;
+                out.host = value;
+                break;
+            case http::field::origin: ++out.origins; break;
+            case http::field::content_length:
+                ++out.content_lengths;
+                out.content_length = value;
+                break;
+            case http::field::transfer_encoding:
+                ++out.transfer_encodings;
+                out.transfer_encoding = value;
+                break;
+            default: break;
+        }
+    }
+    out.target_host = authority_of(view_of(header.target()));
+    return out;
+}
+
+namespace {
+
+template <class Name>
+std::string joined_lines(message_header const& header, Name const& name)
+{
+    std::string out;
+    auto const [first, last] = header.equal_range(name);
+    for (auto at = first; at != last; ++at) {
+        if (at != first) out += ", ";
+        out += view_of(at->value());
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string joined(message_header const& header, http::field name)
+{
+    return joined_lines(header, name);
+}
+
+void join_lists(message_header& header)
+{
+    for (auto const name : {http::field::connection, http::field::upgrade, http::field::sec_websocket_protocol,
+                            http::field::sec_websocket_extensions, http::field::expect}) {
+        if (header.count(name) > 1) header.set(name, joined(header, name));
+    }
+}
+
+std::optional<handshake_facts> handshake_of(message_header const& header)
+{
+    if (!beast::websocket::is_upgrade(header)) return std::nullopt;
+    return handshake_facts{.keys = header.count(http::field::sec_websocket_key),
+                           .key = view_of(header[http::field::sec_websocket_key]),
+                           .versions = header.count(http::field::sec_websocket_version),
+                           .version = view_of(header[http::field::sec_websocket_version])};
+}
+
+ip_address client_of(message_header const& header, ip_address const& peer, std::vector<ip_network> const& trusted)
+{
+    if (!is_trusted(trusted, peer)) return peer;
+    return client_of(peer, joined_lines(header, "X-Forwarded-For"), joined(header, http::field::forwarded), trusted);
+}
+
+namespace {
+
+std::string_view host_of(message_type const& message)
+{
+    // RFC 9112, 3.2.2: the host of an absolute target replaces the field.
+    if (auto const named = authority_of(view_of(message.target()))) return *named;
+    return view_of(message[http::field::host]);
+}
+
+}  // namespace
+
+request request_of(message_type const& message, entrance where)
+{
+    request out{.verb = method_of(message.method()),
+                .target = view_of(message.target()),
+                .host = host_of(message),
+                .origin = {},
+                .if_match = joined(message, http::field::if_match),
+                .if_none_match = joined(message, http::field::if_none_match),
+                .accept = joined(message, http::field::accept),
+                .accept_encoding = joined(message, http::field::accept_encoding),
+                .last_event_id = view_of(message["Last-Event-ID"]),
+                .preflight = message.count(http::field::access_control_request_method) != 0,
+                .body = message.body(),
+                .admin = where.kind == address_kind::admin,
+                .loopback = where.loopback};
+    if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
+    return out;
+}
+
+}  // namespace pgtally::server
