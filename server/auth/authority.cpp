@@ -9,7 +9,10 @@ namespace pgtally::server {
 authority::authority(auth_options const& chosen, limits const& bounds)
     : chosen_{chosen}, bounds_{bounds}, keys_{key_set::of_files(chosen.key_files, bounds)}
 {
-    if (!requires_tokens()) return;
+    if (!requires_tokens()) {
+        anybody_ = permit::everything();
+        return;
+    }
     auto given = std::make_shared<rights>();
     given->add_public(chosen.public_tallies);
     anybody_.may = std::move(given);

@@ -86,6 +86,7 @@ key_file read_pem(std::string_view content)
         if (!made) return wrong("a public key is neither RSA of at least 2048 bits, P-256 nor Ed25519");
         out.keys.push_back(std::move(*made));
     }
+    if (out.keys.empty()) return wrong("it has PEM that is not a public key (-----BEGIN PUBLIC KEY-----)");
     return out;
 }
 

@@ -11,6 +11,12 @@ constexpr std::string_view every = "*";
 
 }  // namespace
 
+std::shared_ptr<rights const> rights::nothing()
+{
+    static auto const none = std::make_shared<rights const>();
+    return none;
+}
+
 std::shared_ptr<rights const> rights::everything()
 {
     static auto const all = [] {

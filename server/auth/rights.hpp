@@ -34,6 +34,8 @@ public:
     // Of a client that presents no token, before any rule is added: nothing.
     rights() = default;
 
+    static std::shared_ptr<rights const> nothing();
+
     // Everything: of operators, and of everybody if the server has no keys.
     static std::shared_ptr<rights const> everything();
 
@@ -53,6 +55,8 @@ public:
     access to_whole(std::string_view tally) const;
     access to_key(std::string_view tally, std::string_view key) const;
     access to_act(std::string_view tally, std::string_view action, std::string_view key) const;
+
+    bool reads_nothing() const noexcept { return reads_.empty(); }
 
     // Whether every tally may be read whole, also those that do not exist yet.
     bool reads_everything() const;

@@ -61,12 +61,12 @@ header_facts facts_of(header_type const& header)
     return out;
 }
 
-std::string joined(header_type const& header, http::field name)
+std::string joined(header_type const& header, http::field name, char separator = ',')
 {
     std::string out;
     auto const [first, last] = header.equal_range(name);
     for (auto at = first; at != last; ++at) {
-        if (at != first) out += ',';
+        if (at != first) out += separator;
         out += view_of(at->value());
     }
     return out;
@@ -88,6 +88,8 @@ request request_of(message_type const& message, entrance where)
                 .if_match = joined(message, http::field::if_match),
                 .if_none_match = joined(message, http::field::if_none_match),
                 .accept_encoding = joined(message, http::field::accept_encoding),
+                .authorization = joined(message, http::field::authorization),
+                .cookies = joined(message, http::field::cookie, ';'),
                 .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
@@ -206,12 +208,14 @@ asio::awaitable<http_session::then> http_session::one_request()
 
     auto message = parser.release();
     if (!beast::websocket::is_upgrade(message)) co_return co_await answer(message);
-    auto const judged = with_.requests.judge_upgrade(request_of(message, where_));
+    auto asked = request_of(message, where_);
+    auto const judged = with_.requests.judge_upgrade(asked);
     if (!judged) co_return co_await answer(message);
     with_.counted.request(judged->route, judged->status);
     if (judged->status == 101) {
         auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
-        successor_.upgraded = std::make_unique<upgrade>(std::move(stream_), std::move(message), who);
+        successor_.upgraded =
+            std::make_unique<upgrade>(std::move(stream_), std::move(message), who, std::move(asked.by));
         co_return then::hand_over;
     }
     head_options const last{.version = message.version(), .keep_alive = false};

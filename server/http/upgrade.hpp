@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/auth/permit.hpp>
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/http/stream.hpp>
 
@@ -12,13 +13,14 @@ namespace pgtally::server {
 
 // A connection whose request to become a WebSocket is accepted, and that request.
 struct upgrade {
-    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader)
-        : stream{std::move(from)}, request{std::move(asked)}, who{reader}
+    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader, permit rights)
+        : stream{std::move(from)}, request{std::move(asked)}, who{reader}, by{std::move(rights)}
     {
     }
     client_stream stream;
     beast::http::request<beast::http::string_body> request;
     audience who;
+    permit by;
 };
 
 }  // namespace pgtally::server

@@ -90,6 +90,23 @@ std::optional<refusal> refuse(cache::question const& what, cache::tally const& o
     return rank == nullptr ? std::nullopt : keys_of(of, id, {rank->key}).refused;
 }
 
+refusal unknown_tally(std::string const& id)
+{
+    return {id, "unknown_tally", "there is no tally of this name"};
+}
+
+// Nothing if it is allowed.
+std::optional<refusal> refusal_by(access what, std::string const& id)
+{
+    switch (what) {
+        case access::allowed: return std::nullopt;
+        case access::no_token: return refusal{id, "unauthorized", "this needs a token"};
+        case access::hidden: return unknown_tally(id);
+        case access::not_allowed: break;
+    }
+    return refusal{id, "not_allowed", "the token does not give this"};
+}
+
 refusal unknown_id(std::string const& id)
 {
     return {id, "unknown_id", "there is no subscription with this id"};
@@ -98,8 +115,8 @@ refusal unknown_id(std::string const& id)
 }  // namespace
 
 client_subscriptions::client_subscriptions(tally_directory& tallies, limits const& bounds, audience who,
-                                           std::function<void()> ready)
-    : tallies_{tallies}, bounds_{bounds}, who_{who}, ready_{std::move(ready)}
+                                           std::shared_ptr<rights const> may, std::function<void()> ready)
+    : tallies_{tallies}, bounds_{bounds}, who_{who}, may_{std::move(may)}, ready_{std::move(ready)}
 {
 }
 
@@ -126,10 +143,11 @@ std::optional<refusal> client_subscriptions::subscribe(subscribe_request what)
         auto const most = std::to_string(bounds_.max_subscriptions);
         return refusal{what.id, "too_many_subscriptions", "a connection may have " + most + " subscriptions"};
     }
+    if (auto refused = refuse_rights(what)) return refused;
     auto* const tally = tallies_.find(what.tally);
     if (tally == nullptr) {
         if (!tallies_.knows_tallies()) return keep(std::move(what));
-        return refusal{what.id, "unknown_tally", "there is no tally of this name"};
+        return unknown_tally(what.id);
     }
     cache::subscription::options chosen{
         .all_keys = !what.keys && !what.asks, .since = std::move(what.since), .interval = what.interval};
@@ -168,6 +186,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
         auto& known = at->second;
         if (known.what.asks) return has_no_keys(id);
         if (!known.what.keys) return has_every_key(id);
+        if (auto forbidden = refuse_keys(id, known.what.tally, keys)) return forbidden;
         auto refused = keep_keys(known, keys, known.tracks + 1);
         if (!refused) ++known.tracks;
         return refused;
@@ -177,6 +196,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
     if (known->dropped()) return std::nullopt;
     if (known->asks()) return has_no_keys(id);
     if (known->all_keys()) return has_every_key(id);
+    if (auto refused = refuse_keys(id, known->of()->definition().name, keys)) return refused;
     if (auto refused = track_in(*known, id, keys)) return refused;
     known->forget_since();
     known->none_tracked |= keys.empty();
@@ -210,6 +230,60 @@ std::optional<refusal> client_subscriptions::unsubscribe(std::string const& id)
     if (known == nullptr) return unknown_id(id);
     drop(*known);
     return std::nullopt;
+}
+
+// What the client may read
+// ---------------------------------------------------------------------------------------------------------------
+
+std::optional<refusal> client_subscriptions::refuse_keys(std::string const& id, std::string const& tally,
+                                                         std::vector<std::string> const& keys) const
+{
+    if (may_->to_whole(tally) == access::allowed) return std::nullopt;
+    for (auto const& key : keys) {
+        if (auto refused = refusal_by(may_->to_key(tally, key), id)) return refused;
+    }
+    return std::nullopt;
+}
+
+std::optional<refusal> client_subscriptions::refuse_rights(subscribe_request const& what) const
+{
+    if (!what.keys || what.asks) return refusal_by(may_->to_whole(what.tally), what.id);
+    if (auto refused = refusal_by(may_->to_tally(what.tally), what.id)) return refused;
+    return refuse_keys(what.id, what.tally, *what.keys);
+}
+
+bool client_subscriptions::may_keep(entry const& which) const
+{
+    if (which.dropped()) return true;  // the client is told so
+    auto const& tally = which.of()->definition().name;
+    if (may_->to_whole(tally) == access::allowed) return true;
+    if (which.all_keys() || which.asks() || may_->to_tally(tally) != access::allowed) return false;
+    return which.all_tracked([&](std::string_view key) { return may_->to_key(tally, key) == access::allowed; });
+}
+
+bool client_subscriptions::may_keep(waiting const& which) const
+{
+    if (refuse_rights(which.what)) return false;
+    auto const allowed = [&](auto const& key) { return may_->to_key(which.what.tally, key.first) == access::allowed; };
+    return std::all_of(which.keys.begin(), which.keys.end(), allowed);
+}
+
+void client_subscriptions::restrict_to(std::shared_ptr<rights const> may, std::string_view reason)
+{
+    may_ = std::move(may);
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        auto& which = *(at++)->second;
+        if (may_keep(which)) continue;
+        ended_.push_back({which.id, std::string{reason}});
+        drop(which);
+    }
+    for (auto at = pending_.begin(); at != pending_.end();) {
+        auto const which = at++;
+        if (may_keep(which->second)) continue;
+        ended_.push_back({which->first, std::string{reason}});
+        pending_.erase(which);
+    }
+    if (!ended_.empty()) ready_();
 }
 
 // Subscriptions whose tally is not known yet
@@ -315,6 +389,13 @@ void client_subscriptions::enqueue(entry& which)
 bool client_subscriptions::next(push& out, clock::time_point now)
 {
     out = {};
+    if (!ended_.empty()) {
+        out.what = push::kind::ended;
+        out.id = std::move(ended_.front().id);
+        out.reason = std::move(ended_.front().reason);
+        ended_.pop_front();
+        return true;
+    }
     if (next_of_pending(out)) return true;
     while (!ready_queue_.empty()) {
         auto& first = *ready_queue_.front();

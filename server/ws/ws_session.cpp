@@ -28,6 +28,9 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::string_view subprotocol = "pgtally.v1";
 
+// RFC 6455, 7.4.2: codes from 4000 on are for applications.
+constexpr auto token_ended = static_cast<websocket::close_code>(4401);
+
 bool offers_subprotocol(upgrade const& of)
 {
     auto const offered = of.request[beast::http::field::sec_websocket_protocol];
@@ -38,7 +41,7 @@ bool offers_subprotocol(upgrade const& of)
 // so that two writes never overlap.
 class ws_session final : public client {
 public:
-    ws_session(client_stream stream, audience who, ws_context const& with);
+    ws_session(client_stream stream, audience who, permit by, ws_context const& with);
     ws_session(ws_session const&) = delete;
     ws_session& operator=(ws_session const&) = delete;
     ~ws_session() = default;
@@ -71,10 +74,17 @@ private:
     bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, writer_gone_ = false;
 };
 
-ws_session::ws_session(client_stream stream, audience who, ws_context const& with)
+// The admin address has no tokens.
+authority const* judge_of(audience who, authority const& by) noexcept
+{
+    return who == audience::operators || !by.requires_tokens() ? nullptr : &by;
+}
+
+ws_session::ws_session(client_stream stream, audience who, permit by, ws_context const& with)
     : socket_{std::move(stream)}
     , with_{with}
-    , protocol_{with.tallies, with.shared, with.bounds, who, [this] { wake(); }}
+    , protocol_{with.tallies,  with.shared,   with.bounds,       who, judge_of(who, with.who_may),
+                std::move(by), moment::now(), [this] { wake(); }}
     , liveness_{with.bounds, clock::now()}
     , in_{with.bounds.max_message_bytes + 1}
     , something_{socket_.get_executor()}
@@ -156,7 +166,7 @@ asio::awaitable<void> ws_session::read()
             break;
         }
         auto const data = in_.cdata();
-        protocol_.receive({static_cast<char const*>(data.data()), data.size()});
+        protocol_.receive({static_cast<char const*>(data.data()), data.size()}, moment::now());
         with_.connected.waits(*this, protocol_.pending() > 0);
         in_.consume(in_.size());
         if (in_.capacity() > 65'536) in_.shrink_to_fit();
@@ -168,6 +178,7 @@ asio::awaitable<void> ws_session::write()
     ws_message message;
     for (;;) {
         awake_ = false;
+        if (protocol_.overdue(clock::now())) close_with(token_ended, "the token ended");
         if (close_) {
             auto const reason = *close_;
             co_await socket_.async_close(reason, as_values);
@@ -244,7 +255,7 @@ void ws_session::check_liveness(clock::time_point now)
 
 asio::awaitable<void> ws_server::serve(std::unique_ptr<upgrade> accepted)
 {
-    ws_session session{std::move(accepted->stream), accepted->who, with_};
+    ws_session session{std::move(accepted->stream), accepted->who, std::move(accepted->by), with_};
     bool const open = co_await session.accept(std::move(accepted));
     if (open) co_await session.run();
 }
