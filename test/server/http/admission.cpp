@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_cookie_needs_a_page_that_is_known)
         BOOST_TEST(by_cookie(method::get, origin) == "anybody");
         BOOST_TEST(by_cookie(method::post, origin) == "403");
     }
-    BOOST_TEST(who({.cookies = "session=x"}) == "fault");
+    BOOST_TEST(who({.verb = method::get, .cookies = "session=x"}) == "fault");
     BOOST_TEST(who({.authorization = "Bearer x", .cookies = "session=" + good}) == "401");
 }
 
