@@ -123,8 +123,13 @@ update::item subscription::item_of(std::uint32_t index) const
 void subscription::append_key(update::item const& which, std::string& out) const
 {
     if (all_keys_) tally_->table().append_key(which.row, out);
-    else if (is_number(tally_->definition().kind())) out += std::to_string(keys_[which.tracked].number);
-    else out += keys_[which.tracked].text;
+    else out += text_of(which.tracked);
+}
+
+std::string subscription::text_of(std::uint32_t index) const
+{
+    auto const& of = keys_[index];
+    return is_number(tally_->definition().kind()) ? std::to_string(of.number) : of.text;
 }
 
 void subscription::next(update& out, clock::time_point now)

@@ -126,6 +126,16 @@ public:
     std::size_t tracked() const noexcept { return index_.size(); }
     bool tracks(key const& k) const noexcept { return index_.find(k) != nullptr; }
 
+    // Whether a test of texts holds for each key that is tracked. Precondition: not `dropped`.
+    template <class Test>
+    bool all_tracked(Test test) const
+    {
+        for (std::uint32_t i = 0; i < keys_.size(); ++i) {
+            if (keys_[i].used() && !test(std::string_view{text_of(i)})) return false;
+        }
+        return true;
+    }
+
     // Writes the message to send now into `out`, and records it as sent. `now` decides whether the interval has passed.
     // Pass the same `out` again to reuse its storage.
     void next(update& out, clock::time_point now);
@@ -188,6 +198,7 @@ private:
     bool waits_for_answer();
     void put_answer(update& out) noexcept;
     update::item item_of(std::uint32_t index) const;
+    std::string text_of(std::uint32_t index) const;
     void clear_marks() noexcept;
 
     tally* tally_;

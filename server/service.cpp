@@ -1,5 +1,6 @@
 #include <pgtally/server/api/api.hpp>
 #include <pgtally/server/audit/audit_rounds.hpp>
+#include <pgtally/server/auth/authority.hpp>
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/process.hpp>
@@ -106,6 +107,8 @@ struct service::impl {
     void announce() const;
     std::string metrics_text(bool open);
     asio::awaitable<void> watch_signals();
+    asio::awaitable<void> watch_hangups();
+    void read_again();
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
     asio::awaitable<void> close_subscribers();
@@ -119,7 +122,8 @@ struct service::impl {
     bool draining = false, closing = false;
     bool over = false;
     int tasks = 0;  // running coroutines of the service itself
-    asio::signal_set signals{io, SIGTERM, SIGINT};
+    asio::signal_set signals{io, SIGTERM, SIGINT}, hangups{io, SIGHUP};
+    authority who_may{options.auth, options.bounds};
     asio::steady_timer next_look{io};
     supervisor told{variable_of_process, ::getpid()};
     metrics measured;
@@ -135,7 +139,7 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, closing}};
+    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, who_may, closing}};
     refused_origins refused{options.bounds};
     api requests{api::sources{.options = options,
                               .replicas = replicas,
@@ -144,11 +148,12 @@ struct service::impl {
                               .events = events,
                               .web = web,
                               .refused = refused,
+                              .who_may = who_may,
                               .metrics_text = [this](bool open) { return metrics_text(open); },
                               .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
-    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, closing}};
+    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, who_may, closing}};
     address_places by_address{options.bounds.max_address_clients};
     connection_context with{options.bounds,          requests,  websockets, connected, counted, closing,
                             options.trusted_proxies, by_address};
@@ -191,6 +196,14 @@ void service::impl::announce() const
         auto const what = address->kind() == address_kind::admin ? "admin at" : "listening at";
         log(log_level::info, "{} http://{}/", what, to_string(address->address()));
     }
+    auto const reachable = [](auto const& address) {
+        return address->kind() == address_kind::open && !address->loopback();
+    };
+    if (!who_may.requires_tokens() && std::any_of(addresses.begin(), addresses.end(), reachable)) {
+        log(log_level::warn,
+            "everybody who reaches a public address may read every tally{}: --auth-key requires tokens",
+            options.writable ? " and run every action" : "");
+    }
     auto const descriptors = raise_descriptor_limit();
     if (descriptors < options.bounds.max_clients + options.bounds.kept_descriptors) {
         log(log_level::warn, "the limit of {} descriptors is too low for {} clients: raise it (ulimit -n)", descriptors,
@@ -213,6 +226,26 @@ asio::awaitable<void> service::impl::watch_signals()
     if (failure) co_return;
     log(log_level::warn, "ended by a second signal");
     leave(1);
+}
+
+// SIGHUP, until the drain ends.
+asio::awaitable<void> service::impl::watch_hangups()
+{
+    while (!over) {
+        auto const [failure, number] = co_await hangups.async_wait(as_values);
+        if (!failure) read_again();
+    }
+}
+
+// Reads what may change while the server runs.
+void service::impl::read_again()
+{
+    if (!who_may.requires_tokens()) return log(log_level::info, "SIGHUP: there are no keys to read again");
+    try {
+        log(log_level::info, "SIGHUP: {} key(s) for tokens", who_may.read_keys());
+    } catch (bad_key_file const& e) {
+        log(log_level::error, "SIGHUP: the keys for tokens stay as they were: {}", e.what());
+    }
 }
 
 asio::awaitable<void> service::impl::watch_clients()
@@ -278,6 +311,7 @@ asio::awaitable<void> service::impl::drain()
     over = true;
     next_look.cancel();
     signals.cancel();
+    hangups.cancel();
     // The remaining coroutines end within a turn or two, unless they wait for the database.
     for (int turns = 0; !quiet() && turns < 25; ++turns) co_await sleep_for(20ms);
     log(log_level::info, "ended");
@@ -324,6 +358,7 @@ int service::run()
 {
     impl_->announce();
     impl_->start(impl_->watch_signals(), "the watch for signals");
+    impl_->start(impl_->watch_hangups(), "the watch for SIGHUP");
     impl_->start(impl_->watch_clients(), "the watch of clients");
     impl_->start(impl_->replicas.run(), "the replicas");
     impl_->start(impl_->kept.run(), "materialization");

@@ -5,6 +5,7 @@
 // Model: the service runs until SIGTERM or SIGINT, and then drains. At once it is no longer ready. After the delay it
 // accepts no new clients, finishes requests in progress, closes WebSockets and streams of events a few at a time (so that they do not all
 // reconnect elsewhere at the same moment), and stops the replicas. A second signal ends the process at once.
+// SIGHUP reads the keys for tokens again.
 
 #include <pgtally/server/base/serve_options.hpp>
 

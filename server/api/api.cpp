@@ -3,7 +3,9 @@
 #include <pgtally/server/api/audit_answer.hpp>
 #include <pgtally/server/api/cors.hpp>
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/auth/token_term.hpp>
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/http/admission.hpp>
 #include <pgtally/server/http/encoding.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
@@ -89,7 +91,7 @@ std::optional<response> api::refuse_page(request const& asked, bool for_everybod
     return bad_origin(false);
 }
 
-asio::awaitable<response> api::answer(request const& asked)
+asio::awaitable<response> api::answer(request& asked)
 {
     response out;
     auto const split = split_target(asked.target);
@@ -116,12 +118,14 @@ asio::awaitable<response> api::answer(request const& asked)
                                        : "this address does not take this method");
     } else {
         try {
-            out = co_await route_to(asked, where, *split);
+            if (auto unknown = admit_to(asked, where.id)) out = std::move(*unknown);
+            else out = co_await route_to(asked, where, *split);
         } catch (std::exception const& e) {
             log(log_level::error, "{}: {}", where.pattern, e.what());
             out = problem(500, "internal", "the server failed; its log says why");
         }
     }
+    if (depends_on_token(asked, where)) keep_from_caches(out);
     add_common_fields(out, asked, for_everybody, from_.options.allow_origin);
     if (!where.pattern.empty()) out.route = where.pattern;
     co_return out;
@@ -135,13 +139,14 @@ std::size_t api::body_limit(method verb, std::string_view target) const
     return keys && verb == method::post ? bounds.max_key_list_bytes : bounds.max_body_bytes;
 }
 
-std::optional<response> api::judge_upgrade(request const& asked) const
+std::optional<response> api::judge_upgrade(request& asked) const
 {
     auto const split = split_target(asked.target);
     if (!split || find_route(split->path, asked.admin).id != route_id::socket) return std::nullopt;
     response out{.status = 101};
     if (auto refused = refuse_page(asked, false)) out = std::move(*refused);
     else if (from_.closing) out = problem(503, "draining", "the server is shutting down");
+    else if (auto wrong = admit_to(asked, route_id::socket)) out = std::move(*wrong);
     if (out.status != 101) add_common_fields(out, asked, false, from_.options.allow_origin);
     out.route = "/v1/ws";
     return out;
@@ -150,7 +155,7 @@ std::optional<response> api::judge_upgrade(request const& asked) const
 asio::awaitable<response> api::route_to(request const& asked, route const& where, target const& split)
 {
     switch (where.id) {
-        case route_id::tallies: co_return list(asked.who());
+        case route_id::tallies: co_return list(asked);
         case route_id::tally:
         case route_id::key:
         case route_id::keys:
@@ -159,10 +164,10 @@ asio::awaitable<response> api::route_to(request const& asked, route const& where
         case route_id::events: co_return events(asked, where, split);
         case route_id::action:
         case route_id::action_by_query: co_return co_await act(asked, where, split);
-        case route_id::reset: co_return reset(where, asked.who());
-        case route_id::audit: co_return co_await audit(where, asked.who());
+        case route_id::reset: co_return reset(asked, where);
+        case route_id::audit: co_return co_await audit(asked, where);
         case route_id::livez: co_return response{.body = R"({"alive":true})"};
-        case route_id::readyz: co_return readiness(split, asked.who());
+        case route_id::readyz: co_return readiness(asked, split);
         case route_id::metrics: {
             bool const open = accepts_openmetrics(asked.accept);
             response out{.content_type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -191,21 +196,56 @@ response api::not_ready(audience who) const
     return problem(503, from_.replicas.trouble_is_permanent() ? "failed" : "loading", trouble);
 }
 
-response api::list(audience who) const
+response api::list(request const& asked) const
 {
+    auto const who = asked.who();
+    auto const& may = *asked.by.may;
+    if (may.reads_nothing() && !may.by_token()) return challenge(asked.by.fault);
     auto why = not_ready(who);
-    if (why.status == 200) return read_tallies(from_.replicas.all(), who);
+    if (why.status == 200) return read_tallies(from_.replicas.all(), who, may);
     // The names in the options are known before the definitions are.
     auto const& names = from_.options.tallies;
     if (names.empty()) return why;
     auto const state = from_.replicas.trouble_is_permanent() ? cache::state::failed : cache::state::loading;
-    return read_unknown_tallies(names, state, text_for(who, from_.replicas.trouble()));
+    return read_unknown_tallies(names, state, text_for(who, from_.replicas.trouble()), may);
 }
 
-// Finds the tally that a segment names. Returns why there is none, or status 200.
-response api::found(std::string_view segment, audience who, cache::tally*& out) const
+// What the client may, of the routes for which that matters. Returns the refusal of a wrong token.
+std::optional<response> api::admit_to(request& asked, route_id where) const
 {
+    switch (where) {
+        case route_id::livez:
+        case route_id::readyz:
+        case route_id::web:
+        case route_id::none: return std::nullopt;
+        default: break;
+    }
+    return admit(asked, from_.who_may, from_.options.allow_origin, moment::now().wall);
+}
+
+// Whether another client may get another answer: without a token, or with another one.
+bool api::depends_on_token(request const& asked, route const& where) const
+{
+    if (asked.admin || !from_.who_may.requires_tokens()) return false;
+    auto const& anybody = *from_.who_may.anybody().may;
+    if (where.id == route_id::tallies) return !anybody.reads_everything();
+    if (where.tally.empty()) return false;
+    if (is_action(where.id)) return true;
+    auto const name = percent_decoded(where.tally);
+    return !name || anybody.to_whole(*name) != access::allowed;
+}
+
+// Finds the tally that a segment names, if the client may know it. Returns why there is none, or status 200.
+response api::found(request const& asked, std::string_view segment, cache::tally*& out) const
+{
+    auto const who = asked.who();
     auto const name = percent_decoded(segment);
+    out = nullptr;
+    // A request may wait for longer than its token lasts.
+    if (asked.by.by_token() && moment::now().wall >= from_.who_may.end_of(asked.by))
+        return challenge(token_fault::expired);
+    auto refused = refusal_of(asked.by.may->to_tally(name.value_or("")), asked.by);
+    if (refused.status != 200) return refused;
     out = name ? from_.replicas.find(*name) : nullptr;
     if (out != nullptr) return {};
     auto why = not_ready(who);
@@ -216,10 +256,12 @@ response api::found(std::string_view segment, audience who, cache::tally*& out) 
 asio::awaitable<response> api::act(request const& asked, route const& where, target const& split)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, asked.who(), tally);
+    auto refused = found(asked, where.tally, tally);
     if (tally == nullptr) co_return refused;
     auto wanted = wanted_action(*tally, where, split, asked.body);
     if (wanted.refused.status != 200) co_return std::move(wanted.refused);
+    refused = refusal_of(asked.by.may->to_act(wanted.what.tally, wanted.what.action, wanted.what.key), asked.by);
+    if (refused.status != 200) co_return refused;
 
     asker const conditions{asked.who(), asked.if_match, asked.if_none_match};
     refused = refuse_unless_holds(*tally, wanted.what.key, conditions);
@@ -257,10 +299,10 @@ response api::events(request const& asked, route const& where, target const& spl
     return from_.events.open(asked, std::move(*name), split);
 }
 
-response api::reset(route const& where, audience who)
+response api::reset(request const& asked, route const& where)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, who, tally);
+    auto refused = found(asked, where.tally, tally);
     if (tally == nullptr) return refused;
     log(log_level::info, "tally {}: reset requested", tally->definition().name);
     from_.replicas.reset(tally->definition().name);
@@ -268,10 +310,10 @@ response api::reset(route const& where, audience who)
 }
 
 // If the client disconnects, the audit continues, and its outcome is logged.
-asio::awaitable<response> api::audit(route const& where, audience who)
+asio::awaitable<response> api::audit(request const& asked, route const& where)
 {
     cache::tally* tally = nullptr;
-    auto refused = found(where.tally, who, tally);
+    auto refused = found(asked, where.tally, tally);
     if (tally == nullptr) co_return refused;
     auto const name = tally->definition().name;
     log(log_level::info, "tally {}: audit requested", name);
@@ -294,8 +336,10 @@ bool api::has_file(target const& split) const
     return path && from_.web.contains(*path);
 }
 
-response api::readiness(target const& split, audience who) const
+response api::readiness(request const& asked, target const& split) const
 {
+    auto const who = asked.who();
+    auto const named = asked.admin ? rights::everything() : from_.who_may.anybody().may;
     if (from_.draining) return problem(503, "draining", "the server is shutting down");
     if (auto why = not_ready(who); why.status != 200) return why;
     bool const live_only = has_query(split, "live");
@@ -304,6 +348,7 @@ response api::readiness(target const& split, audience who) const
                                     : tally->has_counters() || tally->state() == cache::state::failed;
         if (good) continue;
         auto const state = std::string{to_string(tally->state())};
+        if (named->to_tally(name) != access::allowed) return problem(503, "not_ready", "a tally is " + state);
         auto detail = "tally " + name + " is " + state;
         if (auto const why = text_for(who, tally->reason()); !why.empty()) detail.append(": ").append(why);
         return problem(503, "not_ready", detail);

@@ -2,6 +2,7 @@
 
 #include <pgtally/server/api/api.hpp>
 #include <pgtally/server/api/reads.hpp>
+#include <pgtally/server/http/admission.hpp>
 
 #include <memory>
 #include <utility>
@@ -14,7 +15,7 @@ using clock = std::chrono::steady_clock;
 response api::find_subject(request const& asked, route const& where, target const& split, cache::tally*& of,
                            subject& what) const
 {
-    auto refused = found(where.tally, asked.who(), of);
+    auto refused = found(asked, where.tally, of);
     if (of == nullptr) return refused;
     auto const& bounds = from_.options.bounds;
     auto named = asked.verb == method::post ? listed_keys(*of, asked.body, bounds.max_listed_keys)
@@ -23,6 +24,19 @@ response api::find_subject(request const& asked, route const& where, target cons
     auto question = wanted_question(*of, where, split, bounds);
     if (question.refused.status != 200) return std::move(question.refused);
     what = {std::move(named.keys), std::move(question.what)};
+    return refuse_subject(asked, of->definition().name, where, what);
+}
+
+// Why the client may not read this of the tally; status 200 if it may.
+response api::refuse_subject(request const& asked, std::string const& name, route const& where,
+                             subject const& what) const
+{
+    auto const& may = *asked.by.may;
+    if (what.about || where.id == route_id::tally) return refusal_of(may.to_whole(name), asked.by);
+    for (auto const& key : what.keys) {
+        auto const given = may.to_key(name, key);
+        if (given != access::allowed) return refusal_of(given, asked.by);
+    }
     return {};
 }
 

@@ -10,7 +10,7 @@ response options_answer(request const& asked, std::string_view allowed, std::vec
     response out{.status = 204};
     out.fields.emplace_back("Allow", allowed);
     if (asked.origin && asked.preflight) {
-        std::string names{"Content-Type, If-Match, If-None-Match, Last-Event-ID"};
+        std::string names{"Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID"};
         for (auto const& name : headers) names.append(", ").append(name);
         out.fields.emplace_back("Access-Control-Allow-Methods", allowed);
         out.fields.emplace_back("Access-Control-Allow-Headers", std::move(names));
@@ -23,8 +23,9 @@ void add_common_fields(response& to, request const& asked, bool for_everybody, s
 {
     auto const says = [](auto const& field) { return field.first == "Cache-Control"; };
     if (std::none_of(to.fields.begin(), to.fields.end(), says)) to.fields.emplace_back("Cache-Control", "no-cache");
-    to.fields.emplace_back("Vary", "Origin");
-    bool const refused = to.status == 403 || to.status == 421;
+    to.fields.emplace_back("Vary", to.by_token ? "Origin, Authorization, Cookie" : "Origin");
+    bool const refused =
+        to.status == 421 || asked.admin || (asked.origin && !origin_allowed(*asked.origin, asked.host, origins));
     if (for_everybody && to.status != 421) {
         to.fields.emplace_back("Access-Control-Allow-Origin", "*");
     } else if (asked.origin && !refused) {
@@ -33,6 +34,14 @@ void add_common_fields(response& to, request const& asked, bool for_everybody, s
         if (origin_named(*asked.origin, origins)) to.fields.emplace_back("Access-Control-Allow-Credentials", "true");
     }
     to.fields.emplace_back("X-Content-Type-Options", "nosniff");
+}
+
+void keep_from_caches(response& to)
+{
+    to.by_token = true;
+    if (to.lasts) return;  // a stream is no-store already
+    std::erase_if(to.fields, [](auto const& field) { return field.first == "Cache-Control"; });
+    to.fields.emplace_back("Cache-Control", "private, no-store");
 }
 
 }  // namespace pgtally::server

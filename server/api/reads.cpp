@@ -28,7 +28,7 @@ void append_names(std::string& out, std::vector<std::string> const& names)
 }
 
 // {"name":…,…,"state":"live" without the closing brace.
-void append_description(std::string& out, cache::tally const& of, audience who)
+void append_description(std::string& out, cache::tally const& of, audience who, bool whole = true)
 {
     out += R"({"name":)";
     append_json(out, of.definition().name);
@@ -38,8 +38,10 @@ void append_description(std::string& out, cache::tally const& of, audience who)
     append_names(out, of.definition().counters);
     out += R"(,"actions":)";
     append_names(out, of.definition().actions);
-    out += R"(,"size":)";
-    append_json(out, std::uint64_t{of.table().nonzero()});
+    if (whole) {
+        out += R"(,"size":)";
+        append_json(out, std::uint64_t{of.table().nonzero()});
+    }
     out += ',';
     append_standing(out, of, who);
 }
@@ -120,28 +122,31 @@ void append_keys_object(std::string& out, cache::tally const& of, std::vector<st
 
 }  // namespace
 
-response read_tallies(replica_set::tallies const& all, audience who)
+response read_tallies(replica_set::tallies const& all, audience who, rights const& may)
 {
     response out;
     char separator = '[';
     out.body = R"({"tallies":)";
     for (auto const& [name, tally] : all) {
+        if (may.to_tally(name) != access::allowed) continue;
         out.body += separator;
         separator = ',';
-        append_description(out.body, *tally, who);
+        append_description(out.body, *tally, who, may.to_whole(name) == access::allowed);
         out.body += '}';
     }
-    if (all.empty()) out.body += '[';
+    if (separator == '[') out.body += '[';
     out.body += "]}";
     return out;
 }
 
-response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble)
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble,
+                              rights const& may)
 {
     response out;
     char separator = '[';
     out.body = R"({"tallies":)";
     for (auto const& name : std::set<std::string_view>{names.begin(), names.end()}) {
+        if (may.to_tally(name) != access::allowed) continue;
         out.body += separator;
         separator = ',';
         out.body += R"({"name":)";
@@ -154,7 +159,7 @@ response read_unknown_tallies(std::vector<std::string> const& names, cache::stat
         }
         out.body += '}';
     }
-    if (names.empty()) out.body += '[';
+    if (separator == '[') out.body += '[';
     out.body += "]}";
     return out;
 }

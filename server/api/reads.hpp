@@ -25,12 +25,13 @@ struct asker {
     std::string_view if_match{}, if_none_match{};
 };
 
-// All tallies, also those that have no counters yet.
-response read_tallies(replica_set::tallies const& all, audience who);
+// All tallies that the client may read, also those that have no counters yet. One of which it reads only some keys has no size.
+response read_tallies(replica_set::tallies const& all, audience who, rights const& may);
 
 // Tallies of which only the name is known, because the definitions could not be read yet. `trouble` says why, if it is
 // not empty.
-response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble);
+response read_unknown_tallies(std::vector<std::string> const& names, cache::state state, std::string_view trouble,
+                              rights const& may);
 
 // One tally, with its sums.
 response read_tally(cache::tally const& of, asker const& by);

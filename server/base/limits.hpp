@@ -93,6 +93,15 @@ struct limits {
     std::chrono::milliseconds materialize_hurry{200};  // between two rounds while the server drains
     std::chrono::seconds materialize_look{1};          // the longest time until a new tally with a table is noticed
 
+    // Tokens
+    // -----------------------------------------------------------------------------------------------------------
+
+    std::size_t max_token_bytes = 8U << 10;     // a longer token is refused; bounds its rules too
+    std::size_t max_key_file_bytes = 1U << 20;  // of a file of --auth-key; a larger one is refused
+    std::size_t max_token_keys = 64;            // of all files: a token without `kid` may be tried by each
+    std::chrono::seconds token_leeway{30};      // between clocks: a token is valid so long before `nbf` and after `exp`
+    std::chrono::seconds expired_patience{60};  // after the end of a WebSocket's token; then it is closed with 4401
+
     // Audits
     // -----------------------------------------------------------------------------------------------------------
 

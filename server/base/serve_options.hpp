@@ -14,6 +14,14 @@
 
 namespace pgtally::server {
 
+// Who may: the options about tokens.
+struct auth_options {
+    std::vector<std::string> key_files{};       // empty: there are no tokens, and everybody may everything
+    std::string cookie{};                       // its name; empty: none carries a token
+    std::string audience{}, issuer{};           // `aud` and `iss`; empty: no such option
+    std::vector<std::string> public_tallies{};  // that everybody reads; `*`: all
+};
+
 // The settings of `pgtally serve`. The command line fills them; the service reads them.
 struct serve_options {
     std::string dsn;
@@ -29,6 +37,7 @@ struct serve_options {
     std::vector<std::string> allow_header;  // names of fields
     std::vector<std::string> allow_host;    // canonical
     std::vector<ip_network> trusted_proxies;
+    auth_options auth;
     std::size_t max_keys = 0;
     std::uint64_t wal_lag_limit = 0;  // bytes; 0: none
     std::chrono::milliseconds drain_delay{};

@@ -1,6 +1,7 @@
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>
+#include <pgtally/server/cli/token_options.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
 
@@ -44,6 +45,11 @@ po::options_description serve_description()
         ("allow-origin", list("ORIGIN"), "allow pages of this origin, of all below a name by https://*.example.org, without an origin by null, or of any by *; repeatable")
         ("allow-header", list("NAME"), "let allowed pages send this header; repeatable")
         ("allow-host", list("NAME"), "answer requests for this host; repeatable; default at loopback addresses: localhost and IP addresses, elsewhere: all")
+        ("auth-key", list("FILE"), "require tokens (JWT) that a key of this file signed: PEM public keys, a JWKS, or a secret of at least 32 bytes; repeatable; read again on SIGHUP")
+        ("auth-cookie", text("NAME"), "take tokens from this cookie, too")
+        ("auth-audience", text("TEXT"), "the aud that tokens must have")
+        ("auth-issuer", text("TEXT"), "the iss that tokens must have")
+        ("public", list("NAME"), "let everybody read this tally without a token, or all by *; repeatable")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-clients-per-address", text("N"), "connections of one address at a time, or 0 for no limit; default 0")
         ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, who their clients are; repeatable; default none")
@@ -153,14 +159,6 @@ texts origins_of(option_values const& values)
     return out;
 }
 
-// RFC 9110, 5.6.2.
-bool is_field_name(std::string_view text)
-{
-    constexpr std::string_view characters =
-        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return !text.empty() && text.size() <= 100 && text.find_first_not_of(characters) == std::string_view::npos;
-}
-
 texts headers_of(option_values const& values)
 {
     auto out = values.list("allow-header");
@@ -196,19 +194,11 @@ std::vector<ip_network> proxies_of(option_values const& values)
     return out;
 }
 
-// Whether tally.create_tally accepts the text as a name.
-bool is_name(std::string_view text)
-{
-    auto const letter = [](char c) { return c >= 'a' && c <= 'z'; };
-    auto const good = [&](char c) { return letter(c) || c == '_' || (c >= '0' && c <= '9'); };
-    return !text.empty() && text.size() <= 63 && letter(text.front()) && std::all_of(text.begin(), text.end(), good);
-}
-
 texts tallies_of(option_values const& values)
 {
     auto out = values.list("tally");
     for (auto const& name : out) {
-        if (!is_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
+        if (!is_tally_name(name)) values.refuse("tally", name, "a tally's name: a-z, 0-9 and _, at most 63");
     }
     return out;
 }
@@ -231,6 +221,7 @@ command parse_serve(option_values const& values)
     out.allow_origin = origins_of(values);
     out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
+    out.auth = tokens_of(values, out.bounds);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.bounds.max_address_clients = values.count("max-clients-per-address", 0, 0, 1'000'000);
     out.trusted_proxies = proxies_of(values);
@@ -303,7 +294,7 @@ std::string tally_of(option_values const& values)
 {
     auto const words = values.words();
     if (words.empty()) throw bad_option{"the name of a tally is needed"};
-    if (!is_name(words.front())) {
+    if (!is_tally_name(words.front())) {
         throw bad_option{shown(words.front()) + " is not a tally's name: a-z, 0-9 and _, at most 63"};
     }
     return words.front();

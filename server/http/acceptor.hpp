@@ -24,6 +24,7 @@ public:
     // The address that the acceptor is bound to. If the requested port is 0, it has the port that the system chose.
     endpoint const& address() const noexcept { return address_; }
     address_kind kind() const noexcept { return where_.kind; }
+    bool loopback() const noexcept { return where_.loopback; }
 
 private:
     boost::system::error_code accept(tcp_socket& into, tcp::endpoint& from, limits const& bounds);

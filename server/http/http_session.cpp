@@ -226,7 +226,8 @@ asio::awaitable<http_session::then> http_session::one_request()
     }
     auto const handshake = handshake_of(message);
     if (!handshake) co_return co_await answer(message);
-    auto judged = with_.requests.judge_upgrade(request_of(message, where_));
+    auto asked = request_of(message, where_);
+    auto judged = with_.requests.judge_upgrade(asked);
     if (!judged) co_return co_await answer(message);
     if (judged->status == 101) {
         if (auto refused = refuse_handshake(*handshake); refused.status != 200) {
@@ -238,7 +239,8 @@ asio::awaitable<http_session::then> http_session::one_request()
     with_.counted.request(judged->route, judged->status);
     if (judged->status == 101) {
         auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
-        successor_.upgraded = std::make_unique<upgrade>(std::move(stream_), std::move(message), who, client_);
+        successor_.upgraded =
+            std::make_unique<upgrade>(std::move(stream_), std::move(message), who, client_, std::move(asked.by));
         successor_.place = std::move(place_);
         co_return then::hand_over;
     }

@@ -49,12 +49,12 @@ header_facts facts_of(message_header const& header)
 namespace {
 
 template <class Name>
-std::string joined_lines(message_header const& header, Name const& name)
+std::string joined_lines(message_header const& header, Name const& name, std::string_view separator = ", ")
 {
     std::string out;
     auto const [first, last] = header.equal_range(name);
     for (auto at = first; at != last; ++at) {
-        if (at != first) out += ", ";
+        if (at != first) out += separator;
         out += view_of(at->value());
     }
     return out;
@@ -111,6 +111,8 @@ request request_of(message_type const& message, entrance where)
                 .if_none_match = joined(message, http::field::if_none_match),
                 .accept = joined(message, http::field::accept),
                 .accept_encoding = joined(message, http::field::accept_encoding),
+                .authorization = joined(message, http::field::authorization),
+                .cookies = joined_lines(message, http::field::cookie, "; "),
                 .last_event_id = view_of(message["Last-Event-ID"]),
                 .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),

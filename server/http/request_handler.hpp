@@ -17,14 +17,14 @@ struct upgrade;
 class request_handler {
 public:
     // Answers every request, and never throws. Lifetime: `asked` is valid until the answer is complete.
-    virtual asio::awaitable<response> answer(request const& asked) = 0;
+    virtual asio::awaitable<response> answer(request& asked) = 0;
 
     // The most bytes that the body of such a request may have.
     virtual std::size_t body_limit(method verb, std::string_view target) const = 0;
 
     // Judges a request to become a WebSocket. Returns nothing if there is no WebSocket at its target: then `answer`
-    // answers it. Otherwise returns status 101 if the upgrade is allowed, or the refusal.
-    virtual std::optional<response> judge_upgrade(request const& asked) const = 0;
+    // answers it. Otherwise returns status 101 if the upgrade is allowed, or the refusal. `asked.by` is what the client may.
+    virtual std::optional<response> judge_upgrade(request& asked) const = 0;
 
 protected:
     ~request_handler() = default;

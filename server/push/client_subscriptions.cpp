@@ -90,6 +90,11 @@ std::optional<refusal> refuse(cache::question const& what, cache::tally const& o
     return rank == nullptr ? std::nullopt : keys_of(of, id, {rank->key}).refused;
 }
 
+refusal unknown_tally(std::string const& id)
+{
+    return {id, "unknown_tally", "there is no tally of this name"};
+}
+
 refusal unknown_id(std::string const& id)
 {
     return {id, "unknown_id", "there is no subscription with this id"};
@@ -98,8 +103,8 @@ refusal unknown_id(std::string const& id)
 }  // namespace
 
 client_subscriptions::client_subscriptions(tally_directory& tallies, limits const& bounds, audience who,
-                                           std::function<void()> ready)
-    : tallies_{tallies}, bounds_{bounds}, who_{who}, ready_{std::move(ready)}
+                                           std::shared_ptr<rights const> may, std::function<void()> ready)
+    : tallies_{tallies}, bounds_{bounds}, who_{who}, may_{std::move(may)}, ready_{std::move(ready)}
 {
 }
 
@@ -126,10 +131,11 @@ std::optional<refusal> client_subscriptions::subscribe(subscribe_request what)
         auto const most = std::to_string(bounds_.max_subscriptions);
         return refusal{what.id, "too_many_subscriptions", "a connection may have " + most + " subscriptions"};
     }
+    if (auto refused = refuse_rights(what)) return refused;
     auto* const tally = tallies_.find(what.tally);
     if (tally == nullptr) {
         if (!tallies_.knows_tallies()) return keep(std::move(what));
-        return refusal{what.id, "unknown_tally", "there is no tally of this name"};
+        return unknown_tally(what.id);
     }
     cache::subscription::options chosen{
         .all_keys = !what.keys && !what.asks, .since = std::move(what.since), .interval = what.interval};
@@ -168,6 +174,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
         auto& known = at->second;
         if (known.what.asks) return has_no_keys(id);
         if (!known.what.keys) return has_every_key(id);
+        if (auto forbidden = refuse_keys(id, known.what.tally, keys)) return forbidden;
         auto refused = keep_keys(known, keys, known.tracks + 1);
         if (!refused) ++known.tracks;
         return refused;
@@ -177,6 +184,7 @@ std::optional<refusal> client_subscriptions::track(std::string const& id, std::v
     if (known->dropped()) return std::nullopt;
     if (known->asks()) return has_no_keys(id);
     if (known->all_keys()) return has_every_key(id);
+    if (auto refused = refuse_keys(id, known->of()->definition().name, keys)) return refused;
     if (auto refused = track_in(*known, id, keys)) return refused;
     known->forget_since();
     known->none_tracked |= keys.empty();
@@ -315,6 +323,13 @@ void client_subscriptions::enqueue(entry& which)
 bool client_subscriptions::next(push& out, clock::time_point now)
 {
     out = {};
+    if (!ended_.empty()) {
+        out.what = push::kind::ended;
+        out.id = std::move(ended_.front().id);
+        out.reason = std::move(ended_.front().reason);
+        ended_.pop_front();
+        return true;
+    }
     if (next_of_pending(out)) return true;
     while (!ready_queue_.empty()) {
         auto& first = *ready_queue_.front();

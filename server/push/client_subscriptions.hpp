@@ -13,12 +13,16 @@
 //
 // Not promised: that anything is sent. This class knows no socket, no protocol and no clock.
 //
+// What the client may read is judged when it subscribes, and again whenever that changes: then the subscriptions that are not
+// allowed any more end, each with a push.
+//
 // Lifetime: the directory and the limits outlive it; tallies may end before it.
 //
 // Threads: one.
 
 #include <pgtally/cache/subscription.hpp>
 #include <pgtally/cache/tally.hpp>
+#include <pgtally/server/auth/rights.hpp>
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/push/push.hpp>
@@ -41,7 +45,8 @@ public:
     using clock = cache::subscription::clock;
 
     // `ready` is called whenever `next` may have something, also repeatedly for the same push.
-    client_subscriptions(tally_directory& tallies, limits const& bounds, audience who, std::function<void()> ready);
+    client_subscriptions(tally_directory& tallies, limits const& bounds, audience who,
+                         std::shared_ptr<rights const> may, std::function<void()> ready);
     client_subscriptions(client_subscriptions const&) = delete;
     client_subscriptions& operator=(client_subscriptions const&) = delete;
 
@@ -50,6 +55,9 @@ public:
     std::optional<refusal> track(std::string const& id, std::vector<std::string> const& keys);
     std::optional<refusal> untrack(std::string const& id, std::vector<std::string> const& keys);
     std::optional<refusal> unsubscribe(std::string const& id);
+
+    // Changes what the client may read. Subscriptions that it may not have any more end, with this reason.
+    void restrict_to(std::shared_ptr<rights const> may, std::string_view reason);
 
     // The next push; the caller sends it. False if there is none now.
     bool next(push& out, clock::time_point now);
@@ -66,7 +74,8 @@ public:
     // Subscriptions that wait until the definitions are known.
     std::size_t pending() const noexcept { return pending_.size(); }
 
-    std::size_t size() const noexcept { return entries_.size() + pending_.size(); }
+    // Those that ended count until the client was sent that.
+    std::size_t size() const noexcept { return entries_.size() + pending_.size() + ended_.size(); }
 
 private:
     struct entry : cache::subscription {
@@ -94,6 +103,15 @@ private:
     void drop(entry& which);
     entry* find(std::string const& id);
 
+    struct end {
+        std::string id, reason;
+    };
+
+    bool may_keep(entry const& which) const;
+    bool may_keep(waiting const& which) const;
+    std::optional<refusal> refuse_keys(std::string const& id, std::string const& tally,
+                                       std::vector<std::string> const& keys) const;
+    std::optional<refusal> refuse_rights(subscribe_request const& what) const;
     std::optional<refusal> keep(subscribe_request what);
     std::optional<refusal> keep_keys(waiting& in, std::vector<std::string> const& keys, std::uint64_t request) const;
     void begin(waiting& which);
@@ -107,9 +125,11 @@ private:
     tally_directory& tallies_;
     limits const& bounds_;
     audience who_;
+    std::shared_ptr<rights const> may_;
     std::function<void()> ready_;
     std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
     std::map<std::string, waiting, std::less<>> pending_;
+    std::deque<end> ended_;        // what the client may not read any more
     std::deque<refusal> refused_;  // what was pending and cannot begin
     std::deque<entry*> ready_queue_;
     cache::update update_;

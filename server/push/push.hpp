@@ -21,6 +21,7 @@ struct push {
         change,    // the newest values of the keys that changed
         state,     // the state alone
         dropped,   // the tally is dropped, and the subscription with it
+        ended,     // the client may not read it any more: see `reason`
         refused,   // a subscription that waited for the definitions cannot begin: see `why`
     };
 
@@ -35,7 +36,7 @@ struct push {
     // snapshot's last part.
     std::string_view epoch{};
     cache::state state{};
-    std::string reason{};  // as long as the client may read it; empty: the state needs none
+    std::string reason{};  // as long as the client may read it; empty: the state needs none. Of `ended`: a word
 
     std::uint64_t conflated = 0;  // changes that newer ones replaced before they were sent
     refusal why{};                // of `refused`

@@ -66,6 +66,9 @@ sse_message encode_event(push const& what, shared_changes& shared)
             out.head += '}';
             break;
         case push::kind::dropped: out.head = opening("unsubscribed") + R"(data: {"reason":"dropped"})"; break;
+        case push::kind::ended:
+            out.head = opening("unsubscribed") + R"(data: {"reason":")" + what.reason + "\"}";
+            break;
         case push::kind::refused:
             out.head = opening("error") + "data: ";
             append_error(out.head, what.why);

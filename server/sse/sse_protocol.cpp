@@ -6,9 +6,15 @@
 namespace pgtally::server {
 
 sse_protocol::sse_protocol(tally_directory& tallies, shared_changes& shared, limits const& bounds, audience who,
-                           std::function<void()> ready)
-    : shared_{shared}, bounds_{bounds}, subscriptions_{tallies, bounds, who, std::move(ready)}
+                           std::shared_ptr<rights const> may, std::function<void()> ready)
+    : shared_{shared}, bounds_{bounds}, subscriptions_{tallies, bounds, who, std::move(may), std::move(ready)}
 {
+}
+
+void sse_protocol::ends_with_token(std::chrono::sys_seconds until, std::shared_ptr<rights const> anybody, moment now)
+{
+    term_.begin(until, now);
+    anybody_ = std::move(anybody);
 }
 
 std::optional<refusal> sse_protocol::begin(subscribe_request what, std::chrono::milliseconds retry,
@@ -31,16 +37,17 @@ bool sse_protocol::next(sse_message& out, clock::time_point now)
         out = encode_comment();
         return true;
     }
+    if (term_.ends(now)) subscriptions_.restrict_to(anybody_, "expired");
     subscriptions_.time_is(now);
     if (!subscriptions_.next(push_, now)) return false;
     out = encode_event(push_, shared_);
-    ended_ = push_.what == push::kind::dropped || push_.what == push::kind::refused;
+    ended_ = push_.what == push::kind::dropped || push_.what == push::kind::ended || push_.what == push::kind::refused;
     return true;
 }
 
 sse_protocol::clock::time_point sse_protocol::due() const noexcept
 {
-    return std::min(comment_at_, subscriptions_.due());
+    return std::min({comment_at_, term_.due(), subscriptions_.due()});
 }
 
 }  // namespace pgtally::server

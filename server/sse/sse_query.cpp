@@ -1,5 +1,6 @@
 #include <pgtally/cache/position.hpp>
 #include <pgtally/server/base/whole_number.hpp>
+#include <pgtally/server/http/admission.hpp>
 #include <pgtally/server/sse/sse_query.hpp>
 
 #include <optional>
@@ -84,8 +85,10 @@ events_wanted wanted_events(std::string tally, target const& split, std::string_
     return out;
 }
 
-response refused_events(refusal const& why)
+response refused_events(refusal const& why, permit const& by)
 {
+    if (why.code == "unauthorized") return refusal_of(access::no_token, by);
+    if (why.code == "not_allowed") return refusal_of(access::not_allowed, by);
     return problem(why.code == "unknown_tally" ? 404 : 400, why.code, why.message, why.key);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/auth/permit.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
@@ -23,6 +24,6 @@ events_wanted wanted_events(std::string tally, target const& split, std::string_
                             limits const& bounds);
 
 // The answer if the subscription is refused before the stream begins.
-response refused_events(refusal const& why);
+response refused_events(refusal const& why, permit const& by);
 
 }  // namespace pgtally::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/auth/authority.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/net.hpp>
 #include <pgtally/server/http/clients.hpp>
@@ -23,6 +24,7 @@ struct sse_context {
     shared_changes& shared;
     clients& connected;
     traffic& counted;
+    authority const& who_may;
     bool const& closing;  // the server takes no new clients any more
 };
 

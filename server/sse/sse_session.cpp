@@ -27,7 +27,7 @@ using clock = std::chrono::steady_clock;
 // One stream of events: a coroutine writes, and another one reads, which only notices that the client closes its side.
 class sse_session final : public lasting_answer, public client {
 public:
-    sse_session(audience who, sse_context const& with);
+    sse_session(audience who, permit const& by, sse_context const& with);
     sse_session(sse_session const&) = delete;
     sse_session& operator=(sse_session const&) = delete;
 
@@ -62,13 +62,15 @@ private:
     bool awake_ = false, ending_ = false, writing_ = false, writer_gone_ = false;
 };
 
-sse_session::sse_session(audience who, sse_context const& with)
+sse_session::sse_session(audience who, permit const& by, sse_context const& with)
     : with_{with}
-    , protocol_{with.tallies, with.shared, with.bounds, who, [this] { wake(); }}
+    , protocol_{with.tallies, with.shared, with.bounds, who, by.may, [this] { wake(); }}
     , liveness_{with.bounds, clock::now()}
     , something_{with.io.get_executor()}
     , writer_ended_{with.io.get_executor()}
 {
+    if (!by.by_token()) return;
+    protocol_.ends_with_token(with.who_may.end_of(by), with.who_may.anybody().may, moment::now());
 }
 
 void sse_session::wake()
@@ -223,8 +225,8 @@ response sse_server::open(request const& asked, std::string tally, target const&
     if (with_.closing) return problem(503, "draining", "the server is shutting down");
     auto wanted = wanted_events(std::move(tally), split, asked.last_event_id, with_.bounds);
     if (wanted.refused.status != 200) return std::move(wanted.refused);
-    auto session = std::make_unique<sse_session>(asked.who(), with_);
-    if (auto const refused = session->begin(std::move(wanted.what), retry())) return refused_events(*refused);
+    auto session = std::make_unique<sse_session>(asked.who(), asked.by, with_);
+    if (auto const refused = session->begin(std::move(wanted.what), retry())) return refused_events(*refused, asked.by);
     response out{.content_type = "text/event-stream", .lasts = std::move(session)};
     out.fields.emplace_back("Cache-Control", "no-store");
     out.fields.emplace_back("X-Accel-Buffering", "no");

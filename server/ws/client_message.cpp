@@ -162,16 +162,24 @@ subscribe_message subscribe_of(json::object const& message, std::string id, limi
     return out;
 }
 
+auth_message auth_of(json::object const& message)
+{
+    auto const* const token = message.if_contains("token");
+    if (token == nullptr || !token->is_string()) bad("\"token\" must be a string");
+    return {text_of(token->get_string())};
+}
+
 client_message message_of(json::object const& message, std::optional<std::string> id, limits const& bounds)
 {
     auto const* const type = message.if_contains("type");
     if (type == nullptr || !type->is_string()) bad("\"type\" must be a string");
     std::string_view const name{type->get_string().data(), type->get_string().size()};
     if (name == "ping") return ping_message{};
+    if (name == "auth") return auth_of(message);
 
     constexpr std::array<std::string_view, 4> known{"subscribe", "track", "untrack", "unsubscribe"};
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-        throw wrong{"unknown_type", "\"type\" must be subscribe, track, untrack, unsubscribe or ping"};
+        throw wrong{"unknown_type", "\"type\" must be subscribe, track, untrack, unsubscribe, auth or ping"};
     }
     if (!id) {
         bad("\"id\" must be a 64-bit integer or a string of at most " + std::to_string(bounds.max_id_bytes) + " bytes");

@@ -29,10 +29,14 @@ struct unsubscribe_message {
     std::string id;
 };
 
+struct auth_message {
+    std::string token;
+};
+
 struct ping_message {};
 
-using client_message =
-    std::variant<subscribe_message, track_message, untrack_message, unsubscribe_message, ping_message, refusal>;
+using client_message = std::variant<subscribe_message, track_message, untrack_message, unsubscribe_message,
+                                    auth_message, ping_message, refusal>;
 
 // Any text decodes to a message or a refusal. Unknown members are ignored.
 client_message decode_client_message(std::string_view text, limits const& bounds);

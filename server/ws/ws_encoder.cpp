@@ -43,6 +43,9 @@ ws_message encode(push const& what, shared_changes& shared)
             out.head += '}';
             break;
         case push::kind::dropped: out.head = opening("unsubscribed", what.id) + R"(,"reason":"dropped"})"; break;
+        case push::kind::ended:
+            out.head = opening("unsubscribed", what.id) + R"(,"reason":")" + what.reason + "\"}";
+            break;
         case push::kind::refused: out.head = encode_error(what.why); break;
     }
     return out;
@@ -66,6 +69,12 @@ std::string encode_error(refusal const& why)
 std::string encode_unsubscribed(std::string_view id)
 {
     return opening("unsubscribed", id) + '}';
+}
+
+std::string encode_authenticated(std::optional<std::chrono::sys_seconds> until)
+{
+    auto const text = until ? std::to_string(until->time_since_epoch().count()) : std::string{"null"};
+    return R"({"type":"authenticated","until":)" + text + '}';
 }
 
 std::string encode_pong()

@@ -3,8 +3,10 @@
 #include <pgtally/server/push/push.hpp>
 #include <pgtally/server/push/shared_changes.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,5 +27,8 @@ ws_message encode(push const& what, shared_changes& shared);
 std::string encode_error(refusal const& why);
 std::string encode_unsubscribed(std::string_view id);
 std::string encode_pong();
+
+// `until`: the end of the token; null if nothing ends.
+std::string encode_authenticated(std::optional<std::chrono::sys_seconds> until);
 
 }  // namespace pgtally::server

@@ -30,6 +30,9 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::string_view subprotocol = "pgtally.v1";
 
+// RFC 6455, 7.4.2: codes from 4000 on are for applications.
+constexpr auto token_ended = static_cast<websocket::close_code>(4401);
+
 bool offers_subprotocol(upgrade const& of)
 {
     auto const offered = of.request[beast::http::field::sec_websocket_protocol];
@@ -52,7 +55,7 @@ bool ends_inside_character(std::string_view text) noexcept
 // so that two writes never overlap.
 class ws_session final : public client {
 public:
-    ws_session(client_stream stream, audience who, ip_address from, ws_context const& with);
+    ws_session(client_stream stream, audience who, ip_address from, permit by, ws_context const& with);
     ws_session(ws_session const&) = delete;
     ws_session& operator=(ws_session const&) = delete;
     ~ws_session() = default;
@@ -86,11 +89,18 @@ private:
     bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, writer_gone_ = false;
 };
 
-ws_session::ws_session(client_stream stream, audience who, ip_address from, ws_context const& with)
+// The admin address has no tokens.
+authority const* judge_of(audience who, authority const& by) noexcept
+{
+    return who == audience::operators || !by.requires_tokens() ? nullptr : &by;
+}
+
+ws_session::ws_session(client_stream stream, audience who, ip_address from, permit by, ws_context const& with)
     : socket_{std::move(stream)}
     , client_{from}
     , with_{with}
-    , protocol_{with.tallies, with.shared, with.bounds, who, [this] { wake(); }}
+    , protocol_{with.tallies,  with.shared,   with.bounds,       who, judge_of(who, with.who_may),
+                std::move(by), moment::now(), [this] { wake(); }}
     , liveness_{with.bounds, clock::now()}
     , in_{with.bounds.max_message_bytes + 1}
     , something_{socket_.get_executor()}
@@ -179,7 +189,7 @@ asio::awaitable<void> ws_session::read()
             close_with(websocket::close_code::bad_payload, "a message is UTF-8");
             break;
         }
-        protocol_.receive(text);
+        protocol_.receive(text, moment::now());
         with_.connected.waits(*this, protocol_.pending() > 0);
         in_.consume(in_.size());
         if (in_.capacity() > 65'536) in_.shrink_to_fit();
@@ -191,6 +201,7 @@ asio::awaitable<void> ws_session::write()
     ws_message message;
     for (;;) {
         awake_ = false;
+        if (protocol_.overdue(clock::now())) close_with(token_ended, "the token ended");
         if (close_) {
             auto const reason = *close_;
             co_await socket_.async_close(reason, as_values);
@@ -275,7 +286,7 @@ void ws_session::check_liveness(clock::time_point now)
 
 asio::awaitable<void> ws_server::serve(std::unique_ptr<upgrade> accepted)
 {
-    ws_session session{std::move(accepted->stream), accepted->who, accepted->client, with_};
+    ws_session session{std::move(accepted->stream), accepted->who, accepted->client, std::move(accepted->by), with_};
     bool const open = co_await session.accept(std::move(accepted));
     if (open) co_await session.run();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/auth/authority.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/clients.hpp>
 #include <pgtally/server/http/request_handler.hpp>
@@ -16,6 +17,7 @@ struct ws_context {
     shared_changes& shared;
     clients& connected;
     traffic& counted;
+    authority const& who_may;
     bool const& closing;  // the server takes no new clients any more
 };
 

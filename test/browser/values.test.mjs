@@ -200,6 +200,15 @@ test('the token goes first, and again before it ends', async () => {
   assert.deepEqual(last().taken(), [{ type: 'auth', token: jwt(1200, 0) }]);
 });
 
+test('a page without a token begins without one', async () => {
+  const client = connect({ url, WebSocket: FakeSocket, transports: ['websocket'], getToken: async () => undefined });
+  client.subscribe({ tally: 'tweets' });
+  last().open();
+  await settle();
+  assert.deepEqual(last().taken().map(({ type }) => type), ['subscribe']);
+  client.close();
+});
+
 test('a token that is refused is asked for anew', async () => {
   let count = 0;
   const client = connect({ url, WebSocket: FakeSocket, transports: ['websocket'], getToken: () => `token${++count}` });

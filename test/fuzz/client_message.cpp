@@ -53,6 +53,7 @@ struct encoder {
     {
         return {{"type", "unsubscribe"}, {"id", id_of(m.id, bounds)}};
     }
+    json::object operator()(auth_message const& m) const { return {{"type", "auth"}, {"token", m.token}}; }
     json::object operator()(ping_message const&) const { return {{"type", "ping"}}; }
     json::object operator()(refusal const& m) const
     {

@@ -2,7 +2,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
+
+#include <unistd.h>
 
 BOOST_AUTO_TEST_SUITE(test_options)
 
@@ -264,6 +268,43 @@ BOOST_AUTO_TEST_CASE(install_and_check)
     BOOST_TEST((i.grant == std::vector<std::string>{"a", "b"}));
     BOOST_TEST((i.grant_create == std::vector<std::string>{"c"}));
     BOOST_TEST(std::get<check_options>(parse({"check", "--json"})).json);
+}
+
+BOOST_AUTO_TEST_CASE(tokens)
+{
+    auto const file = std::filesystem::temp_directory_path() / ("pgtally_options_" + std::to_string(::getpid()));
+    std::ofstream{file} << "0123456789abcdef0123456789abcdef";
+    auto const name = file.string();
+    auto const o =
+        serve({"--auth-key", name, "--auth-key", name, "--auth-cookie", "session", "--public", "a", "--public", "*"},
+              {{"PGTALLY_AUTH_AUDIENCE", "ours"}, {"PGTALLY_AUTH_ISSUER", "us"}});
+    BOOST_TEST((o.auth.key_files == std::vector<std::string>{name, name}));
+    BOOST_TEST(o.auth.cookie == "session");
+    BOOST_TEST(o.auth.audience == "ours");
+    BOOST_TEST(o.auth.issuer == "us");
+    BOOST_TEST((o.auth.public_tallies == std::vector<std::string>{"a", "*"}));
+    BOOST_TEST((serve({}, {{"PGTALLY_AUTH_KEY", name + "," + name}}).auth.key_files.size() == 2U));
+    std::filesystem::remove(file);
+    BOOST_TEST(serve({}).auth.key_files.empty());
+
+    auto const wrong = [](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), "serve");
+        auto const parsed = parse(arguments);
+        auto const* const message = std::get_if<wrong_usage>(&parsed);
+        return message == nullptr ? std::string{"taken"} : message->message.substr(0, message->message.find('\n'));
+    };
+    BOOST_TEST(wrong({"--auth-key", name}) ==
+               "pgtally serve: --auth-key: '" + name + "' is not a file of keys: No such file or directory");
+    // Somebody may have given the secret itself.
+    BOOST_TEST(wrong({"--auth-key", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="}) ==
+               "pgtally serve: --auth-key: the given value is not a file of keys: No such file or directory");
+    BOOST_TEST(wrong({"--auth-cookie", "a b"}) ==
+               "pgtally serve: --auth-cookie: 'a b' is not valid; allowed is the name of a cookie, like session");
+    BOOST_TEST(wrong({"--public", "A"}) ==
+               "pgtally serve: --public: 'A' is not valid; allowed is a tally's name, or *");
+    for (std::string const option : {"auth-cookie", "auth-audience", "auth-issuer", "public"})
+        BOOST_TEST(wrong({"--" + option, "a"}) ==
+                   "pgtally serve: --" + option + ": needs --auth-key; without keys everybody reads everything");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

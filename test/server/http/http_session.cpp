@@ -73,7 +73,7 @@ struct test_server final : request_handler, upgrade_handler {
         BOOST_TEST(connected.size() == 0U);
     }
 
-    asio::awaitable<response> answer(request const& asked) override
+    asio::awaitable<response> answer(request& asked) override
     {
         response out{.content_type = "text/plain", .route = "test"};
         using list = std::vector<std::string>;
@@ -104,7 +104,7 @@ struct test_server final : request_handler, upgrade_handler {
 
     std::size_t body_limit(method, std::string_view) const override { return bounds.max_body_bytes; }
 
-    std::optional<response> judge_upgrade(request const& asked) const override
+    std::optional<response> judge_upgrade(request& asked) const override
     {
         if (asked.target != "/upgrade") return std::nullopt;
         return response{.status = 101, .route = "test"};

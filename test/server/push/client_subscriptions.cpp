@@ -18,6 +18,7 @@ std::string text_of(push const& what)
 {
     switch (what.what) {
         case push::kind::dropped: return "dropped " + what.id;
+        case push::kind::ended: return "ended " + what.id + ": " + what.reason;
         case push::kind::refused: return "refused " + what.id + ": " + std::string{what.why.code};
         case push::kind::state:
             return "state " + what.id + ": " + std::string{to_string(what.state)} +
@@ -60,7 +61,7 @@ struct client_subscriptions_fixture {
     directory tallies = directory::with_tweets();
     limits bounds;
     int ready = 0;
-    client_subscriptions subscriptions{tallies, bounds, audience::operators, [this] { ++ready; }};
+    client_subscriptions subscriptions{tallies, bounds, audience::operators, rights::everything(), [this] { ++ready; }};
 };
 
 }  // namespace
@@ -257,7 +258,7 @@ BOOST_FIXTURE_TEST_CASE(a_pending_subscribe_is_answered_by_a_state_and_begins_la
 BOOST_FIXTURE_TEST_CASE(everybody_reads_the_sentence_of_a_reason_operators_its_text, unknown_fixture)
 {
     tallies.trouble = {cache::reason::kind::refused, "no such role: counters"};
-    client_subscriptions of_everybody{tallies, bounds, audience::everybody, [] {}};
+    client_subscriptions of_everybody{tallies, bounds, audience::everybody, rights::everything(), [] {}};
     BOOST_TEST(code(of_everybody.subscribe({"1", "tweets", keys{"33"}, {}, 0ms})) == "done");
     BOOST_TEST(subscribe("1", keys{"33"}) == "done");
     push out;
@@ -336,6 +337,68 @@ BOOST_FIXTURE_TEST_CASE(a_track_makes_the_first_snapshot_whole, unknown_fixture)
     all();
     definitions_come();
     BOOST_TEST((all() == keys{"snapshot 1: 1=0/0 2=0/0"}));
+}
+
+// Rights
+// ---------------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(who_has_no_token_and_whom_a_token_gives_too_little)
+{
+    subscriptions.restrict_to(rights::nothing(), "expired");
+    BOOST_TEST(subscribe("a", keys{"1"}) == "unauthorized");
+    BOOST_TEST(subscribe("a", std::nullopt) == "unauthorized");
+    auto some = std::make_shared<rights>();
+    some->set_by_token();
+    subscriptions.restrict_to(some, "not_allowed");
+    BOOST_TEST(subscribe("a", keys{}) == "unknown_tally");
+    auto more = std::make_shared<rights>(*some);
+    more->add_keys("tweets", {"1", "2"});
+    subscriptions.restrict_to(more, "not_allowed");
+    BOOST_TEST(subscribe("a", std::nullopt) == "not_allowed");
+    BOOST_TEST(subscribe("a", keys{"1", "3"}) == "not_allowed");
+    BOOST_TEST(code(subscriptions.subscribe({"a", "tweets", {}, {}, 0ms, cache::sum_question{}})) == "not_allowed");
+    BOOST_TEST(subscribe("a", keys{"1"}) == "done");
+    BOOST_TEST(code(subscriptions.track("a", {"3"})) == "not_allowed");
+    BOOST_TEST(code(subscriptions.track("a", {"2"})) == "done");
+    BOOST_TEST(subscriptions.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(subscriptions_end_with_their_rights)
+{
+    subscribe("all", std::nullopt);
+    subscribe("kept", keys{"1"});
+    subscribe("lost", keys{"1", "2"});
+    subscriptions.subscribe({"sum", "tweets", {}, {}, 0ms, cache::sum_question{}});
+    all();
+    auto some = std::make_shared<rights>();
+    some->set_by_token();
+    some->add_keys("tweets", {"1"});
+    subscriptions.restrict_to(some, "not_allowed");
+    BOOST_TEST(subscriptions.size() == 4U);  // until the client was sent that
+    BOOST_TEST((all() == keys{"ended all: not_allowed", "ended lost: not_allowed", "ended sum: not_allowed"}));
+    BOOST_TEST(subscriptions.size() == 1U);
+    tallies.count("1", 1, 0);
+    BOOST_TEST((all() == keys{"change kept: 1=1/0"}));
+    subscriptions.restrict_to(rights::nothing(), "expired");
+    BOOST_TEST((all() == keys{"ended kept: expired"}));
+    tallies.count("1", 1, 0);
+    BOOST_TEST(next() == "nothing");
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_the_definitions_ends_too)
+{
+    tallies.known = false;
+    subscriptions.subscribe({"a", "other", keys{"1"}, {}, 0ms});
+    subscriptions.subscribe({"b", "other", keys{"1"}, {}, 0ms});
+    BOOST_TEST(code(subscriptions.track("b", {"2"})) == "done");
+    all();
+    auto some = std::make_shared<rights>();
+    some->set_by_token();
+    some->add_keys("other", {"1"});
+    subscriptions.restrict_to(some, "not_allowed");
+    BOOST_TEST((all() == keys{"ended b: not_allowed"}));
+    BOOST_TEST(subscriptions.pending() == 1U);
+    BOOST_TEST(code(subscriptions.track("a", {"2"})) == "not_allowed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,7 +37,7 @@ struct sse_protocol_fixture {
     limits bounds;
     int ready = 0;
     sse_protocol::clock::time_point now{1h};
-    sse_protocol protocol{tallies, shared, bounds, audience::operators, [this] { ++ready; }};
+    sse_protocol protocol{tallies, shared, bounds, audience::operators, rights::everything(), [this] { ++ready; }};
     sse_message last;
 };
 
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_comment_each_time_it_is_due)
 
 BOOST_AUTO_TEST_CASE(a_change_that_many_streams_send_is_encoded_once)
 {
-    sse_protocol other{tallies, shared, bounds, audience::everybody, [] {}};
+    sse_protocol other{tallies, shared, bounds, audience::everybody, rights::everything(), [] {}};
     other.begin({.id = {}, .tally = "tweets", .keys = std::nullopt, .since = {}}, 1ms, now);
     begin(std::nullopt);
     sse_message theirs;
@@ -158,6 +158,32 @@ BOOST_AUTO_TEST_CASE(an_interval_holds_changes_back)
     now += 1s;
     BOOST_TEST(next().find(R"("1":{"rts":3,)") != std::string::npos);
     BOOST_TEST(last.conflated == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_ends_with_its_token)
+{
+    moment const begins{now, std::chrono::sys_seconds{1'000s}};
+    protocol.ends_with_token(begins.wall + 5s, rights::nothing(), begins);
+    begin({{"33"}});
+    next();
+    BOOST_TEST((protocol.due() == now + 5s));
+    now += 5s - 1ms;
+    BOOST_TEST(next() == "nothing");
+    now += 1ms;
+    BOOST_TEST(next() == "event: unsubscribed\ndata: {\"reason\":\"expired\"}\n\n");
+    BOOST_TEST(protocol.ended());
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_of_what_everybody_reads_does_not_end_with_a_token)
+{
+    moment const begins{now, std::chrono::sys_seconds{1'000s}};
+    protocol.ends_with_token(begins.wall + 5s, rights::everything(), begins);
+    begin({{"33"}});
+    next();
+    now += 6s;
+    BOOST_TEST(next() == "nothing");
+    BOOST_TEST(!protocol.ended());
+    BOOST_TEST((protocol.due() > now));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -77,8 +77,10 @@ BOOST_AUTO_TEST_CASE(refused)
 
 BOOST_AUTO_TEST_CASE(refusals_of_subscriptions)
 {
-    BOOST_TEST(code_of(refused_events({{}, "unknown_tally", "no"})) == "404 unknown_tally");
-    BOOST_TEST(code_of(refused_events({{}, "bad_key", "no"})) == "400 bad_key");
+    BOOST_TEST(code_of(refused_events({{}, "unknown_tally", "no"}, {})) == "404 unknown_tally");
+    BOOST_TEST(code_of(refused_events({{}, "bad_key", "no"}, {})) == "400 bad_key");
+    BOOST_TEST(code_of(refused_events({{}, "unauthorized", "no"}, {})) == "401 unauthorized");
+    BOOST_TEST(code_of(refused_events({{}, "not_allowed", "no"}, {})) == "403 not_allowed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

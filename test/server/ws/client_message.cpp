@@ -18,6 +18,14 @@ T decoded(std::string_view text)
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(auth)
+{
+    BOOST_TEST(decoded<auth_message>(R"({"type":"auth","token":"a.b.c","id":1})").token == "a.b.c");
+    for (std::string_view const text :
+         {R"({"type":"auth"})", R"({"type":"auth","token":1})", R"({"type":"auth","token":null})"})
+        BOOST_TEST(decoded<refusal>(text).code == "bad_message");
+}
+
 BOOST_AUTO_TEST_CASE(subscribe_with_everything)
 {
     auto const m = decoded<subscribe_message>(

@@ -1,6 +1,12 @@
+#include "../auth/tokens.hpp"
 #include "../push/directory.hpp"
 
 #include <pgtally/server/ws/ws_protocol.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
 
 namespace pgtally::server {
 
@@ -17,7 +23,7 @@ struct ws_protocol_fixture {
     }
     std::string ask(std::string_view text)
     {
-        protocol.receive(text);
+        protocol.receive(text, {});
         return next();
     }
     std::string standing() const
@@ -31,7 +37,8 @@ struct ws_protocol_fixture {
     shared_changes shared{4};
     limits bounds;
     int ready = 0;
-    ws_protocol protocol{tallies, shared, bounds, audience::operators, [this] { ++ready; }};
+    ws_protocol protocol{
+        tallies, shared, bounds, audience::operators, nullptr, permit::everything(), {}, [this] { ++ready; }};
     ws_message last;
 };
 
@@ -78,9 +85,9 @@ BOOST_AUTO_TEST_CASE(snapshots_say_whether_they_are_partial_or_have_more)
 
 BOOST_AUTO_TEST_CASE(a_change_of_all_keys_is_encoded_once)
 {
-    ws_protocol other{tallies, shared, bounds, audience::operators, [] {}};
+    ws_protocol other{tallies, shared, bounds, audience::operators, nullptr, permit::everything(), {}, [] {}};
     for (auto* const each : {&protocol, &other}) {
-        each->receive(R"({"type":"subscribe","id":7,"tally":"tweets"})");
+        each->receive(R"({"type":"subscribe","id":7,"tally":"tweets"})", {});
         ws_message snapshot;
         BOOST_TEST(each->next(snapshot, {}));
     }
@@ -94,9 +101,9 @@ BOOST_AUTO_TEST_CASE(a_change_of_all_keys_is_encoded_once)
 
 BOOST_AUTO_TEST_CASE(a_change_of_a_top_is_encoded_once)
 {
-    ws_protocol other{tallies, shared, bounds, audience::operators, [] {}};
+    ws_protocol other{tallies, shared, bounds, audience::operators, nullptr, permit::everything(), {}, [] {}};
     for (auto* const each : {&protocol, &other}) {
-        each->receive(R"({"type":"subscribe","id":7,"tally":"tweets","top":{"by":"favs","limit":2}})");
+        each->receive(R"({"type":"subscribe","id":7,"tally":"tweets","top":{"by":"favs","limit":2}})", {});
         ws_message snapshot;
         BOOST_TEST(each->next(snapshot, {}));
     }
@@ -134,10 +141,10 @@ BOOST_AUTO_TEST_CASE(every_message_is_answered)
 BOOST_AUTO_TEST_CASE(replies_come_before_pushes_and_stop_the_reading_when_full)
 {
     bounds.max_replies = 2;
-    protocol.receive(R"({"type":"subscribe","id":1,"tally":"tweets","keys":[]})");
-    protocol.receive(R"({"type":"ping"})");
+    protocol.receive(R"({"type":"subscribe","id":1,"tally":"tweets","keys":[]})", {});
+    protocol.receive(R"({"type":"ping"})", {});
     BOOST_TEST(!protocol.full());
-    protocol.receive(R"({"type":"ping"})");
+    protocol.receive(R"({"type":"ping"})", {});
     BOOST_TEST(protocol.full());
     BOOST_TEST(ready == 3);
     BOOST_TEST(next() == R"({"type":"pong"})");
@@ -173,6 +180,51 @@ BOOST_AUTO_TEST_CASE(until_definitions_are_known_a_state_answers)
                R"({"type":"error","id":2,"code":"unknown_tally","message":"there is no tally of this name"})");
     BOOST_TEST(next().starts_with(R"({"type":"snapshot","id":1,)"));
     BOOST_TEST(protocol.pending() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_token_ends_and_the_connection_after_it)
+{
+    using namespace std::chrono_literals;
+    std::string const secret = "0123456789abcdef0123456789abcdef";
+    auto const file = std::filesystem::temp_directory_path() / ("pgtally_ws_" + std::to_string(::getpid()));
+    std::ofstream{file, std::ios::binary} << secret;
+    auth_options const chosen{.key_files = {file.string()}};
+    authority const by{chosen, bounds};
+    std::filesystem::remove(file);
+
+    moment const begins{ws_protocol::clock::time_point{1h}, std::chrono::sys_seconds{1'000s}};
+    ws_protocol one{tallies, shared, bounds, audience::everybody, &by, by.anybody(), begins, [] {}};
+    auto const ask_at = [&](std::string_view text, std::chrono::seconds after) {
+        one.receive(text, {begins.steady + after, begins.wall + after});
+        return one.next(last, begins.steady + after) ? last.head : "nothing";
+    };
+    auto const auth = [&](std::string_view payload) {
+        return R"({"type":"auth","token":")" + hs256(secret, payload) + "\"}";
+    };
+    std::string const subscribe{R"({"type":"subscribe","id":1,"tally":"tweets","keys":["33"]})"};
+    auto const unauthorized = R"({"type":"error","id":1,"code":"unauthorized","message":"this needs a token"})";
+    BOOST_TEST(ask_at(subscribe, 0s) == unauthorized);
+    BOOST_TEST((one.due() == ws_protocol::clock::time_point::max()));
+    BOOST_TEST(ask_at(auth(R"({"exp":1100,"pgtally":{"read":["tweets"]}})"), 0s) ==
+               R"({"type":"authenticated","until":1100})");
+    BOOST_TEST(ask_at(subscribe, 0s).starts_with(R"({"type":"snapshot","id":1)"));
+
+    // 100 s, and 30 s of leeway.
+    auto const ended = begins.steady + 130s;
+    BOOST_TEST((one.due() == ended));
+    one.time_is(ended - 1s);
+    BOOST_TEST(!one.next(last, ended - 1s));
+    one.time_is(ended);
+    BOOST_TEST_REQUIRE(one.next(last, ended));
+    BOOST_TEST(last.head == R"({"type":"unsubscribed","id":1,"reason":"expired"})");
+    BOOST_TEST(ask_at(subscribe, 131s) == unauthorized);
+    BOOST_TEST((one.due() == ended + bounds.expired_patience));
+    BOOST_TEST(!one.overdue(ended + 59s));
+    BOOST_TEST(one.overdue(ended + 60s));
+    BOOST_TEST(ask_at(auth(R"({"exp":1100})"), 150s) ==
+               R"({"type":"error","code":"unauthorized","message":"the token has expired"})");
+    BOOST_TEST(ask_at(auth(R"({"exp":2000})"), 150s) == R"({"type":"authenticated","until":2000})");
+    BOOST_TEST(!one.overdue(ended + 60s));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -50,6 +50,10 @@ export class WebSocketTransport {
     try {
       const token = await this.token_.get_();
       if (!this.socket_) return;
+      if (token === undefined) { // the page has none: what is public needs none
+        if (!this.begun_) this.begin_();
+        return;
+      }
       this.asked_ = true;
       this.socket_.send(JSON.stringify({ type: 'auth', token }));
       const left = this.token_.msLeft_();
