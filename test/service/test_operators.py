@@ -124,8 +124,11 @@ def prometheus(serve, tweets, tmp_path):
         except requests.ConnectionError:
             assert process.poll() is None, (tmp_path / "log").read_text()
             return None
+        if answer.status_code == 503:  # it starts
+            return None
         assert answer.ok, answer.text
         return answer.json()["data"]
+    eventually(lambda: ask("query", query="up"))
     yield server, ask
     process.terminate()
     process.wait(LONG)
@@ -137,7 +140,7 @@ def test_the_rules_and_the_dashboard_by_prometheus(prometheus, tweets):
     assert server.post("/v1/tallies/tweets/keys/33/fav").status_code == 201
     client = server.connect()
     client.ask(type="subscribe", id=1, tally="tweets", keys=["33"])
-    eventually(lambda: (ask("query", query='count_over_time(pgtally_action_seconds_count[1m])') or {"result": []})["result"])
+    eventually(lambda: ask("query", query="count_over_time(pgtally_action_seconds_count[1m])")["result"])
 
     def empty():
         found = []
