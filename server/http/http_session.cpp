@@ -219,6 +219,7 @@ asio::awaitable<http_session::then> http_session::one_request()
     if (!has_body) co_return then::close;
 
     auto message = parser.release();
+    began_ = std::chrono::steady_clock::now();
     bool const has_place = finds_place(message);
     if (!has_place) {
         auto refused = too_many(crowded::at_address);
@@ -251,7 +252,6 @@ asio::awaitable<http_session::then> http_session::one_request()
 
 asio::awaitable<http_session::then> http_session::answer(message_type& message)
 {
-    began_ = std::chrono::steady_clock::now();
     auto asked = request_of(message, where_);
     asked.when_gone = [this](std::function<void()> gone) { watch_client(std::move(gone)); };
     tcp_of(stream_).expires_never();

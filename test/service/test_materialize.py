@@ -227,9 +227,9 @@ def test_one_of_two_servers_writes_and_the_other_takes_over(serve, likes):
     insert(likes, 3, 9)
     settled(likes)
     assert second.metrics()["pgtally_materialized_keys_total"] == 0
+    likes.sql.execute("update s.kept set n = 1000 where key = 1")  # before the second looks at the whole table
     first.process.kill()
     first.process.wait()
-    likes.sql.execute("update s.kept set n = 1000 where key = 1")
     eventually(lambda: second.metrics()["pgtally_materialized_keys_total"] > 0)
     insert(likes, 7, 12)
     settled(likes)
