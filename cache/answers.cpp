@@ -185,13 +185,13 @@ ranking const* answers::ranked(std::size_t counter, clock::time_point now)
 
 answers::watch const* answers::recall(top_question const& what, clock::time_point now)
 {
-    auto const of = std::ranges::find(counters_, what.by);
-    if (of == counters_.end() || ranked(static_cast<std::size_t>(of - counters_.begin()), now) == nullptr)
-        return nullptr;
+    auto const named = std::ranges::find(counters_, what.by);
+    auto const counter = static_cast<std::size_t>(named - counters_.begin());
+    if (named == counters_.end() || ranked(counter, now) == nullptr) return nullptr;
     auto const [at, is_new] = watches_.try_emplace(what, what);
     auto& found = at->second;
     if (is_new) {
-        auto& others = tops_[static_cast<std::size_t>(of - counters_.begin())];
+        auto& others = tops_[counter];
         if (others.by_limit.size() - others.followed >= limits_.max_tops_remembered) forget_one(others);
         enter(found);
     }

@@ -1,17 +1,9 @@
+#include <pgtally/server/base/text.hpp>
 #include <pgtally/server/openmetrics.hpp>
 
 namespace pgtally::server {
 
 namespace {
-
-// Takes the text up to a separator, and the separator.
-std::string_view take(std::string_view& from, char separator) noexcept
-{
-    auto const end = from.find(separator);
-    auto const out = from.substr(0, end);
-    from.remove_prefix(end == std::string_view::npos ? from.size() : end + 1);
-    return out;
-}
 
 std::string_view unit_of(std::string_view family) noexcept
 {
@@ -36,15 +28,15 @@ std::string to_openmetrics(std::string_view text)
     std::string out;
     out.reserve(text.size() + text.size() / 8);
     while (!text.empty()) {
-        auto const line = take(text, '\n');
+        auto const line = take_piece(text, '\n');
         if (line.empty()) continue;
         if (!line.starts_with("# ")) {
             out.append(line).append("\n");
             continue;
         }
         auto rest = line.substr(2);
-        auto const what = take(rest, ' ');
-        auto const family = family_of(take(rest, ' '));
+        auto const what = take_piece(rest, ' ');
+        auto const family = family_of(take_piece(rest, ' '));
         out.append("# ").append(what).append(" ").append(family).append(" ").append(rest).append("\n");
         auto const unit = unit_of(family);
         if (what == "TYPE" && !unit.empty()) out.append("# UNIT ").append(family).append(" ").append(unit).append("\n");

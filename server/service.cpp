@@ -62,12 +62,6 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     return out;
 }
 
-std::optional<std::string> variable_of_process(char const* name)
-{
-    auto const* const value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>{value};
-}
-
 // Ends the process without destructors: suspended coroutines still refer to the objects that they use.
 [[noreturn]] void leave(int status)
 {
@@ -125,7 +119,7 @@ struct service::impl {
     asio::signal_set signals{io, SIGTERM, SIGINT}, hangups{io, SIGHUP};
     authority who_may{options.auth, options.bounds};
     asio::steady_timer next_look{io};
-    supervisor told{variable_of_process, ::getpid()};
+    supervisor told{environment_variable, ::getpid()};
     metrics measured;
     traffic counted{
         .on_answered = [this](std::string_view route, double seconds) { measured.request(route, seconds); }};

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -77,6 +78,13 @@ std::size_t raise_descriptor_limit()
     bound.rlim_cur = bound.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &bound) != 0) bound.rlim_cur = before;
     return bound.rlim_cur;
+}
+
+std::optional<std::string> environment_variable(std::string const& name)
+{
+    auto const* const value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
 }
 
 }  // namespace pgtally::server

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 
 namespace pgtally::server {
 
@@ -10,6 +12,9 @@ struct usage_of_process {
 };
 
 usage_of_process process_usage();
+
+// An environment variable, if it is set.
+std::optional<std::string> environment_variable(std::string const& name);
 
 // Raises the limit of open descriptors to the maximum, and returns it.
 std::size_t raise_descriptor_limit();

@@ -21,7 +21,7 @@ namespace pgtally::server {
 class supervisor {
 public:
     // The value of an environment variable, if it is set.
-    using environment = std::function<std::optional<std::string>(char const* name)>;
+    using environment = std::function<std::optional<std::string>(std::string const& name)>;
 
     // `process` is this process's id: a watchdog may be meant for another one.
     supervisor(environment const& getenv, long process);

@@ -1,4 +1,5 @@
 #include <pgtally/server/base/log.hpp>
+#include <pgtally/server/base/process.hpp>
 #include <pgtally/server/cli/options.hpp>
 #include <pgtally/server/service.hpp>
 
@@ -13,13 +14,6 @@
 namespace {
 
 using namespace pgtally::server;
-
-std::optional<std::string> variable(std::string const& name)
-{
-    auto const* const value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-}
 
 int run(serve_options const& chosen)
 {
@@ -88,7 +82,7 @@ int main(int argc, char** argv)
 {
     try {
         std::vector<std::string> const arguments{argv + 1, argv + argc};
-        auto const chosen = parse_command_line(arguments, variable);
+        auto const chosen = parse_command_line(arguments, environment_variable);
         return std::visit([](auto const& each) { return run(each); }, chosen);
     } catch (std::exception const& e) {
         std::cerr << "pgtally: " << e.what() << '\n';

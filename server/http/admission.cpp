@@ -1,3 +1,4 @@
+#include <pgtally/server/base/text.hpp>
 #include <pgtally/server/http/admission.hpp>
 #include <pgtally/server/http/origin.hpp>
 
@@ -9,21 +10,13 @@ namespace pgtally::server {
 
 namespace {
 
-constexpr std::string_view spaces = " \t";
-
-std::string_view trimmed(std::string_view text)
-{
-    auto const first = text.find_first_not_of(spaces);
-    return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(spaces) - first + 1);
-}
-
 // The token of `Authorization: Bearer …`; nothing if there is none. Another scheme is somebody else's, such as a proxy's.
 std::optional<std::string_view> bearer_of(std::string_view field)
 {
     constexpr std::string_view scheme = "bearer";
     field = trimmed(field);
     auto const same = [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b); };
-    auto const word = field.substr(0, field.find_first_of(spaces));
+    auto const word = field.substr(0, field.find_first_of(" \t"));
     if (!std::equal(scheme.begin(), scheme.end(), word.begin(), word.end(), same)) return std::nullopt;
     return trimmed(field.substr(word.size()));
 }
@@ -40,8 +33,7 @@ std::optional<std::string_view> cookie_value(std::string_view cookies, std::stri
 {
     std::optional<std::string_view> out;
     while (!cookies.empty()) {
-        auto const one = cookies.substr(0, cookies.find(';'));
-        cookies.remove_prefix(std::min(cookies.size(), one.size() + 1));
+        auto const one = take_piece(cookies, ';');
         auto const equals = one.find('=');
         if (equals == std::string_view::npos || trimmed(one.substr(0, equals)) != name) continue;
         if (out) return std::nullopt;  // a page of a neighbour's domain may have set the other one

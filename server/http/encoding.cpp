@@ -1,3 +1,4 @@
+#include <pgtally/server/base/text.hpp>
 #include <pgtally/server/http/encoding.hpp>
 
 #include <boost/algorithm/string/predicate.hpp>
@@ -5,13 +6,6 @@
 namespace pgtally::server {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) noexcept
-{
-    auto const first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // Whether the weight, as in "q=0.5", is 0: "q=0", "q=0.000".
 bool is_zero(std::string_view weight) noexcept
@@ -26,9 +20,7 @@ bool accepts_gzip(std::string_view accept_encoding) noexcept
 {
     bool by_star = false;
     for (auto rest = accept_encoding; !rest.empty();) {
-        auto const comma = rest.find(',');
-        auto const each = rest.substr(0, comma);
-        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+        auto const each = take_piece(rest, ',');
         auto const semicolon = each.find(';');
         auto const coding = trimmed(each.substr(0, semicolon));
         bool const taken = semicolon == std::string_view::npos || !is_zero(trimmed(each.substr(semicolon + 1)));
@@ -41,9 +33,7 @@ bool accepts_gzip(std::string_view accept_encoding) noexcept
 bool accepts_openmetrics(std::string_view accept) noexcept
 {
     for (auto rest = accept; !rest.empty();) {
-        auto const comma = rest.find(',');
-        auto each = rest.substr(0, comma);
-        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+        auto const each = take_piece(rest, ',');
         auto const semicolon = each.find(';');
         if (!boost::algorithm::iequals(trimmed(each.substr(0, semicolon)), "application/openmetrics-text")) continue;
         auto const weight = each.rfind(';');

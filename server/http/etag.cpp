@@ -1,3 +1,4 @@
+#include <pgtally/server/base/text.hpp>
 #include <pgtally/server/http/etag.hpp>
 
 #include <charconv>
@@ -11,13 +12,6 @@ namespace {
 std::string_view without_weakness(std::string_view tag) noexcept
 {
     return tag.starts_with("W/") ? tag.substr(2) : tag;
-}
-
-std::string_view trimmed(std::string_view text) noexcept
-{
-    auto const first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // The revision in a tag of this epoch, given without its weakness.
@@ -54,11 +48,8 @@ bool lists(std::string_view field, std::string_view epoch, is_unchanged_since co
     while (!rest.empty()) {
         // A tag of another server may have a comma between its quotes. None of ours has, so splitting there loses no
         // match.
-        auto const comma = rest.find(',');
-        auto const revision = revision_of(without_weakness(trimmed(rest.substr(0, comma))), epoch);
+        auto const revision = revision_of(without_weakness(trimmed(take_piece(rest, ','))), epoch);
         if (revision && holds(*revision)) return true;
-        if (comma == std::string_view::npos) break;
-        rest.remove_prefix(comma + 1);
     }
     return false;
 }
@@ -68,10 +59,7 @@ bool lists_tag(std::string_view field, std::string_view tag)
     auto rest = trimmed(field);
     if (rest == "*") return true;
     while (!rest.empty()) {
-        auto const comma = rest.find(',');
-        if (without_weakness(trimmed(rest.substr(0, comma))) == tag) return true;
-        if (comma == std::string_view::npos) break;
-        rest.remove_prefix(comma + 1);
+        if (without_weakness(trimmed(take_piece(rest, ','))) == tag) return true;
     }
     return false;
 }

@@ -1,3 +1,4 @@
+#include <pgtally/server/base/text.hpp>
 #include <pgtally/server/http/forwarded.hpp>
 
 #include <algorithm>
@@ -8,13 +9,6 @@
 namespace pgtally::server {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) noexcept
-{
-    auto const first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // Calls `take` with each piece between separators that are not inside quotes.
 template <class Take>

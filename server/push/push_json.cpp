@@ -1,4 +1,5 @@
 #include <pgtally/server/base/counters_json.hpp>
+#include <pgtally/server/base/json_text.hpp>
 #include <pgtally/server/push/push_json.hpp>
 
 namespace pgtally::server {
@@ -27,6 +28,17 @@ std::shared_ptr<std::string const> change_text(push const& what, shared_changes&
 {
     if (is_shared(*what.update, *what.from)) return shared.text_of(*what.update, *what.from);
     return encode_change(*what.update, *what.from);
+}
+
+void append_refusal(std::string& out, refusal const& why)
+{
+    out += R"("code":)";
+    append_json(out, why.code);
+    out += R"(,"message":)";
+    append_json(out, why.message);
+    if (!why.key) return;
+    out += R"(,"key":)";
+    append_json(out, *why.key);
 }
 
 }  // namespace pgtally::server

@@ -19,4 +19,7 @@ void append_snapshot(std::string& out, push const& what);
 // client to send the change reuses it.
 std::shared_ptr<std::string const> change_text(push const& what, shared_changes& shared);
 
+// The members of an error: "code":"…","message":"…", and "key":"…" if one is the cause.
+void append_refusal(std::string& out, refusal const& why);
+
 }  // namespace pgtally::server

@@ -24,19 +24,6 @@ void append_id(std::string& out, push const& what)
     out += '\n';
 }
 
-void append_error(std::string& out, refusal const& why)
-{
-    out += R"({"code":)";
-    append_json(out, why.code);
-    out += R"(,"message":)";
-    append_json(out, why.message);
-    if (why.key) {
-        out += R"(,"key":)";
-        append_json(out, *why.key);
-    }
-    out += '}';
-}
-
 constexpr std::string_view end_of_event = "\n\n";
 
 }  // namespace
@@ -71,7 +58,9 @@ sse_message encode_event(push const& what, shared_changes& shared)
             break;
         case push::kind::refused:
             out.head = opening("error") + "data: ";
-            append_error(out.head, what.why);
+            out.head += '{';
+            append_refusal(out.head, what.why);
+            out.head += '}';
             break;
     }
     return out;

@@ -54,14 +54,8 @@ ws_message encode(push const& what, shared_changes& shared)
 std::string encode_error(refusal const& why)
 {
     auto out = opening("error", why.id);
-    out += R"(,"code":)";
-    append_json(out, why.code);
-    out += R"(,"message":)";
-    append_json(out, why.message);
-    if (why.key) {
-        out += R"(,"key":)";
-        append_json(out, *why.key);
-    }
+    out += ',';
+    append_refusal(out, why);
     out += '}';
     return out;
 }

@@ -61,6 +61,11 @@ def eventually(what, why="it did not happen", longest=LONG):
         time.sleep(0.01)
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
 class Server:
     def __init__(self, dsn, *options, env=None):
         self.lines = []

@@ -10,8 +10,7 @@ import time
 import pytest
 import requests
 
-from program import LONG, ROOT, eventually
-from test_proxies import free_port
+from program import LONG, ROOT, eventually, free_port
 
 DOCS = ROOT / "server" / "docs"
 DASHBOARD = json.loads((DOCS / "grafana.json").read_text())

@@ -6,24 +6,18 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 
 import pytest
 import requests
 
-from program import LONG, ROOT, Client, eventually
+from program import LONG, ROOT, Client, eventually, free_port
 from streams import Events, path_of
 
 NAME = "counters.example.org"
 KEY = "/v1/tallies/tweets/keys/33"
 CLIENTS, CHANGES = 1000, 20
 FILES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile", "varnish": "varnish.vcl"}  # of server/docs
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 class Proxy:
