@@ -4,11 +4,17 @@
 #include <charconv>
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 namespace pgtally::server {
 
 std::optional<endpoint> parse_endpoint(std::string_view text)
 {
+    if (constexpr std::string_view scheme = "unix:"; text.starts_with(scheme)) {
+        auto const path = text.substr(scheme.size());
+        bool const valid = path.starts_with('/') && path.size() < sizeof(sockaddr_un::sun_path) && path.find('\0') == path.npos;
+        return valid ? std::optional{endpoint{.path = std::string{path}}} : std::nullopt;
+    }
     auto const colon = text.rfind(':');
     if (colon == std::string_view::npos) return std::nullopt;
 
@@ -21,7 +27,7 @@ std::optional<endpoint> parse_endpoint(std::string_view text)
     std::uint16_t port = 0;
     auto const [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (failure != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-    return endpoint{std::string{host}, port};
+    return endpoint{.host = std::string{host}, .port = port};
 }
 
 namespace {
@@ -57,6 +63,7 @@ std::optional<endpoint> parse_server_url(std::string_view text)
 
 std::string to_string(endpoint const& where)
 {
+    if (where.is_unix()) return "unix:" + where.path;
     auto const host = where.host.find(':') == std::string::npos ? where.host : '[' + where.host + ']';
     return host + ':' + std::to_string(where.port);
 }

@@ -36,6 +36,7 @@ struct limits {
     std::size_t max_subscriptions = 100;             // per connection
     std::size_t max_id_bytes = 256;                  // of an id that is a string
     std::size_t max_replies = 64;                    // that wait to be sent; at the limit the server stops reading
+    std::size_t ready_at_once = 256;                 // sessions that write before the loop serves others
     std::size_t max_shared_changes = 64;             // encoded changes that are kept for other sessions
     std::chrono::milliseconds max_interval{60'000};  // of `interval_ms`
     std::chrono::seconds handshake_timeout{10};

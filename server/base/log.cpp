@@ -44,6 +44,11 @@ void start_log(log_level from, log_format format)
                                   : "%Y-%m-%d %H:%M:%S.%e %L %v");
 }
 
+void set_log_level(log_level from)
+{
+    if (logger()) logger()->set_level(spdlog_level(from));
+}
+
 bool logs(log_level level) noexcept
 {
     return logger() && logger()->should_log(spdlog_level(level));

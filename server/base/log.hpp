@@ -17,6 +17,7 @@ enum class log_format {
 };
 
 void start_log(log_level from, log_format format);
+void set_log_level(log_level from);
 bool logs(log_level level) noexcept;
 void write_log(log_level level, std::string_view message);
 

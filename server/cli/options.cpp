@@ -4,9 +4,13 @@
 #include <pgtally/server/cli/token_options.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
+#include <pgtally/server/http/tls.hpp>
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
+
+#include <unistd.h>
 
 namespace pgtally::server {
 
@@ -34,8 +38,11 @@ po::options_description serve_description()
     out.add_options()
         ("config", text("FILE"), "read options from this file, a line `option = value` each; those of the command line and of the environment are before it")
         ("check-config", "say whether the options are valid, and end")
-        ("listen", list("HOST:PORT"), "address to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
-        ("admin-listen", text("HOST:PORT"), "address to serve operators, or none; default 127.0.0.1:8081")
+        ("listen", list("ADDRESS"), "address to serve, HOST:PORT or unix:/path; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
+        ("admin-listen", text("ADDRESS"), "address to serve operators, or none; default 127.0.0.1:8081")
+        ("reuse-port", "let other servers listen at the same addresses, and share their connections")
+        ("tls-cert", text("FILE"), "encrypt the public TCP addresses with this certificate and those that follow it (PEM); read again on SIGHUP")
+        ("tls-key", text("FILE"), "the certificate's private key (PEM)")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
         ("materialize-every", text("TIME"), "how often to write the tables of materialized tallies; default 10s")
@@ -52,7 +59,7 @@ po::options_description serve_description()
         ("public", list("NAME"), "let everybody read this tally without a token, or all by *; repeatable")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-clients-per-address", text("N"), "connections of one address at a time, or 0 for no limit; default 0")
-        ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, who their clients are; repeatable; default none")
+        ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, or at a Unix socket by unix, who their clients are; repeatable; default none")
         ("keep-alive", text("TIME"), "how long a connection may wait for its next request; default 90s")
         ("ping-every", text("TIME"), "how often to ping a WebSocket that is silent; default 20s")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
@@ -187,7 +194,7 @@ std::vector<ip_network> proxies_of(option_values const& values)
         if (!network) {
             values.refuse(
                 "trusted-proxy", value,
-                "an address like 192.0.2.1 or ::1, or a network like 10.0.0.0/8 or fd00::/8, with zeros after its bits");
+                "an address like 192.0.2.1 or ::1, or a network like 10.0.0.0/8 or fd00::/8, with zeros after its bits, or unix");
         }
         out.push_back(*network);
     }
@@ -203,15 +210,42 @@ texts tallies_of(option_values const& values)
     return out;
 }
 
+// Sockets that are handed over replace the default addresses.
+void read_addresses(option_values const& values, serve_options& out)
+{
+    auto const variable = [&values](std::string const& name) { return std::optional{values.variable(name)}; };
+    out.sockets = handed_over_to(::getpid(), variable);
+    auto const is_admin = [](handed_over const& each) { return each.name == "admin"; };
+    auto const admins = std::ranges::count_if(out.sockets, is_admin);
+    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
+    if (out.listen.empty() && std::cmp_equal(admins, out.sockets.size())) out.listen.push_back({"127.0.0.1", 8080});
+    auto const admin = values.text("admin-listen", admins > 0 ? "none" : "127.0.0.1:8081");
+    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    out.reuse_port = values.flag("reuse-port");
+}
+
+tls_options tls_of(option_values const& values)
+{
+    tls_options out{values.text("tls-cert", ""), values.text("tls-key", "")};
+    if (out.certificate.empty() != out.key.empty()) {
+        auto const* const given = out.key.empty() ? "--tls-cert" : "--tls-key";
+        throw bad_option{std::string{given} + ": --tls-cert and --tls-key are needed both"};
+    }
+    if (!out.wanted()) return out;
+    try {
+        tls_identity const read{out.certificate, out.key};
+    } catch (bad_certificate const& e) {
+        throw bad_option{e.what()};
+    }
+    return out;
+}
+
 command parse_serve(option_values const& values)
 {
     using namespace std::chrono_literals;
     serve_options out;
     out.dsn = dsn_of(values);
-    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
-    if (out.listen.empty()) out.listen.push_back({"127.0.0.1", 8080});
-    auto const admin = values.text("admin-listen", "127.0.0.1:8081");
-    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    read_addresses(values, out);
     out.tallies = tallies_of(values);
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
     out.materialize_every = values.time("materialize-every", "10s", 10ms);
@@ -221,6 +255,7 @@ command parse_serve(option_values const& values)
     out.allow_origin = origins_of(values);
     out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
+    out.tls = tls_of(values);
     out.auth = tokens_of(values, out.bounds);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.bounds.max_address_clients = values.count("max-clients-per-address", 0, 0, 1'000'000);
