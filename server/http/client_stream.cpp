@@ -124,6 +124,9 @@ asio::awaitable<bool> client_stream::write_all(std::span<asio::const_buffer> fro
 
 asio::awaitable<tls_outcome> client_stream::encrypt(tls_session with, std::string_view received, fair_turns& steps)
 {
+    // OpenSSL reads and writes as the socket does, which Asio leaves blocking.
+    boost::system::error_code failure;
+    socket_.native_non_blocking(true, failure);
     tls_ = std::move(with);
     tls_begin(*tls_, socket_.native_handle(), received);
     for (;;) {

@@ -83,6 +83,7 @@ public:
     // says less, it compares with the last call.
     peer_progress progress(clock::time_point now) noexcept;
 
+    bool is_open() const noexcept { return socket_.is_open(); }
     stream_socket& socket() noexcept { return socket_; }
     asio::io_context::executor_type get_executor() noexcept { return socket_.get_executor(); }
 

@@ -70,7 +70,7 @@ public:
     void check_liveness(std::chrono::steady_clock::time_point now) override
     {
         stream_.check_deadline(now);
-        if (stream_.socket().is_open()) watch_.look(now);
+        if (stream_.is_open()) watch_.look(now);
     }
 
     // Serves requests until the connection ends or somebody else takes it.
@@ -184,7 +184,7 @@ asio::awaitable<bool> http_session::encrypt()
     ++with_.counted.handshakes_failed;
     if (done.fault == tls_fault::plain_http) {
         stream_.give_up_encryption();
-        auto refused = problem(400, "https_required", "this address speaks HTTPS: use https://");
+        auto refused = problem(400, "bad_request", "this address speaks HTTPS: use https://");
         co_await refuse_request(std::move(refused));
     } else if (done.fault == tls_fault::refused) {
         log(log_level::debug, "client {}: the TLS handshake failed: {}", to_string(from_), done.why);

@@ -15,6 +15,8 @@ namespace http = beast::http;
 
 namespace {
 
+constexpr std::size_t piece_bytes = 4'096;  // read at a time
+
 response not_http()
 {
     return problem(400, "bad_request", "this is not HTTP");
@@ -28,7 +30,7 @@ request_reader::request_reader(client_stream& stream, answer_writer& writer, req
     , writer_{writer}
     , requests_{requests}
     , bounds_{bounds}
-    , buffer_{bounds.max_target_bytes + bounds.max_header_bytes + bounds.max_body_bytes + 4'096}
+    , buffer_{bounds.max_target_bytes + bounds.max_header_bytes + bounds.max_body_bytes + piece_bytes}
 {
 }
 
@@ -40,7 +42,7 @@ std::string_view request_reader::received() const noexcept
 
 asio::awaitable<bool> request_reader::more()
 {
-    auto const room = buffer_.prepare(4'096);
+    auto const room = buffer_.prepare(piece_bytes);
     auto const size = co_await stream_.read_some({static_cast<char*>(room.data()), room.size()});
     buffer_.commit(size);
     co_return size > 0;
@@ -155,6 +157,8 @@ asio::awaitable<bool> request_reader::read_rest(parser_type& parser, beast::erro
         auto const used = parser.put(buffer_.data(), failure);
         buffer_.consume(used);
         if (failure == http::error::need_more) failure = {};
+        // What the parser takes in one piece only, such as the extensions of a chunk, is longer than the buffer.
+        if (buffer_.size() + piece_bytes > buffer_.max_size()) failure = http::error::buffer_overflow;
         if (failure) co_return false;
         if (parser.is_done()) break;
         bool const came = co_await more();

@@ -97,12 +97,15 @@ void tls_identity::read()
     if (SSL_CTX_use_certificate_chain_file(fresh.get(), certificate_file_.c_str()) != 1) {
         throw bad_certificate{fmt::format("--tls-cert: {} has no certificate in PEM that can be used: {}", certificate_file_, reason())};
     }
-    if (SSL_CTX_use_PrivateKey_file(fresh.get(), key_file_.c_str(), SSL_FILETYPE_PEM) != 1) {
-        auto const code = ERR_GET_REASON(ERR_peek_last_error());
-        if (code == X509_R_KEY_VALUES_MISMATCH || code == X509_R_KEY_TYPE_MISMATCH) {
-            throw bad_certificate{fmt::format("--tls-key: the key of {} is not the one of the certificate of {}", key_file_, certificate_file_)};
-        }
+    bool const has_key = SSL_CTX_use_PrivateKey_file(fresh.get(), key_file_.c_str(), SSL_FILETYPE_PEM) == 1;
+    auto const code = has_key ? 0 : ERR_GET_REASON(ERR_peek_last_error());
+    bool const of_another = code == X509_R_KEY_VALUES_MISMATCH || code == X509_R_KEY_TYPE_MISMATCH;
+    if (!has_key && !of_another) {
         throw bad_certificate{fmt::format("--tls-key: {} has no private key in PEM without a passphrase: {}", key_file_, reason())};
+    }
+    // A key of another kind than the certificate's is taken as the one of a second certificate.
+    if (of_another || SSL_CTX_check_private_key(fresh.get()) != 1) {
+        throw bad_certificate{fmt::format("--tls-key: the key of {} is not the one of the certificate of {}", key_file_, certificate_file_)};
     }
     auto const* const certificate = SSL_CTX_get0_certificate(fresh.get());
     ends_ = end_of(*certificate);

@@ -54,6 +54,7 @@ private:
     void append_message(sse_message const& message);
     bool chunked() const noexcept { return framing_of(on_->answer, on_->version) == framing::chunked; }
     void end();
+    bool over() const noexcept { return (ended_ && unsent_.empty()) || !on_->stream.is_open(); }
 
     sse_context const& with_;
     std::string& piece_;  // what `compose` encodes; all sessions use it
@@ -63,7 +64,7 @@ private:
     taken_connection* on_ = nullptr;  // null: it does not serve yet
     unsent unsent_;
     clock::time_point due_ = clock::time_point::max();  // that `write` waits for
-    bool has_head_ = false, ending_ = false, ended_ = false, blocked_ = false, gone_ = false, writer_gone_ = false;
+    bool has_head_ = false, ending_ = false, ended_ = false, blocked_ = false, writer_gone_ = false;
 };
 
 sse_session::sse_session(audience who, permit const& by, sse_context const& with, std::string& piece)
@@ -97,7 +98,7 @@ asio::awaitable<void> sse_session::serve(taken_connection& on)
     auto const on_end = [this, &write_failure](std::exception_ptr thrown) {
         write_failure = thrown;
         writer_gone_ = true;
-        if (thrown) cut();
+        cut();
         writer_ended_.notify();
     };
     asio::co_spawn(with_.io, write(), on_end);
@@ -107,9 +108,8 @@ asio::awaitable<void> sse_session::serve(taken_connection& on)
     } catch (...) {
         failure = std::current_exception();
     }
-    gone_ = true;
-    cut();
-    changed_.notify();
+    // A client that closes only its side gets the end of the stream.
+    end();
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
     if (failure) std::rethrow_exception(failure);
@@ -130,16 +130,17 @@ asio::awaitable<void> sse_session::read()
 
 void sse_session::on_ready()
 {
-    if (on_ == nullptr || gone_ || blocked_) return;
+    if (on_ == nullptr || blocked_) return;
     bool const all = advance();
-    if (!all || protocol_.due() < due_) changed_.notify();
+    if (!all || over() || protocol_.due() < due_) changed_.notify();
 }
 
 // Waits for what is not announced: that the socket takes more, and that something is due.
 asio::awaitable<void> sse_session::write()
 {
-    while (!gone_) {
+    for (;;) {
         bool const all = advance();
+        if (over()) break;
         if (all) {
             due_ = protocol_.due();
             co_await changed_.wait_until(due_);
@@ -209,7 +210,7 @@ void sse_session::on_replicas_changed()
 
 void sse_session::check_liveness(clock::time_point now)
 {
-    if (!on_->stream.socket().is_open()) return;
+    if (!on_->stream.is_open()) return;
     auto progress = on_->stream.progress(now);
     // A client of a stream sends nothing. That it is there, it shows by taking the comments.
     progress.silent = {};

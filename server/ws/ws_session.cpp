@@ -308,7 +308,7 @@ void ws_session::check_liveness(clock::time_point now)
 {
     using action = liveness::action;
     stream_.check_deadline(now);
-    if (!stream_.socket().is_open()) return;
+    if (!stream_.is_open()) return;
     auto const stalled_s = with_.bounds.stall_timeout.count();
     switch (liveness_.check(now, stream_.progress(now), !unsent_.empty())) {
         case action::none: break;

@@ -12,9 +12,9 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class Frames:
-    def __init__(self, server, key="dGhlIHNhbXBsZSBub25jZQ=="):
+    def __init__(self, server, key="dGhlIHNhbXBsZSBub25jZQ==", wrap=lambda plain: plain):
         host, port = server.host.split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=LONG)
+        self.socket = wrap(socket.create_connection((host, int(port)), timeout=LONG))
         self.file = self.socket.makefile("rb")
         self.socket.sendall(f"GET /v1/ws HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())

@@ -1,3 +1,4 @@
+#include <pgtally/server/base/reload.hpp>
 #include <pgtally/server/cli/options.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -5,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <unistd.h>
 
@@ -305,6 +307,42 @@ BOOST_AUTO_TEST_CASE(tokens)
     for (std::string const option : {"auth-cookie", "auth-audience", "auth-issuer", "public"})
         BOOST_TEST(wrong({"--" + option, "a"}) ==
                    "pgtally serve: --" + option + ": needs --auth-key; without keys everybody reads everything");
+}
+
+// Each option of `serve` either changes by SIGHUP, or is named as one that needs a restart.
+BOOST_AUTO_TEST_CASE(every_option_is_judged_when_options_are_read_again)
+{
+    std::map<std::string, std::vector<std::string>> const others{
+        {"dsn", {"host=elsewhere"}}, {"listen", {"127.0.0.1:1"}}, {"admin-listen", {"none"}}, {"tally", {"tweets"}},
+        {"heartbeat", {"1s"}}, {"materialize-every", {"1s"}}, {"audit-every", {"1h"}}, {"allow-origin", {"*"}},
+        {"allow-header", {"x-a"}}, {"allow-host", {"example.org"}}, {"max-clients", {"7"}}, {"max-clients-per-address", {"7"}},
+        {"trusted-proxy", {"unix"}}, {"keep-alive", {"7s"}}, {"ping-every", {"7s"}}, {"max-keys", {"7"}},
+        {"wal-lag-limit", {"7MiB"}}, {"action-batch", {"7"}}, {"drain-delay", {"7s"}}, {"web", {"/"}}, {"log-level", {"debug"}},
+        {"log-format", {"json"}}, {"writable", {}}, {"allow-bypass", {}}, {"reuse-port", {}}};
+    // Files that the options name must exist: their own tests change them.
+    std::set<std::string> const elsewhere{"config", "check-config", "help", "version", "tls-cert", "tls-key", "auth-key", "auth-cookie",
+                                          "auth-audience", "auth-issuer", "public"};
+    auto const help = std::get<print_text>(parse({"serve", "--help"})).text;
+    int seen = 0;
+    for (std::size_t at = help.find("\n  --"); at != help.npos; at = help.find("\n  --", at + 1)) {
+        auto const name = help.substr(at + 5, help.find(' ', at + 5) - at - 5);
+        if (elsewhere.contains(name)) continue;
+        BOOST_TEST_CONTEXT(name)
+        {
+            BOOST_TEST_REQUIRE(others.contains(name));
+            std::vector<std::string> arguments{"--" + name};
+            arguments.insert(arguments.end(), others.at(name).begin(), others.at(name).end());
+            auto now = serve({});
+            auto const fresh = serve(arguments);
+            auto judged = unchanged_until_restart(now, fresh);
+            auto const taken = take_changes(now, fresh);
+            judged.insert(judged.end(), taken.begin(), taken.end());
+            BOOST_TEST(judged == std::vector<std::string_view>{name}, boost::test_tools::per_element());
+            BOOST_TEST(take_changes(now, fresh).empty());
+        }
+        ++seen;
+    }
+    BOOST_TEST(seen == static_cast<int>(others.size()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
