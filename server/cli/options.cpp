@@ -1,4 +1,5 @@
 #include <pgtally/server/base/version.hpp>
+#include <pgtally/server/cli/access_options.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>
 #include <pgtally/server/cli/token_options.hpp>
@@ -90,23 +91,18 @@ po::options_description audit_description()
     out.add_options()
         ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
         ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
-        ("url", po::value<std::string>()->value_name("URL"),
-         "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database")
         ("json", "print the outcome as JSON");
     // clang-format on
+    add_access_options(out,
+                       "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database");
     return out;
 }
 
 po::options_description ask_description()
 {
     po::options_description out{"Options"};
-    // clang-format off
-    out.add_options()
-        ("url", po::value<std::string>()->value_name("URL"), "the server; default http://127.0.0.1:8080")
-        ("json", "print JSON")
-        ("help", "print this")
-        ("version", "print the version");
-    // clang-format on
+    add_access_options(out, "the server: http://, https:// or unix:/PATH; default http://127.0.0.1:8080");
+    out.add_options()("json", "print JSON")("help", "print this")("version", "print the version");
     return out;
 }
 
@@ -271,22 +267,17 @@ command parse_audit(option_values const& values)
     out.tallies = tallies_of(values);
     out.follow = values.time("for", "10s", 0ms);
     out.json = values.flag("json");
-    auto const url = values.text("url", "");
-    if (url.empty()) return out;
-    out.url = parse_server_url(url);
-    if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
+    out.server = access_of(values, "");
+    if (!out.server) return out;
     if (!values.text("for", "").empty()) {
         throw bad_option{"--for cannot be combined with --url: a server compares what it serves now"};
     }
     return out;
 }
 
-endpoint url_of(option_values const& values)
+server_access server_of(option_values const& values)
 {
-    auto const url = values.text("url", "http://127.0.0.1:8080");
-    auto const out = parse_server_url(url);
-    if (!out) values.refuse("url", url, "a server's address like http://127.0.0.1:8080");
-    return *out;
+    return access_of(values, "http://127.0.0.1:8080").value();
 }
 
 // The first word; the keys are the others.
@@ -309,14 +300,14 @@ texts keys_of(option_values const& values)
 
 command parse_get(option_values const& values)
 {
-    get_options out{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    get_options out{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
     if (out.keys.empty()) throw bad_option{"a key is needed: pgtally get " + out.tally + " KEY..."};
     return out;
 }
 
 command parse_top(option_values const& values)
 {
-    top_options out{url_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
+    top_options out{server_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
                     values.flag("json")};
     if (!keys_of(values).empty()) throw bad_option{"it takes one tally, and no key"};
     if (out.by.empty()) throw bad_option{"--by COUNTER is needed"};
@@ -325,7 +316,7 @@ command parse_top(option_values const& values)
 
 command parse_watch(option_values const& values)
 {
-    return watch_options{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    return watch_options{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
 }
 
 struct command_description {
