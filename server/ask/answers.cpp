@@ -89,6 +89,17 @@ std::optional<counters_answer> top_in(std::string const& body)
     });
 }
 
+std::optional<std::vector<tally_standing>> tallies_in(std::string const& body)
+{
+    using standings = std::vector<tally_standing>;
+    return parsed<standings>(body, [](json::object const& from, standings& out) {
+        for (auto const& each : from.at("tallies").as_array()) {
+            auto const& tally = each.as_object();
+            out.push_back({text_of(tally.at("name")), text_of(tally.at("state")), text_in(tally, "reason")});
+        }
+    });
+}
+
 std::optional<pushed> pushed_in(std::string_view name, std::string const& data)
 {
     return parsed<pushed>(data, [name](json::object const& from, pushed& out) {

@@ -27,6 +27,13 @@ struct counters_answer {
 std::optional<counters_answer> keys_in(std::string const& body);
 std::optional<counters_answer> top_in(std::string const& body);
 
+// The answer to GET /v1/tallies.
+struct tally_standing {
+    std::string name, state;
+    std::string reason{};
+};
+std::optional<std::vector<tally_standing>> tallies_in(std::string const& body);
+
 // An event of a stream.
 struct pushed {
     enum class kind {

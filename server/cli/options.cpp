@@ -81,6 +81,9 @@ po::options_description check_description()
 {
     auto out = common_options();
     out.add_options()("json", "print the findings as JSON");
+    add_access_options(out,
+                       "look at the server that runs at this admin address, such as http://127.0.0.1:8081; with a "
+                       "database by --dsn, PGTALLY_DSN or DATABASE_URL at both, else at the server alone");
     return out;
 }
 
@@ -256,7 +259,12 @@ command parse_uninstall(option_values const& values)
 
 command parse_check(option_values const& values)
 {
-    return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
+    check_options out;
+    out.dsn = dsn_of(values);
+    out.server = access_of(values, "");
+    out.database = !out.server || !out.dsn.empty();
+    out.json = values.flag("json");
+    return out;
 }
 
 command parse_audit(option_values const& values)
@@ -370,7 +378,10 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
         {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
         {"uninstall", "Removes the schema \"tally\" and all its triggers.", common_options, parse_uninstall},
-        {"check", "Finds what keeps counters from being exact or live.", check_description, parse_check},
+        {"check",
+         "Finds what keeps counters from being exact or live, in a database, in a server that runs, or in both, and names\n"
+         "the remedies. Exit status 0: notes at most; 1: a fault or a warning, or it could not look.",
+         check_description, parse_check},
         {"audit",
          "Loads counters, follows the events for a while, and compares them with a second load. Exit status 0: no key\n"
          "differs; 1: some keys differ; 3: a tally could not be compared.",
