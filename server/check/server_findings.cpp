@@ -1,4 +1,3 @@
-#include <pgtally/server/base/version.hpp>
 #include <pgtally/server/check/amounts.hpp>
 #include <pgtally/server/check/server_findings.hpp>
 #include <pgtally/server/check/thresholds.hpp>
@@ -75,7 +74,8 @@ void judge_audits(samples const& from, tally_standing const& tally, double runs,
     auto const drift = from.of_tally("pgtally_drift_keys_total", tally.name).value_or(0);
     if (drift > thresholds::drift_keys.limit) {
         add(out, tally, "drift", severity::warning,
-            count_text(drift) + " keys differed from the truth since the start of the server, while it was live",
+            count_text(drift) + (drift == 1 ? " key" : " keys") +
+                " differed from the truth since the start of the server, while it was live",
             "call tally.reload in the transactions that go around triggers; the log lists the reasons. "
             "pgtally audit --url says whether keys differ now");
     }
@@ -134,9 +134,9 @@ void judge_service(server_reading const& of, examination& out)
         auto const host = of.metrics->label_of("pgtally_database_info", "host");
         if (!host.empty()) seen += ", database at " + host;
         if (auto const runs = uptime(of)) seen += ", runs for " + span_text(*runs);
-        if (release != version()) {
+        if (release != of.program) {
             add(out, "service", "other_version", severity::note,
-                "the server is pgtally " + release + ", this program is " + std::string{version()},
+                "the server is pgtally " + release + ", this program is " + of.program,
                 "none if it is as you want it; else restart the server with the newer program");
         }
     } else if (!of.admin) {

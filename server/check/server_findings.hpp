@@ -5,6 +5,7 @@
 #include <pgtally/server/check/samples.hpp>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace pgtally::server {
@@ -16,8 +17,9 @@ struct server_reading {
     std::optional<samples> metrics{};  // nothing if they cannot be read
     bool admin = true;                 // the address knows GET /metrics
     std::vector<tally_standing> tallies{};
-    unsigned ready = 0;  // the status of GET /readyz?live
-    double now = 0;      // seconds since 1970
+    unsigned ready = 0;     // the status of GET /readyz?live
+    double now = 0;         // seconds since 1970
+    std::string program{};  // the version of this program
 };
 
 // How long the server runs, in seconds; nothing if it does not say.

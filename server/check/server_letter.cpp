@@ -1,4 +1,5 @@
 #include <pgtally/server/ask/http_client.hpp>
+#include <pgtally/server/base/version.hpp>
 #include <pgtally/server/check/server_findings.hpp>
 #include <pgtally/server/check/server_letter.hpp>
 
@@ -63,6 +64,7 @@ asio::awaitable<examination> examine_server(server_access access, progress& repo
         auto const ready = co_await ask_server(access, "GET", "/readyz?live", answer_timeout);
         reading.ready = ready.status;
         reading.now = seconds_now();
+        reading.program = version();
         judge_answers(metrics, tallies, access, reading, out);
     } catch (std::exception const& e) {
         add_failure(out, "unreachable", e.what(), "start the server, or name its admin address by --url");

@@ -250,6 +250,37 @@ def test_an_answer_that_is_cut_is_no_answer(authority):
     assert asked.returncode == 1 and "the connection was cut" in asked.stderr and not asked.stdout
 
 
+# Limits ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head, more, says", [
+    (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, "the answer is larger than 16 MiB"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n", "the answer is larger than 16 MiB"),
+    (b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 1000 + b"\r\n", "the answer is not HTTP: header limit exceeded"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n123", b"", "the connection was cut"),
+    (b"220 mail.example ESMTP\r\n", b"", "the answer is not HTTP"), (b"", b"", "without an answer; if it speaks TLS there, use https://")])
+def test_answers_that_are_no_answers(head, more, says):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            try:
+                client.sendall(head)
+                while more:
+                    client.sendall(more)
+            except OSError:
+                pass  # it has had enough
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    asked = run("get", "tweets", "33", "--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    thread.join()
+    listener.close()
+    assert asked.returncode == 1 and says in asked.stderr and not asked.stdout
+
+
 # Unix sockets ---------------------------------------------------------------------------------------------------------
 
 
