@@ -59,7 +59,7 @@ std::string remedy_of(finding const& one, letter_style style)
 
 std::string text_of(finding const& one, letter_style style)
 {
-    auto const said = printable(one.message) + " (" + printable(kind_of(one)) + ')';
+    auto const said = printable(kind_of(one)) + ": " + printable(one.message);
     auto out = item(2, word_for_people(one.how_bad), colour_of(one.how_bad), said, style);
     if (auto const means = meaning_of(one); !means.empty()) out += item(4, "means", {}, std::string{means}, style);
     return out + remedy_of(one, style);
