@@ -1,5 +1,6 @@
 #include <pgtally/server/ask/event_source.hpp>
 #include <pgtally/server/ask/http_exchange.hpp>
+#include <pgtally/server/base/limits.hpp>
 
 #include <boost/asio/this_coro.hpp>
 
@@ -10,21 +11,21 @@ namespace pgtally::server {
 
 namespace {
 
-constexpr std::chrono::milliseconds silence_timeout{45'000};
-constexpr std::size_t max_refusal_bytes = 64U << 10;
-
 asio::awaitable<void> follow(http_exchange& exchange, http_question what, std::string token, event_reader& reader,
                              std::function<bool(sse_event const&)> const& take, stream_end& out)
 {
-    out.answer.status = co_await exchange.ask(std::move(what), std::move(token), silence_timeout);
+    limits const bounds;
+    out.answer.status = co_await exchange.ask(std::move(what), std::move(token), bounds.ask_silence);
     for (;;) {
-        auto const piece = co_await exchange.more(silence_timeout);
+        auto const piece = co_await exchange.more(bounds.ask_silence);
         if (piece.empty()) co_return;
         if (out.answer.status != 200) {
-            if (out.answer.body.size() < max_refusal_bytes) out.answer.body += piece;
+            out.answer.body += piece;
+            if (out.answer.body.size() >= bounds.max_refusal_bytes) co_return;
             continue;
         }
         if (!reader.add(piece)) {
+            out.unreadable = true;
             out.why = "an event is too large";
             co_return;
         }

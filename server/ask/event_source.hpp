@@ -10,7 +10,8 @@ namespace pgtally::server {
 // How a stream of events ended.
 struct stream_end {
     http_answer answer{};  // if the server refused it: not 200; 0 if it did not answer
-    std::string why{};     // if the connection failed
+    std::string why{};     // if the connection failed, or the stream cannot be read
+    bool unreadable = false;
 };
 
 // Requests a stream of Server-Sent Events, and passes each event to `take`, until `take` returns false, or the stream ends, or

@@ -4,6 +4,7 @@ namespace pgtally::server {
 
 follow_step after(stream_end const& end, bool followed, token_source const& token) noexcept
 {
+    if (end.unreadable) return follow_step::give_up;
     auto const status = end.answer.status;
     // At the beginning, nobody at this address is a mistake rather than a restart.
     if (status == 0) return followed ? follow_step::ask_again : follow_step::give_up;

@@ -3,6 +3,7 @@
 #include <pgtally/server/ask/counters_text.hpp>
 #include <pgtally/server/ask/readable.hpp>
 #include <pgtally/server/base/json_text.hpp>
+#include <pgtally/server/base/limits.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,7 +17,6 @@ namespace pgtally::server {
 
 namespace {
 
-constexpr std::chrono::seconds answer_timeout{30};
 constexpr std::size_t max_keys_in_target = 100;  // more are sent as a body
 
 struct question {
@@ -28,7 +28,7 @@ http_answer ask(server_access const& where, question const& what)
     asio::io_context io{1};
     http_answer out;
     std::exception_ptr failure;
-    asio::co_spawn(io, ask_server(where, what.method, what.target, answer_timeout, what.body),
+    asio::co_spawn(io, ask_server(where, what.method, what.target, limits{}.ask_timeout, what.body),
                    [&](std::exception_ptr thrown, http_answer answer) {
                        failure = std::move(thrown);
                        out = std::move(answer);

@@ -1,5 +1,6 @@
 #include <pgtally/server/ask/http_client.hpp>
 #include <pgtally/server/ask/http_exchange.hpp>
+#include <pgtally/server/base/limits.hpp>
 
 #include <boost/asio/this_coro.hpp>
 
@@ -7,12 +8,6 @@
 #include <utility>
 
 namespace pgtally::server {
-
-namespace {
-
-constexpr std::size_t max_answer_bytes = 16U << 20;
-
-}  // namespace
 
 asio::awaitable<http_answer> ask_server(server_access access, std::string method, std::string target,
                                         std::chrono::milliseconds at_most, std::string body)
@@ -33,7 +28,7 @@ asio::awaitable<http_answer> ask_server(server_access access, std::string method
         auto const left = until - std::chrono::steady_clock::now();
         auto const piece = co_await exchange.more(std::chrono::ceil<std::chrono::milliseconds>(left));
         if (piece.empty()) co_return out;
-        if (out.body.size() + piece.size() > max_answer_bytes)
+        if (out.body.size() + piece.size() > limits{}.max_answer_bytes)
             throw std::runtime_error{"asking " + name + " failed: the answer is larger than 16 MiB"};
         out.body += piece;
     }

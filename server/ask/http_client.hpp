@@ -19,7 +19,8 @@ struct http_answer {
 // Sends one request on a connection of its own, with the token as it is now. A body is JSON.
 //
 // Errors: throws std::runtime_error with the URL and what failed, if the token cannot be read, if it cannot connect, if
-// no whole answer comes within `at_most`, or if the answer is larger than 16 MiB.
+// no whole answer comes within `at_most`, or if the answer is larger than
+// `limits::max_answer_bytes`.
 asio::awaitable<http_answer> ask_server(server_access access, std::string method, std::string target,
                                         std::chrono::milliseconds at_most, std::string body = {});
 

@@ -1,4 +1,5 @@
 #include <pgtally/server/ask/http_exchange.hpp>
+#include <pgtally/server/base/limits.hpp>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
@@ -16,7 +17,6 @@ namespace http = beast::http;
 
 namespace {
 
-constexpr std::chrono::milliseconds connect_timeout{10'000};
 constexpr std::size_t piece_bytes = 16U << 10;
 constexpr unsigned char tls_alert = 0x15, tls_handshake = 0x16;  // RFC 8446, 5.1: the first byte of a record
 
@@ -50,6 +50,7 @@ struct http_exchange::answer {
     answer()
     {
         parser.body_limit(boost::none);
+        parser.header_limit(limits{}.max_answer_header_bytes);
         parser.eager(false);
     }
 
@@ -88,7 +89,7 @@ asio::awaitable<void> http_exchange::read(std::chrono::milliseconds at_most)
 
 asio::awaitable<unsigned> http_exchange::ask(http_question what, std::string token, std::chrono::milliseconds at_most)
 {
-    auto const connecting = std::min(at_most, connect_timeout);
+    auto const connecting = std::min<std::chrono::milliseconds>(at_most, limits{}.ask_connect_timeout);
     co_await connection_.open(access_.ca_file, connecting);
     auto text = text_of(what, host_field(access_.url), token);
     co_await connection_.write(std::move(text), at_most);

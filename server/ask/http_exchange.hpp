@@ -26,7 +26,7 @@ public:
     http_exchange& operator=(http_exchange const&) = delete;
 
     // Once: connects, sends the request, with `token` if it is not empty, and returns the status of the answer.
-    // `at_most` is for each step, connecting at most 10 s.
+    // `at_most` is for each step, and for connecting at most `limits::ask_connect_timeout`.
     asio::awaitable<unsigned> ask(http_question what, std::string token, std::chrono::milliseconds at_most);
 
     // The next bytes of the answer's body, as soon as there are some; nothing at its end. They are valid until the next

@@ -4,6 +4,7 @@
 #include <pgtally/server/ask/follow_step.hpp>
 #include <pgtally/server/ask/readable.hpp>
 #include <pgtally/server/ask/viewer.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/net.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -25,8 +26,6 @@
 namespace pgtally::server {
 
 namespace {
-
-constexpr std::size_t max_event_bytes = 16U << 20;  // a part of a snapshot has at most 10,000 keys
 
 std::string target_of(watch_options const& chosen, bool terminal)
 {
@@ -59,7 +58,7 @@ private:
     watch_options chosen_;
     std::string target_;
     viewer& view_;
-    event_reader reader_{max_event_bytes};
+    event_reader reader_{limits{}.max_answer_bytes};  // a part of a snapshot has at most 10,000 keys
     std::minstd_rand random_{std::random_device{}()};
     db::backoff pauses_{{}, [this] { return std::generate_canonical<double, 32>(random_); }};
     bool followed_ = false;

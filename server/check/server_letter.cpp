@@ -1,4 +1,5 @@
 #include <pgtally/server/ask/http_client.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/version.hpp>
 #include <pgtally/server/check/server_findings.hpp>
 #include <pgtally/server/check/server_letter.hpp>
@@ -10,8 +11,6 @@
 namespace pgtally::server {
 
 namespace {
-
-constexpr std::chrono::seconds answer_timeout{30};
 
 double seconds_now()
 {
@@ -58,10 +57,11 @@ asio::awaitable<examination> examine_server(server_access access, progress& repo
     out.title = "the server at " + to_string(access.url);
     report.step("asking " + to_string(access.url));
     server_reading reading;
+    auto const at_most = limits{}.ask_timeout;
     try {
-        auto const metrics = co_await ask_server(access, "GET", "/metrics", answer_timeout);
-        auto const tallies = co_await ask_server(access, "GET", "/v1/tallies", answer_timeout);
-        auto const ready = co_await ask_server(access, "GET", "/readyz?live", answer_timeout);
+        auto const metrics = co_await ask_server(access, "GET", "/metrics", at_most);
+        auto const tallies = co_await ask_server(access, "GET", "/v1/tallies", at_most);
+        auto const ready = co_await ask_server(access, "GET", "/readyz?live", at_most);
         reading.ready = ready.status;
         reading.now = seconds_now();
         reading.program = version();

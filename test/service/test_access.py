@@ -1,5 +1,6 @@
 """How `get`, `top`, `watch`, `audit` and `check` reach a server: tokens, TLS and Unix sockets."""
 
+import contextlib
 import json
 import os
 import socket
@@ -250,6 +251,29 @@ def test_an_answer_that_is_cut_is_no_answer(authority):
     assert asked.returncode == 1 and "the connection was cut" in asked.stderr and not asked.stdout
 
 
+class Endless:
+    """Answers one request by `head`, and then by `more`, again and again."""
+
+    def __init__(self, head, more):
+        self.head, self.more = head, more
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._answer, daemon=True)
+        self.thread.start()
+
+    def _answer(self):
+        client, _ = self.listener.accept()
+        with client, contextlib.suppress(OSError):  # it has had enough
+            client.recv(65536)
+            client.sendall(self.head)
+            while self.more:
+                client.sendall(self.more)
+
+    def end(self):
+        self.thread.join()
+        self.listener.close()
+
+
 # Limits ---------------------------------------------------------------------------------------------------------------
 
 
@@ -260,24 +284,19 @@ def test_an_answer_that_is_cut_is_no_answer(authority):
     (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n123", b"", "the connection was cut"),
     (b"220 mail.example ESMTP\r\n", b"", "the answer is not HTTP"), (b"", b"", "without an answer; if it speaks TLS there, use https://")])
 def test_answers_that_are_no_answers(head, more, says):
-    listener = socket.create_server(("127.0.0.1", 0))
+    answered = Endless(head, more)
+    asked = run("get", "tweets", "33", "--url", answered.url)
+    answered.end()
+    assert asked.returncode == 1 and says in asked.stderr and not asked.stdout
 
-    def answer():
-        client, _ = listener.accept()
-        with client:
-            client.recv(65536)
-            try:
-                client.sendall(head)
-                while more:
-                    client.sendall(more)
-            except OSError:
-                pass  # it has had enough
 
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    asked = run("get", "tweets", "33", "--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
-    thread.join()
-    listener.close()
+@pytest.mark.parametrize("head, more, says", [
+    (b"HTTP/1.1 200 OK\r\n\r\nevent: change\ndata: ", b"x" * 65536, "an event is too large"),
+    (b"HTTP/1.1 418 Teapot\r\nContent-Length: 20000000\r\n\r\n", b"x" * 65536, "the server answered 418: is this the address")])
+def test_streams_without_an_end(head, more, says):
+    answered = Endless(head, more)
+    asked = run("watch", "tweets", "33", "--url", answered.url)
+    answered.end()
     assert asked.returncode == 1 and says in asked.stderr and not asked.stdout
 
 

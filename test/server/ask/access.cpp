@@ -77,6 +77,9 @@ BOOST_AUTO_TEST_CASE(what_watch_does_after_a_stream)
     }
     BOOST_TEST((after(ended(0), true, nothing) == follow_step::ask_again));
     BOOST_TEST((after(ended(0), false, nothing) == follow_step::give_up));
+    auto unreadable = ended(200);
+    unreadable.unreadable = true;
+    BOOST_TEST((after(unreadable, true, of_a_file) == follow_step::give_up));
     BOOST_TEST((after(ended(401), true, of_a_file) == follow_step::wait_for_token));
     BOOST_TEST((after(ended(401), false, of_a_file) == follow_step::give_up));
     BOOST_TEST((after(ended(401), true, of_the_environment) == follow_step::give_up));
