@@ -21,10 +21,6 @@ struct endpoint {
 // one, has no port, or the path is relative or longer than the system allows (107 bytes).
 std::optional<endpoint> parse_endpoint(std::string_view text);
 
-// The address in a URL like `http://127.0.0.1:8081`, with or without a slash at the end. The default port is 80.
-// Nothing if the text is not a URL, or has another scheme, a path, a query or a user.
-std::optional<endpoint> parse_server_url(std::string_view text);
-
 // The text that parse_endpoint() accepts.
 std::string to_string(endpoint const& where);
 

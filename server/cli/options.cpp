@@ -1,4 +1,5 @@
 #include <pgtally/server/base/version.hpp>
+#include <pgtally/server/cli/access_options.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>
 #include <pgtally/server/cli/token_options.hpp>
@@ -87,6 +88,9 @@ po::options_description check_description()
 {
     auto out = common_options();
     out.add_options()("json", "print the findings as JSON");
+    add_access_options(out,
+                       "look at the server that runs at this admin address, such as http://127.0.0.1:8081; with a "
+                       "database by --dsn, PGTALLY_DSN or DATABASE_URL at both, else at the server alone");
     return out;
 }
 
@@ -97,23 +101,18 @@ po::options_description audit_description()
     out.add_options()
         ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
         ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
-        ("url", po::value<std::string>()->value_name("URL"),
-         "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database")
         ("json", "print the outcome as JSON");
     // clang-format on
+    add_access_options(out,
+                       "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database");
     return out;
 }
 
 po::options_description ask_description()
 {
     po::options_description out{"Options"};
-    // clang-format off
-    out.add_options()
-        ("url", po::value<std::string>()->value_name("URL"), "the server; default http://127.0.0.1:8080")
-        ("json", "print JSON")
-        ("help", "print this")
-        ("version", "print the version");
-    // clang-format on
+    add_access_options(out, "the server: http://, https:// or unix:/PATH; default http://127.0.0.1:8080");
+    out.add_options()("json", "print JSON")("help", "print this")("version", "print the version");
     return out;
 }
 
@@ -295,7 +294,12 @@ command parse_uninstall(option_values const& values)
 
 command parse_check(option_values const& values)
 {
-    return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
+    check_options out;
+    out.dsn = dsn_of(values);
+    out.server = access_of(values, "");
+    out.database = !out.server || !out.dsn.empty();
+    out.json = values.flag("json");
+    return out;
 }
 
 command parse_audit(option_values const& values)
@@ -306,22 +310,17 @@ command parse_audit(option_values const& values)
     out.tallies = tallies_of(values);
     out.follow = values.time("for", "10s", 0ms);
     out.json = values.flag("json");
-    auto const url = values.text("url", "");
-    if (url.empty()) return out;
-    out.url = parse_server_url(url);
-    if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
+    out.server = access_of(values, "");
+    if (!out.server) return out;
     if (!values.text("for", "").empty()) {
         throw bad_option{"--for cannot be combined with --url: a server compares what it serves now"};
     }
     return out;
 }
 
-endpoint url_of(option_values const& values)
+server_access server_of(option_values const& values)
 {
-    auto const url = values.text("url", "http://127.0.0.1:8080");
-    auto const out = parse_server_url(url);
-    if (!out) values.refuse("url", url, "a server's address like http://127.0.0.1:8080");
-    return *out;
+    return access_of(values, "http://127.0.0.1:8080").value();
 }
 
 // The first word; the keys are the others.
@@ -344,14 +343,14 @@ texts keys_of(option_values const& values)
 
 command parse_get(option_values const& values)
 {
-    get_options out{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    get_options out{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
     if (out.keys.empty()) throw bad_option{"a key is needed: pgtally get " + out.tally + " KEY..."};
     return out;
 }
 
 command parse_top(option_values const& values)
 {
-    top_options out{url_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
+    top_options out{server_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
                     values.flag("json")};
     if (!keys_of(values).empty()) throw bad_option{"it takes one tally, and no key"};
     if (out.by.empty()) throw bad_option{"--by COUNTER is needed"};
@@ -360,7 +359,7 @@ command parse_top(option_values const& values)
 
 command parse_watch(option_values const& values)
 {
-    return watch_options{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    return watch_options{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
 }
 
 struct command_description {
@@ -414,7 +413,10 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
         {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
         {"uninstall", "Removes the schema \"tally\" and all its triggers.", common_options, parse_uninstall},
-        {"check", "Finds what keeps counters from being exact or live.", check_description, parse_check},
+        {"check",
+         "Finds what keeps counters from being exact or live, in a database, in a server that runs, or in both, and names\n"
+         "the remedies. Exit status 0: notes at most; 1: a fault or a warning, or it could not look.",
+         check_description, parse_check},
         {"audit",
          "Loads counters, follows the events for a while, and compares them with a second load. Exit status 0: no key\n"
          "differs; 1: some keys differ; 3: a tally could not be compared.",

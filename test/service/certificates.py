@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority, and what it signs."""
+"""An authority and its certificates, made for a test."""
 
 import datetime
 import ipaddress
@@ -13,31 +13,42 @@ def name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def alternative(text):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
 class Authority:
-    def __init__(self, folder, called="the tests' authority"):
-        self.folder, self.name = folder, name(called)
+    """`file` holds its certificate. Files are made in `folder`."""
+
+    def __init__(self, folder, title="authority"):
+        self.folder, self.title = folder, title
         self.key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(self.name, self.key.public_key(), days=2, ca=True)
-        self.file = folder / f"{called.replace(' ', '-')}.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.certificate = self._sign(name(title), self.key, -1, 10, x509.BasicConstraints(ca=True, path_length=None))
+        self.file = str(folder / f"{title}.crt")
+        (folder / f"{title}.crt").write_bytes(self._pem(self.certificate))
 
-    def _sign(self, subject, public_key, days, ca=False, names=()):
-        now = datetime.datetime.utcnow()
-        begin = now - datetime.timedelta(days=3)
-        built = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
-                 .serial_number(x509.random_serial_number()).not_valid_before(begin).not_valid_after(now + datetime.timedelta(days=days))
-                 .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True))
-        if names:
-            built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return built.sign(self.key, hashes.SHA256())
-
-    def issue(self, file, called="localhost", days=2, kind="ec", passphrase=None):
-        """Writes FILE.pem and FILE.key, of a server on this machine, and returns their paths."""
+    def issue(self, *names, begins=-1, ends=5, kind="ec", passphrase=None):
+        """A file with a key and a certificate for these names, valid from and until a day after today."""
         key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName(called), x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.IPAddress(ipaddress.ip_address("::1"))]
-        certificate = self._sign(name(called), key.public_key(), days, names=names)
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-        paths = self.folder / f"{file}.pem", self.folder / f"{file}.key"
-        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
-        return [str(each) for each in paths]
+        certificate = self._sign(name("server"), key, begins, ends, x509.SubjectAlternativeName([alternative(each) for each in names]))
+        file = self.folder / f"{self.title}-{'-'.join(names)}-{ends}-{kind}{'-locked' if passphrase else ''}.pem".replace(":", "_").replace("*", "_")
+        file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+                         + self._pem(certificate))
+        return str(file)
+
+    def _sign(self, subject, key, begins, ends, *extensions):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(name(self.title)).public_key(key.public_key())
+                   .serial_number(x509.random_serial_number()).not_valid_before(now + datetime.timedelta(days=begins))
+                   .not_valid_after(now + datetime.timedelta(days=ends)))
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return builder.sign(self.key, hashes.SHA256())
+
+    @staticmethod
+    def _pem(certificate):
+        return certificate.public_bytes(serialization.Encoding.PEM)

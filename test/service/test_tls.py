@@ -23,7 +23,8 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def pair(authority):
-    return authority.issue("server")
+    """The files of --tls-cert and --tls-key: one, which has both."""
+    return [authority.issue("localhost", "127.0.0.1")] * 2
 
 
 def options(pair):
@@ -32,12 +33,12 @@ def options(pair):
 
 @pytest.fixture
 def secure(serve, tweets, pair, authority, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.file)
     return serve(tweets.dsn, "--writable", "--heartbeat", "200ms", *options(pair)).wait_live()
 
 
 def context(authority, **versions):
-    made = ssl.create_default_context(cafile=str(authority.file))
+    made = ssl.create_default_context(cafile=authority.file)
     for name, version in versions.items():
         setattr(made, name, version)
     return made
@@ -151,9 +152,9 @@ def serial(server, authority):
 
 
 def test_sighup_reads_the_files_again_and_refuses_a_wrong_pair(serve, tweets, authority, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.file)
     files = [str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")]
-    first, second = authority.issue("first"), authority.issue("second", kind="rsa")
+    first, second = ([authority.issue("localhost", "127.0.0.1", kind=kind)] * 2 for kind in ("ec", "rsa"))
     for source, target in zip(first, files):
         shutil.copy(source, target)
     server = serve(tweets.dsn, *options(files)).wait_live()
@@ -179,15 +180,15 @@ def test_files_that_cannot_be_used_are_wrong_usage(authority, pair, tmp_path, wh
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     chosen = {"no file": ["/nonexistent.pem", pair[1]], "no certificate": [str(empty), pair[1]], "no key": [pair[0], str(empty)],
-              "another key": [pair[0], authority.issue("another")[1]],
-              "a passphrase": authority.issue("locked", passphrase=b"secret")}.get(what)
+              "another key": [pair[0], authority.issue("another")],
+              "a passphrase": [pair[0], authority.issue("localhost", passphrase=b"secret")]}.get(what)
     arguments = options(chosen) if chosen else ["--tls-cert", pair[0]]
     done = run("serve", *arguments)
     assert done.returncode == 2 and says in done.stderr, done.stderr
 
 
 def test_a_certificate_that_has_ended_is_said(serve, tweets, authority):
-    server = serve(tweets.dsn, *options(authority.issue("ended", days=-1)))
+    server = serve(tweets.dsn, *options([authority.issue("localhost", begins=-5, ends=-1)] * 2))
     assert "the certificate has ended" in server.log()
 
 
@@ -235,7 +236,7 @@ def test_a_page_of_the_same_origin_may_use_it(secure):
 
 
 def test_the_proxy_header_comes_before_tls(serve, tweets, pair, authority, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.file)
     server = serve(tweets.dsn, "--trusted-proxy", "127.0.0.1", "--log-level", "debug", *options(pair)).wait_live()
     host, port = server.host.split(":")
     how = context(authority)

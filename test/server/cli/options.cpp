@@ -245,21 +245,36 @@ BOOST_AUTO_TEST_CASE(audits)
     BOOST_TEST((here.tallies == std::vector<std::string>{"a", "b"}));
     BOOST_TEST((here.follow == 2s));
     BOOST_TEST(here.json);
-    BOOST_TEST(!here.url);
+    BOOST_TEST(!here.server);
     BOOST_TEST((std::get<audit_options>(parse({"audit"})).follow == 10s));
     auto const there = parse({"audit"}, {{"PGTALLY_URL", "http://127.0.0.1:8081"}});
-    BOOST_TEST((std::get<audit_options>(there).url == endpoint{"127.0.0.1", 8081}));
+    BOOST_TEST((std::get<audit_options>(there).server->url.where == endpoint{"127.0.0.1", 8081}));
     for (std::vector<std::string> const& bad : {std::vector<std::string>{"serve", "--audit-every", "999ms"},
                                                 {"serve", "--audit-every", "never"},
                                                 {"audit", "--for", "x"},
                                                 {"audit", "--tally", "A"},
-                                                {"audit", "--url", "https://x"},
+                                                {"audit", "--url", "ftp://x"},
                                                 {"audit", "--url", "http://me:geheim@x"},
                                                 {"audit", "--url", "http://x", "--for", "1s"}}) {
         auto const wrong = parse(bad);
         BOOST_TEST_REQUIRE(std::holds_alternative<wrong_usage>(wrong), bad.back());
         BOOST_TEST((std::get<wrong_usage>(wrong).message.find("geheim") == std::string::npos));
     }
+}
+
+BOOST_AUTO_TEST_CASE(how_a_server_is_reached)
+{
+    auto const plain = std::get<get_options>(parse({"get", "t", "1"})).server;
+    BOOST_TEST((plain.url.where == endpoint{"127.0.0.1", 8080}));
+    BOOST_TEST((plain.token.file + plain.token.text + plain.ca_file == ""));
+    auto const given =
+        std::get<watch_options>(parse({"watch", "t", "--url", "https://x", "--token-file", "a", "--ca-file", "b"},
+                                      {{"PGTALLY_TOKEN", "c"}}))
+            .server;
+    BOOST_TEST((given.url.how == server_url::scheme::https));
+    BOOST_TEST((given.token.file + given.token.text + given.ca_file == "acb"));
+    auto const there = parse({"audit", "--url", "unix:/run/x"});
+    BOOST_TEST(std::get<audit_options>(there).server->url.path == "/run/x");
 }
 
 BOOST_AUTO_TEST_CASE(install_and_check)
