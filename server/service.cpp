@@ -121,6 +121,7 @@ struct service::impl {
     void read_options_again();
     void read_certificate_again();
     void read_keys_again();
+    void reopen_access_log();
     void warn_of_end() const;
     void open_addresses();
     asio::awaitable<void> watch_clients();
@@ -148,6 +149,7 @@ struct service::impl {
     ready_queue ready{io, options.bounds.ready_at_once};
     std::optional<tls_identity> tls{certificate_of(options.tls)};
     fair_turns handshakes{io};
+    access_log accesses{options.access_log, options.format};
     shared_changes shared{options.bounds.max_shared_changes};
     web_folder web{options.web, options.bounds.max_web_file_bytes, options.bounds.web_piece_bytes};
     replica_set replicas{io.get_executor(), replica_config(options, measured, connected, kept)};
@@ -157,7 +159,7 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, ready, counted, who_may, closing}};
+    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
     refused_origins refused{options.bounds};
     api requests{api::sources{.options = options,
                               .replicas = replicas,
@@ -171,9 +173,9 @@ struct service::impl {
                               .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
-    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, ready, counted, who_may, closing}};
+    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
     address_places by_address{options.bounds.max_address_clients};
-    connection_context with{options.bounds,          requests,  websockets, connected, counted, closing,
+    connection_context with{options.bounds,          requests, websockets, connected, counted, accesses, closing,
                             options.trusted_proxies, by_address, tls ? &*tls : nullptr, handshakes};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
@@ -277,6 +279,7 @@ void service::impl::read_again()
     read_options_again();
     read_certificate_again();
     read_keys_again();
+    reopen_access_log();
 }
 
 void service::impl::read_options_again()
@@ -315,6 +318,15 @@ void service::impl::read_keys_again()
     }
 }
 
+void service::impl::reopen_access_log()
+{
+    try {
+        accesses.reopen();
+    } catch (std::exception const& e) {
+        log(log_level::error, "SIGHUP: {}; the old file is written still", e.what());
+    }
+}
+
 void service::impl::warn_of_end() const
 {
     if (tls && tls->ends() < std::chrono::system_clock::now())
@@ -327,6 +339,8 @@ asio::awaitable<void> service::impl::watch_clients()
         next_look.expires_after(options.bounds.stall_check);
         co_await next_look.async_wait(as_values);
         connected.check_liveness(clock::now());
+        accesses.flush();
+        log_repeats();
     }
 }
 

@@ -58,6 +58,7 @@ std::vector<std::string_view> unchanged_until_restart(serve_options const& now, 
     compare("action-batch", [](all of) { return of.bounds.action_batch; });
     compare("drain-delay", [](all of) { return of.drain_delay; });
     compare("web", [](all of) { return of.web; });
+    compare("access-log", [](all of) { return of.access_log; });
     compare("log-format", [](all of) { return of.format; });
     return out;
 }

@@ -68,6 +68,7 @@ po::options_description serve_description()
         ("action-batch", text("N"), "actions that may share a transaction, 1 for none; default 64")
         ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
         ("web", text("DIR"), "serve this folder's files beside the API")
+        ("access-log", text("FILE"), "write a line for each request to this file, or to stdout by -; opened again on SIGHUP; default none")
         ("log-level", text("LEVEL"), "debug, info, warn, error or off; default info")
         ("log-format", text("FORMAT"), "text or json; default text");
     // clang-format on
@@ -268,6 +269,7 @@ command parse_serve(option_values const& values)
     out.web = values.text("web", "");
     // A URI can hold a password, and errors about the folder quote its name.
     if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
+    out.access_log = values.text("access-log", "");
     out.level = level_of(values.text("log-level", "info"));
     out.format = format_of(values.text("log-format", "text"));
     if (values.flag("check-config")) return print_text{"pgtally serve: the options are valid\n"};

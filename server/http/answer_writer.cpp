@@ -69,6 +69,7 @@ asio::awaitable<bool> answer_writer::write_all(std::span<asio::const_buffer> res
     while (asio::buffer_size(rest) > 0) {
         auto const put = stream_.write(rest);
         counted_.bytes_sent += put.size;
+        written_ += put.size;
         consume(rest, put.size);
         if (put.size > 0) continue;
         stream_.expires_after(bounds_.answer_timeout);

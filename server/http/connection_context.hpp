@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pgtally/server/base/access_log.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/address_places.hpp>
 #include <pgtally/server/http/clients.hpp>
@@ -25,6 +26,7 @@ struct connection_context {
     upgrade_handler& upgrades;
     clients& connected;
     traffic& counted;
+    access_log& accesses;
     bool const& closing;                     // the server takes no new clients any more
     std::vector<ip_network> const& trusted;  // the proxies that say who their clients are
     address_places& by_address;              // of the public addresses

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -54,7 +55,7 @@ public:
     }
     http_session(http_session const&) = delete;
     http_session& operator=(http_session const&) = delete;
-    ~http_session() { with_.connected.remove(*this); }
+    ~http_session();
 
     protocol speaks() const noexcept override { return protocol::http; }
     void drain() override
@@ -90,6 +91,7 @@ private:
     asio::awaitable<void> refuse_first(crowded why);
     asio::awaitable<then> send(message_type const& message, response answer);
     asio::awaitable<void> linger();
+    void note(served_request what);
 
     client_stream stream_;
     connection_context& with_;
@@ -103,8 +105,22 @@ private:
     request_reader reader_;
     client_watch watch_;
     successor successor_;
+    bool handed_over_ = false;
     std::chrono::steady_clock::time_point began_{};  // to answer the request
+    std::chrono::steady_clock::time_point const connected_at_ = std::chrono::steady_clock::now();
+    std::uint64_t requests_ = 0, bytes_ = 0;
 };
+
+// Who goes on as a WebSocket or a stream of events has its line at the end of that.
+http_session::~http_session()
+{
+    with_.connected.remove(*this);
+    if (handed_over_ || !logs(log_level::debug)) return;
+    std::chrono::duration<double> const life{std::chrono::steady_clock::now() - connected_at_};
+    auto const address = to_string(from_);
+    log_event(log_level::debug, "a client left",
+              {{"client", address}, {"protocol", "http"}, {"seconds", life.count()}, {"requests", requests_}, {"bytes", bytes_}});
+}
 
 asio::awaitable<successor> http_session::run()
 {
@@ -123,6 +139,7 @@ asio::awaitable<successor> http_session::run()
         if (!begins) co_return successor{};
         next = co_await one_request();
     }
+    handed_over_ = next == then::hand_over;
     co_return std::move(successor_);
 }
 
@@ -237,6 +254,7 @@ asio::awaitable<http_session::then> http_session::one_request()
     }
     head_options const last{.version = message.version(), .keep_alive = false};
     co_await writer_.write(*judged, last, true);
+    note({.client = client_, .method = "GET", .route = judged->route, .version = message.version(), .status = judged->status});
     co_return then::close;
 }
 
@@ -267,11 +285,21 @@ asio::awaitable<http_session::then> http_session::send(message_type const& messa
     if (shared_) place_ = address_places::place{};
     std::chrono::duration<double> const time{std::chrono::steady_clock::now() - began_};
     if (!answer.waited && with_.counted.on_answered) with_.counted.on_answered(answer.route, time.count());
-    if (logs(log_level::debug)) {
-        log(log_level::debug, "{} {} {} {} {:.3f} ms", to_string(client_), view_of(message.method_string()),
-            answer.route, answer.status, time.count() * 1e3);
-    }
+    note({.client = client_,
+          .method = view_of(message.method_string()),
+          .route = answer.route,
+          .version = message.version(),
+          .status = answer.status,
+          .seconds = time.count()});
     co_return sent&& again ? then::next : then::close;
+}
+
+void http_session::note(served_request what)
+{
+    ++requests_;
+    what.bytes = writer_.written();
+    bytes_ += what.bytes;
+    with_.accesses.add(what, std::chrono::system_clock::now());
 }
 
 // Answers a request that was not read, or not completely. Then the connection must close: returns always false.
@@ -281,6 +309,7 @@ asio::awaitable<bool> http_session::refuse_request(response why)
     why.fields.emplace_back("Cache-Control", "no-cache");
     head_options const how{.version = 11, .keep_alive = false};
     bool const sent = co_await writer_.write(why, how, true);
+    note({.client = from_, .method = "-", .route = "-", .status = why.status});
     if (sent) co_await linger();
     co_return false;
 }

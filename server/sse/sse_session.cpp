@@ -54,6 +54,7 @@ private:
     void append_message(sse_message const& message);
     bool chunked() const noexcept { return framing_of(on_->answer, on_->version) == framing::chunked; }
     void end();
+    void note_end() const;
     bool over() const noexcept { return (ended_ && unsent_.empty()) || !on_->stream.is_open(); }
 
     sse_context const& with_;
@@ -64,6 +65,8 @@ private:
     taken_connection* on_ = nullptr;  // null: it does not serve yet
     unsent unsent_;
     clock::time_point due_ = clock::time_point::max();  // that `write` waits for
+    clock::time_point const connected_at_ = clock::now();
+    std::uint64_t bytes_ = 0, values_ = 0;
     bool has_head_ = false, ending_ = false, ended_ = false, blocked_ = false, writer_gone_ = false;
 };
 
@@ -112,6 +115,7 @@ asio::awaitable<void> sse_session::serve(taken_connection& on)
     end();
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
+    note_end();
     if (failure) std::rethrow_exception(failure);
     if (write_failure) std::rethrow_exception(write_failure);
 }
@@ -160,6 +164,7 @@ bool sse_session::advance()
     auto put = unsent_.go_on(on_->stream);
     for (;;) {
         with_.counted.bytes_sent += put.size;
+        bytes_ += put.size;
         if (put.need == io_need::never) cut();
         if (put.need != io_need::nothing) return put.need == io_need::never;
         if (ended_) on_->stream.shut_down();
@@ -199,7 +204,24 @@ void sse_session::append_message(sse_message const& message)
     piece_ += message.end;
     if (chunked()) piece_ += "\r\n";
     with_.counted.changes_pushed += message.changes;
+    values_ += message.changes;
     with_.counted.changes_conflated += message.conflated;
+}
+
+void sse_session::note_end() const
+{
+    std::chrono::duration<double> const life{clock::now() - connected_at_};
+    with_.accesses.add({.client = on_->client,
+                        .method = "GET",
+                        .route = on_->answer.route,
+                        .version = on_->version,
+                        .status = on_->answer.status,
+                        .bytes = bytes_,
+                        .seconds = life.count()},
+                       std::chrono::system_clock::now());
+    auto const address = to_string(on_->client);
+    log_event(log_level::debug, "a client left",
+              {{"client", address}, {"protocol", "sse"}, {"seconds", life.count()}, {"values", values_}, {"bytes", bytes_}});
 }
 
 void sse_session::on_replicas_changed()

@@ -69,6 +69,7 @@ private:
     bool advance();
     bool compose(clock::time_point now);
     void append_message();
+    void note_end() const;
     void close_with(std::uint16_t code, std::string_view why);
     bool over() const noexcept { return gone_ || sent_close_; }
     bool closed() const noexcept { return sent_close_ && got_close_ && unsent_.empty(); }
@@ -86,6 +87,8 @@ private:
     std::optional<closing> close_{};
     clock::time_point due_ = clock::time_point::max();  // that `write` waits for
     db::detail::signal changed_, room_, writer_ended_;
+    clock::time_point const connected_at_ = clock::now();
+    std::uint64_t bytes_ = 0, values_ = 0;
     bool ping_due_ = false, blocked_ = false, gone_ = false, writer_gone_ = false;
     bool sent_close_ = false, got_close_ = false;
 };
@@ -152,6 +155,7 @@ asio::awaitable<void> ws_session::run(std::string received)
     changed_.notify();
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
+    note_end();
     if (failure) std::rethrow_exception(failure);
     if (write_failure) std::rethrow_exception(write_failure);
 }
@@ -250,6 +254,7 @@ bool ws_session::advance()
     auto put = unsent_.go_on(stream_);
     for (;;) {
         with_.counted.bytes_sent += put.size;
+        bytes_ += put.size;
         if (put.need == io_need::never) cut();
         if (put.need != io_need::nothing) return put.need == io_need::never;
         if (closed()) stream_.shut_down();
@@ -292,10 +297,27 @@ void ws_session::append_message()
     append_text_head(scratch_.frame, message.size());
     scratch_.frame += message.head;
     with_.counted.changes_pushed += message.changes;
+    values_ += message.changes;
     with_.counted.changes_conflated += message.conflated;
     if (!message.tail || message.tail->size() > short_text) return;
     scratch_.frame += *message.tail;
     message.tail.reset();
+}
+
+void ws_session::note_end() const
+{
+    std::chrono::duration<double> const life{clock::now() - connected_at_};
+    with_.accesses.add({.client = client_, .method = "GET", .route = "/v1/ws", .status = 101, .bytes = bytes_, .seconds = life.count()},
+                       std::chrono::system_clock::now());
+    auto const address = to_string(client_);
+    auto const code = close_ ? close_->code : 0U;
+    log_event(log_level::debug, "a client left",
+              {{"client", address},
+               {"protocol", "ws"},
+               {"seconds", life.count()},
+               {"values", values_},
+               {"bytes", bytes_},
+               {"code", std::uint64_t{code}}});
 }
 
 void ws_session::on_replicas_changed()

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/server/auth/authority.hpp>
+#include <pgtally/server/base/access_log.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/clients.hpp>
 #include <pgtally/server/http/ready_queue.hpp>
@@ -24,6 +25,7 @@ struct ws_context {
     clients& connected;
     ready_queue& ready;
     traffic& counted;
+    access_log& accesses;
     authority const& who_may;
     bool const& closing;  // the server takes no new clients any more
 };

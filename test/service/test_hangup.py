@@ -21,7 +21,7 @@ def test_options_of_the_file_are_read_again(serve, tweets, tmp_path):
 
     hang_up("log-level = debug\nallow-origin = https://page.example.org\n", "SIGHUP: changed: log-level, allow-origin")
     assert server.get("/v1/tallies", headers=foreign).status_code == 200
-    eventually(lambda: "GET" in server.last_lines(), server.log)  # which debug alone shows
+    eventually(lambda: "a client left" in server.last_lines(), server.log)  # which debug alone shows
 
     hang_up("log-level = debug\nallow-origin = https://page.example.org\nwritable = true\nmax-clients = 7\n",
             "SIGHUP: these options change by a restart only: writable, max-clients")

@@ -237,7 +237,7 @@ def test_a_page_of_the_same_origin_may_use_it(secure):
 
 def test_the_proxy_header_comes_before_tls(serve, tweets, pair, authority, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.file)
-    server = serve(tweets.dsn, "--trusted-proxy", "127.0.0.1", "--log-level", "debug", *options(pair)).wait_live()
+    server = serve(tweets.dsn, "--trusted-proxy", "127.0.0.1", "--access-log", "/dev/stderr", *options(pair)).wait_live()
     host, port = server.host.split(":")
     how = context(authority)
     for ahead in b"PROXY TCP4 203.0.113.9 127.0.0.1 1000 443\r\n", b"":

@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(every_option_is_judged_when_options_are_read_again)
         {"allow-header", {"x-a"}}, {"allow-host", {"example.org"}}, {"max-clients", {"7"}}, {"max-clients-per-address", {"7"}},
         {"trusted-proxy", {"unix"}}, {"keep-alive", {"7s"}}, {"ping-every", {"7s"}}, {"max-keys", {"7"}},
         {"wal-lag-limit", {"7MiB"}}, {"action-batch", {"7"}}, {"drain-delay", {"7s"}}, {"web", {"/"}}, {"log-level", {"debug"}},
-        {"log-format", {"json"}}, {"writable", {}}, {"allow-bypass", {}}, {"reuse-port", {}}};
+        {"log-format", {"json"}}, {"access-log", {"-"}}, {"writable", {}}, {"allow-bypass", {}}, {"reuse-port", {}}};
     // Files that the options name must exist: their own tests change them.
     std::set<std::string> const elsewhere{"config", "check-config", "help", "version", "tls-cert", "tls-key", "auth-key", "auth-cookie",
                                           "auth-audience", "auth-issuer", "public"};
