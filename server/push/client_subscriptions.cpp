@@ -116,7 +116,7 @@ client_subscriptions::entry* client_subscriptions::find(std::string const& id)
 
 void client_subscriptions::drop(entry& which)
 {
-    std::erase(ready_queue_, &which);
+    ready_queue_.remove_if([&which](entry const* each) { return each == &which; });
     entries_.erase(entries_.find(which.id));
 }
 

@@ -24,12 +24,12 @@
 #include <pgtally/cache/tally.hpp>
 #include <pgtally/server/auth/rights.hpp>
 #include <pgtally/server/base/audience.hpp>
+#include <pgtally/server/base/fifo.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/push/push.hpp>
 #include <pgtally/server/push/requests.hpp>
 #include <pgtally/server/push/tally_directory.hpp>
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -129,9 +129,9 @@ private:
     std::function<void()> ready_;
     std::map<std::string, std::unique_ptr<entry>, std::less<>> entries_;
     std::map<std::string, waiting, std::less<>> pending_;
-    std::deque<end> ended_;        // what the client may not read any more
-    std::deque<refusal> refused_;  // what was pending and cannot begin
-    std::deque<entry*> ready_queue_;
+    fifo<end> ended_;        // what the client may not read any more
+    fifo<refusal> refused_;  // what was pending and cannot begin
+    fifo<entry*> ready_queue_;
     cache::update update_;
 };
 

@@ -15,6 +15,7 @@
 
 #include <pgtally/server/auth/authority.hpp>
 #include <pgtally/server/auth/token_term.hpp>
+#include <pgtally/server/base/fifo.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/push/client_subscriptions.hpp>
 #include <pgtally/server/push/shared_changes.hpp>
@@ -22,7 +23,6 @@
 #include <pgtally/server/ws/ws_encoder.hpp>
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -77,7 +77,7 @@ private:
     client_subscriptions subscriptions_;
     token_term term_;
     moment now_{};  // of the message that is followed
-    std::deque<std::string> replies_;
+    fifo<std::string> replies_;
     push push_;
 };
 
