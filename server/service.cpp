@@ -159,7 +159,9 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
+    push_scratch scratch;
+    push_context const pushes{options.bounds, connected, ready, counted, accesses, scratch, closing};
+    sse_server events{sse_context{pushes, tallies, shared, who_may}};
     refused_origins refused{options.bounds};
     api requests{api::sources{.options = options,
                               .replicas = replicas,
@@ -173,7 +175,7 @@ struct service::impl {
                               .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
-    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
+    ws_server websockets{ws_context{pushes, tallies, shared, who_may}};
     address_places by_address{options.bounds.max_address_clients};
     connection_context with{options.bounds,          requests, websockets, connected, counted, accesses, closing,
                             options.trusted_proxies, by_address, tls ? &*tls : nullptr, handshakes};

@@ -110,12 +110,11 @@ struct test_server final : request_handler, upgrade_handler {
         return response{.status = 101, .route = "test"};
     }
 
-    asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) override
+    void serve(upgrade accepted) override
     {
         auto const registered = connected.size();
-        bool const open = accepted->stream.socket().is_open();
-        upgraded.set_value({registered, open, accepted->key});
-        co_return;
+        bool const open = accepted.stream.is_open();
+        upgraded.set_value({registered, open, accepted.key});
     }
 
     struct seen {
