@@ -251,7 +251,7 @@ void service::impl::announce() const
 
 std::string service::impl::metrics_text(bool open)
 {
-    auto out = measured.text({options, replicas, connected, counted, kept.stats(), requests.waits()});
+    auto out = measured.text({options, replicas, connected, counted, kept.stats(), who_may, requests.waits()});
     return open ? to_openmetrics(out) : out;
 }
 
