@@ -8,7 +8,6 @@ set(revision 1)
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)  # SOURCE_DATE_EPOCH, if it is set
 configure_file(${CMAKE_CURRENT_LIST_DIR}/changelog.in ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian @ONLY)
 set(changelog ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian.gz)
-find_program(PGTALLY_GZIP gzip REQUIRED)
 add_custom_command(OUTPUT ${changelog} COMMAND ${PGTALLY_GZIP} -9nkf ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian
                    DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/changelog.Debian VERBATIM)
 add_custom_target(pgtally_changelog ALL DEPENDS ${changelog})
@@ -17,21 +16,23 @@ foreach(package program:pgtally development:libpgtally-dev)
   install(FILES ${changelog} ${CMAKE_CURRENT_LIST_DIR}/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${CMAKE_MATCH_2}
           COMPONENT ${CMAKE_MATCH_1})
 endforeach()
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME pgtally COMPONENT program)
 foreach(page db cache cache/replica)
   install(FILES ${PROJECT_SOURCE_DIR}/${page}/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libpgtally-dev/${page} COMPONENT development)
 endforeach()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME pgtally)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "live counters for PostgreSQL")
 set(CPACK_PACKAGE_CONTACT "${PGTALLY_MAINTAINER}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
-set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};pgtally;program;/")
+set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};pgtally;ALL;/")
 set(CPACK_COMPONENTS_ALL program)
 if(PGTALLY_LIBRARIES_BUILD)
-  list(APPEND CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};pgtally;development;/" "${PGTALLY_LIBRARIES_BUILD};pgtally;development;/")
+  list(APPEND CPACK_INSTALL_CMAKE_PROJECTS "${PGTALLY_LIBRARIES_BUILD};pgtally;ALL;/")
   list(APPEND CPACK_COMPONENTS_ALL development)
 endif()
 
@@ -43,8 +44,7 @@ set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME pgtally)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION database)
-set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "live counters for PostgreSQL
-pgtally counts the rows of any table, keeps the counters in memory exactly in
+set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "pgtally counts the rows of any table, keeps the counters in memory exactly in
 step with what is committed, and pushes every change to browsers and programs
 by WebSocket, Server-Sent Events and long poll.
 .
@@ -58,8 +58,7 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_LIST_DIR}/postins
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libpgtally-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "live counters for PostgreSQL - libraries to embed
-Headers, static libraries, and files for CMake and pkg-config: a PostgreSQL
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "Headers, static libraries, and files for CMake and pkg-config: a PostgreSQL
 client on Boost.Asio, and replicas that hold the counters of a tally in a
 program of one's own.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libboost1.81-dev, libboost-json1.81-dev, libpq-dev, libssl-dev")

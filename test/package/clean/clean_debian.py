@@ -5,6 +5,7 @@ import ctypes
 import os
 import pathlib
 import subprocess
+import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -12,6 +13,7 @@ PACKAGES = ROOT / "build" / "package"
 KEPT = PACKAGES / "clean"  # the base, and what apt fetched, for the next test
 RELEASE = "bookworm"
 CLONE_NEWNET = 0x40000000
+LONG = 180  # seconds after which an expected event counts as missing
 # Of caches and logs, which no package owns, nothing is expected.
 PASSING = ("proc", "sys", "dev", "run", "tmp", "packages", "var/cache", "var/log", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd/deb-systemd-helper")
 
@@ -60,7 +62,6 @@ class Debian:
         # Nothing starts by being installed.
         self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
         self.path("/usr/sbin/policy-rc.d").chmod(0o755)
-        # A container's image lacks pages; this Debian has all that a package has.
         self.run("apt-get", "update", "-q")
 
     def path(self, name):
@@ -118,3 +119,12 @@ def leave_the_network():
 def answer(url):
     with urllib.request.urlopen(url, timeout=30) as found:
         return found.read().decode()
+
+
+def until(what, why="it did not happen"):
+    """Polls what() and returns its first true value. `why`, a text or a function, is the failure's message."""
+    end = time.monotonic() + LONG
+    while not (value := what()):
+        assert time.monotonic() < end, why() if callable(why) else why
+        time.sleep(0.05)
+    return value

@@ -9,9 +9,8 @@ import signal
 import socket
 import subprocess
 
-from clean_debian import Debian
+from clean_debian import LONG, Debian
 
-LONG = 60  # seconds after which an expected event counts as missing
 NOTIFY = "/run/systemd/notify"
 
 
