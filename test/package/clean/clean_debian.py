@@ -1,6 +1,7 @@
 """A clean Debian 12 in a folder, made by debootstrap. What runs in it has this Linux, and a network of its own; tools/package
 gives the test mounts and processes of its own, which end with it. systemd cannot run there: see service_unit.py."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -117,8 +118,14 @@ def leave_the_network():
 
 
 def answer(url):
-    with urllib.request.urlopen(url, timeout=30) as found:
+    """The body of an answer, whatever its status."""
+    with contextlib.closing(urllib.request.build_opener(AnyStatus).open(url, timeout=LONG)) as found:
         return found.read().decode()
+
+
+class AnyStatus(urllib.request.HTTPErrorProcessor):
+    def http_response(self, request, response):
+        return response
 
 
 def until(what, why="it did not happen"):

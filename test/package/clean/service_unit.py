@@ -16,7 +16,7 @@ NOTIFY = "/run/systemd/notify"
 
 class Unit:
     def __init__(self, debian: Debian, name):
-        self.debian, self.process, self.name = debian, None, name
+        self.debian, self.process, self.limit, self.name = debian, None, 0, name
         parsed = configparser.RawConfigParser(strict=False, interpolation=None)
         parsed.optionxform = str
         parsed.read_string(debian.path(f"/lib/systemd/system/{name}.service").read_text())
@@ -26,11 +26,11 @@ class Unit:
     def start(self):
         assert self.says["Type"] == "notify"
         listener = self._listen()
-        limit = int(self.says["LimitNOFILE"])
+        self.limit = min(int(self.says["LimitNOFILE"]), resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         command = ["env", f"NOTIFY_SOCKET={NOTIFY}", *shlex.split(self.says["ExecStart"])]
         self.process = subprocess.Popen(
             self.debian.words(*command, user=self.says["User"]), stderr=self.log.open("w"), stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.limit, self.limit)))
         while "READY=1" not in self.said:
             try:
                 self.said += listener.recv(4096).decode().splitlines()
