@@ -99,6 +99,10 @@ def test_rest(proxy, server):
     assert proxy.get(KEY).json() == server.get(KEY).json()
 
 
+def test_the_list_of_tallies(proxy):
+    assert [each["name"] for each in proxy.get("/v1/tallies", allow_redirects=False).json()["tallies"]] == ["tweets"]
+
+
 def test_a_key_with_a_slash(proxy, server, tweets):
     tweets.sql.execute("create table pages (url text)")
     tweets.sql.execute("select tally.create_tally('pages', 'pages', 'url')")

@@ -20,7 +20,7 @@ def opened(url, folder):
         stdout=subprocess.DEVNULL, stderr=(folder / "browser.log").open("w"))
     loop = asyncio.new_event_loop()
     try:
-        socket = loop.run_until_complete(websockets.connect(address_of_page(folder / "browser" / "DevToolsActivePort", url), max_size=None))
+        socket = loop.run_until_complete(connected(address_of_page(folder / "browser" / "DevToolsActivePort", url)))
         yield lambda expression: loop.run_until_complete(evaluated(socket, expression))
         loop.run_until_complete(socket.close())
     finally:
@@ -38,6 +38,10 @@ def address_of_page(file, url, longest=60):
                 return next(each["webSocketDebuggerUrl"] for each in json.load(found) if each["type"] == "page" and each["url"].startswith(url))
         assert time.monotonic() < until, "the browser does not show the page"
         time.sleep(0.1)
+
+
+async def connected(address):
+    return await websockets.connect(address, max_size=None)
 
 
 async def evaluated(socket, expression):

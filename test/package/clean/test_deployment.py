@@ -36,8 +36,7 @@ class Deployment:
     """What the page made: the services by name, and how to ask them."""
 
     def __init__(self, debian):
-        self.debian, self.running = debian, {}
-        self.unit = Unit(debian, "pgtally")
+        self.debian, self.unit, self.running = debian, None, {}
 
     def follow(self, page):
         self.debian.run("cp", package("pgtally"), "/root")
@@ -53,6 +52,7 @@ class Deployment:
                 self.prepare()
 
     def prepare(self):
+        self.unit = Unit(self.debian, "pgtally")
         leave_the_network()
         host("mount", "--bind", self.debian.path("/etc/hosts"), "/etc/hosts")  # for programs outside, which this mount ends with
         self.debian.run("pg_ctlcluster", "15", "main", "start")
