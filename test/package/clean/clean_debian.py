@@ -47,8 +47,8 @@ def base():
 
 
 class Debian:
-    def __init__(self):
-        self.folder = KEPT / "root"
+    def __init__(self, name="root", packages=PACKAGES):
+        self.folder = KEPT / name
         host("rm", "-rf", "--one-file-system", self.folder)
         host("cp", "-a", "--reflink=auto", base(), self.folder)
         (KEPT / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Debian:
         host("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", self.path("/dev/shm"))
         host("mount", "--bind", KEPT / "archives", self.path("/var/cache/apt/archives"))
         self.path("/packages").mkdir()
-        host("mount", "--bind", PACKAGES, self.path("/packages"))
+        host("mount", "--bind", packages, self.path("/packages"))
         self.write("/etc/apt/sources.list", "".join(f"deb {line}\n" for line in sources()))
         self.write("/etc/apt/apt.conf.d/90clean", 'APT::Sandbox::User "root";\nBinary::apt-get::APT::Keep-Downloaded-Packages "true";\n')
         self.write("/etc/hosts", "127.0.0.1 localhost counters.example.org\n")
@@ -72,9 +72,9 @@ class Debian:
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
         self.path(name).write_text(text)
 
-    def words(self, *words, user=None):
+    def words(self, *words, user=None, variables=()):
         inside = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *words] if user else words
-        environment = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
+        environment = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive", *variables]
         return ["chroot", str(self.folder), *environment, *map(str, inside)]
 
     def run(self, *words, status=0, **more):
@@ -83,8 +83,8 @@ class Debian:
         assert done.returncode == status, f"{words}: {done.stdout}"
         return done.stdout
 
-    def start(self, *words, log, user=None, **more):
-        return subprocess.Popen(self.words(*words, user=user), stdout=subprocess.DEVNULL, stderr=log.open("w"), **more)
+    def start(self, *words, log, **more):
+        return subprocess.Popen(self.words(*words, **more), stdout=subprocess.DEVNULL, stderr=log.open("w"))
 
     def install(self, *packages):
         return self.run("apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)

@@ -161,7 +161,7 @@ def test_the_page_is_live(site, tmp_path):
     import page
     site.sql("insert into likes select 'a' || i, 77 from generate_series(1, 4240) i")
     with page.opened(SITE + "/", tmp_path) as evaluate:
-        text = "document.body.innerText"
+        text = "document.body?.innerText ?? ''"
         until(lambda: "4,240" in evaluate(text), lambda: evaluate(text))
         assert evaluate("document.getElementById('state').dataset.state") == "live"
         site.sql("insert into likes values ('b', 77)")
@@ -169,7 +169,7 @@ def test_the_page_is_live(site, tmp_path):
 
 
 def test_a_table_has_the_counters(site):
-    until(lambda: site.sql("select count from like_counts where post_id = 77") == site.sql("select count(*) from likes where post_id = 77"))
+    until(lambda: site.sql("select count from like_counts where key = 77") == site.sql("select count(*) from likes where post_id = 77"))
 
 
 def test_prometheus_scrapes_and_answers_the_dashboard(site):
