@@ -173,6 +173,18 @@ def test_an_upgrade_keeps_what_was_edited(equipped, database):
     equipped.path(OPTIONS + ".dpkg-dist").unlink()
 
 
+def test_an_enabled_unit_stays_enabled(equipped):
+    link = equipped.path("/etc/systemd/system/multi-user.target.wants/pgtally.service")
+    equipped.run("systemctl", "enable", "pgtally.service")
+    assert link.is_symlink()
+    equipped.install("--reinstall", "/packages/later_3.deb")
+    assert link.is_symlink()
+    equipped.run("systemctl", "disable", "pgtally.service")
+    equipped.install("--reinstall", "/packages/later_3.deb")
+    assert not link.is_symlink()
+    equipped.run("systemctl", "enable", "pgtally.service")
+
+
 def test_a_removal_keeps_the_options_and_a_purge_nothing(equipped, database):
     edited = kept(equipped)
     equipped.run("apt-get", "remove", "-q", "-y", "pgtally", "libpgtally-dev")
