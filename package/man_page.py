@@ -50,14 +50,17 @@ def section(title, text, commands):
     out = [".SH " + escaped(title.upper())]
     for command in commands:
         out += options(command)
-    return out + roff(text)
+    words = roff(text)
+    return out + (words if commands else words[1:])  # a heading begins a paragraph itself
 
 
 def page(program, readme):
     introduction, sections = chapter(readme)
     introduction = without(r"^    pgtally serve .*?^$", introduction)
     commands = {command.name: command for command in help_text.read(program)}
-    if list(commands) != ", ".join(sections).split(", "):
+    # A section that names no command is about all of them.
+    named = {title: [word for word in title.split(", ") if word in commands] for title in sections}
+    if list(commands) != [word for words in named.values() for word in words]:
         raise ValueError(f"the sections of the page are {list(sections)}, the commands {list(commands)}")
     date = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH") or datetime.datetime.now().timestamp()), datetime.timezone.utc)
     out = [f'.TH PGTALLY 1 "{date:%Y-%m-%d}" "pgtally {help_text.version(program)}" "User Commands"',
@@ -67,7 +70,7 @@ def page(program, readme):
         out += [".TP", rf"\fBpgtally {command.name}\fR", *lines_of(inline(command.purpose))]
     out += roff(introduction)
     for title, text in sections.items():
-        out += section(title, text, [commands[name] for name in title.split(", ")])
+        out += section(title, text, [commands[word] for word in named[title]])
     return "\n".join([*out, ".SH FILES", *roff(FILES), ".SH SEE ALSO", r"\fBpsql\fR(1), \fBsystemctl\fR(1)"]) + "\n"
 
 

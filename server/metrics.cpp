@@ -55,6 +55,8 @@ void add_clients(families& out, clients const& connected, traffic const& counted
         add(out.back(), static_cast<double>(count),
             {{"route", std::string{route}}, {"status", std::to_string(status)}});
     }
+    begin(out, "pgtally_tls_handshakes_failed_total", "TLS handshakes that failed", counter);
+    add(out.back(), static_cast<double>(counted.handshakes_failed));
     begin(out, "pgtally_clients_cut_total", "clients that were cut, by why", counter);
     add(out.back(), static_cast<double>(counted.cut_stalled), {{"reason", "stalled"}});
     add(out.back(), static_cast<double>(counted.cut_silent), {{"reason", "silent"}});

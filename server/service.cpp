@@ -6,6 +6,7 @@
 #include <pgtally/server/base/process.hpp>
 #include <pgtally/server/base/supervisor.hpp>
 #include <pgtally/server/base/version.hpp>
+#include <pgtally/server/base/reload.hpp>
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
 #include <pgtally/server/metrics.hpp>
@@ -62,6 +63,20 @@ replica_set::config replica_config(serve_options const& options, metrics& measur
     return out;
 }
 
+std::optional<tls_identity> certificate_of(tls_options const& chosen)
+{
+    if (!chosen.wanted()) return std::nullopt;
+    return std::optional<tls_identity>{std::in_place, chosen.certificate, chosen.key};
+}
+
+// "log-level, allow-origin".
+std::string listed(std::vector<std::string_view> const& names)
+{
+    std::string out;
+    for (auto const name : names) out.append(out.empty() ? "" : ", ").append(name);
+    return out;
+}
+
 // Ends the process without destructors: suspended coroutines still refer to the objects that they use.
 [[noreturn]] void leave(int status)
 {
@@ -95,7 +110,7 @@ private:
 }  // namespace
 
 struct service::impl {
-    explicit impl(serve_options chosen);
+    impl(serve_options chosen, service::read_options read);
 
     void start(asio::awaitable<void> task, char const* name);
     void announce() const;
@@ -103,6 +118,12 @@ struct service::impl {
     asio::awaitable<void> watch_signals();
     asio::awaitable<void> watch_hangups();
     void read_again();
+    void read_options_again();
+    void read_certificate_again();
+    void read_keys_again();
+    void reopen_access_log();
+    void warn_of_end() const;
+    void open_addresses();
     asio::awaitable<void> watch_clients();
     asio::awaitable<void> drain();
     asio::awaitable<void> close_subscribers();
@@ -111,7 +132,8 @@ struct service::impl {
     std::string status();
     bool quiet() const noexcept;
 
-    serve_options const options;
+    serve_options options;  // SIGHUP changes some
+    service::read_options const options_again;
     asio::io_context io{1};
     bool draining = false, closing = false;
     bool over = false;
@@ -124,6 +146,10 @@ struct service::impl {
     traffic counted{
         .on_answered = [this](std::string_view route, double seconds) { measured.request(route, seconds); }};
     clients connected;
+    ready_queue ready{io, options.bounds.ready_at_once};
+    std::optional<tls_identity> tls{certificate_of(options.tls)};
+    fair_turns handshakes{io};
+    access_log accesses{options.access_log, options.format};
     shared_changes shared{options.bounds.max_shared_changes};
     web_folder web{options.web, options.bounds.max_web_file_bytes, options.bounds.web_piece_bytes};
     replica_set replicas{io.get_executor(), replica_config(options, measured, connected, kept)};
@@ -133,7 +159,7 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, counted, who_may, closing}};
+    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
     refused_origins refused{options.bounds};
     api requests{api::sources{.options = options,
                               .replicas = replicas,
@@ -147,22 +173,35 @@ struct service::impl {
                               .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
-    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, counted, who_may, closing}};
+    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
     address_places by_address{options.bounds.max_address_clients};
-    connection_context with{options.bounds,          requests,  websockets, connected, counted, closing,
-                            options.trusted_proxies, by_address};
+    connection_context with{options.bounds,          requests, websockets, connected, counted, accesses, closing,
+                            options.trusted_proxies, by_address, tls ? &*tls : nullptr, handshakes};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 
-service::impl::impl(serve_options chosen) : options{std::move(chosen)}
+service::impl::impl(serve_options chosen, service::read_options read)
+    : options{std::move(chosen)}, options_again{std::move(read)}
 {
     if (options.audit_every) {
         audits.emplace(io.get_executor(), replicas, *options.audit_every, options.bounds.audit_timeout);
     }
-    for (auto const& where : options.listen)
-        addresses.push_back(std::make_unique<acceptor>(io, where, address_kind::open));
-    if (options.admin_listen)
-        addresses.push_back(std::make_unique<acceptor>(io, *options.admin_listen, address_kind::admin));
+    open_addresses();
+}
+
+void service::impl::open_addresses()
+{
+    auto const add = [this](listening at, address_kind kind) {
+        bool const encrypted = tls && kind == address_kind::open;
+        addresses.push_back(std::make_unique<acceptor>(std::move(at), kind, encrypted));
+    };
+    for (auto const& each : options.sockets)
+        add(listen_by(io, each.descriptor), each.name == "admin" ? address_kind::admin : address_kind::open);
+    listening_options const open{.reuse_port = options.reuse_port};
+    for (auto const& where : options.listen) add(listen_at(io, where, open), address_kind::open);
+    // By its rights, a Unix socket is for the server's own user and group.
+    listening_options const admin{.reuse_port = options.reuse_port, .unix_mode = 0660};
+    if (options.admin_listen) add(listen_at(io, *options.admin_listen, admin), address_kind::admin);
 }
 
 void service::impl::start(asio::awaitable<void> task, char const* name)
@@ -188,10 +227,13 @@ void service::impl::announce() const
     log(log_level::info, "pgtally {} of {}", version(), database_config(options.dsn).redacted());
     for (auto const& address : addresses) {
         auto const what = address->kind() == address_kind::admin ? "admin at" : "listening at";
-        log(log_level::info, "{} http://{}/", what, to_string(address->address()));
+        if (address->address().is_unix()) log(log_level::info, "{} {}", what, to_string(address->address()));
+        else log(log_level::info, "{} {}://{}/", what, address->encrypted() ? "https" : "http", to_string(address->address()));
     }
+    if (tls) log(log_level::info, "TLS: the certificate of {}", tls->described());
+    warn_of_end();
     auto const reachable = [](auto const& address) {
-        return address->kind() == address_kind::open && !address->loopback();
+        return address->kind() == address_kind::open && !address->loopback() && !address->address().is_unix();
     };
     if (!who_may.requires_tokens() && std::any_of(addresses.begin(), addresses.end(), reachable)) {
         log(log_level::warn,
@@ -234,12 +276,61 @@ asio::awaitable<void> service::impl::watch_hangups()
 // Reads what may change while the server runs.
 void service::impl::read_again()
 {
-    if (!who_may.requires_tokens()) return log(log_level::info, "SIGHUP: there are no keys to read again");
+    read_options_again();
+    read_certificate_again();
+    read_keys_again();
+    reopen_access_log();
+}
+
+void service::impl::read_options_again()
+{
+    try {
+        auto const fresh = options_again();
+        auto const restart = unchanged_until_restart(options, fresh);
+        auto const changed = take_changes(options, fresh);
+        set_log_level(options.level);
+        log(log_level::info, "SIGHUP: {}", changed.empty() ? "no option changed" : "changed: " + listed(changed));
+        if (!restart.empty()) log(log_level::warn, "SIGHUP: these options change by a restart only: {}", listed(restart));
+    } catch (std::exception const& e) {
+        log(log_level::error, "SIGHUP: the options stay as they were: {}", e.what());
+    }
+}
+
+void service::impl::read_certificate_again()
+{
+    if (!tls) return;
+    try {
+        tls->read();
+        log(log_level::info, "SIGHUP: the certificate of {}", tls->described());
+        warn_of_end();
+    } catch (bad_certificate const& e) {
+        log(log_level::error, "SIGHUP: the certificate stays as it was: {}", e.what());
+    }
+}
+
+void service::impl::read_keys_again()
+{
+    if (!who_may.requires_tokens()) return;
     try {
         log(log_level::info, "SIGHUP: {} key(s) for tokens", who_may.read_keys());
     } catch (bad_key_file const& e) {
         log(log_level::error, "SIGHUP: the keys for tokens stay as they were: {}", e.what());
     }
+}
+
+void service::impl::reopen_access_log()
+{
+    try {
+        accesses.reopen();
+    } catch (std::exception const& e) {
+        log(log_level::error, "SIGHUP: {}; the old file is written still", e.what());
+    }
+}
+
+void service::impl::warn_of_end() const
+{
+    if (tls && tls->ends() < std::chrono::system_clock::now())
+        log(log_level::warn, "the certificate has ended: clients refuse it");
 }
 
 asio::awaitable<void> service::impl::watch_clients()
@@ -248,6 +339,8 @@ asio::awaitable<void> service::impl::watch_clients()
         next_look.expires_after(options.bounds.stall_check);
         co_await next_look.async_wait(as_values);
         connected.check_liveness(clock::now());
+        accesses.flush();
+        log_repeats();
     }
 }
 
@@ -344,7 +437,10 @@ asio::awaitable<void> service::impl::close_subscribers()
     }
 }
 
-service::service(serve_options chosen) : impl_{std::make_unique<impl>(std::move(chosen))} {}
+service::service(serve_options chosen, read_options again)
+    : impl_{std::make_unique<impl>(std::move(chosen), std::move(again))}
+{
+}
 
 service::~service() = default;
 

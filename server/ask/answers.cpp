@@ -89,6 +89,17 @@ std::optional<counters_answer> top_in(std::string const& body)
     });
 }
 
+std::optional<std::vector<tally_standing>> tallies_in(std::string const& body)
+{
+    using standings = std::vector<tally_standing>;
+    return parsed<standings>(body, [](json::object const& from, standings& out) {
+        for (auto const& each : from.at("tallies").as_array()) {
+            auto const& tally = each.as_object();
+            out.push_back({text_of(tally.at("name")), text_of(tally.at("state")), text_in(tally, "reason")});
+        }
+    });
+}
+
 std::optional<pushed> pushed_in(std::string_view name, std::string const& data)
 {
     return parsed<pushed>(data, [name](json::object const& from, pushed& out) {
@@ -103,8 +114,9 @@ std::optional<pushed> pushed_in(std::string_view name, std::string const& data)
             out.what = pushed::kind::state;
             add_standing(out.counters, from);
         } else if (name == "unsubscribed") {
-            out.what = pushed::kind::ended;
-            out.why = "the tally was dropped";
+            bool const expired = text_in(from, "reason") == "expired";
+            out.what = expired ? pushed::kind::expired : pushed::kind::ended;
+            out.why = expired ? "the token has expired" : "the tally was dropped";
         } else if (name == "error") {
             out.what = pushed::kind::ended;
             out.why = text_in(from, "message");
@@ -112,12 +124,13 @@ std::optional<pushed> pushed_in(std::string_view name, std::string const& data)
     });
 }
 
-std::string refusal_in(http_answer const& answer, std::string_view otherwise)
+std::string refusal_in(http_answer const& answer, token_source const& sent, std::string_view otherwise)
 {
     auto const status = "the server answered " + std::to_string(answer.status) + ": ";
     auto const detail = parsed<std::string>(
         answer.body, [](json::object const& from, std::string& out) { out = text_of(from.at("detail")); });
-    return status + detail.value_or(std::string{otherwise});
+    auto const advice = advice_on(answer.status, sent);
+    return status + detail.value_or(std::string{otherwise}) + (advice.empty() ? "" : "; " + advice);
 }
 
 }  // namespace pgtally::server

@@ -27,9 +27,23 @@ struct counters_answer {
 std::optional<counters_answer> keys_in(std::string const& body);
 std::optional<counters_answer> top_in(std::string const& body);
 
+// The answer to GET /v1/tallies.
+struct tally_standing {
+    std::string name, state;
+    std::string reason{};
+};
+std::optional<std::vector<tally_standing>> tallies_in(std::string const& body);
+
 // An event of a stream.
 struct pushed {
-    enum class kind { snapshot, change, state, ended, other };
+    enum class kind {
+        snapshot,
+        change,
+        state,
+        expired,  // the token ended, and the stream with it
+        ended,    // for good
+        other,
+    };
 
     kind what = kind::other;
     counters_answer counters{};  // of a snapshot and a change; of a state without rows
@@ -40,7 +54,8 @@ struct pushed {
 };
 std::optional<pushed> pushed_in(std::string_view name, std::string const& data);
 
-// What an answer that is a problem (RFC 9457) says; `otherwise` stands in its place if it is none.
-std::string refusal_in(http_answer const& answer, std::string_view otherwise);
+// What an answer that is a problem (RFC 9457) says, and what to do if the token `sent` is why. `otherwise` stands in its
+// place if it is none.
+std::string refusal_in(http_answer const& answer, token_source const& sent, std::string_view otherwise);
 
 }  // namespace pgtally::server

@@ -1,29 +1,28 @@
 #pragma once
 
-#include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/ask/server_access.hpp>
 
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace pgtally::server {
 
 struct get_options {
-    endpoint url;
+    server_access server;
     std::string tally;
     std::vector<std::string> keys;
     bool json = false;
 };
 
 struct top_options {
-    endpoint url;
+    server_access server;
     std::string tally, by;
     std::size_t limit = 10;
     bool json = false;
 };
 
 struct watch_options {
-    endpoint url;
+    server_access server;
     std::string tally;
     std::vector<std::string> keys;  // empty: every key
     bool json = false;

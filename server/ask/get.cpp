@@ -3,6 +3,7 @@
 #include <pgtally/server/ask/counters_text.hpp>
 #include <pgtally/server/ask/readable.hpp>
 #include <pgtally/server/base/json_text.hpp>
+#include <pgtally/server/base/limits.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -16,19 +17,18 @@ namespace pgtally::server {
 
 namespace {
 
-constexpr std::chrono::seconds answer_timeout{30};
 constexpr std::size_t max_keys_in_target = 100;  // more are sent as a body
 
 struct question {
     std::string method, target, body{};
 };
 
-http_answer ask(endpoint const& where, question const& what)
+http_answer ask(server_access const& where, question const& what)
 {
     asio::io_context io{1};
     http_answer out;
     std::exception_ptr failure;
-    asio::co_spawn(io, ask_server(where, what.method, what.target, answer_timeout, what.body),
+    asio::co_spawn(io, ask_server(where, what.method, what.target, limits{}.ask_timeout, what.body),
                    [&](std::exception_ptr thrown, http_answer answer) {
                        failure = std::move(thrown);
                        out = std::move(answer);
@@ -65,7 +65,7 @@ question question_of(get_options const& chosen)
 
 using parse = std::function<std::optional<counters_answer>(std::string const&)>;
 
-int print(std::string const& command, endpoint const& where, question const& what, bool json, bool numbered,
+int print(std::string const& command, server_access const& where, question const& what, bool json, bool numbered,
           parse const& read)
 {
     auto const complain = [&](std::string const& why) {
@@ -74,7 +74,9 @@ int print(std::string const& command, endpoint const& where, question const& wha
     };
     try {
         auto const answer = ask(where, what);
-        if (answer.status != 200) return complain(refusal_in(answer, "is this the address of a pgtally server?"));
+        if (answer.status != 200) {
+            return complain(refusal_in(answer, where.token, "is this the address of a pgtally server?"));
+        }
         auto const found = read(answer.body);
         if (!found) return complain("the answer of the server cannot be read: is it a pgtally server?");
         if (json) std::cout << answer.body << '\n';
@@ -94,14 +96,14 @@ int print(std::string const& command, endpoint const& where, question const& wha
 
 int get(get_options const& chosen)
 {
-    return print("get", chosen.url, question_of(chosen), chosen.json, false, keys_in);
+    return print("get", chosen.server, question_of(chosen), chosen.json, false, keys_in);
 }
 
 int top(top_options const& chosen)
 {
     question what{"GET", "/v1/tallies/" + percent_encoded(chosen.tally) + "/top?by=" + percent_encoded(chosen.by) +
                              "&limit=" + std::to_string(chosen.limit)};
-    return print("top", chosen.url, what, chosen.json, true, top_in);
+    return print("top", chosen.server, what, chosen.json, true, top_in);
 }
 
 }  // namespace pgtally::server

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/ask/server_access.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -16,11 +16,12 @@ struct http_answer {
     std::string body{};
 };
 
-// Sends one request by HTTP/1.1 on a connection of its own. A body is JSON.
+// Sends one request on a connection of its own, with the token as it is now. A body is JSON.
 //
-// Errors: throws std::runtime_error with the address and what failed, if it cannot connect, if no whole answer comes
-// within `at_most`, or if the answer is larger than 16 MiB.
-asio::awaitable<http_answer> ask_server(endpoint where, std::string method, std::string target,
+// Errors: throws std::runtime_error with the URL and what failed, if the token cannot be read, if it cannot connect, if
+// no whole answer comes within `at_most`, or if the answer is larger than
+// `limits::max_answer_bytes`.
+asio::awaitable<http_answer> ask_server(server_access access, std::string method, std::string target,
                                         std::chrono::milliseconds at_most, std::string body = {});
 
 }  // namespace pgtally::server

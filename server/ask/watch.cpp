@@ -1,8 +1,10 @@
 #include <pgtally/db/backoff.hpp>
 #include <pgtally/server/ask/ask.hpp>
 #include <pgtally/server/ask/event_source.hpp>
+#include <pgtally/server/ask/follow_step.hpp>
 #include <pgtally/server/ask/readable.hpp>
 #include <pgtally/server/ask/viewer.hpp>
+#include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/net.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,15 +17,15 @@
 
 #include <csignal>
 #include <exception>
+#include <functional>
 #include <iostream>
+#include <optional>
 #include <random>
 #include <utility>
 
 namespace pgtally::server {
 
 namespace {
-
-constexpr std::size_t max_event_bytes = 16U << 20;  // a part of a snapshot has at most 10,000 keys
 
 std::string target_of(watch_options const& chosen, bool terminal)
 {
@@ -38,43 +40,85 @@ std::string target_of(watch_options const& chosen, bool terminal)
     return out;
 }
 
-// Whether it helps to ask again: the server is full, starts or ends.
-bool may_pass(unsigned status)
+// Follows the stream over lost connections and tokens that end. Returns why it cannot.
+class follower {
+public:
+    follower(watch_options chosen, viewer& view, bool terminal)
+        : chosen_{std::move(chosen)}, target_{target_of(chosen_, terminal)}, view_{view}
+    {
+    }
+
+    asio::awaitable<std::string> run();
+
+private:
+    asio::awaitable<stream_end> follow(std::string token);
+    bool take(sse_event const& event);
+    std::string why(stream_end const& end) const;
+
+    watch_options chosen_;
+    std::string target_;
+    viewer& view_;
+    event_reader reader_{limits{}.max_answer_bytes};  // a part of a snapshot has at most 10,000 keys
+    std::minstd_rand random_{std::random_device{}()};
+    db::backoff pauses_{{}, [this] { return std::generate_canonical<double, 32>(random_); }};
+    bool followed_ = false;
+    bool expired_ = false;  // the stream ended with its token
+    std::string ended_;     // why it ended for good
+};
+
+bool follower::take(sse_event const& event)
 {
-    return status == 0 || status == 200 || status == 429 || status >= 500;
+    auto const what = pushed_in(event.name, event.data);
+    if (!what) ended_ = "the server sent what cannot be read";
+    else if (what->what == pushed::kind::ended) ended_ = what->why;
+    else if (what->what == pushed::kind::expired) expired_ = true;
+    else view_.take(*what);
+    if (!followed_) pauses_.reset();
+    followed_ = true;
+    return ended_.empty() && !expired_;
 }
 
-// Follows the stream over lost connections. Returns why it cannot.
-asio::awaitable<std::string> follow(watch_options chosen, viewer& view, bool terminal)
+std::string follower::why(stream_end const& end) const
 {
-    event_reader reader{max_event_bytes};
-    auto const target = target_of(chosen, terminal);
-    std::minstd_rand random{std::random_device{}()};
-    db::backoff pauses{{}, [&random] { return std::generate_canonical<double, 32>(random); }};
+    if (!end.why.empty()) return end.why;
+    if (expired_) return "the token has expired";
+    if (end.answer.status == 200) return "the server closed the connection";
+    return refusal_in(end.answer, chosen_.server.token, "is this the address of a pgtally server?");
+}
+
+asio::awaitable<stream_end> follower::follow(std::string token)
+{
+    expired_ = false;
+    std::function<bool(sse_event const&)> taker = [this](sse_event const& event) { return take(event); };
+    co_return co_await follow_events(chosen_.server, std::move(token), target_, reader_, std::move(taker));
+}
+
+asio::awaitable<std::string> follower::run()
+{
     asio::steady_timer pause{co_await asio::this_coro::executor};
-    bool followed = false;
-    std::string ended;
-    auto const take = [&](sse_event const& event) {
-        auto const what = pushed_in(event.name, event.data);
-        if (!what) ended = "the server sent what cannot be read";
-        else if (what->what == pushed::kind::ended) ended = what->why;
-        else view.take(*what);
-        if (!followed) pauses.reset();
-        followed = true;
-        return ended.empty();
-    };
+    std::optional<std::string> refused;  // the token that the server does not take any more
     for (;;) {
-        auto const end = co_await follow_events(chosen.url, target, reader, take);
-        if (!ended.empty()) co_return ended;
-        if (!may_pass(end.answer.status)) {
-            co_return refusal_in(end.answer, "is this the address of a pgtally server?");
+        stream_end end;
+        std::string token;
+        try {
+            token = read_token(chosen_.server.token);  // the file may be about to be replaced
+        } catch (std::exception const& e) {
+            end.why = e.what();
         }
-        auto const why = !end.why.empty()           ? end.why
-                         : end.answer.status == 200 ? std::string{"the server closed the connection"}
-                                                    : refusal_in(end.answer, "it is not a pgtally server's answer");
-        if (!followed && end.answer.status == 0) co_return why;
-        view.lost(why);
-        pause.expires_after(pauses.next());
+        if (end.why.empty() && token != refused) {
+            end = co_await follow(token);
+            if (!ended_.empty()) co_return ended_;
+            auto const step = after(end, followed_, chosen_.server.token);
+            if (step == follow_step::give_up) co_return why(end);
+            refused.reset();
+            if (step == follow_step::wait_for_token) refused = token;
+            view_.lost(why(end));
+        } else if (!followed_) {
+            co_return end.why;
+        } else if (!end.why.empty()) {
+            view_.lost(end.why);
+        }
+        pause.expires_after(pauses_.next());
         co_await pause.async_wait(as_values);
     }
 }
@@ -95,7 +139,8 @@ int watch(watch_options const& chosen)
     signals.async_wait([&](auto, int) { io.stop(); });
     std::string why;
     std::exception_ptr failure;
-    asio::co_spawn(io, follow(chosen, view, terminal), [&](std::exception_ptr thrown, std::string reason) {
+    follower one{chosen, view, terminal};
+    asio::co_spawn(io, one.run(), [&](std::exception_ptr thrown, std::string reason) {
         failure = std::move(thrown);
         why = std::move(reason);
         io.stop();

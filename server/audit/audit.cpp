@@ -35,7 +35,7 @@ int audit(audit_options const& options)
     asio::io_context io{1};
     tally_audits found;
     std::exception_ptr failure;
-    asio::co_spawn(io, options.url ? audit_there(options, report) : audit_here(options, report),
+    asio::co_spawn(io, options.server ? audit_there(options, report) : audit_here(options, report),
                    [&](std::exception_ptr thrown, tally_audits outcome) {
                        failure = thrown;
                        found = std::move(outcome);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/ask/server_access.hpp>
 #include <pgtally/server/base/limits.hpp>
 
 #include <chrono>
@@ -12,9 +12,9 @@ namespace pgtally::server {
 
 struct audit_options {
     std::string dsn;
-    std::vector<std::string> tallies;    // empty: all
-    std::chrono::milliseconds follow{};  // how long to follow events between the two loads
-    std::optional<endpoint> url;         // the admin address of a server that does the audit
+    std::vector<std::string> tallies;     // empty: all
+    std::chrono::milliseconds follow{};   // how long to follow events between the two loads
+    std::optional<server_access> server;  // the admin address of a server that does the audit
     bool json = false;
     limits bounds;
 };

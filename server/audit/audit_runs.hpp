@@ -19,7 +19,7 @@ using audit_progress = std::function<void(std::string const&)>;
 // empty: they also say what failed.
 asio::awaitable<tally_audits> audit_here(audit_options chosen, audit_progress report);
 
-// Asks the server at `chosen.url` to audit its own replicas, one after the other.
+// Asks the server at `chosen.server` to audit its own replicas, one after the other.
 asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress report);
 
 }  // namespace pgtally::server

@@ -40,13 +40,15 @@ struct outcome {
     std::string why;
 };
 
-asio::awaitable<outcome> ask(endpoint where, std::string method, std::string target, std::chrono::milliseconds at_most)
+asio::awaitable<outcome> ask(server_access where, std::string method, std::string target,
+                             std::chrono::milliseconds at_most)
 {
     outcome out;
     try {
+        auto const token = where.token;
         out.answer = co_await ask_server(std::move(where), std::move(method), std::move(target), at_most);
         if (out.answer->status == 200) co_return out;
-        out.why = refusal_in(*out.answer, "is this the admin address of a pgtally server?");
+        out.why = refusal_in(*out.answer, token, "is this the admin address of a pgtally server?");
         out.answer.reset();
     } catch (std::exception const& e) {
         out.why = e.what();
@@ -61,7 +63,7 @@ asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress r
     tally_audits out;
     auto all = chosen.tallies;
     if (all.empty()) {
-        auto const list = co_await ask(*chosen.url, "GET", "/v1/tallies", list_timeout);
+        auto const list = co_await ask(*chosen.server, "GET", "/v1/tallies", list_timeout);
         auto const found = list.answer ? names_in(list.answer->body) : std::nullopt;
         if (found) all = *found;
         else out.push_back(no_audit({}, list.answer ? "the list of tallies from the server cannot be read" : list.why));
@@ -70,7 +72,7 @@ asio::awaitable<tally_audits> audit_there(audit_options chosen, audit_progress r
     for (auto const& name : all) {
         report("the server compares tally " + name);
         auto const patience = std::chrono::milliseconds{chosen.bounds.audit_timeout} + answer_time;
-        auto const asked = co_await ask(*chosen.url, "POST", "/v1/tallies/" + name + "/audit", patience);
+        auto const asked = co_await ask(*chosen.server, "POST", "/v1/tallies/" + name + "/audit", patience);
         auto found = asked.answer ? parse_audit(asked.answer->body) : std::nullopt;
         if (!found) {
             out.push_back(no_audit(name, asked.answer ? "the answer of the server cannot be read" : asked.why));

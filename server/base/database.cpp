@@ -32,7 +32,7 @@ db::config database_config(std::string const& dsn)
 {
     db::config out;
     out.conninfo = dsn;
-    out.log = [](db::level level, std::string_view line) { write_log(level_of(level), line); };
+    out.log = [](db::level level, std::string_view line) { write_log(level_of(level), "database", line); };
     return out;
 }
 

@@ -7,19 +7,19 @@
 
 namespace pgtally::server {
 
-// A host and a port, to listen at or to connect to.
+// A host and a port, or a Unix socket, to listen at or to connect to.
 struct endpoint {
-    std::string host;
+    std::string host{};
     std::uint16_t port = 0;  // 0: any free port
+    std::string path{};      // of a Unix socket; then host and port mean nothing
+
+    bool is_unix() const noexcept { return !path.empty(); }
     friend bool operator==(endpoint const&, endpoint const&) = default;
 };
 
-// Parses `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`. Nothing if the text is not one, or has no port.
+// Parses `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080` or `unix:/run/pgtally/public.sock`. Nothing if the text is not
+// one, has no port, or the path is relative or longer than the system allows (107 bytes).
 std::optional<endpoint> parse_endpoint(std::string_view text);
-
-// The address in a URL like `http://127.0.0.1:8081`, with or without a slash at the end. The default port is 80.
-// Nothing if the text is not a URL, or has another scheme, a path, a query or a user.
-std::optional<endpoint> parse_server_url(std::string_view text);
 
 // The text that parse_endpoint() accepts.
 std::string to_string(endpoint const& where);

@@ -39,6 +39,7 @@ std::optional<ip_address> parse_ip_address(std::string_view text)
 
 std::string to_string(ip_address const& address)
 {
+    if (address.is_unix) return "unix";
     char text[INET6_ADDRSTRLEN];
     bool const v4 = address.is_v4();
     ::inet_ntop(v4 ? AF_INET : AF_INET6, address.bytes.data() + (v4 ? mapped.size() : 0), text, sizeof text);
@@ -62,6 +63,7 @@ ip_network network_of(ip_address const& address, unsigned bits) noexcept
 
 std::optional<ip_network> parse_ip_network(std::string_view text)
 {
+    if (text == "unix") return ip_network{ip_address{.is_unix = true}, 128};
     auto const slash = text.find('/');
     auto const address = parse_ip_address(text.substr(0, slash));
     if (!address) return std::nullopt;

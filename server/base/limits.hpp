@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace pgtally::server {
 
@@ -36,6 +37,7 @@ struct limits {
     std::size_t max_subscriptions = 100;             // per connection
     std::size_t max_id_bytes = 256;                  // of an id that is a string
     std::size_t max_replies = 64;                    // that wait to be sent; at the limit the server stops reading
+    std::size_t ready_at_once = 256;                 // sessions that write before the loop serves others
     std::size_t max_shared_changes = 64;             // encoded changes that are kept for other sessions
     std::chrono::milliseconds max_interval{60'000};  // of `interval_ms`
     std::chrono::seconds handshake_timeout{10};
@@ -106,6 +108,16 @@ struct limits {
     // -----------------------------------------------------------------------------------------------------------
 
     std::chrono::minutes audit_timeout{20};  // until a waiting client gets an answer; the audit continues
+
+    // Commands that ask a server
+    // -----------------------------------------------------------------------------------------------
+
+    std::size_t max_answer_bytes = 16U << 20;          // of an answer, and of an event of a stream; more: an error
+    std::uint32_t max_answer_header_bytes = 8U << 10;  // of its header; more: an error
+    std::size_t max_refusal_bytes = 64U << 10;         // of the refusal of a stream; the rest is not read into memory
+    std::chrono::seconds ask_connect_timeout{10};      // for one address, and for the TLS handshake
+    std::chrono::seconds ask_timeout{30};              // for an answer
+    std::chrono::seconds ask_silence{45};              // of a stream; the server sends a comment every 15 s
 
     // The rest
     // ----------------------------------------------------------------------------------------------------------

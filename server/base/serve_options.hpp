@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pgtally/server/base/endpoint.hpp>
+#include <pgtally/server/base/handed_over.hpp>
 #include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/log.hpp>
@@ -22,11 +23,20 @@ struct auth_options {
     std::vector<std::string> public_tallies{};  // that everybody reads; `*`: all
 };
 
+// The files of TLS for the public addresses; empty: they do not encrypt.
+struct tls_options {
+    std::string certificate{}, key{};
+    bool wanted() const noexcept { return !certificate.empty(); }
+};
+
 // The settings of `pgtally serve`. The command line fills them; the service reads them.
 struct serve_options {
     std::string dsn;
     std::vector<endpoint> listen;
     std::optional<endpoint> admin_listen;
+    std::vector<handed_over> sockets;  // those called `admin` serve operators
+    bool reuse_port = false;
+    tls_options tls;
     std::vector<std::string> tallies;  // empty: all
     std::chrono::milliseconds heartbeat{};
     std::chrono::milliseconds materialize_every{};
@@ -42,6 +52,7 @@ struct serve_options {
     std::uint64_t wal_lag_limit = 0;  // bytes; 0: none
     std::chrono::milliseconds drain_delay{};
     std::string web;  // a folder, or empty
+    std::string access_log;  // a file, `-` for stdout, or empty
     log_level level = log_level::info;
     log_format format = log_format::text;
     limits bounds;

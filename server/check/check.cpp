@@ -1,13 +1,18 @@
-#include <pgtally/cache/replica/explain.hpp>
+#include <pgtally/server/ask/screen.hpp>
 #include <pgtally/server/base/database.hpp>
+#include <pgtally/server/base/process.hpp>
 #include <pgtally/server/check/check.hpp>
-#include <pgtally/server/check/database_checks.hpp>
-#include <pgtally/server/check/schema_checks.hpp>
+#include <pgtally/server/check/database_letter.hpp>
+#include <pgtally/server/check/letter.hpp>
+#include <pgtally/server/check/server_letter.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -17,59 +22,51 @@ namespace pgtally::server {
 
 namespace {
 
-void add_failure(findings& out, std::string_view check, db::error const& e)
+std::string variable(char const* name)
 {
-    auto& one = out.emplace_back();
-    one.check = check;
-    one.message = e.what();
-    one.remedy = remedy_for(e);
-    if (one.remedy.empty()) one.remedy = "see the log of PostgreSQL";
+    return environment_variable(name).value_or("");
 }
 
-asio::awaitable<findings> find_all(db::config settings)
+asio::awaitable<examinations> examine(check_options options)
 {
-    findings out;
-    db::connection connection{co_await asio::this_coro::executor};
-    try {
-        auto copy = settings;
-        co_await connection.connect(std::move(copy));
-    } catch (db::error const& e) {
-        add_failure(out, "connection", e);
-        co_return out;
+    bool const shown = ::isatty(STDERR_FILENO) == 1 && understands_sequences(variable("TERM"));
+    progress report{co_await asio::this_coro::executor, shown};
+    examinations out;
+    if (options.database) {
+        auto settings = session_config(session_kind::check, database_config(options.dsn));
+        auto database = co_await examine_database(std::move(settings), report);
+        out.push_back(std::move(database));
     }
-    try {
-        co_await check_server(connection, out);
-        co_await check_limits(connection, out);
-        co_await check_notifications(connection, settings, out);
-        auto const schema = co_await check_schema(connection, out);
-        if (schema) {
-            co_await check_tallies(connection, *schema, out);
-            co_await check_replication(connection, std::move(settings), out);
-            co_await check_senders(connection, out);
-        }
-    } catch (db::error const& e) {
-        add_failure(out, "query", e);
+    if (options.server) {
+        auto server = co_await examine_server(std::move(*options.server), report);
+        out.push_back(std::move(server));
     }
     co_return out;
+}
+
+letter_style style_of_output()
+{
+    bool const terminal = ::isatty(STDOUT_FILENO) == 1;
+    return style_for(terminal, screen::present().columns, variable("TERM"), variable("NO_COLOR"));
 }
 
 }  // namespace
 
 int check(check_options const& options)
 {
+    std::signal(SIGPIPE, SIG_IGN);
     // A standby is a finding. By default the client would look for another host.
     ::setenv("PGTARGETSESSIONATTRS", "any", 0);
     asio::io_context io{1};
-    findings found;
+    examinations found;
     std::exception_ptr failure;
-    auto settings = session_config(session_kind::check, database_config(options.dsn));
-    asio::co_spawn(io, find_all(std::move(settings)), [&](std::exception_ptr thrown, findings outcome) {
+    asio::co_spawn(io, examine(options), [&](std::exception_ptr thrown, examinations outcome) {
         failure = thrown;
         found = std::move(outcome);
     });
     io.run();
     if (failure) std::rethrow_exception(failure);
-    std::cout << (options.json ? json_of(found) : text_of(found));
+    std::cout << (options.json ? json_of(found) : text_of(found, style_of_output())) << std::flush;
     return all_good(found) ? 0 : 1;
 }
 

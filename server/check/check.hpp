@@ -1,11 +1,16 @@
 #pragma once
 
+#include <pgtally/server/ask/server_access.hpp>
+
+#include <optional>
 #include <string>
 
 namespace pgtally::server {
 
 struct check_options {
     std::string dsn;
+    bool database = true;                 // look at the database
+    std::optional<server_access> server;  // look at this server, which runs
     bool json = false;
 };
 

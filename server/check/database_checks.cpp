@@ -1,5 +1,6 @@
 #include <pgtally/server/check/database_checks.hpp>
 #include <pgtally/server/check/setting_place.hpp>
+#include <pgtally/server/check/thresholds.hpp>
 
 #include <cstdint>
 #include <string>
@@ -12,22 +13,27 @@ namespace {
 
 using severity = finding::severity;
 
-void add(findings& out, std::string_view check, severity how_bad, std::string message, std::string remedy)
+void add(examination& out, std::string_view check, severity how_bad, std::string message, std::string remedy)
 {
-    out.push_back({.check = check, .how_bad = how_bad, .message = std::move(message), .remedy = std::move(remedy)});
+    out.found.push_back(
+        {.check = check, .how_bad = how_bad, .message = std::move(message), .remedy = std::move(remedy)});
 }
 
 }  // namespace
 
-asio::awaitable<void> check_server(db::connection& connection, findings& out)
+asio::awaitable<void> check_server(db::connection& connection, examination& out)
 {
-    using server_row = std::tuple<std::int32_t, std::string, bool, std::int32_t, bool>;
+    using server_row =
+        std::tuple<std::int32_t, std::string, bool, std::int32_t, bool, std::string, std::string, std::string>;
     auto const answer = co_await connection.query_as<server_row>(
         "select current_setting('server_version_num')::integer / 10000, current_setting('server_encoding'), "
         "pg_is_in_recovery(), round(pg_notification_queue_usage() * 100)::integer, "
         // This session sets its own value: what the role and the database have is the value after a reset.
-        "(select reset_val::boolean from pg_settings where name = 'default_transaction_read_only')");
-    auto const [version, encoding, standby, percent, read_only] = answer.one();
+        "(select reset_val::boolean from pg_settings where name = 'default_transaction_read_only'), "
+        "split_part(current_setting('server_version'), ' ', 1), current_database()::text, session_user::text");
+    auto const [version, encoding, standby, percent, read_only, release, database, role] = answer.one();
+    out.title = "database " + database + ", as role " + role;
+    out.saw("server", "PostgreSQL " + release + ", encoding " + encoding + (standby ? ", a standby" : ", a primary"));
     if (version < 14 || version > 18) {
         add(out, "version", version < 14 ? severity::error : severity::warning,
             "this is PostgreSQL " + std::to_string(version), "use PostgreSQL 14 to 18");
@@ -43,7 +49,7 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
         auto const place = co_await place_of_setting(connection, "default_transaction_read_only");
         add(out, "standby", severity::error, "transactions are read only by default, for " + place.whose, place.undo);
     }
-    if (percent > 50) {
+    if (percent > thresholds::notification_queue.limit * 100) {
         add(out, "notification_queue", severity::warning,
             "the notification queue is " + std::to_string(percent) + " % full",
             "end the session that listens and stays in a transaction: see pg_stat_activity. If the queue is full, "
@@ -51,7 +57,7 @@ asio::awaitable<void> check_server(db::connection& connection, findings& out)
     }
 }
 
-asio::awaitable<void> check_senders(db::connection& connection, findings& out)
+asio::awaitable<void> check_senders(db::connection& connection, examination& out)
 {
     using role_row = std::tuple<std::string, std::int64_t, std::string>;
     auto const roles = co_await connection.query_as<role_row>(R"(
@@ -60,6 +66,7 @@ asio::awaitable<void> check_senders(db::connection& connection, findings& out)
          where rolcanlogin and not rolsuper and rolname <> current_user
            and has_database_privilege(oid, current_database(), 'connect')
          order by rolname limit 5)");
+    out.saw("senders", roles.empty() ? "no other role may connect" : "");
     if (roles.empty()) co_return;
     std::string names, database;
     std::size_t count = 0;

@@ -1,5 +1,6 @@
 #include <pgtally/cache/replica/replica_set.hpp>
 #include <pgtally/server/base/limits.hpp>
+#include <pgtally/server/base/process.hpp>
 #include <pgtally/server/check/database_checks.hpp>
 #include <pgtally/server/check/setting_place.hpp>
 
@@ -28,15 +29,15 @@ std::size_t most_connections()
 }
 
 // A finding about an object: the role, the database, or the server.
-void add(findings& out, std::string_view kind, std::string subject, severity how_bad, std::string message,
+void add(examination& out, std::string_view kind, std::string subject, severity how_bad, std::string message,
          std::string remedy)
 {
-    out.push_back({.check = "limits",
-                   .how_bad = how_bad,
-                   .kind = std::string{kind},
-                   .subject = std::move(subject),
-                   .message = std::move(message),
-                   .remedy = std::move(remedy)});
+    out.found.push_back({.check = "limits",
+                         .how_bad = how_bad,
+                         .kind = std::string{kind},
+                         .subject = std::move(subject),
+                         .message = std::move(message),
+                         .remedy = std::move(remedy)});
 }
 
 std::string needed()
@@ -47,7 +48,7 @@ std::string needed()
            "tally";
 }
 
-asio::awaitable<void> check_temporary_files(db::connection& connection, findings& out)
+asio::awaitable<void> check_temporary_files(db::connection& connection, examination& out)
 {
     using limit_row = std::tuple<std::string, bool>;
     auto const answer = co_await connection.query_as<limit_row>(
@@ -61,7 +62,7 @@ asio::awaitable<void> check_temporary_files(db::connection& connection, findings
         place.undo);
 }
 
-asio::awaitable<void> check_connections(db::connection& connection, findings& out)
+asio::awaitable<void> check_connections(db::connection& connection, examination& out)
 {
     using limit_row = std::tuple<std::string, std::int32_t, std::string>;
     auto const rows = co_await connection.query_as<limit_row>(R"(
@@ -90,13 +91,14 @@ asio::awaitable<void> check_connections(db::connection& connection, findings& ou
                        current_setting('superuser_reserved_connections')::integer as s) as settings)");
     auto const [left, most] = answer.one();
     auto const free = static_cast<std::size_t>(left < 0 ? 0 : left);
+    out.saw("limits", std::to_string(free) + " of max_connections = " + std::to_string(most) + " are free");
     if (free >= most_connections()) co_return;
     add(out, "max_connections", "the server", free < fewest_connections ? severity::error : severity::warning,
         std::to_string(free) + " of max_connections = " + std::to_string(most) + " are free: " + needed(),
         "raise max_connections, or end sessions that are not needed: see pg_stat_activity");
 }
 
-asio::awaitable<void> check_password(db::connection& connection, findings& out)
+asio::awaitable<void> check_password(db::connection& connection, examination& out)
 {
     using role_row = std::tuple<std::string, std::string, bool>;
     auto const rows = co_await connection.query_as<role_row>(R"(
@@ -112,11 +114,27 @@ asio::awaitable<void> check_password(db::connection& connection, findings& out)
 
 }  // namespace
 
-asio::awaitable<void> check_limits(db::connection& connection, findings& out)
+asio::awaitable<void> check_limits(db::connection& connection, examination& out)
 {
     co_await check_connections(connection, out);
     co_await check_temporary_files(connection, out);
     co_await check_password(connection, out);
+}
+
+void check_process(examination& out)
+{
+    limits const all;
+    auto const most = raise_descriptor_limit();
+    out.saw("process", std::to_string(most) + " file descriptors may be open");
+    if (most == 0 || most >= all.max_clients + all.kept_descriptors) return;
+    out.found.push_back({.check = "process",
+                         .how_bad = finding::severity::note,
+                         .kind = "descriptors",
+                         .message = "at most " + std::to_string(most) +
+                                    " file descriptors may be open, and each client of a server needs one; the default "
+                                    "of --max-clients is " +
+                                    std::to_string(all.max_clients),
+                         .remedy = "if so many clients are to come: LimitNOFILE= in the unit, or ulimit -Hn"});
 }
 
 }  // namespace pgtally::server

@@ -54,11 +54,14 @@ asio::awaitable<experience> listen(db::listener& listener, db::connection& sende
 
 }  // namespace
 
-asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, findings& out)
+asio::awaitable<void> check_notifications(db::connection& connection, db::config settings, examination& out)
 {
     using namespace std::chrono_literals;
     auto const standby = co_await connection.query_as<bool>("select pg_is_in_recovery()");
-    if (standby.one()) co_return;  // LISTEN is not possible there; check_server reports it
+    if (standby.one()) {
+        out.skipped("notify", "a standby has no notifications");  // check_server reports it
+        co_return;
+    }
     std::set<std::int32_t> backends;
     for (int i = 0; i < 5; ++i) {
         auto const pid = co_await connection.query_as<std::int32_t>("select pg_backend_pid()");
@@ -81,8 +84,9 @@ asio::awaitable<void> check_notifications(db::connection& connection, db::config
         turn.expires_after(5ms);
         co_await turn.async_wait(as_values);
     }
+    out.saw("notify", result.heard ? "a notification came back" : "");
     if (result.heard && backends.size() == 1) co_return;
-    auto& one = out.emplace_back();
+    auto& one = out.found.emplace_back();
     if (result.lost) {
         one.check = "connection";
         one.message = "a second connection, to listen: " + result.lost->reason;

@@ -131,7 +131,7 @@ finding slot_waits(cache::reason const& whom)
 
 }  // namespace
 
-asio::awaitable<void> check_replication(db::connection& connection, db::config settings, findings& out)
+asio::awaitable<void> check_replication(db::connection& connection, db::config settings, examination& out)
 {
     // By the catalogs alone: another role may have made the schema.
     using facts_row = std::tuple<bool, bool, bool, std::string>;
@@ -147,16 +147,25 @@ asio::awaitable<void> check_replication(db::connection& connection, db::config s
         constexpr std::array<std::string_view, 4> known{"wal_level", "slots", "senders", "publication_missing"};
         return std::ranges::find(known, one.kind) != known.end();
     };
-    if (!used || standby || std::ranges::any_of(out, found)) co_return;
+    if (!used || standby || std::ranges::any_of(out.found, found)) {
+        out.skipped("replication", !used     ? "no tally has transport wal"
+                                   : standby ? "a standby"
+                                             : "PostgreSQL lacks what it needs, as the tally says");
+        co_return;
+    }
     auto const seen = co_await try_stream(connection, std::move(settings));
     bool const full = seen.lost && (seen.lost->state.is("53400") || seen.lost->state.is("53300"));
     // A server of pgtally has what it needs: nothing is left for this one.
-    if (full && served) co_return;
+    if (full && served) {
+        out.saw("replication", "a server of pgtally has the last slot");
+        co_return;
+    }
     // The try says more than the catalog.
     if (seen.streams || seen.lost)
-        std::erase_if(out, [](finding const& one) { return one.kind == "replication_right"; });
+        std::erase_if(out.found, [](finding const& one) { return one.kind == "replication_right"; });
+    out.saw("replication", seen.streams ? "a temporary slot streamed" : "");
     if (seen.streams) co_return;
-    out.push_back(seen.lost ? finding_of(*seen.lost, role) : slot_waits(seen.waits));
+    out.found.push_back(seen.lost ? finding_of(*seen.lost, role) : slot_waits(seen.waits));
 }
 
 }  // namespace pgtally::server

@@ -27,18 +27,18 @@ constexpr std::array<source_of_findings, 3> sources{
      {"tally", "tally.findings()", "tally.findings()"},
      {"tally", "tally.tried()", "tally.tried()"}}};
 
-void add(findings& out, std::string_view check, std::string_view kind, std::string subject, std::string message,
+void add(examination& out, std::string_view check, std::string_view kind, std::string subject, std::string message,
          std::string remedy, severity how_bad = severity::error)
 {
-    out.push_back({.check = check,
-                   .how_bad = how_bad,
-                   .kind = std::string{kind},
-                   .subject = std::move(subject),
-                   .message = std::move(message),
-                   .remedy = std::move(remedy)});
+    out.found.push_back({.check = check,
+                         .how_bad = how_bad,
+                         .kind = std::string{kind},
+                         .subject = std::move(subject),
+                         .message = std::move(message),
+                         .remedy = std::move(remedy)});
 }
 
-void lacks(findings& out, std::string subject, std::string what)
+void lacks(examination& out, std::string subject, std::string what)
 {
     add(out, "rights", "rights", std::move(subject), "this role has no right to " + std::move(what), grant_remedy);
 }
@@ -53,8 +53,10 @@ asio::awaitable<function_facts> look_at(db::connection& connection, std::string 
     using function_row = std::tuple<bool, bool, bool>;
     auto const rows = co_await connection.query_as<function_row>(R"(
         select true, has_function_privilege(p.oid, 'execute'),
-               p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and p.pronargdefaults = 0
-               and not exists (select from unnest(p.proallargtypes) as t where t <> 'text'::regtype)
+               p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f'
+               and (p.pronargdefaults = 0 or p.pronargdefaults = p.pronargs and p.proname = 'look')
+               and not exists (select from unnest(p.proallargtypes) as t
+                                where t not in ('text'::regtype, 'bigint'::regtype))
           from pg_proc p join pg_namespace n on n.oid = p.pronamespace
          where p.oid = to_regprocedure($1))",
                                                                  signature);
@@ -63,12 +65,29 @@ asio::awaitable<function_facts> look_at(db::connection& connection, std::string 
     co_return facts;
 }
 
+// A group for each tally. Without the right to list them, or if the function could run with our rights, those with
+// findings have groups.
+asio::awaitable<void> list_tallies(db::connection& connection, schema_access const& access, examination& out)
+{
+    auto const facts = co_await look_at(connection, "tally.look(text)");
+    if (!facts.there || !facts.harmless || !facts.may_execute) co_return;
+    // As rows of findings, because that is what can be asked.
+    std::string from{
+        "(select l.name, '' as kind, '' as subject, '' as message, '' as remedy, '' as severity "
+        "from tally.look(null::text) as l order by 1) as f"};
+    auto const rows = co_await ask_schema(connection, access, std::move(from));
+    for (auto const& row : rows) {
+        if (auto const& name = std::get<0>(row)) out.saw_tally(*name, "");
+    }
+    if (rows.empty()) out.skipped("tally", "there is no tally in this database");
+}
+
 asio::awaitable<void> append_rows(db::connection& connection, schema_access const& access, std::string_view check,
-                                  std::string from, findings& out)
+                                  std::string from, examination& out)
 {
     auto const rows = co_await ask_schema(connection, access, std::move(from));
     for (auto const& [tally, kind, subject, message, remedy, how_bad] : rows) {
-        auto& one = out.emplace_back();
+        auto& one = out.found.emplace_back();
         one.check = !tally && check == "tally" ? "schema" : check;
         one.how_bad = how_bad == "failed" ? severity::error : severity::warning;
         if (tally) one.tally = *tally;
@@ -81,7 +100,7 @@ asio::awaitable<void> append_rows(db::connection& connection, schema_access cons
 
 }  // namespace
 
-asio::awaitable<std::optional<schema_access>> check_schema(db::connection& connection, findings& out)
+asio::awaitable<std::optional<schema_access>> check_schema(db::connection& connection, examination& out)
 {
     using facts_row = std::tuple<std::string, bool, bool, bool, std::optional<std::int32_t>>;
     auto const rows = co_await connection.query_as<facts_row>(R"(
@@ -93,10 +112,12 @@ asio::awaitable<std::optional<schema_access>> check_schema(db::connection& conne
                  where p.pronamespace = n.oid and p.proname = 'version' and p.pronargs = 0 and p.proowner = n.nspowner)
           from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'tally')");
     if (rows.empty()) {
+        out.saw("schema", "");
         add(out, "schema", "schema", "tally", "the schema \"tally\" is not installed", "run pgtally install");
         co_return std::nullopt;
     }
     auto const& [owner, may_use, trusted, may_act, version] = rows.one();
+    out.saw("schema", version ? "version " + std::to_string(*version) + ", of role " + owner : "");
     if (!version) {
         add(out, "schema", trusted ? "schema" : "foreign_schema", "tally",
             "there is a schema \"tally\" of role " + owner + ", but it is not pgtally's",
@@ -121,9 +142,14 @@ asio::awaitable<std::optional<schema_access>> check_schema(db::connection& conne
     co_return access;
 }
 
-asio::awaitable<void> check_tallies(db::connection& connection, schema_access const& access, findings& out)
+asio::awaitable<void> check_tallies(db::connection& connection, schema_access const& access, examination& out)
 {
-    if (access.version < schema_with_findings) co_return;
+    if (access.version < schema_with_findings) {
+        out.skipped("rights", "the schema is too old to be asked");
+        co_return;
+    }
+    out.saw("rights", "this role may do what serving needs");
+    co_await list_tallies(connection, access, out);
     for (auto const& [check, call, named] : sources) {
         std::string const signature{named};
         auto const facts = co_await look_at(connection, signature);

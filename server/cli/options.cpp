@@ -1,12 +1,17 @@
 #include <pgtally/server/base/version.hpp>
+#include <pgtally/server/cli/access_options.hpp>
 #include <pgtally/server/cli/option_values.hpp>
 #include <pgtally/server/cli/options.hpp>
 #include <pgtally/server/cli/token_options.hpp>
 #include <pgtally/server/http/host.hpp>
 #include <pgtally/server/http/origin.hpp>
+#include <pgtally/server/http/tls.hpp>
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
+
+#include <unistd.h>
 
 namespace pgtally::server {
 
@@ -34,8 +39,11 @@ po::options_description serve_description()
     out.add_options()
         ("config", text("FILE"), "read options from this file, a line `option = value` each; those of the command line and of the environment are before it")
         ("check-config", "say whether the options are valid, and end")
-        ("listen", list("HOST:PORT"), "address to serve; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
-        ("admin-listen", text("HOST:PORT"), "address to serve operators, or none; default 127.0.0.1:8081")
+        ("listen", list("ADDRESS"), "address to serve, HOST:PORT or unix:/path; repeatable; default 127.0.0.1:8080; port 0 takes a free one")
+        ("admin-listen", text("ADDRESS"), "address to serve operators, or none; default 127.0.0.1:8081")
+        ("reuse-port", "let other servers listen at the same addresses, and share their connections")
+        ("tls-cert", text("FILE"), "encrypt the public TCP addresses with this certificate and those that follow it (PEM); read again on SIGHUP")
+        ("tls-key", text("FILE"), "the certificate's private key (PEM)")
         ("tally", list("NAME"), "hold this tally; repeatable; default all")
         ("heartbeat", text("TIME"), "how often to prove that events arrive; default 5s")
         ("materialize-every", text("TIME"), "how often to write the tables of materialized tallies; default 10s")
@@ -52,7 +60,7 @@ po::options_description serve_description()
         ("public", list("NAME"), "let everybody read this tally without a token, or all by *; repeatable")
         ("max-clients", text("N"), "connections at a time; default 10000")
         ("max-clients-per-address", text("N"), "connections of one address at a time, or 0 for no limit; default 0")
-        ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, who their clients are; repeatable; default none")
+        ("trusted-proxy", list("NET"), "believe proxies of this network, such as 10.0.0.0/8 or ::1, or at a Unix socket by unix, who their clients are; repeatable; default none")
         ("keep-alive", text("TIME"), "how long a connection may wait for its next request; default 90s")
         ("ping-every", text("TIME"), "how often to ping a WebSocket that is silent; default 20s")
         ("max-keys", text("N"), "keys that a tally may hold; default 100000000")
@@ -60,6 +68,7 @@ po::options_description serve_description()
         ("action-batch", text("N"), "actions that may share a transaction, 1 for none; default 64")
         ("drain-delay", text("TIME"), "between a SIGTERM and the end of service; default 0s")
         ("web", text("DIR"), "serve this folder's files beside the API")
+        ("access-log", text("FILE"), "write a line for each request to this file, or to stdout by -; opened again on SIGHUP; default none")
         ("log-level", text("LEVEL"), "debug, info, warn, error or off; default info")
         ("log-format", text("FORMAT"), "text or json; default text");
     // clang-format on
@@ -80,6 +89,9 @@ po::options_description check_description()
 {
     auto out = common_options();
     out.add_options()("json", "print the findings as JSON");
+    add_access_options(out,
+                       "look at the server that runs at this admin address, such as http://127.0.0.1:8081; with a "
+                       "database by --dsn, PGTALLY_DSN or DATABASE_URL at both, else at the server alone");
     return out;
 }
 
@@ -90,23 +102,18 @@ po::options_description audit_description()
     out.add_options()
         ("tally", po::value<texts>()->composing()->value_name("NAME"), "audit this tally; repeatable; default all")
         ("for", po::value<std::string>()->value_name("TIME"), "how long to follow events between both loads; default 10s")
-        ("url", po::value<std::string>()->value_name("URL"),
-         "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database")
         ("json", "print the outcome as JSON");
     // clang-format on
+    add_access_options(out,
+                       "let the server at this admin address do it, such as http://127.0.0.1:8081; needs no database");
     return out;
 }
 
 po::options_description ask_description()
 {
     po::options_description out{"Options"};
-    // clang-format off
-    out.add_options()
-        ("url", po::value<std::string>()->value_name("URL"), "the server; default http://127.0.0.1:8080")
-        ("json", "print JSON")
-        ("help", "print this")
-        ("version", "print the version");
-    // clang-format on
+    add_access_options(out, "the server: http://, https:// or unix:/PATH; default http://127.0.0.1:8080");
+    out.add_options()("json", "print JSON")("help", "print this")("version", "print the version");
     return out;
 }
 
@@ -187,7 +194,7 @@ std::vector<ip_network> proxies_of(option_values const& values)
         if (!network) {
             values.refuse(
                 "trusted-proxy", value,
-                "an address like 192.0.2.1 or ::1, or a network like 10.0.0.0/8 or fd00::/8, with zeros after its bits");
+                "an address like 192.0.2.1 or ::1, or a network like 10.0.0.0/8 or fd00::/8, with zeros after its bits, or unix");
         }
         out.push_back(*network);
     }
@@ -203,15 +210,42 @@ texts tallies_of(option_values const& values)
     return out;
 }
 
+// Sockets that are handed over replace the default addresses.
+void read_addresses(option_values const& values, serve_options& out)
+{
+    auto const variable = [&values](std::string const& name) { return std::optional{values.variable(name)}; };
+    out.sockets = handed_over_to(::getpid(), variable);
+    auto const is_admin = [](handed_over const& each) { return each.name == "admin"; };
+    auto const admins = std::ranges::count_if(out.sockets, is_admin);
+    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
+    if (out.listen.empty() && std::cmp_equal(admins, out.sockets.size())) out.listen.push_back({"127.0.0.1", 8080});
+    auto const admin = values.text("admin-listen", admins > 0 ? "none" : "127.0.0.1:8081");
+    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    out.reuse_port = values.flag("reuse-port");
+}
+
+tls_options tls_of(option_values const& values)
+{
+    tls_options out{values.text("tls-cert", ""), values.text("tls-key", "")};
+    if (out.certificate.empty() != out.key.empty()) {
+        auto const* const given = out.key.empty() ? "--tls-cert" : "--tls-key";
+        throw bad_option{std::string{given} + ": --tls-cert and --tls-key are needed both"};
+    }
+    if (!out.wanted()) return out;
+    try {
+        tls_identity const read{out.certificate, out.key};
+    } catch (bad_certificate const& e) {
+        throw bad_option{e.what()};
+    }
+    return out;
+}
+
 command parse_serve(option_values const& values)
 {
     using namespace std::chrono_literals;
     serve_options out;
     out.dsn = dsn_of(values);
-    for (auto const& value : values.list("listen")) out.listen.push_back(values.address("listen", value));
-    if (out.listen.empty()) out.listen.push_back({"127.0.0.1", 8080});
-    auto const admin = values.text("admin-listen", "127.0.0.1:8081");
-    if (admin != "none") out.admin_listen = values.address("admin-listen", admin);
+    read_addresses(values, out);
     out.tallies = tallies_of(values);
     out.heartbeat = values.time("heartbeat", "5s", 10ms);
     out.materialize_every = values.time("materialize-every", "10s", 10ms);
@@ -221,6 +255,7 @@ command parse_serve(option_values const& values)
     out.allow_origin = origins_of(values);
     out.allow_header = headers_of(values);
     out.allow_host = hosts_of(values);
+    out.tls = tls_of(values);
     out.auth = tokens_of(values, out.bounds);
     out.bounds.max_clients = values.count("max-clients", out.bounds.max_clients, 1, 1'000'000);
     out.bounds.max_address_clients = values.count("max-clients-per-address", 0, 0, 1'000'000);
@@ -234,6 +269,7 @@ command parse_serve(option_values const& values)
     out.web = values.text("web", "");
     // A URI can hold a password, and errors about the folder quote its name.
     if (out.web.find("://") != std::string::npos) values.refuse("web", out.web, "a folder");
+    out.access_log = values.text("access-log", "");
     out.level = level_of(values.text("log-level", "info"));
     out.format = format_of(values.text("log-format", "text"));
     if (values.flag("check-config")) return print_text{"pgtally serve: the options are valid\n"};
@@ -260,7 +296,12 @@ command parse_uninstall(option_values const& values)
 
 command parse_check(option_values const& values)
 {
-    return check_options{.dsn = dsn_of(values), .json = values.flag("json")};
+    check_options out;
+    out.dsn = dsn_of(values);
+    out.server = access_of(values, "");
+    out.database = !out.server || !out.dsn.empty();
+    out.json = values.flag("json");
+    return out;
 }
 
 command parse_audit(option_values const& values)
@@ -271,22 +312,17 @@ command parse_audit(option_values const& values)
     out.tallies = tallies_of(values);
     out.follow = values.time("for", "10s", 0ms);
     out.json = values.flag("json");
-    auto const url = values.text("url", "");
-    if (url.empty()) return out;
-    out.url = parse_server_url(url);
-    if (!out.url) values.refuse("url", url, "a server's admin address like http://127.0.0.1:8081");
+    out.server = access_of(values, "");
+    if (!out.server) return out;
     if (!values.text("for", "").empty()) {
         throw bad_option{"--for cannot be combined with --url: a server compares what it serves now"};
     }
     return out;
 }
 
-endpoint url_of(option_values const& values)
+server_access server_of(option_values const& values)
 {
-    auto const url = values.text("url", "http://127.0.0.1:8080");
-    auto const out = parse_server_url(url);
-    if (!out) values.refuse("url", url, "a server's address like http://127.0.0.1:8080");
-    return *out;
+    return access_of(values, "http://127.0.0.1:8080").value();
 }
 
 // The first word; the keys are the others.
@@ -309,14 +345,14 @@ texts keys_of(option_values const& values)
 
 command parse_get(option_values const& values)
 {
-    get_options out{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    get_options out{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
     if (out.keys.empty()) throw bad_option{"a key is needed: pgtally get " + out.tally + " KEY..."};
     return out;
 }
 
 command parse_top(option_values const& values)
 {
-    top_options out{url_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
+    top_options out{server_of(values), tally_of(values), values.text("by", ""), values.count("limit", 10, 1, 1000),
                     values.flag("json")};
     if (!keys_of(values).empty()) throw bad_option{"it takes one tally, and no key"};
     if (out.by.empty()) throw bad_option{"--by COUNTER is needed"};
@@ -325,7 +361,7 @@ command parse_top(option_values const& values)
 
 command parse_watch(option_values const& values)
 {
-    return watch_options{url_of(values), tally_of(values), keys_of(values), values.flag("json")};
+    return watch_options{server_of(values), tally_of(values), keys_of(values), values.flag("json")};
 }
 
 struct command_description {
@@ -379,7 +415,10 @@ command parse_command_line(texts const& arguments, environment const& getenv)
         {"serve", "Serves the counters of the database's tallies.", serve_description, parse_serve},
         {"install", "Puts the schema \"tally\" into the database, or upgrades it.", install_description, parse_install},
         {"uninstall", "Removes the schema \"tally\" and all its triggers.", common_options, parse_uninstall},
-        {"check", "Finds what keeps counters from being exact or live.", check_description, parse_check},
+        {"check",
+         "Finds what keeps counters from being exact or live, in a database, in a server that runs, or in both, and names\n"
+         "the remedies. Exit status 0: notes at most; 1: a fault or a warning, or it could not look.",
+         check_description, parse_check},
         {"audit",
          "Loads counters, follows the events for a while, and compares them with a second load. Exit status 0: no key\n"
          "differs; 1: some keys differ; 3: a tally could not be compared.",

@@ -4,29 +4,20 @@
 #include <pgtally/server/http/forwarded.hpp>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/system/system_error.hpp>
 
+#include <array>
+#include <cstring>
 #include <exception>
 #include <optional>
-#include <stdexcept>
-#include <string>
 #include <utility>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace pgtally::server {
 
 namespace {
-
-tcp::endpoint resolve(asio::io_context& io, endpoint const& where)
-{
-    boost::system::error_code failure;
-    auto const numeric = asio::ip::make_address(where.host, failure);
-    if (!failure) return {numeric, where.port};
-    tcp::resolver names{io};
-    auto const flags = tcp::resolver::passive | tcp::resolver::numeric_service;
-    return names.resolve(where.host, std::to_string(where.port), flags).begin()->endpoint();
-}
 
 bool out_of_resources(boost::system::error_code const& failure)
 {
@@ -35,10 +26,20 @@ bool out_of_resources(boost::system::error_code const& failure)
            failure == not_enough_memory;
 }
 
-ip_address address_of(tcp::endpoint const& from)
+ip_address address_of(stream_protocol::endpoint const& from)
 {
-    auto const address = from.address();
-    return address.is_v4() ? v4_address(address.to_v4().to_bytes()) : ip_address{address.to_v6().to_bytes()};
+    auto const* const address = static_cast<sockaddr const*>(from.data());
+    ip_address out;
+    if (address->sa_family == AF_INET) {
+        std::array<std::uint8_t, 4> bytes{};
+        std::memcpy(bytes.data(), &reinterpret_cast<sockaddr_in const*>(address)->sin_addr, bytes.size());
+        out = v4_address(bytes);
+    } else if (address->sa_family == AF_INET6) {
+        std::memcpy(out.bytes.data(), &reinterpret_cast<sockaddr_in6 const*>(address)->sin6_addr, out.bytes.size());
+    } else {
+        out.is_unix = true;
+    }
+    return out;
 }
 
 void report(std::exception_ptr failure)
@@ -55,30 +56,17 @@ void report(std::exception_ptr failure)
 
 }  // namespace
 
-acceptor::acceptor(asio::io_context& io, endpoint const& where, address_kind kind)
-    : socket_{io}, address_{where}, where_{kind}
+acceptor::acceptor(listening at, address_kind kind, bool encrypted)
+    : at_{std::move(at)}, where_{kind, at_.loopback, encrypted && !at_.address.is_unix()}
 {
-    try {
-        auto const at = resolve(io, where);
-        socket_.open(at.protocol());
-        socket_.set_option(tcp::acceptor::reuse_address{true});
-        if (at.address().is_v6()) socket_.set_option(asio::ip::v6_only{true});
-        socket_.bind(at);
-        socket_.listen(4'096);
-        socket_.non_blocking(true);
-        where_.loopback = at.address().is_loopback();
-        address_.host = socket_.local_endpoint().address().to_string();
-        address_.port = socket_.local_endpoint().port();
-    } catch (boost::system::system_error const& e) {
-        // what() of a system_error would add a place in Asio's code.
-        throw std::runtime_error{"cannot listen at " + to_string(where) + ": " + e.code().message()};
-    }
 }
 
 void acceptor::close() noexcept
 {
+    if (!at_.socket.is_open()) return;
     boost::system::error_code ignored;
-    socket_.close(ignored);
+    at_.socket.close(ignored);
+    remove_file(at_);
 }
 
 asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
@@ -88,13 +76,18 @@ asio::awaitable<void> acceptor::pause(std::chrono::milliseconds length)
 }
 
 // Accepts one of the connections that wait. If none waits any more, fails with `would_block`.
-boost::system::error_code acceptor::accept(tcp_socket& into, tcp::endpoint& from, limits const& bounds)
+boost::system::error_code acceptor::accept(stream_socket& into, ip_address& from, limits const& bounds)
 {
     bool const room =
-        kind() == address_kind::admin || room_for_client(socket_.native_handle(), bounds.kept_descriptors);
+        kind() == address_kind::admin || room_for_client(at_.socket.native_handle(), bounds.kept_descriptors);
     boost::system::error_code failure;
-    if (!room) failure = boost::system::errc::make_error_code(boost::system::errc::too_many_files_open);
-    else socket_.accept(into, from, failure);
+    if (!room) return boost::system::errc::make_error_code(boost::system::errc::too_many_files_open);
+    stream_protocol::endpoint peer;
+    at_.socket.accept(into, peer, failure);
+    if (failure) return failure;
+    from = address_of(peer);
+    boost::system::error_code ignored;
+    if (!at_.address.is_unix()) into.set_option(tcp::no_delay{true}, ignored);
     return failure;
 }
 
@@ -103,11 +96,11 @@ asio::awaitable<void> acceptor::run(connection_context& with)
     using clock = std::chrono::steady_clock;
     bool full = false, told = false;
     auto tell_at = clock::time_point::min();
-    while (socket_.is_open()) {
-        auto const [ended] = co_await socket_.async_wait(tcp_acceptor::wait_read, as_values);
-        if (ended || !socket_.is_open()) break;
-        tcp_socket socket{socket_.get_executor()};
-        tcp::endpoint from;
+    while (at_.socket.is_open()) {
+        auto const [ended] = co_await at_.socket.async_wait(stream_acceptor::wait_read, as_values);
+        if (ended || !at_.socket.is_open()) break;
+        stream_socket socket{at_.socket.get_executor()};
+        ip_address from;
         auto const failure = accept(socket, from, with.bounds);
         if (out_of_resources(failure)) {
             // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
@@ -126,14 +119,13 @@ asio::awaitable<void> acceptor::run(connection_context& with)
     }
 }
 
-void acceptor::take(tcp_socket socket, tcp::endpoint const& from, connection_context& with)
+void acceptor::take(stream_socket socket, ip_address const& address, connection_context& with)
 {
-    auto const address = address_of(from);
     auto& of = kind() == address_kind::admin ? with.admin_places : with.open_places;
     auto const most = kind() == address_kind::admin ? with.bounds.max_admin_clients : with.bounds.max_clients;
     auto const executor = socket.get_executor();
     // Whose connection a trusted proxy's is, `http_session` finds out.
-    bool const judged = kind() == address_kind::open && !is_trusted(with.trusted, address);
+    bool const judged = kind() == address_kind::open && !address.is_unix && !is_trusted(with.trusted, address);
     std::optional<address_places::place> place{std::in_place};
     if (judged) place = with.by_address.take(address);
     bool const room = of.served < most && place;
@@ -142,7 +134,7 @@ void acceptor::take(tcp_socket socket, tcp::endpoint const& from, connection_con
     ++count;
     auto session =
         room ? serve_connection(std::move(socket), address, with, where_)
-             : refuse_connection(std::move(socket), address, with, place ? crowded::everywhere : crowded::at_address);
+             : refuse_connection(std::move(socket), address, with, where_, place ? crowded::everywhere : crowded::at_address);
     auto on_end = [&count, held = std::move(place)](std::exception_ptr failure) {
         --count;
         report(failure);

@@ -3,6 +3,7 @@
 #include <pgtally/server/http/date.hpp>
 
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -43,7 +44,7 @@ asio::awaitable<bool> answer_writer::write_body(body_source& from, framing how)
     auto const size = from.size();
     std::uint64_t produced = 0;
     for (;;) {
-        tcp_of(stream_).expires_never();  // no deadline while the source produces a piece
+        stream_.expires_never();  // no deadline while the source produces a piece
         auto const piece = co_await from.next();
         if (piece.empty()) break;
         produced += piece.size();
@@ -54,25 +55,26 @@ asio::awaitable<bool> answer_writer::write_body(body_source& from, framing how)
                                                asio::buffer(closing.data(), closing.size())};
         bool const written = co_await write_all(rest);
         if (!written) co_return false;
+        // A client that takes each piece at once must not keep the loop for itself.
+        co_await asio::post(stream_.get_executor(), asio::use_awaitable);
     }
     if (size && produced != *size) co_return false;
     if (how != framing::chunked) co_return true;
     co_return co_await write("0\r\n\r\n");
 }
 
+// The client must take some bytes within each deadline: after what the socket took at once, a new one begins.
 asio::awaitable<bool> answer_writer::write_all(std::span<asio::const_buffer> rest)
 {
     while (asio::buffer_size(rest) > 0) {
-        tcp_of(stream_).expires_after(bounds_.answer_timeout);
-        auto const [failure, size] = co_await stream_.async_write_some(rest, as_values);
-        if (failure) co_return false;
-        counted_.bytes_sent += size;
-        auto left = size;
-        for (auto& each : rest) {
-            auto const of_this = std::min(left, each.size());
-            each += of_this;
-            left -= of_this;
-        }
+        auto const put = stream_.write(rest);
+        counted_.bytes_sent += put.size;
+        written_ += put.size;
+        consume(rest, put.size);
+        if (put.size > 0) continue;
+        stream_.expires_after(bounds_.answer_timeout);
+        bool const ready = co_await stream_.wait(put.need);
+        if (!ready) co_return false;
     }
     co_return true;
 }

@@ -2,14 +2,16 @@
 
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/response.hpp>
-#include <pgtally/server/http/stream.hpp>
+#include <pgtally/server/http/client_stream.hpp>
 #include <pgtally/server/http/traffic.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace pgtally::server {
 
@@ -27,6 +29,9 @@ public:
     asio::awaitable<bool> write(response const& answer, head_options how, bool with_body);
     asio::awaitable<bool> write(std::string_view text);
 
+    // The bytes that were written since the last call.
+    std::uint64_t written() noexcept { return std::exchange(written_, 0); }
+
     // Stops the source of the answer that is being streamed, if there is one.
     void stop() noexcept
     {
@@ -41,6 +46,7 @@ private:
     limits const& bounds_;
     traffic& counted_;
     body_source* source_ = nullptr;
+    std::uint64_t written_ = 0;
 };
 
 }  // namespace pgtally::server

@@ -33,6 +33,7 @@ struct handshake_facts {
     std::string_view key{};
     std::size_t versions = 0;
     std::string_view version{};
+    std::string protocols{};  // offered, a list; empty: none
 };
 
 // Why the handshake is refused; status 200 if it is not.

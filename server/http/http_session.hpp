@@ -15,12 +15,13 @@ enum class address_kind {
 // The address that a connection came through.
 struct entrance {
     address_kind kind = address_kind::open;
-    bool loopback = false;  // bound to loopback
+    bool loopback = false;   // bound to loopback
+    bool encrypted = false;  // its connections begin with TLS
 };
 
 // Serves the connection of a client at `from`, or of a proxy there, request after request, until either end closes it. After an accepted upgrade, or for an answer
 // that lasts, the HTTP session is destroyed, and the upgrade handler or the answer serves the connection.
-asio::awaitable<void> serve_connection(tcp_socket socket, ip_address from, connection_context& with, entrance where);
+asio::awaitable<void> serve_connection(stream_socket socket, ip_address from, connection_context& with, entrance where);
 
 // Why a connection is not served.
 enum class crowded {
@@ -29,6 +30,7 @@ enum class crowded {
 };
 
 // Answers a connection's first request with 503, and closes it.
-asio::awaitable<void> refuse_connection(tcp_socket socket, ip_address from, connection_context& with, crowded why);
+asio::awaitable<void> refuse_connection(stream_socket socket, ip_address from, connection_context& with, entrance where,
+                                        crowded why);
 
 }  // namespace pgtally::server

@@ -9,7 +9,7 @@
 // This class knows no socket and no clock.
 
 #include <pgtally/server/base/limits.hpp>
-#include <pgtally/server/http/tcp_progress.hpp>
+#include <pgtally/server/http/peer_progress.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -39,9 +39,8 @@ public:
         if (!closing_since_) closing_since_ = now;
     }
 
-    // `writing`: a message is unfinished. `end` is nothing if the system does not report it: then only a close is
-    // timed.
-    action check(time_point now, std::optional<tcp_progress> const& end, bool writing) noexcept;
+    // `writing`: a message is unfinished.
+    action check(time_point now, peer_progress const& end, bool writing) noexcept;
 
 private:
     limits const& bounds_;

@@ -2,7 +2,7 @@
 #include <pgtally/server/http/message.hpp>
 #include <pgtally/server/http/target.hpp>
 
-#include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/beast/http/rfc7230.hpp>
 
 namespace pgtally::server {
 
@@ -77,11 +77,14 @@ void join_lists(message_header& header)
 
 std::optional<handshake_facts> handshake_of(message_header const& header)
 {
-    if (!beast::websocket::is_upgrade(header)) return std::nullopt;
+    if (header.version() < 11 || header.method() != http::verb::get) return std::nullopt;
+    if (!http::token_list{header[http::field::connection]}.exists("upgrade")) return std::nullopt;
+    if (!http::token_list{header[http::field::upgrade]}.exists("websocket")) return std::nullopt;
     return handshake_facts{.keys = header.count(http::field::sec_websocket_key),
                            .key = view_of(header[http::field::sec_websocket_key]),
                            .versions = header.count(http::field::sec_websocket_version),
-                           .version = view_of(header[http::field::sec_websocket_version])};
+                           .version = view_of(header[http::field::sec_websocket_version]),
+                           .protocols = joined(header, http::field::sec_websocket_protocol)};
 }
 
 ip_address client_of(message_header const& header, ip_address const& peer, std::vector<ip_network> const& trusted)

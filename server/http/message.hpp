@@ -5,12 +5,13 @@
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/http_session.hpp>
 #include <pgtally/server/http/request.hpp>
-#include <pgtally/server/http/stream.hpp>
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
 namespace pgtally::server {
+
+namespace beast = boost::beast;
 
 using message_header = beast::http::request_header<>;
 using message_type = beast::http::request<beast::http::string_body>;

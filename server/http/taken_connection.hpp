@@ -2,7 +2,7 @@
 
 #include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/http/response.hpp>
-#include <pgtally/server/http/stream.hpp>
+#include <pgtally/server/http/client_stream.hpp>
 
 #include <utility>
 

@@ -21,6 +21,8 @@ struct traffic {
     // Clients that were cut, by the reason: they took no byte, did not answer a ping, or did not answer a close.
     std::uint64_t cut_stalled = 0, cut_silent = 0, cut_unclosed = 0;
 
+    std::uint64_t handshakes_failed = 0;  // of TLS
+
     // Called with the route of a request that waited for nothing, and with the seconds until its answer was sent.
     std::function<void(std::string_view, double)> on_answered{};
 

@@ -3,27 +3,22 @@
 #include <pgtally/server/auth/permit.hpp>
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/base/ip_network.hpp>
-#include <pgtally/server/http/stream.hpp>
+#include <pgtally/server/http/client_stream.hpp>
 
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
-
+#include <string>
 #include <utility>
 
 namespace pgtally::server {
 
-// A connection whose request to become a WebSocket is accepted, and that request.
+// A connection whose request to become a WebSocket is accepted. Nothing is written yet.
 struct upgrade {
-    upgrade(client_stream from, beast::http::request<beast::http::string_body> asked, audience reader, ip_address at,
-            permit rights)
-        : stream{std::move(from)}, request{std::move(asked)}, who{reader}, client{at}, by{std::move(rights)}
-    {
-    }
     client_stream stream;
-    beast::http::request<beast::http::string_body> request;
-    audience who;
-    ip_address client;
-    permit by;
+    std::string key;        // Sec-WebSocket-Key
+    std::string protocols;  // Sec-WebSocket-Protocol; empty: the client offers none
+    audience who{};
+    ip_address client{};
+    permit by{};
+    std::string received{};  // what came after the request
 };
 
 }  // namespace pgtally::server

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <pgtally/server/auth/authority.hpp>
+#include <pgtally/server/base/access_log.hpp>
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/base/net.hpp>
 #include <pgtally/server/http/clients.hpp>
+#include <pgtally/server/http/ready_queue.hpp>
 #include <pgtally/server/http/request.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
@@ -23,7 +25,9 @@ struct sse_context {
     tally_directory& tallies;
     shared_changes& shared;
     clients& connected;
+    ready_queue& ready;
     traffic& counted;
+    access_log& accesses;
     authority const& who_may;
     bool const& closing;  // the server takes no new clients any more
 };
@@ -40,6 +44,7 @@ private:
     std::chrono::milliseconds retry();
 
     sse_context with_;
+    std::string piece_{};
     std::minstd_rand random_{std::random_device{}()};
 };
 

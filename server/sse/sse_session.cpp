@@ -3,14 +3,13 @@
 #include <pgtally/server/http/date.hpp>
 #include <pgtally/server/http/liveness.hpp>
 #include <pgtally/server/http/taken_connection.hpp>
-#include <pgtally/server/http/tcp_progress.hpp>
+#include <pgtally/server/http/unsent.hpp>
 #include <pgtally/server/sse/sse_protocol.hpp>
 #include <pgtally/server/sse/sse_query.hpp>
 #include <pgtally/server/sse/sse_server.hpp>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/write.hpp>
 
 #include <array>
 #include <exception>
@@ -24,12 +23,14 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// One stream of events: a coroutine writes, and another one reads, which only notices that the client closes its side.
-class sse_session final : public lasting_answer, public client {
+// One stream of events. As in a WebSocket, `advance` writes what there is when the session is ready, and two coroutines do what
+// waits: one waits for the socket to take more and for what is due, and one only notices that the client closes its side.
+class sse_session final : public lasting_answer, public client, public ready_session {
 public:
-    sse_session(audience who, permit const& by, sse_context const& with);
+    sse_session(audience who, permit const& by, sse_context const& with, std::string& piece);
     sse_session(sse_session const&) = delete;
     sse_session& operator=(sse_session const&) = delete;
+    ~sse_session() override { with_.ready.remove(*this); }
 
     std::optional<refusal> begin(subscribe_request what, std::chrono::milliseconds retry)
     {
@@ -40,42 +41,45 @@ public:
 
     protocol speaks() const noexcept override { return protocol::sse; }
     void drain() override { end(); }
-    void cut() noexcept override { tcp_of(on_->stream).close(); }
+    void cut() noexcept override { on_->stream.close(); }
     void check_liveness(clock::time_point now) override;
     void on_replicas_changed() override;
+    void on_ready() override;
 
 private:
     asio::awaitable<void> read();
     asio::awaitable<void> write();
-    asio::awaitable<bool> write_head();
-    asio::awaitable<void> write_end();
-    asio::awaitable<bool> write_message(sse_message const& message);
+    bool advance();
+    bool compose(clock::time_point now);
+    void append_message(sse_message const& message);
     bool chunked() const noexcept { return framing_of(on_->answer, on_->version) == framing::chunked; }
     void end();
-    void wake();
+    void note_end() const;
+    bool over() const noexcept { return (ended_ && unsent_.empty()) || !on_->stream.is_open(); }
 
     sse_context const& with_;
+    std::string& piece_;  // what `compose` encodes; all sessions use it
     sse_protocol protocol_;
     liveness liveness_;
-    db::detail::signal something_, writer_ended_;
-    taken_connection* on_ = nullptr;
-    bool awake_ = false, ending_ = false, writing_ = false, writer_gone_ = false;
+    db::detail::signal changed_, writer_ended_;
+    taken_connection* on_ = nullptr;  // null: it does not serve yet
+    unsent unsent_;
+    clock::time_point due_ = clock::time_point::max();  // that `write` waits for
+    clock::time_point const connected_at_ = clock::now();
+    std::uint64_t bytes_ = 0, values_ = 0;
+    bool has_head_ = false, ending_ = false, ended_ = false, blocked_ = false, writer_gone_ = false;
 };
 
-sse_session::sse_session(audience who, permit const& by, sse_context const& with)
+sse_session::sse_session(audience who, permit const& by, sse_context const& with, std::string& piece)
     : with_{with}
-    , protocol_{with.tallies, with.shared, with.bounds, who, by.may, [this] { wake(); }}
+    , piece_{piece}
+    , protocol_{with.tallies, with.shared, with.bounds, who, by.may, [this] { with_.ready.add(*this); }}
     , liveness_{with.bounds, clock::now()}
-    , something_{with.io.get_executor()}
+    , changed_{with.io.get_executor()}
     , writer_ended_{with.io.get_executor()}
 {
     if (!by.by_token()) return;
     protocol_.ends_with_token(with.who_may.end_of(by), with.who_may.anybody().may, moment::now());
-}
-
-void sse_session::wake()
-{
-    if (!std::exchange(awake_, true)) something_.notify();
 }
 
 // Ends the stream after the event that is being written.
@@ -83,14 +87,14 @@ void sse_session::end()
 {
     ending_ = true;
     liveness_.closing(clock::now());
-    wake();
+    with_.ready.add(*this);
 }
 
 asio::awaitable<void> sse_session::serve(taken_connection& on)
 {
     on_ = &on;
     // `liveness` bounds a client that takes nothing. The stream's timer would also cut one that is only silent.
-    tcp_of(on.stream).expires_never();
+    on.stream.expires_never();
     with_.connected.add(*this);
     with_.connected.waits(*this, protocol_.pending() > 0);
     std::exception_ptr write_failure, failure;
@@ -107,9 +111,11 @@ asio::awaitable<void> sse_session::serve(taken_connection& on)
     } catch (...) {
         failure = std::current_exception();
     }
+    // A client that closes only its side gets the end of the stream.
     end();
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
+    note_end();
     if (failure) std::rethrow_exception(failure);
     if (write_failure) std::rethrow_exception(write_failure);
 }
@@ -120,67 +126,102 @@ asio::awaitable<void> sse_session::read()
 {
     std::array<char, 256> bin;
     for (auto left = with_.bounds.max_ignored_bytes;;) {
-        auto const [failure, size] = co_await on_->stream.async_read_some(asio::buffer(bin), as_values);
-        if (failure || size > left) break;
+        auto const size = co_await on_->stream.read_some(bin);
+        if (size == 0 || size > left) break;
         left -= size;
     }
 }
 
+void sse_session::on_ready()
+{
+    if (on_ == nullptr || blocked_) return;
+    bool const all = advance();
+    if (!all || over() || protocol_.due() < due_) changed_.notify();
+}
+
+// Waits for what is not announced: that the socket takes more, and that something is due.
 asio::awaitable<void> sse_session::write()
 {
-    sse_message message;
-    bool open = co_await write_head();
-    while (open) {
-        awake_ = false;
-        if (ending_ || protocol_.ended()) {
-            co_await write_end();
-            break;
-        }
-        if (protocol_.next(message, clock::now())) {
-            open = co_await write_message(message);
+    for (;;) {
+        bool const all = advance();
+        if (over()) break;
+        if (all) {
+            due_ = protocol_.due();
+            co_await changed_.wait_until(due_);
             continue;
         }
-        message = {};
-        auto const due = protocol_.due();
-        co_await something_.wait_until(due);
+        blocked_ = true;
+        bool const ready = co_await on_->stream.wait(io_need::writable);
+        blocked_ = false;
+        if (!ready) break;
     }
 }
 
-asio::awaitable<bool> sse_session::write_head()
+// Writes what there is. Returns false if the socket takes no more for now.
+bool sse_session::advance()
 {
-    head_options const last{.version = on_->version, .keep_alive = false, .date = date_now()};
-    auto const head = encode_head(on_->answer, last);
-    writing_ = true;
-    auto const [failure, size] = co_await asio::async_write(on_->stream, asio::buffer(head), as_values);
-    writing_ = false;
-    with_.counted.bytes_sent += size;
-    co_return !failure;
+    auto const now = clock::now();
+    auto put = unsent_.go_on(on_->stream);
+    for (;;) {
+        with_.counted.bytes_sent += put.size;
+        bytes_ += put.size;
+        if (put.need == io_need::never) cut();
+        if (put.need != io_need::nothing) return put.need == io_need::never;
+        if (ended_) on_->stream.shut_down();
+        piece_.clear();
+        if (!compose(now)) return true;
+        put = unsent_.write(on_->stream, piece_, nullptr);
+    }
 }
 
-asio::awaitable<void> sse_session::write_end()
+// Encodes the next piece of the answer into `piece_`. Returns false if there is none.
+bool sse_session::compose(clock::time_point now)
 {
-    std::string_view const last = chunked() ? "0\r\n\r\n" : "";
-    co_await asio::async_write(on_->stream, asio::buffer(last.data(), last.size()), as_values);
-    beast::error_code ignored;
-    tcp_of(on_->stream).socket().shutdown(tcp::socket::shutdown_send, ignored);
+    if (ended_) return false;
+    if (!std::exchange(has_head_, true)) {
+        head_options const last{.version = on_->version, .keep_alive = false, .date = date_now()};
+        piece_ = encode_head(on_->answer, last);
+        return true;
+    }
+    if (ending_ || protocol_.ended()) {
+        ended_ = true;
+        liveness_.closing(now);
+        if (chunked()) piece_ = "0\r\n\r\n";
+        return true;
+    }
+    sse_message message;
+    if (!protocol_.next(message, now)) return false;
+    append_message(message);
+    return true;
 }
 
-asio::awaitable<bool> sse_session::write_message(sse_message const& message)
+// A chunk (RFC 9112, 7.1), or the text alone.
+void sse_session::append_message(sse_message const& message)
 {
-    auto const opening = chunked() ? fmt::format("{:x}\r\n", message.size()) : std::string{};
-    std::string_view const closing = chunked() ? "\r\n" : "";
-    std::array<asio::const_buffer, 5> const text{asio::buffer(opening), asio::buffer(message.head),
-                                                 message.tail ? asio::buffer(*message.tail) : asio::const_buffer{},
-                                                 asio::buffer(message.end.data(), message.end.size()),
-                                                 asio::buffer(closing.data(), closing.size())};
-    writing_ = true;
-    auto const [failure, size] = co_await asio::async_write(on_->stream, text, as_values);
-    writing_ = false;
-    if (failure) co_return false;
-    with_.counted.bytes_sent += size;
+    if (chunked()) fmt::format_to(std::back_inserter(piece_), "{:x}\r\n", message.size());
+    piece_ += message.head;
+    if (message.tail) piece_ += *message.tail;
+    piece_ += message.end;
+    if (chunked()) piece_ += "\r\n";
     with_.counted.changes_pushed += message.changes;
+    values_ += message.changes;
     with_.counted.changes_conflated += message.conflated;
-    co_return true;
+}
+
+void sse_session::note_end() const
+{
+    std::chrono::duration<double> const life{clock::now() - connected_at_};
+    with_.accesses.add({.client = on_->client,
+                        .method = "GET",
+                        .route = on_->answer.route,
+                        .version = on_->version,
+                        .status = on_->answer.status,
+                        .bytes = bytes_,
+                        .seconds = life.count()},
+                       std::chrono::system_clock::now());
+    auto const address = to_string(on_->client);
+    log_event(log_level::debug, "a client left",
+              {{"client", address}, {"protocol", "sse"}, {"seconds", life.count()}, {"values", values_}, {"bytes", bytes_}});
 }
 
 void sse_session::on_replicas_changed()
@@ -191,10 +232,11 @@ void sse_session::on_replicas_changed()
 
 void sse_session::check_liveness(clock::time_point now)
 {
-    auto progress = progress_of(tcp_of(on_->stream).socket().native_handle());
+    if (!on_->stream.is_open()) return;
+    auto progress = on_->stream.progress(now);
     // A client of a stream sends nothing. That it is there, it shows by taking the comments.
-    if (progress) progress->silent = {};
-    switch (liveness_.check(now, progress, writing_)) {
+    progress.silent = {};
+    switch (liveness_.check(now, progress, !unsent_.empty())) {
         case liveness::action::close:
         case liveness::action::cut_stalled:
             log(log_level::info, "client {} took no byte for {} s: cut", to_string(on_->client),
@@ -225,7 +267,7 @@ response sse_server::open(request const& asked, std::string tally, target const&
     if (with_.closing) return problem(503, "draining", "the server is shutting down");
     auto wanted = wanted_events(std::move(tally), split, asked.last_event_id, with_.bounds);
     if (wanted.refused.status != 200) return std::move(wanted.refused);
-    auto session = std::make_unique<sse_session>(asked.who(), asked.by, with_);
+    auto session = std::make_unique<sse_session>(asked.who(), asked.by, with_, piece_);
     if (auto const refused = session->begin(std::move(wanted.what), retry())) return refused_events(*refused, asked.by);
     response out{.content_type = "text/event-stream", .lasts = std::move(session)};
     out.fields.emplace_back("Cache-Control", "no-store");

@@ -2,91 +2,95 @@
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/date.hpp>
 #include <pgtally/server/http/liveness.hpp>
-#include <pgtally/server/http/tcp_progress.hpp>
-#include <pgtally/server/http/upgrade.hpp>
+#include <pgtally/server/http/unsent.hpp>
+#include <pgtally/server/ws/frame_reader.hpp>
+#include <pgtally/server/ws/frame_writer.hpp>
+#include <pgtally/server/ws/ws_handshake.hpp>
 #include <pgtally/server/ws/ws_protocol.hpp>
 #include <pgtally/server/ws/ws_session.hpp>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/rfc7230.hpp>
-#include <boost/beast/websocket/stream.hpp>
 
-#include <algorithm>
 #include <array>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 namespace pgtally::server {
 
-namespace websocket = beast::websocket;
-
 namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr std::string_view subprotocol = "pgtally.v1";
+// RFC 6455, 7.4.1; codes from 4000 on are for applications.
+constexpr std::uint16_t going_away = 1001, try_again_later = 1013, token_ended = 4401;
 
-// RFC 6455, 7.4.2: codes from 4000 on are for applications.
-constexpr auto token_ended = static_cast<websocket::close_code>(4401);
-
-bool offers_subprotocol(upgrade const& of)
-{
-    auto const offered = of.request[beast::http::field::sec_websocket_protocol];
-    return beast::http::token_list{offered}.exists(beast::string_view{subprotocol.data(), subprotocol.size()});
-}
-
-// Whether the last character of UTF-8 lacks bytes. Beast checks all of a message but that, if its last fragment is empty.
-bool ends_inside_character(std::string_view text) noexcept
-{
-    for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-        auto const byte = static_cast<unsigned char>(text[text.size() - back]);
-        if ((byte & 0xc0) == 0x80) continue;
-        auto const size = byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : byte >= 0xc0 ? 2U : 1U;
-        return size > back;
-    }
-    return false;
-}
-
-// One WebSocket: a coroutine reads, and another one writes. Only the second one writes, pings and the close included,
-// so that two writes never overlap.
-class ws_session final : public client {
+// One WebSocket.
+//
+// What the server pushes is written by `advance`, a plain function, as soon as the session is ready: as a rule the socket takes
+// it at once, and no coroutine is involved. Two coroutines do what waits: one reads, and one waits for the socket to take
+// more, and for the time at which something is due. Only `advance` writes, pings and the close included, so that two writes
+// never mix.
+class ws_session final : public client, public ready_session {
 public:
-    ws_session(client_stream stream, audience who, ip_address from, permit by, ws_context const& with);
+    ws_session(upgrade accepted, ws_context const& with, ws_scratch& scratch);
     ws_session(ws_session const&) = delete;
     ws_session& operator=(ws_session const&) = delete;
-    ~ws_session() = default;
+    ~ws_session() { with_.ready.remove(*this); }
 
-    // Does the handshake, and frees `accepted`. False if it fails.
-    asio::awaitable<bool> accept(std::unique_ptr<upgrade> accepted);
-    asio::awaitable<void> run();
+    // Answers the handshake. False if the connection ends.
+    asio::awaitable<bool> accept(std::string answer);
+    asio::awaitable<void> run(std::string received);
 
     protocol speaks() const noexcept override { return protocol::websocket; }
-    void drain() override { close_with(websocket::close_code::going_away, "server is shutting down"); }
-    void cut() noexcept override { tcp().close(); }
+    void drain() override
+    {
+        if (closed()) cut();
+        else close_with(going_away, "server is shutting down");
+    }
+    void cut() noexcept override { stream_.close(); }
     void check_liveness(clock::time_point now) override;
     void on_replicas_changed() override;
+    void on_ready() override;
 
 private:
-    tcp_stream& tcp() noexcept { return tcp_of(socket_.next_layer()); }
-    asio::awaitable<void> read();
-    asio::awaitable<void> write();
-    asio::awaitable<bool> send(ws_message const& message);
-    void close_with(websocket::close_code code, std::string_view why);
-    void wake();
+    struct closing {
+        std::uint16_t code;
+        std::string why;
+    };
 
-    websocket::stream<client_stream, false> socket_;
+    asio::awaitable<void> read(std::string received);
+    asio::awaitable<void> write();
+    void take(std::span<char> bytes);
+    void take(frame_reader::item const& what);
+    bool advance();
+    bool compose(clock::time_point now);
+    void append_message();
+    void note_end() const;
+    void close_with(std::uint16_t code, std::string_view why);
+    bool over() const noexcept { return gone_ || sent_close_; }
+    bool closed() const noexcept { return sent_close_ && got_close_ && unsent_.empty(); }
+
+    client_stream stream_;
     ip_address client_;
     ws_context const& with_;
+    ws_scratch& scratch_;
     ws_protocol protocol_;
     liveness liveness_;
-    beast::flat_buffer in_;
-    db::detail::signal something_, room_, writer_ended_;
-    std::optional<websocket::close_reason> close_;
-    bool awake_ = false, gone_ = false, writing_ = false, ping_due_ = false, writer_gone_ = false;
+    frame_reader frames_;
+    unsent unsent_;
+    std::string unread_{};               // what came while the client has too many answers to take
+    std::optional<std::string> pong_{};  // the payload of the newest ping: RFC 6455, 5.5.3
+    std::optional<closing> close_{};
+    clock::time_point due_ = clock::time_point::max();  // that `write` waits for
+    db::detail::signal changed_, room_, writer_ended_;
+    clock::time_point const connected_at_ = clock::now();
+    std::uint64_t bytes_ = 0, values_ = 0;
+    bool ping_due_ = false, blocked_ = false, gone_ = false, writer_gone_ = false;
+    bool sent_close_ = false, got_close_ = false;
 };
 
 // The admin address has no tokens.
@@ -95,151 +99,225 @@ authority const* judge_of(audience who, authority const& by) noexcept
     return who == audience::operators || !by.requires_tokens() ? nullptr : &by;
 }
 
-ws_session::ws_session(client_stream stream, audience who, ip_address from, permit by, ws_context const& with)
-    : socket_{std::move(stream)}
-    , client_{from}
+ws_session::ws_session(upgrade accepted, ws_context const& with, ws_scratch& scratch)
+    : stream_{std::move(accepted.stream)}
+    , client_{accepted.client}
     , with_{with}
-    , protocol_{with.tallies,  with.shared,   with.bounds,       who, judge_of(who, with.who_may),
-                std::move(by), moment::now(), [this] { wake(); }}
+    , scratch_{scratch}
+    , protocol_{with.tallies,
+                with.shared,
+                with.bounds,
+                accepted.who,
+                judge_of(accepted.who, with.who_may),
+                std::move(accepted.by),
+                moment::now(),
+                [this] { with_.ready.add(*this); }}
     , liveness_{with.bounds, clock::now()}
-    , in_{with.bounds.max_message_bytes + 1}
-    , something_{socket_.get_executor()}
-    , room_{socket_.get_executor()}
-    , writer_ended_{socket_.get_executor()}
+    , frames_{with.bounds.max_message_bytes}
+    , changed_{stream_.get_executor()}
+    , room_{stream_.get_executor()}
+    , writer_ended_{stream_.get_executor()}
 {
 }
 
-void ws_session::wake()
+asio::awaitable<bool> ws_session::accept(std::string answer)
 {
-    if (!std::exchange(awake_, true)) something_.notify();
+    stream_.expires_after(with_.bounds.handshake_timeout);
+    std::array<asio::const_buffer, 1> rest{asio::buffer(answer)};
+    bool const written = co_await stream_.write_all(rest);
+    // From now on `liveness` bounds an idle client, and one that takes nothing.
+    stream_.expires_never();
+    co_return written;
 }
 
-void ws_session::close_with(websocket::close_code code, std::string_view why)
-{
-    if (close_) return;
-    close_ = websocket::close_reason{code, beast::string_view{why.data(), why.size()}};
-    liveness_.closing(clock::now());
-    wake();
-}
-
-asio::awaitable<bool> ws_session::accept(std::unique_ptr<upgrade> accepted)
-{
-    // `liveness` bounds an idle client. Beast's own timer would also cut one that takes a large message slowly.
-    tcp().expires_never();
-    websocket::stream_base::timeout const times{with_.bounds.handshake_timeout, websocket::stream_base::none(), false};
-    socket_.set_option(times);
-    socket_.read_message_max(with_.bounds.max_message_bytes);
-    socket_.auto_fragment(false);
-    socket_.text(true);
-    auto const offered = offers_subprotocol(*accepted);
-    websocket::stream_base::decorator decorate{[offered](websocket::response_type& answer) {
-        answer.set(beast::http::field::server, "pgtally");
-        auto const date = date_now();
-        answer.set(beast::http::field::date, beast::string_view{date.data(), date.size()});
-        if (offered)
-            answer.set(beast::http::field::sec_websocket_protocol,
-                       beast::string_view{subprotocol.data(), subprotocol.size()});
-    }};
-    socket_.set_option(std::move(decorate));
-    auto const [failure] = co_await socket_.async_accept(accepted->request, as_values);
-    co_return !failure;
-}
-
-asio::awaitable<void> ws_session::run()
+asio::awaitable<void> ws_session::run(std::string received)
 {
     with_.connected.add(*this);
     std::exception_ptr write_failure;
     auto const on_end = [this, &write_failure](std::exception_ptr thrown) {
         write_failure = thrown;
-        // Without a writer no message can be answered, so the connection ends.
         writer_gone_ = true;
-        cut();
+        // Without a writer no message can be answered, so the connection ends.
+        if (thrown) cut();
         room_.notify();
         writer_ended_.notify();
     };
-    asio::co_spawn(socket_.get_executor(), write(), on_end);
+    asio::co_spawn(stream_.get_executor(), write(), on_end);
     if (with_.closing) drain();
     std::exception_ptr failure;
     try {
-        co_await read();
+        co_await read(std::move(received));
     } catch (...) {
         failure = std::current_exception();
     }
     gone_ = true;
-    wake();
+    cut();
+    changed_.notify();
     while (!writer_gone_) co_await writer_ended_.wait();
     with_.connected.remove(*this);
+    note_end();
     if (failure) std::rethrow_exception(failure);
     if (write_failure) std::rethrow_exception(write_failure);
 }
 
-asio::awaitable<void> ws_session::read()
+// Reads until the client closes its side, after a close too: a socket that is closed with unread bytes resets the connection,
+// and the client loses the close.
+asio::awaitable<void> ws_session::read(std::string received)
 {
+    take(received);
     for (;;) {
-        while (protocol_.full() && !writer_gone_) co_await room_.wait();
-        auto const [failure, size] = co_await socket_.async_read(in_, as_values);
-        if (failure) break;
-        if (!socket_.got_text()) {
-            close_with(websocket::close_code::unknown_data, "messages are text");
-            break;
-        }
-        auto const data = in_.cdata();
-        std::string_view const text{static_cast<char const*>(data.data()), data.size()};
-        if (ends_inside_character(text)) {
-            close_with(websocket::close_code::bad_payload, "a message is UTF-8");
-            break;
-        }
-        protocol_.receive(text, moment::now());
-        with_.connected.waits(*this, protocol_.pending() > 0);
-        in_.consume(in_.size());
-        if (in_.capacity() > 65'536) in_.shrink_to_fit();
-    }
-}
-
-asio::awaitable<void> ws_session::write()
-{
-    ws_message message;
-    for (;;) {
-        awake_ = false;
-        if (protocol_.overdue(clock::now())) close_with(token_ended, "the token ended");
-        if (close_) {
-            auto const reason = *close_;
-            co_await socket_.async_close(reason, as_values);
-            break;
-        }
-        if (gone_) break;
-        if (std::exchange(ping_due_, false)) {
-            websocket::ping_data const nothing;
-            auto const [failure] = co_await socket_.async_ping(nothing, as_values);
-            if (failure) break;
-        }
-        auto const now = clock::now();
-        protocol_.time_is(now);
-        bool const was_full = protocol_.full();
-        if (protocol_.next(message, now)) {
-            if (was_full && !protocol_.full()) room_.notify();
-            bool const sent = co_await send(message);
-            if (!sent) break;
+        while (protocol_.full() && !over()) co_await room_.wait();
+        if (auto rest = std::exchange(unread_, {}); !rest.empty()) {
+            take(rest);
             continue;
         }
-        message = {};
-        auto const due = protocol_.due();
-        co_await something_.wait_until(due);
+        bool const ready = co_await stream_.before_read();
+        if (!ready) break;
+        auto const got = stream_.read(scratch_.received);
+        if (got.need == io_need::never) break;
+        take(std::span{scratch_.received}.first(got.size));
     }
 }
 
-asio::awaitable<bool> ws_session::send(ws_message const& message)
+void ws_session::take(std::span<char> bytes)
 {
-    std::array<asio::const_buffer, 2> const text{asio::buffer(message.head),
-                                                 message.tail ? asio::buffer(*message.tail) : asio::const_buffer{}};
-    writing_ = true;
-    auto const [failure, size] = co_await socket_.async_write(text, as_values);
-    writing_ = false;
-    if (failure) co_return false;
-    with_.counted.bytes_sent += message.size();
+    while (!bytes.empty() && !got_close_) {
+        if (protocol_.full() && !over()) {
+            unread_.assign(bytes.data(), bytes.size());
+            break;
+        }
+        auto const found = frames_.next(bytes);
+        if (found.what != frame_reader::item::kind::none) take(found);
+    }
+    with_.connected.waits(*this, protocol_.pending() > 0);
+}
+
+void ws_session::take(frame_reader::item const& what)
+{
+    using kind = frame_reader::item::kind;
+    switch (what.what) {
+        case kind::none: break;
+        case kind::text:
+            if (!close_) protocol_.receive(what.payload, moment::now());
+            break;
+        case kind::ping:
+            pong_.emplace(what.payload);
+            with_.ready.add(*this);
+            break;
+        case kind::close:
+        case kind::broken:
+            got_close_ = true;
+            close_with(what.code, what.what == kind::broken ? what.payload : std::string_view{});
+            if (closed()) stream_.shut_down();
+            break;
+    }
+}
+
+void ws_session::close_with(std::uint16_t code, std::string_view why)
+{
+    if (close_) return;
+    close_.emplace(closing{code, std::string{why}});
+    liveness_.closing(clock::now());
+    with_.ready.add(*this);
+}
+
+void ws_session::on_ready()
+{
+    if (gone_ || blocked_) return;
+    bool const all = advance();
+    if (!all || protocol_.due() < due_) changed_.notify();
+}
+
+// Waits for what is not announced: that the socket takes more, and that something is due.
+asio::awaitable<void> ws_session::write()
+{
+    while (!gone_) {
+        bool const all = advance();
+        if (all) {
+            due_ = protocol_.due();
+            co_await changed_.wait_until(due_);
+            continue;
+        }
+        blocked_ = true;
+        bool const ready = co_await stream_.wait(io_need::writable);
+        blocked_ = false;
+        if (!ready) break;
+    }
+}
+
+// Writes what there is. Returns false if the socket takes no more for now.
+bool ws_session::advance()
+{
+    auto const now = clock::now();
+    if (protocol_.overdue(now)) close_with(token_ended, "the token ended");
+    protocol_.time_is(now);
+    auto put = unsent_.go_on(stream_);
+    for (;;) {
+        with_.counted.bytes_sent += put.size;
+        bytes_ += put.size;
+        if (put.need == io_need::never) cut();
+        if (put.need != io_need::nothing) return put.need == io_need::never;
+        if (closed()) stream_.shut_down();
+        if (!compose(now)) return true;
+        put = unsent_.write(stream_, scratch_.frame, scratch_.message.tail);
+    }
+}
+
+// Encodes the next frame into `scratch_`. Returns false if there is none.
+bool ws_session::compose(clock::time_point now)
+{
+    auto& frame = scratch_.frame;
+    auto& message = scratch_.message;
+    frame.clear();
+    message.tail.reset();
+    if (sent_close_) return false;
+    if (close_) {
+        append_close(frame, close_->code, close_->why);
+        sent_close_ = true;
+        room_.notify();
+    } else if (pong_) {
+        append_pong(frame, *pong_);
+        pong_.reset();
+    } else if (std::exchange(ping_due_, false)) {
+        append_ping(frame);
+    } else {
+        bool const was_full = protocol_.full();
+        if (!protocol_.next(message, now)) return false;
+        if (was_full && !protocol_.full()) room_.notify();
+        append_message();
+    }
+    return true;
+}
+
+void ws_session::append_message()
+{
+    // A text that is shared is copied if that costs less than another piece for the system call.
+    constexpr std::size_t short_text = 2'048;
+    auto& message = scratch_.message;
+    append_text_head(scratch_.frame, message.size());
+    scratch_.frame += message.head;
     with_.counted.changes_pushed += message.changes;
+    values_ += message.changes;
     with_.counted.changes_conflated += message.conflated;
-    co_return true;
+    if (!message.tail || message.tail->size() > short_text) return;
+    scratch_.frame += *message.tail;
+    message.tail.reset();
+}
+
+void ws_session::note_end() const
+{
+    std::chrono::duration<double> const life{clock::now() - connected_at_};
+    with_.accesses.add({.client = client_, .method = "GET", .route = "/v1/ws", .status = 101, .bytes = bytes_, .seconds = life.count()},
+                       std::chrono::system_clock::now());
+    auto const address = to_string(client_);
+    auto const code = close_ ? close_->code : 0U;
+    log_event(log_level::debug, "a client left",
+              {{"client", address},
+               {"protocol", "ws"},
+               {"seconds", life.count()},
+               {"values", values_},
+               {"bytes", bytes_},
+               {"code", std::uint64_t{code}}});
 }
 
 void ws_session::on_replicas_changed()
@@ -251,19 +329,21 @@ void ws_session::on_replicas_changed()
 void ws_session::check_liveness(clock::time_point now)
 {
     using action = liveness::action;
+    stream_.check_deadline(now);
+    if (!stream_.is_open()) return;
     auto const stalled_s = with_.bounds.stall_timeout.count();
-    switch (liveness_.check(now, progress_of(tcp().socket().native_handle()), writing_)) {
+    switch (liveness_.check(now, stream_.progress(now), !unsent_.empty())) {
         case action::none: break;
         case action::ping:
             ping_due_ = true;
-            wake();
+            with_.ready.add(*this);
             break;
         case action::close:
             if (!close_) {
                 log(log_level::info, "client {} took no byte for {} s: closed", to_string(client_), stalled_s);
                 ++with_.counted.cut_stalled;
             }
-            close_with(websocket::close_code::try_again_later, "no byte was taken for too long");
+            close_with(try_again_later, "no byte was taken for too long");
             break;
         case action::cut_stalled:
             log(log_level::info, "client {} took no byte for {} s: cut", to_string(client_), stalled_s);
@@ -286,9 +366,12 @@ void ws_session::check_liveness(clock::time_point now)
 
 asio::awaitable<void> ws_server::serve(std::unique_ptr<upgrade> accepted)
 {
-    ws_session session{std::move(accepted->stream), accepted->who, accepted->client, std::move(accepted->by), with_};
-    bool const open = co_await session.accept(std::move(accepted));
-    if (open) co_await session.run();
+    auto answer = accept_websocket(accepted->key, accepted->protocols, date_now());
+    auto received = std::move(accepted->received);
+    ws_session session{std::move(*accepted), with_, scratch_};
+    accepted.reset();
+    bool const open = co_await session.accept(std::move(answer));
+    if (open) co_await session.run(std::move(received));
 }
 
 }  // namespace pgtally::server

@@ -46,7 +46,7 @@ def test_what_an_option_takes():
     assert COMMANDS[0].name == "serve"
     assert serve["log-level"].words == ["debug", "info", "warn", "error", "off"] and serve["log-format"].words == ["text", "json"]
     assert serve["writable"].value == "" and serve["writable"].words == []
-    assert serve["listen"].value == "HOST:PORT" and serve["listen"].repeatable and not serve["web"].repeatable
+    assert serve["listen"].value == "ADDRESS" and serve["listen"].repeatable and not serve["web"].repeatable
     assert [option.name for option in serve.values() if option.words] == ["log-level", "log-format"]
 
 
@@ -148,10 +148,10 @@ def test_fish_offers(typed_so_far, offers, tmp_path):
 def test_the_configuration_is_valid_and_so_is_each_of_its_lines(tmp_path):
     written = (ROOT / "package" / "pgtally.conf").read_text()
     assert "the options are valid" in run(PROGRAM, "serve", "--config", ROOT / "package" / "pgtally.conf", "--check-config").stdout
-    key = tmp_path / "public.pem"
     run("openssl", "genpkey", "-algorithm", "ED25519", "-out", tmp_path / "private.pem")
-    run("openssl", "pkey", "-in", tmp_path / "private.pem", "-pubout", "-out", key)
+    run("openssl", "pkey", "-in", tmp_path / "private.pem", "-pubout", "-out", tmp_path / "public.pem")
+    run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout", tmp_path / "certificate.key", "-out", tmp_path / "certificate.pem")
     chosen, count = re.subn(r"(?m)^#([a-z-]+ = )", r"\1", written)
     assert count >= 8
-    (tmp_path / "chosen.conf").write_text(chosen.replace("/etc/pgtally/public.pem", str(key)))
+    (tmp_path / "chosen.conf").write_text(chosen.replace("/etc/pgtally/", f"{tmp_path}/"))
     assert "the options are valid" in run(PROGRAM, "serve", "--config", tmp_path / "chosen.conf", "--check-config").stdout

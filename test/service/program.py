@@ -77,8 +77,8 @@ class Server:
         self.url = self._address("listening at")
         self.admin = self._address("admin at")
         answers.admin_hosts.add(self.admin.removeprefix("http://"))
-        self.host = self.url.removeprefix("http://")
-        self.ws_url = "ws://" + self.host + "/v1/ws"
+        self.host = self.url.partition("://")[2]
+        self.ws_url = self.url.replace("http", "ws", 1) + "/v1/ws"
 
     def _read(self):
         for line in self.process.stderr:
@@ -87,7 +87,7 @@ class Server:
     def _address(self, words):
         def find():
             for line in self.lines:
-                if found := re.search(words + r" (http://\S+?)/", line):
+                if found := re.search(words + r" (https?://\S+?)/", line):
                     return found[1]
             assert self.process.poll() is None, self.log()
             return None
@@ -111,7 +111,7 @@ class Server:
 
     def raw(self, text, admin=False):
         """Sends bytes and returns everything until the server closes."""
-        host, port = (self.admin if admin else self.url).removeprefix("http://").split(":")
+        host, port = (self.admin if admin else self.url).partition("://")[2].split(":")
         with socket.create_connection((host, int(port)), timeout=LONG) as connection:
             connection.sendall(text.encode("latin-1"))
             parts = []

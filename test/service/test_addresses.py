@@ -49,8 +49,8 @@ def v2(address, command=0x21):
 
 
 def clients(server, path="/livez"):
-    """The addresses in the log's lines about requests."""
-    found = lambda: re.findall(rf"(\S+) GET {path} \d+ ", server.log())
+    """The addresses in the access log, which is stderr here."""
+    found = lambda: re.findall(rf'(\S+) - - \[.+?\] "GET {path} HTTP/1.1" \d+ ', server.log())
     eventually(found)
     return found()
 
@@ -59,7 +59,7 @@ def clients(server, path="/livez"):
 def seen(serve, tweets):
     """The client's address in the log, of a request that begins with these bytes and has these fields."""
     def see(first=b"", fields="", *options):
-        server = serve(tweets.dsn, "--log-level", "debug", *options)
+        server = serve(tweets.dsn, "--access-log", "/dev/stderr", *options)
         with connected(server, first) as one:
             assert asked(one, fields) == 200
         return clients(server)[-1]
@@ -155,7 +155,7 @@ def test_wrong_values(options):
 
 
 def test_networks_by_environment(serve, tweets):
-    server = serve(tweets.dsn, "--log-level", "debug", env={"PGTALLY_TRUSTED_PROXY": "10.0.0.0/8, 127.0.0.1"})
+    server = serve(tweets.dsn, "--access-log", "/dev/stderr", env={"PGTALLY_TRUSTED_PROXY": "10.0.0.0/8, 127.0.0.1"})
     with connected(server) as one:
         assert asked(one, "X-Forwarded-For: 192.0.2.7\r\n") == 200
     assert clients(server) == ["192.0.2.7"]

@@ -362,7 +362,7 @@ def test_command_lost_meanwhile(tweets):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["--for", "5"], "--for"), (["--url", "https://127.0.0.1:8081"], "--url"), (["--url", "127.0.0.1:8081"], "--url"),
+    (["--for", "5"], "--for"), (["--url", "ftp://127.0.0.1:8081"], "--url"), (["--url", "127.0.0.1:8081"], "--url"),
     (["--url", "http://127.0.0.1:8081/x"], "--url"), (["--url", "http://127.0.0.1:8081", "--for", "1s"], "--for"),
     (["--tally", "No"], "--tally"), (["stray"], "stray")])
 def test_command_wrong_usage(arguments, says):

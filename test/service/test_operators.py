@@ -102,6 +102,18 @@ def test_each_alert_is_in_the_runbook():
     assert re.findall(r"(?m)^\| (Pgtally\w+) \|", (DOCS / "runbook.md").read_text()) == alerts
 
 
+def test_check_finds_what_alerts_fire_at():
+    """The thresholds of `pgtally check --url` are those of the rules, and each alert has one, or is about a state."""
+    header = (ROOT / "server" / "check" / "thresholds.hpp").read_text()
+    thresholds = {alert: float(limit) for alert, limit in re.findall(r'threshold \w+{"(\w+)", ([0-9.]+)}', header)}
+    states = re.findall(r'"(Pgtally\w+)"', header.partition("> states{")[2])
+    rules = dict(re.findall(r"- alert: (\w+)\n +expr: (.+)", (DOCS / "prometheus-rules.yml").read_text()))
+    assert sorted([*thresholds, *states]) == sorted(rules) and len(thresholds) > 10
+    for alert, limit in thresholds.items():
+        compared = re.search(r"> (?:on \(instance\) )?([0-9.]+)", rules[alert])
+        assert float(compared[1]) == limit, (alert, rules[alert])
+
+
 @pytest.fixture
 def prometheus(serve, tweets, tmp_path):
     """A Prometheus with the rules of the documentation, which scrapes a server; a function that asks it."""

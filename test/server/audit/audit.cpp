@@ -132,17 +132,4 @@ BOOST_AUTO_TEST_CASE(rounds_keep_to_their_grid)
     BOOST_TEST((next_round(first, 10s, time{137s}) == time{140s}));  // a round that took long
 }
 
-BOOST_AUTO_TEST_CASE(addresses_of_servers)
-{
-    BOOST_TEST((parse_server_url("http://127.0.0.1:8081") == endpoint{"127.0.0.1", 8081}));
-    BOOST_TEST((parse_server_url("http://localhost:8081/") == endpoint{"localhost", 8081}));
-    BOOST_TEST((parse_server_url("http://[::1]:8081") == endpoint{"::1", 8081}));
-    BOOST_TEST((parse_server_url("http://counters.example") == endpoint{"counters.example", 80}));
-    for (auto const* const bad : {"", "127.0.0.1:8081", "https://127.0.0.1:8081", "http://me:secret@127.0.0.1:8081",
-                                  "http://127.0.0.1:8081/v1", "http://127.0.0.1:8081/?x", "http://127.0.0.1:8081/#x",
-                                  "http://:8081", "http://127.0.0.1:0", "http://127.0.0.1:70000", "http://"}) {
-        BOOST_TEST(!parse_server_url(bad), bad);
-    }
-}
-
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,3 +1,4 @@
+#include <pgtally/server/base/reload.hpp>
 #include <pgtally/server/cli/options.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -5,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <unistd.h>
 
@@ -243,21 +245,36 @@ BOOST_AUTO_TEST_CASE(audits)
     BOOST_TEST((here.tallies == std::vector<std::string>{"a", "b"}));
     BOOST_TEST((here.follow == 2s));
     BOOST_TEST(here.json);
-    BOOST_TEST(!here.url);
+    BOOST_TEST(!here.server);
     BOOST_TEST((std::get<audit_options>(parse({"audit"})).follow == 10s));
     auto const there = parse({"audit"}, {{"PGTALLY_URL", "http://127.0.0.1:8081"}});
-    BOOST_TEST((std::get<audit_options>(there).url == endpoint{"127.0.0.1", 8081}));
+    BOOST_TEST((std::get<audit_options>(there).server->url.where == endpoint{"127.0.0.1", 8081}));
     for (std::vector<std::string> const& bad : {std::vector<std::string>{"serve", "--audit-every", "999ms"},
                                                 {"serve", "--audit-every", "never"},
                                                 {"audit", "--for", "x"},
                                                 {"audit", "--tally", "A"},
-                                                {"audit", "--url", "https://x"},
+                                                {"audit", "--url", "ftp://x"},
                                                 {"audit", "--url", "http://me:geheim@x"},
                                                 {"audit", "--url", "http://x", "--for", "1s"}}) {
         auto const wrong = parse(bad);
         BOOST_TEST_REQUIRE(std::holds_alternative<wrong_usage>(wrong), bad.back());
         BOOST_TEST((std::get<wrong_usage>(wrong).message.find("geheim") == std::string::npos));
     }
+}
+
+BOOST_AUTO_TEST_CASE(how_a_server_is_reached)
+{
+    auto const plain = std::get<get_options>(parse({"get", "t", "1"})).server;
+    BOOST_TEST((plain.url.where == endpoint{"127.0.0.1", 8080}));
+    BOOST_TEST((plain.token.file + plain.token.text + plain.ca_file == ""));
+    auto const given =
+        std::get<watch_options>(parse({"watch", "t", "--url", "https://x", "--token-file", "a", "--ca-file", "b"},
+                                      {{"PGTALLY_TOKEN", "c"}}))
+            .server;
+    BOOST_TEST((given.url.how == server_url::scheme::https));
+    BOOST_TEST((given.token.file + given.token.text + given.ca_file == "acb"));
+    auto const there = parse({"audit", "--url", "unix:/run/x"});
+    BOOST_TEST(std::get<audit_options>(there).server->url.path == "/run/x");
 }
 
 BOOST_AUTO_TEST_CASE(install_and_check)
@@ -305,6 +322,42 @@ BOOST_AUTO_TEST_CASE(tokens)
     for (std::string const option : {"auth-cookie", "auth-audience", "auth-issuer", "public"})
         BOOST_TEST(wrong({"--" + option, "a"}) ==
                    "pgtally serve: --" + option + ": needs --auth-key; without keys everybody reads everything");
+}
+
+// Each option of `serve` either changes by SIGHUP, or is named as one that needs a restart.
+BOOST_AUTO_TEST_CASE(every_option_is_judged_when_options_are_read_again)
+{
+    std::map<std::string, std::vector<std::string>> const others{
+        {"dsn", {"host=elsewhere"}}, {"listen", {"127.0.0.1:1"}}, {"admin-listen", {"none"}}, {"tally", {"tweets"}},
+        {"heartbeat", {"1s"}}, {"materialize-every", {"1s"}}, {"audit-every", {"1h"}}, {"allow-origin", {"*"}},
+        {"allow-header", {"x-a"}}, {"allow-host", {"example.org"}}, {"max-clients", {"7"}}, {"max-clients-per-address", {"7"}},
+        {"trusted-proxy", {"unix"}}, {"keep-alive", {"7s"}}, {"ping-every", {"7s"}}, {"max-keys", {"7"}},
+        {"wal-lag-limit", {"7MiB"}}, {"action-batch", {"7"}}, {"drain-delay", {"7s"}}, {"web", {"/"}}, {"log-level", {"debug"}},
+        {"log-format", {"json"}}, {"access-log", {"-"}}, {"writable", {}}, {"allow-bypass", {}}, {"reuse-port", {}}};
+    // Files that the options name must exist: their own tests change them.
+    std::set<std::string> const elsewhere{"config", "check-config", "help", "version", "tls-cert", "tls-key", "auth-key", "auth-cookie",
+                                          "auth-audience", "auth-issuer", "public"};
+    auto const help = std::get<print_text>(parse({"serve", "--help"})).text;
+    int seen = 0;
+    for (std::size_t at = help.find("\n  --"); at != help.npos; at = help.find("\n  --", at + 1)) {
+        auto const name = help.substr(at + 5, help.find(' ', at + 5) - at - 5);
+        if (elsewhere.contains(name)) continue;
+        BOOST_TEST_CONTEXT(name)
+        {
+            BOOST_TEST_REQUIRE(others.contains(name));
+            std::vector<std::string> arguments{"--" + name};
+            arguments.insert(arguments.end(), others.at(name).begin(), others.at(name).end());
+            auto now = serve({});
+            auto const fresh = serve(arguments);
+            auto judged = unchanged_until_restart(now, fresh);
+            auto const taken = take_changes(now, fresh);
+            judged.insert(judged.end(), taken.begin(), taken.end());
+            BOOST_TEST(judged == std::vector<std::string_view>{name}, boost::test_tools::per_element());
+            BOOST_TEST(take_changes(now, fresh).empty());
+        }
+        ++seen;
+    }
+    BOOST_TEST(seen == static_cast<int>(others.size()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -113,16 +113,15 @@ struct test_server final : request_handler, upgrade_handler {
     asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) override
     {
         auto const registered = connected.size();
-        bool const open = tcp_of(accepted->stream).socket().is_open();
-        auto const target = accepted->request.target();
-        upgraded.set_value({registered, open, std::string{target.data(), target.size()}});
+        bool const open = accepted->stream.socket().is_open();
+        upgraded.set_value({registered, open, accepted->key});
         co_return;
     }
 
     struct seen {
         std::size_t registered;
         bool open;
-        std::string target;
+        std::string key;
     };
 
     asio::io_context io{1};
@@ -132,8 +131,10 @@ struct test_server final : request_handler, upgrade_handler {
     bool closing = false;
     std::vector<ip_network> trusted;
     address_places by_address{0};
-    connection_context with{bounds, *this, *this, connected, counted, closing, trusted, by_address};
-    acceptor at{io, {"127.0.0.1", 0}, address_kind::open};
+    fair_turns handshakes{io};
+    access_log accesses{"", log_format::text};
+    connection_context with{bounds, *this, *this, connected, counted, accesses, closing, trusted, by_address, nullptr, handshakes};
+    acceptor at{listen_at(io, {"127.0.0.1", 0}, {}), address_kind::open, false};
     std::promise<seen> upgraded;
     std::promise<void> gone;
     std::thread thread;
@@ -288,7 +289,7 @@ BOOST_AUTO_TEST_CASE(an_accepted_upgrade_ends_the_http_session)
     // A session is registered for as long as it exists.
     BOOST_TEST(seen.registered == 0U);
     BOOST_TEST(seen.open);
-    BOOST_TEST(seen.target == "/upgrade");
+    BOOST_TEST(seen.key == "dGhlIHNhbXBsZSBub25jZQ==");
     BOOST_TEST(client.heard_until("") == "(closed)");
 }
 

@@ -1,0 +1,3 @@
+// Asio's TLS, compiled once.
+
+#include <boost/asio/ssl/impl/src.hpp>
