@@ -84,8 +84,9 @@ def equipped(program):
     return program
 
 
-def test_the_unit_is_valid(equipped):
-    assert equipped.run("systemd-analyze", "verify", "/lib/systemd/system/pgtally.service") == ""
+def test_the_units_are_valid(equipped):
+    for unit in "pgtally.service", "pgtally.socket":
+        assert equipped.run("systemd-analyze", "verify", f"/lib/systemd/system/{unit}") == ""
     equipped.run("systemd-analyze", "security", "--offline=true", "--threshold=15", "/lib/systemd/system/pgtally.service")
 
 
@@ -173,16 +174,17 @@ def test_an_upgrade_keeps_what_was_edited(equipped, database):
     equipped.path(OPTIONS + ".dpkg-dist").unlink()
 
 
-def test_an_enabled_unit_stays_enabled(equipped):
-    link = equipped.path("/etc/systemd/system/multi-user.target.wants/pgtally.service")
-    equipped.run("systemctl", "enable", "pgtally.service")
+@pytest.mark.parametrize("unit, target", [("pgtally.service", "multi-user"), ("pgtally.socket", "sockets")])
+def test_an_enabled_unit_stays_enabled(equipped, unit, target):
+    link = equipped.path(f"/etc/systemd/system/{target}.target.wants/{unit}")
+    equipped.run("systemctl", "enable", unit)
     assert link.is_symlink()
     equipped.install("--reinstall", "/packages/later_3.deb")
     assert link.is_symlink()
-    equipped.run("systemctl", "disable", "pgtally.service")
+    equipped.run("systemctl", "disable", unit)
     equipped.install("--reinstall", "/packages/later_3.deb")
     assert not link.is_symlink()
-    equipped.run("systemctl", "enable", "pgtally.service")
+    equipped.run("systemctl", "enable", unit)
 
 
 def test_a_removal_keeps_the_options_and_a_purge_nothing(equipped, database):
