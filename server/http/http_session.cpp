@@ -119,7 +119,11 @@ http_session::~http_session()
     std::chrono::duration<double> const life{std::chrono::steady_clock::now() - connected_at_};
     auto const address = to_string(from_);
     log_event(log_level::debug, "a client left",
-              {{"client", address}, {"protocol", "http"}, {"seconds", life.count()}, {"requests", requests_}, {"bytes", bytes_}});
+              {{"client", address},
+               {"protocol", "http"},
+               {"seconds", life.count()},
+               {"requests", requests_},
+               {"bytes", bytes_}});
 }
 
 asio::awaitable<successor> http_session::run()
@@ -259,7 +263,11 @@ asio::awaitable<http_session::then> http_session::one_request()
     }
     head_options const last{.version = message.version(), .keep_alive = false};
     co_await writer_.write(*judged, last, true);
-    note({.client = client_, .method = "GET", .route = judged->route, .version = message.version(), .status = judged->status});
+    note({.client = client_,
+          .method = "GET",
+          .route = judged->route,
+          .version = message.version(),
+          .status = judged->status});
     co_return then::close;
 }
 
@@ -351,8 +359,8 @@ asio::awaitable<void> http_session::refuse_first(crowded why)
 namespace {
 
 // A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before somebody else takes the connection.
-asio::awaitable<successor> serve_requests(stream_socket socket, ip_address from, connection_context& with, entrance where,
-                                          place_held place)
+asio::awaitable<successor> serve_requests(stream_socket socket, ip_address from, connection_context& with,
+                                          entrance where, place_held place)
 {
     http_session session{std::move(socket), from, with, where, std::move(place)};
     co_return co_await session.run();

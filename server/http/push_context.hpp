@@ -16,8 +16,8 @@ namespace pgtally::server {
 // What the sessions that push use one after another, and none of them between two calls of the loop.
 struct push_scratch {
     std::array<char, 16'384> received{};
-    std::string head{};                           // of what is to be written
-    std::shared_ptr<std::string const> tail{};    // that follows it; may be null
+    std::string head{};                         // of what is to be written
+    std::shared_ptr<std::string const> tail{};  // that follows it; may be null
 };
 
 // What such sessions need from the service. Lifetime: all referenced objects outlive them.

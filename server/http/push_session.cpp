@@ -71,9 +71,7 @@ void push_session::wait_to_read()
         paused_ = true;
         return;
     }
-    stream_->when_readable([one = self_](bool open) {
-        one->guarded([&] { open ? one->read() : one->read_ended(); });
-    });
+    stream_->when_readable([one = self_](bool open) { one->guarded([&] { open ? one->read() : one->read_ended(); }); });
 }
 
 void push_session::read_on()
@@ -99,10 +97,11 @@ void push_session::read_ended()
 
 void push_session::on_ready()
 {
-    if (self_ && !blocked_) guarded([this] {
-        if (advance()) with_.ready.wake_at(*this, due());
-        else wait_to_write();
-    });
+    if (self_ && !blocked_)
+        guarded([this] {
+            if (advance()) with_.ready.wake_at(*this, due());
+            else wait_to_write();
+        });
 }
 
 void push_session::wait_to_write()

@@ -1,7 +1,7 @@
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/http/date.hpp>
-#include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/http/push_session.hpp>
+#include <pgtally/server/http/taken_connection.hpp>
 #include <pgtally/server/sse/sse_protocol.hpp>
 #include <pgtally/server/sse/sse_query.hpp>
 #include <pgtally/server/sse/sse_server.hpp>

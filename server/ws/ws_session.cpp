@@ -83,14 +83,8 @@ ws_session::ws_session(upgrade const& accepted, ws_context const& with, ws_messa
     : push_session{with.push}
     , with_{with}
     , message_{scratch}
-    , protocol_{with.tallies,
-                with.shared,
-                with.push.bounds,
-                accepted.who,
-                judge_of(accepted.who, with.who_may),
-                accepted.by,
-                moment::now(),
-                [this] { ready(); }}
+    , protocol_{with.tallies, with.shared,   with.push.bounds,   accepted.who, judge_of(accepted.who, with.who_may),
+                accepted.by,  moment::now(), [this] { ready(); }}
     , frames_{with.push.bounds.max_message_bytes}
     , handshake_{accept_websocket(accepted.key, accepted.protocols, date_now())}
 {
@@ -243,7 +237,8 @@ void ws_session::on_end()
 void ws_server::serve(upgrade accepted)
 {
     auto const session = std::make_shared<ws_session>(accepted, with_, message_);
-    session->start(std::move(accepted.stream), accepted.client, std::move(accepted.place), std::move(accepted.received));
+    session->start(std::move(accepted.stream), accepted.client, std::move(accepted.place),
+                   std::move(accepted.received));
 }
 
 }  // namespace pgtally::server

@@ -132,7 +132,8 @@ struct test_server final : request_handler, upgrade_handler {
     address_places by_address{0};
     fair_turns handshakes{io};
     access_log accesses{"", log_format::text};
-    connection_context with{bounds, *this, *this, connected, counted, accesses, closing, trusted, by_address, nullptr, handshakes};
+    connection_context with{bounds,  *this,   *this,      connected, counted,   accesses,
+                            closing, trusted, by_address, nullptr,   handshakes};
     acceptor at{listen_at(io, {"127.0.0.1", 0}, {}), address_kind::open, false};
     std::promise<seen> upgraded;
     std::promise<void> gone;
