@@ -1,6 +1,7 @@
 // Runs scenarios with faults: several workers on one thread run them one after another.
 
 #include <pgtally/test/db/fault.hpp>
+#include <pgtally/test/support/authority.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -24,6 +25,29 @@ constexpr auto all_cap = 5min;
 
 constexpr char const* application = "faults";
 
+// The shared cluster speaks TLS while this object exists. Elsewhere it does not: steps are to be messages there.
+class tls_for_a_while {
+public:
+    tls_for_a_while() { serve_tls(cluster::shared(), pair()); }
+    tls_for_a_while(tls_for_a_while const&) = delete;
+    tls_for_a_while& operator=(tls_for_a_while const&) = delete;
+    ~tls_for_a_while() { serve_plain(cluster::shared()); }
+
+    static std::string words() { return " sslmode=verify-full sslrootcert=" + signer().file(); }
+
+private:
+    static authority const& signer()
+    {
+        static authority const instance(cluster::shared(), "faults");
+        return instance;
+    }
+    static key_pair const& pair()
+    {
+        static key_pair const instance = signer().issue("server");
+        return instance;
+    }
+};
+
 // "C:P S:S x13": repetitions are written once.
 std::string shortened(std::vector<std::string> const& steps)
 {
@@ -40,10 +64,11 @@ std::string shortened(std::vector<std::string> const& steps)
 
 // The queue of all workers of a scenario.
 struct work {
-    work(scenario const& does, fault_options const& with) : of(does), options(with) {}
+    work(scenario const& does, fault_options const& with, wire by) : of(does), options(with), over(by) {}
 
     scenario const& of;
     fault_options const& options;
+    wire over;
     std::vector<fault_plan> plans{};
     std::size_t next = 0;
     std::size_t ended = 0;
@@ -74,7 +99,7 @@ asio::awaitable<void> run_worker(asio::io_context& context, work& all)
 {
     while (all.next < all.plans.size()) {
         auto const plan = all.plans[all.next++];
-        auto const it = std::make_shared<trial>(context.get_executor(), plan, next_number(), all.claims);
+        auto const it = std::make_shared<trial>(context.get_executor(), plan, next_number(), all.claims, all.over);
         asio::steady_timer cap(context, trial_cap);
         cap.async_wait([&, it](db::error_code ec) {
             if (ec) return;
@@ -110,12 +135,44 @@ void run_all(work& all, std::size_t workers)
     BOOST_REQUIRE_MESSAGE(context.stopped(), "something is still under way when all trials have ended");
 }
 
+// How much of the goodbye has passed at the end of a trial is not determined. Over TLS it is Terminate and an alert of the
+// client's, then one of the server's; whatever comes before ends with an answer.
+void drop_goodbye(std::vector<std::string>& steps, wire over)
+{
+    if (over == wire::plain) {
+        if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
+        return;
+    }
+    auto const is = [&](std::size_t from_end, char const* name) {
+        return steps.size() > from_end && steps[steps.size() - 1 - from_end] == name;
+    };
+    if (is(0, "S:tls") && is(1, "C:tls") && is(2, "C:tls")) steps.pop_back();
+    while (is(0, "C:tls")) steps.pop_back();
+}
+
+// The number of a login's steps. Over TLS ReadyForQuery is not visible, so a connection that does nothing else has to
+// show it.
+std::size_t login_steps(std::vector<std::string> const& steps, wire over)
+{
+    if (over == wire::plain) {
+        auto const ready = std::find(steps.begin(), steps.end(), "S:Z");
+        return static_cast<std::size_t>(ready - steps.begin()) + 1;
+    }
+    std::size_t result = 0;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        trial only(executor, fault_plan(), next_number(), nullptr, over);
+        db::connection conn(executor);
+        auto settings = only.settings();
+        co_await conn.connect(std::move(settings));
+        result = only.proxy.steps().size();
+    });
+    return result;
+}
+
 // The steps to test, from those of a clean run.
-std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_options const& options)
+std::vector<std::size_t> chosen(std::vector<std::string> const& steps, std::size_t login, fault_options const& options)
 {
     using part = fault_options::part;
-    auto const ready = std::find(steps.begin(), steps.end(), "S:Z");
-    auto const login = static_cast<std::size_t>(ready - steps.begin()) + 1;
     auto const first = options.of == part::after_login ? login + 1 : 1;
     auto const end = options.of == part::login ? login + 1 : steps.size() + 1;
     BOOST_REQUIRE(first < end);
@@ -126,12 +183,13 @@ std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_opt
     return result;
 }
 
-std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, fault_options const& options)
+std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, std::size_t login,
+                                  fault_options const& options)
 {
     std::vector<fault_plan> result;
     result.push_back({fault::trickle, 1, options.connection});
     for (auto const each : options.faults)
-        for (auto const step : chosen(steps, options)) result.push_back({each, step, options.connection});
+        for (auto const step : chosen(steps, login, options)) result.push_back({each, step, options.connection});
     return result;
 }
 
@@ -167,10 +225,36 @@ void check_ledger(ledger_claims const& claims)
     });
 }
 
+void run_over(wire by, scenario const& of, fault_options const& options)
+{
+    prepare_ledger();
+    work all(of, options, by);
+    all.plans = {fault_plan()};
+    all.plans.front().connection = options.connection;
+    run_all(all, 1);
+    auto steps = all.steps;
+    drop_goodbye(steps, by);
+    BOOST_REQUIRE(!steps.empty());
+    BOOST_TEST_MESSAGE("clean run: " << shortened(steps));
+    all.plans = plans_for(steps, login_steps(steps, by), options);
+    all.next = all.ended = 0;
+    run_all(all, options.at_once);
+    BOOST_TEST(all.ended == all.plans.size());
+    BOOST_TEST(all.struck > all.plans.size() / 2);
+    BOOST_TEST(all.failures > 0u);
+    check_ledger(*all.claims);
+    BOOST_TEST_MESSAGE(all.ended << " trials, " << all.struck << " faults, " << all.failures << " errors");
+}
+
 }  // namespace
 
-trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_ptr<ledger_claims> into)
-    : executor(std::move(on)), plan(with), number(which), claims(std::move(into)), proxy(cluster::shared().port(), with)
+trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_ptr<ledger_claims> into, wire by)
+    : executor(std::move(on))
+    , plan(with)
+    , number(which)
+    , claims(std::move(into))
+    , over(by)
+    , proxy(cluster::shared().port(), with)
 {
 }
 
@@ -183,6 +267,7 @@ db::config trial::settings(std::string conninfo) const
 {
     db::config result;
     result.conninfo = std::move(conninfo);
+    if (over == wire::tls) result.conninfo += tls_for_a_while::words();
     result.application_name = application;
     result.connect_timeout = stalls() ? short_deadline : long_deadline;
     result.query_timeout = result.connect_timeout;
@@ -236,29 +321,20 @@ std::string trial::described() const
         auto const known = plan.step <= steps.size() ? steps[plan.step - 1] : std::string("a step that did not come");
         result += " at " + known + " (step " + std::to_string(plan.step) + ")";
     }
+    if (over == wire::tls) result += ", over TLS,";
     return result + " of connection " + std::to_string(plan.connection) + ": " + shortened(steps);
 }
 
 void for_each_fault(scenario const& of, fault_options const& options)
 {
-    prepare_ledger();
-    work all(of, options);
-    all.plans = {fault_plan()};
-    all.plans.front().connection = options.connection;
-    run_all(all, 1);
-    auto steps = all.steps;
-    // Whether the client's goodbye has passed at the end of a trial is not determined.
-    if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
-    BOOST_REQUIRE(!steps.empty());
-    BOOST_TEST_MESSAGE("clean run: " << shortened(steps));
-    all.plans = plans_for(steps, options);
-    all.next = all.ended = 0;
-    run_all(all, options.at_once);
-    BOOST_TEST(all.ended == all.plans.size());
-    BOOST_TEST(all.struck > all.plans.size() / 2);
-    BOOST_TEST(all.failures > 0u);
-    check_ledger(*all.claims);
-    BOOST_TEST_MESSAGE(all.ended << " trials, " << all.struck << " faults, " << all.failures << " errors");
+    run_over(wire::plain, of, options);
+    tls_for_a_while const encrypted;
+    auto over_tls = options;
+    over_tls.steps_vary = true;  // what the server sends at one time is a record
+    // A login has few steps. Of what follows it, faults in plain text have shown the most.
+    constexpr std::size_t enough = 16;
+    if (options.of != fault_options::part::login) over_tls.most_steps = std::min(options.most_steps, enough);
+    run_over(wire::tls, of, over_tls);
 }
 
 asio::awaitable<void> check_connects_again(trial& it, db::connection& conn)
