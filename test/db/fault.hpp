@@ -31,9 +31,15 @@ using ledger_claims = std::map<std::string, std::set<int>>;
 /// How a trial's connections carry PostgreSQL's messages. Over TLS a step is a record, which may have several messages.
 enum class wire { plain, tls };
 
+/// The steps in one line, repetitions written once: "C:P S:S x13".
+[[nodiscard]] std::string shortened(std::vector<std::string> const& steps);
+
 /// One run of a scenario, through its own proxy, with one fault.
 class trial {
 public:
+    /// The application_name of their connections.
+    static constexpr char const* application = "faults";
+
     trial(asio::any_io_executor on, fault_plan plan, int number, std::shared_ptr<ledger_claims> claims,
           wire over = wire::plain);
 

@@ -1,7 +1,7 @@
 // Runs scenarios with faults: several workers on one thread run them one after another.
 
 #include <pgtally/test/db/fault.hpp>
-#include <pgtally/test/support/authority.hpp>
+#include <pgtally/test/db/fault_tls.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -17,50 +17,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto long_deadline = 60s;
-constexpr auto short_deadline = 200ms;
-// Well below the long deadline: a fault that only that deadline ends counts as a hang.
+// Well below the long deadline of a trial: a fault that only that deadline ends counts as a hang.
 constexpr auto trial_cap = 20s;
 constexpr auto all_cap = 5min;
-
-constexpr char const* application = "faults";
-
-// The shared cluster speaks TLS while this object exists. Elsewhere it does not: steps are to be messages there.
-class tls_for_a_while {
-public:
-    tls_for_a_while() { serve_tls(cluster::shared(), pair()); }
-    tls_for_a_while(tls_for_a_while const&) = delete;
-    tls_for_a_while& operator=(tls_for_a_while const&) = delete;
-    ~tls_for_a_while() { serve_plain(cluster::shared()); }
-
-    static std::string words() { return " sslmode=verify-full sslrootcert=" + signer().file(); }
-
-private:
-    static authority const& signer()
-    {
-        static authority const instance(cluster::shared(), "faults");
-        return instance;
-    }
-    static key_pair const& pair()
-    {
-        static key_pair const instance = signer().issue("server");
-        return instance;
-    }
-};
-
-// "C:P S:S x13": repetitions are written once.
-std::string shortened(std::vector<std::string> const& steps)
-{
-    std::string result;
-    for (auto at = steps.begin(); at != steps.end();) {
-        auto const end = std::find_if(at, steps.end(), [&](auto const& each) { return each != *at; });
-        if (!result.empty()) result += ' ';
-        result += *at;
-        if (end - at > 1) result += " x" + std::to_string(end - at);
-        at = end;
-    }
-    return result;
-}
 
 // The queue of all workers of a scenario.
 struct work {
@@ -203,7 +162,7 @@ void prepare_ledger()
 void check_ledger(ledger_claims const& claims)
 {
     auto const left =
-        std::string("select count(*) from pg_stat_activity where application_name = '") + application + "'";
+        std::string("select count(*) from pg_stat_activity where application_name = '") + trial::application + "'";
     constexpr int tries = 500;
     for (int i = 0; i < tries && cluster::shared().sql(left) != "0"; ++i)
         cluster::shared().sql("select pg_sleep(0.02)");
@@ -248,83 +207,6 @@ void run_over(wire by, scenario const& of, fault_options const& options)
 
 }  // namespace
 
-trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_ptr<ledger_claims> into, wire by)
-    : executor(std::move(on))
-    , plan(with)
-    , number(which)
-    , claims(std::move(into))
-    , over(by)
-    , proxy(cluster::shared().port(), with)
-{
-}
-
-db::config trial::settings() const
-{
-    return settings(proxy.dsn());
-}
-
-db::config trial::settings(std::string conninfo) const
-{
-    db::config result;
-    result.conninfo = std::move(conninfo);
-    if (over == wire::tls) result.conninfo += tls_for_a_while::words();
-    result.application_name = application;
-    result.connect_timeout = stalls() ? short_deadline : long_deadline;
-    result.query_timeout = result.connect_timeout;
-    result.retry.first = 1ms;
-    result.retry.cap = 20ms;
-    return result;
-}
-
-db::config trial::patient_settings() const
-{
-    auto result = settings();
-    result.query_timeout = result.connect_timeout = long_deadline;
-    return result;
-}
-
-bool trial::harmless() const
-{
-    return plan.what == fault::none || plan.what == fault::trickle || plan.what == fault::stall_then_pass;
-}
-
-void trial::check(bool ok, std::string_view what) const
-{
-    if (!ok) BOOST_ERROR(described() << ": " << what);
-}
-
-bool trial::may_fail(db::error const& failure, std::initializer_list<db::errc> allowed) const
-{
-    auto const is = [&](db::errc code) { return failure.code() == code; };
-    if (harmless() || failure.permanent()) return false;
-    if (is(db::errc::timed_out) && !stalls()) return false;
-    return std::any_of(allowed.begin(), allowed.end(), is);
-}
-
-void trial::check_failure(db::error const& failure, std::initializer_list<db::errc> allowed)
-{
-    ++failures;
-    check(may_fail(failure, allowed),
-          std::string("must not fail so: ") + failure.what() + " [" + failure.code().message() + "]");
-}
-
-std::string trial::token(int which) const
-{
-    return std::to_string(number) + "/" + std::to_string(which);
-}
-
-std::string trial::described() const
-{
-    auto const steps = proxy.steps(plan.connection);
-    auto result = std::string(name_of(plan.what));
-    if (plan.what != fault::none) {
-        auto const known = plan.step <= steps.size() ? steps[plan.step - 1] : std::string("a step that did not come");
-        result += " at " + known + " (step " + std::to_string(plan.step) + ")";
-    }
-    if (over == wire::tls) result += ", over TLS,";
-    return result + " of connection " + std::to_string(plan.connection) + ": " + shortened(steps);
-}
-
 void for_each_fault(scenario const& of, fault_options const& options)
 {
     run_over(wire::plain, of, options);
@@ -335,14 +217,6 @@ void for_each_fault(scenario const& of, fault_options const& options)
     constexpr std::size_t enough = 16;
     if (options.of != fault_options::part::login) over_tls.most_steps = std::min(options.most_steps, enough);
     run_over(wire::tls, of, over_tls);
-}
-
-asio::awaitable<void> check_connects_again(trial& it, db::connection& conn)
-{
-    auto settings = it.patient_settings();
-    co_await conn.connect(std::move(settings));
-    auto const rows = co_await conn.query_as<std::tuple<std::int64_t>>("select $1::bigint + 1", it.number);
-    it.check(std::get<0>(rows.one()) == it.number + 1, "the connection made anew gives a wrong answer");
 }
 
 }  // namespace pgtally::test
