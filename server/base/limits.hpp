@@ -130,6 +130,7 @@ struct limits {
     std::chrono::milliseconds reconnect_pause{500};  // at most, between two attempts to connect
     std::chrono::seconds idle_check_after{1};        // a connection that was idle for that time is tested before use
     std::size_t kept_descriptors = 64;  // that clients of public addresses leave to the rest; at most half of the limit
+    std::size_t accept_at_once = 64;    // connections that are taken before the loop serves others
     std::chrono::milliseconds accept_pause{200};    // after accept() fails for lack of descriptors
     std::chrono::seconds accept_report{10};         // between two log lines about it
     std::chrono::milliseconds drain_spread{1'000};  // the time over which WebSockets and streams of events are closed

@@ -99,9 +99,7 @@ asio::awaitable<void> acceptor::run(connection_context& with)
     while (at_.socket.is_open()) {
         auto const [ended] = co_await at_.socket.async_wait(stream_acceptor::wait_read, as_values);
         if (ended || !at_.socket.is_open()) break;
-        stream_socket socket{at_.socket.get_executor()};
-        ip_address from;
-        auto const failure = accept(socket, from, with.bounds);
+        auto const failure = take_waiting(with);
         if (out_of_resources(failure)) {
             // Near the limit, accepts alternately fail and succeed: limit the rate of both log lines.
             if (!std::exchange(full, true) && clock::now() >= tell_at) {
@@ -115,8 +113,20 @@ asio::awaitable<void> acceptor::run(connection_context& with)
         if (failure) continue;
         full = false;
         if (std::exchange(told, false)) log(log_level::info, "accepting connections again");
+    }
+}
+
+// Takes the connections that wait, a few at a time. Fails only if it could take none.
+boost::system::error_code acceptor::take_waiting(connection_context& with)
+{
+    for (std::size_t taken = 0; taken < with.bounds.accept_at_once; ++taken) {
+        stream_socket socket{at_.socket.get_executor()};
+        ip_address from;
+        auto const failure = accept(socket, from, with.bounds);
+        if (failure) return taken == 0 ? failure : boost::system::error_code{};
         take(std::move(socket), from, with);
     }
+    return {};
 }
 
 void acceptor::take(stream_socket socket, ip_address const& address, connection_context& with)

@@ -30,6 +30,7 @@ public:
     bool encrypted() const noexcept { return where_.encrypted; }
 
 private:
+    boost::system::error_code take_waiting(connection_context& with);
     boost::system::error_code accept(stream_socket& into, ip_address& from, limits const& bounds);
     void take(stream_socket socket, ip_address const& from, connection_context& with);
     static asio::awaitable<void> pause(std::chrono::milliseconds length);
