@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Part of tools/bench: the time from before a statement until its change is at a client, beside the least there can be.
+
+    latency.py --folder DIR --programs DIR --seconds N --rounds N [--clients N,N] [--json]
+
+A writer inserts single rows, 100 and 1,000 a second, and all clients watch the key. The writer and the clients are one
+program, so there is one clock. Beside: a bare program that listens to the same notifications and sends prepared bytes.
+Where a server cannot follow, the newest value tells a client of several changes, and each of them counts.
+"""
+
+from crowd import clients_of, crowd, options, port_of, prepare, sender
+from report import row, show
+from stage import die, hush, say
+
+CLIENTS = [1, 100, 1_000]
+RATES = (100, 1_000)
+BARE = "bare listener and sender"
+MARKS = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
+
+
+def slices(stage, port, table, chosen):
+    """What the clients saw, by number of clients and rate."""
+    found = {}
+    for clients in chosen.clients:
+        with crowd(stage, port, clients, "--tally", table, "--dsn", stage.dsn,
+                   "--statement", f"insert into {table} (post) values (1)") as player:
+            player.ask("0.1 100")
+            for rate in RATES:
+                found[clients, rate] = player.ask(f"{chosen.seconds} {rate}")
+    return found
+
+
+def run_round(stage, chosen):
+    """By contestant, clients and rate."""
+    found = {}
+    for transport in ("notify", "wal"):
+        table = f"likes_{transport}"
+        with stage.service(table, "--max-clients", str(max(chosen.clients) + 10)) as service:
+            found[f"pgtally, {transport}"] = slices(stage, port_of(service), table, chosen)
+    with sender(stage, "relay", stage.dsn) as (_, port):
+        found[BARE] = slices(stage, port, "likes_notify", chosen)
+    return found
+
+
+def rows_of(rounds):
+    rows = []
+    for clients, rate in rounds[0][BARE]:
+        for mark, title in MARKS.items():
+            case = f"{clients_of(clients)}, {rate:,} changes/s, {title}"
+            times = {name: [found[name][clients, rate][mark] * 1e3 for found in rounds] for name in rounds[0]}
+            rows += [row(case, name, values, "ms", times[BARE] if name != BARE else None) for name, values in times.items()]
+    return rows
+
+
+def main():
+    chosen = options(CLIENTS).parse_args()
+    stage, found = prepare(chosen, "notify", "wal")
+    rounds = []
+    for number in range(1, chosen.rounds + 1):
+        say(f"latency, round {number} of {chosen.rounds}")
+        rounds.append(run_round(stage, chosen))
+    hush()
+    show("latency", found, rows_of(rounds), chosen.json)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        die("interrupted")
