@@ -49,7 +49,7 @@ def folder():
 def test_fanout_has_each_way_to_watch_by_time_and_by_cpu(folder):
     found = run("fanout", folder, "--clients", "20")
     assert set(found) == {(f"20 clients, {watches}", contestant, unit) for watches in ("one key", "each its own", "all 100 keys")
-                          for contestant in ("pgtally", "bare sender") for unit in ("values/s", "values/CPU s")}
+                          for contestant in ("pgtally", "bare listener and sender", "bare flood") for unit in ("values/s", "values/CPU s")}
 
 
 def test_latency_has_each_transport_and_its_marks_in_order(folder):

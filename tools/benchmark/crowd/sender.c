@@ -1,10 +1,12 @@
 /* What a server of counters must do at least, for comparison: it accepts WebSockets and writes prepared bytes to all of
  * them, with one send each, on one epoll loop. It reads nothing of what clients ask for.
  *
- *   pgtally-bench-sender flood TEXT   for each line of stdin, a number of seconds: sends the text as a message to all, over
- *                                     and over, for so long, and prints {}. A client that is full is passed over
- *   pgtally-bench-sender relay DSN    listens to channel tally: after each reading of notifications it adds the number of
- *                                     those that are changes to a counter, and sends a change with it to all
+ *   pgtally-bench-sender flood TEXT            for each line of stdin, a number of seconds: sends the text as a message to
+ *                                              all, over and over, for so long, and prints {}
+ *   pgtally-bench-sender relay DSN             listens to channel tally: after each reading of notifications it adds the
+ *                                              number of those that are changes to a counter, and sends a change with it
+ *   pgtally-bench-sender relay DSN all TEXT    the same, but it sends the text; a client that is full is passed over
+ *   pgtally-bench-sender relay DSN own TEXT    the same, but for each key of a change one client, in turn, is sent the text
  *
  * It listens on 127.0.0.1 and prints {"port": PORT}. The crowd is its only client: whatever is unusual ends it.
  */
@@ -30,8 +32,10 @@ static struct {
     unsigned count;
     unsigned long long counter;
     PGconn *conn; /* of relay */
-    char flooded[message_at_most + 10];
-    size_t flooded_size;
+    bool own;
+    unsigned next; /* of members: whose key changes next, with `own` */
+    char prepared[message_at_most + 10]; /* the frame of TEXT */
+    size_t prepared_size; /* 0 without TEXT */
 } all;
 
 static void watch(int fd)
@@ -136,7 +140,7 @@ static void flood(double seconds)
 {
     for (double const until = now() + seconds; now() < until;) {
         bool sent = false;
-        for (unsigned i = 0; i < all.count; ++i) sent |= send_whole(all.members[i], all.flooded, all.flooded_size, false);
+        for (unsigned i = 0; i < all.count; ++i) sent |= send_whole(all.members[i], all.prepared, all.prepared_size, false);
         if (!sent) wait_until_writable(all.members[0], 1);
     }
     puts("{}");
@@ -151,17 +155,44 @@ static void read_line(void)
     flood(atof(line));
 }
 
-static void relay(void)
+/* A change lists each key in brackets, within brackets. */
+static unsigned keys_in(char const *event)
 {
-    if (!PQconsumeInput(all.conn)) die(all.conn, "listen");
-    unsigned long long changes = 0;
-    for (PGnotify *one; (one = PQnotifies(all.conn)) != NULL; PQfreemem(one)) changes += strstr(one->extra, "\"d\":") != NULL;
-    if (changes == 0) return;
-    all.counter += changes;
+    unsigned brackets = 0;
+    for (; *event; ++event) brackets += *event == '[';
+    return brackets - 1;
+}
+
+static void send_counter(void)
+{
     char head[64], frame[256];
     snprintf(head, sizeof head, "\"type\":\"change\",\"id\":1,\"revision\":%8llu", all.counter);
     size_t const size = write_message(frame, head);
     for (unsigned i = 0; i < all.count; ++i) send_whole(all.members[i], frame, size, true);
+}
+
+static void send_prepared(unsigned keys)
+{
+    unsigned const count = all.own && keys < all.count ? keys : all.count;
+    for (unsigned i = 0; i < count; ++i) {
+        all.next = all.next + 1 < all.count ? all.next + 1 : 0;
+        send_whole(all.members[all.next], all.prepared, all.prepared_size, false);
+    }
+}
+
+static void relay(void)
+{
+    if (!PQconsumeInput(all.conn)) die(all.conn, "listen");
+    unsigned changes = 0, keys = 0;
+    for (PGnotify *one; (one = PQnotifies(all.conn)) != NULL; PQfreemem(one)) {
+        if (!strstr(one->extra, "\"d\":")) continue;
+        ++changes;
+        keys += keys_in(one->extra);
+    }
+    if (changes == 0) return;
+    all.counter += changes;
+    if (all.prepared_size > 0) send_prepared(keys);
+    else send_counter();
 }
 
 static void turn(void)
@@ -177,24 +208,36 @@ static void turn(void)
     }
 }
 
+static void prepare(char const *text)
+{
+    if (strlen(text) >= message_at_most) exit(2);
+    all.prepared_size = write_frame(all.prepared, text, strlen(text));
+}
+
+static void listen_to(char const *dsn)
+{
+    all.conn = open_connection(dsn);
+    PGresult *const result = PQexec(all.conn, "listen tally");
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) die(all.conn, "listen");
+    PQclear(result);
+    watch(PQsocket(all.conn));
+}
+
 int main(int argc, char **argv)
 {
-    bool const floods = argc == 3 && strcmp(argv[1], "flood") == 0 && strlen(argv[2]) < message_at_most;
-    if (!floods && !(argc == 3 && strcmp(argv[1], "relay") == 0)) {
-        fputs("usage: pgtally-bench-sender flood TEXT | relay DSN\n", stderr);
+    bool const floods = argc == 3 && strcmp(argv[1], "flood") == 0;
+    bool const relays = (argc == 3 || argc == 5) && strcmp(argv[1], "relay") == 0;
+    if (!floods && !relays) {
+        fputs("usage: pgtally-bench-sender flood TEXT | relay DSN [all|own TEXT]\n", stderr);
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     all.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (all.epoll < 0) die(NULL, "epoll_create");
     watch(STDIN_FILENO);
+    if (relays) listen_to(argv[2]);
+    if (argc == 5) all.own = strcmp(argv[3], "own") == 0;
+    if (floods || argc == 5) prepare(argv[argc - 1]);
     open_listener();
-    if (floods) {
-        all.flooded_size = write_frame(all.flooded, argv[2], strlen(argv[2]));
-    } else {
-        all.conn = open_connection(argv[2]);
-        PQclear(PQexec(all.conn, "listen tally"));
-        watch(PQsocket(all.conn));
-    }
     while (true) turn();
 }
