@@ -31,11 +31,11 @@ static struct {
     int members[clients_at_most]; /* those that subscribed */
     unsigned count;
     unsigned long long counter;
-    PGconn *conn; /* of relay */
+    PGconn* conn; /* of relay */
     bool own;
-    unsigned next; /* of members: whose key changes next, with `own` */
+    unsigned next;                       /* of members: whose key changes next, with `own` */
     char prepared[message_at_most + 10]; /* the frame of TEXT */
-    size_t prepared_size; /* 0 without TEXT */
+    size_t prepared_size;                /* 0 without TEXT */
 } all;
 
 static void watch(int fd)
@@ -49,15 +49,15 @@ static void open_listener(void)
     struct sockaddr_in address = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}};
     socklen_t size = sizeof address;
     all.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (all.listener < 0 || bind(all.listener, (struct sockaddr *)&address, size) != 0 || listen(all.listener, backlog) != 0 ||
-        getsockname(all.listener, (struct sockaddr *)&address, &size) != 0)
+    if (all.listener < 0 || bind(all.listener, (struct sockaddr*)&address, size) != 0 ||
+        listen(all.listener, backlog) != 0 || getsockname(all.listener, (struct sockaddr*)&address, &size) != 0)
         die(NULL, "listen");
     watch(all.listener);
     printf("{\"port\": %d}\n", ntohs(address.sin_port));
 }
 
 /* Returns the size of the frame. */
-static size_t write_frame(char *into, char const *text, size_t size)
+static size_t write_frame(char* into, char const* text, size_t size)
 {
     size_t used = 2;
     into[0] = (char)(128 | 1);
@@ -77,7 +77,7 @@ static bool wait_until_writable(int fd, int timeout_ms)
 }
 
 /* Returns false if the socket took nothing, and `wait` is false. */
-static bool send_whole(int fd, char const *bytes, size_t size, bool wait)
+static bool send_whole(int fd, char const* bytes, size_t size, bool wait)
 {
     for (size_t sent = 0; sent < size;) {
         ssize_t const now_sent = send(fd, bytes + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -93,7 +93,7 @@ static bool send_whole(int fd, char const *bytes, size_t size, bool wait)
     return true;
 }
 
-static size_t write_message(char *frame, char const *head)
+static size_t write_message(char* frame, char const* head)
 {
     char text[128];
     int const size = snprintf(text, sizeof text, "{%s,\"keys\":{\"1\":{\"count\":%8llu}}}", head, all.counter);
@@ -119,8 +119,9 @@ static void drop(int fd)
 /* The first thing that a client sends is the upgrade, the second one its subscription, and then it may leave. */
 static void read_client(int fd)
 {
-    static char const accepted[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                   "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    static char const accepted[] =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     char bytes[2048], frame[256];
     ssize_t const size = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (size <= 0) {
@@ -131,7 +132,8 @@ static void read_client(int fd)
         send_whole(fd, accepted, sizeof accepted - 1, true);
         return;
     }
-    send_whole(fd, frame, write_message(frame, "\"type\":\"snapshot\",\"id\":1,\"epoch\":\"bare\",\"state\":\"live\""), true);
+    send_whole(fd, frame, write_message(frame, "\"type\":\"snapshot\",\"id\":1,\"epoch\":\"bare\",\"state\":\"live\""),
+               true);
     if (all.count == clients_at_most) exit(2);
     all.members[all.count++] = fd;
 }
@@ -140,7 +142,8 @@ static void flood(double seconds)
 {
     for (double const until = now() + seconds; now() < until;) {
         bool sent = false;
-        for (unsigned i = 0; i < all.count; ++i) sent |= send_whole(all.members[i], all.prepared, all.prepared_size, false);
+        for (unsigned i = 0; i < all.count; ++i)
+            sent |= send_whole(all.members[i], all.prepared, all.prepared_size, false);
         if (!sent) wait_until_writable(all.members[0], 1);
     }
     puts("{}");
@@ -156,7 +159,7 @@ static void read_line(void)
 }
 
 /* A change lists each key in brackets, within brackets. */
-static unsigned keys_in(char const *event)
+static unsigned keys_in(char const* event)
 {
     unsigned brackets = 0;
     for (; *event; ++event) brackets += *event == '[';
@@ -184,7 +187,7 @@ static void relay(void)
 {
     if (!PQconsumeInput(all.conn)) die(all.conn, "listen");
     unsigned changes = 0, keys = 0;
-    for (PGnotify *one; (one = PQnotifies(all.conn)) != NULL; PQfreemem(one)) {
+    for (PGnotify* one; (one = PQnotifies(all.conn)) != NULL; PQfreemem(one)) {
         if (!strstr(one->extra, "\"d\":")) continue;
         ++changes;
         keys += keys_in(one->extra);
@@ -208,22 +211,22 @@ static void turn(void)
     }
 }
 
-static void prepare(char const *text)
+static void prepare(char const* text)
 {
     if (strlen(text) >= message_at_most) exit(2);
     all.prepared_size = write_frame(all.prepared, text, strlen(text));
 }
 
-static void listen_to(char const *dsn)
+static void listen_to(char const* dsn)
 {
     all.conn = open_connection(dsn);
-    PGresult *const result = PQexec(all.conn, "listen tally");
+    PGresult* const result = PQexec(all.conn, "listen tally");
     if (PQresultStatus(result) != PGRES_COMMAND_OK) die(all.conn, "listen");
     PQclear(result);
     watch(PQsocket(all.conn));
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     bool const floods = argc == 3 && strcmp(argv[1], "flood") == 0;
     bool const relays = (argc == 3 || argc == 5) && strcmp(argv[1], "relay") == 0;
