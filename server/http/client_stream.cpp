@@ -52,7 +52,9 @@ asio::awaitable<bool> client_stream::before_read()
 {
     switch (next_read_) {
         case next_read::at_once: co_return socket_.is_open();
-        case next_read::after_others: co_await asio::post(socket_.get_executor(), asio::use_awaitable); co_return socket_.is_open();
+        case next_read::after_others:
+            co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+            co_return socket_.is_open();
         case next_read::when_readable: co_return co_await wait(io_need::readable);
         case next_read::when_writable: co_return co_await wait(io_need::writable);
     }
@@ -88,7 +90,8 @@ io_outcome client_stream::write_encrypted(std::span<asio::const_buffer const> fr
         return tls_write(*tls_, {static_cast<char const*>(whole->data()), std::min(record, whole->size())});
     static thread_local std::array<char, record> joined;
     std::size_t size = 0;
-    for (; size < record && whole != from.end(); ++whole) size += asio::buffer_copy(asio::buffer(joined) + size, *whole);
+    for (; size < record && whole != from.end(); ++whole)
+        size += asio::buffer_copy(asio::buffer(joined) + size, *whole);
     return tls_write(*tls_, {joined.data(), size});
 }
 

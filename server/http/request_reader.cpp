@@ -183,7 +183,8 @@ asio::awaitable<bool> request_reader::read_chunks(parser_type& parser, refusal_i
     bool const whole = co_await read_rest(parser, failure);
     static_cast<message_header&>(parser.get()) = header;
     if (failure == http::error::body_limit) refused = body_too_large(parser.get());
-    else if (failure) refused = problem(400, "bad_request", "the chunks of the body are not valid, or too long beside their data");
+    else if (failure)
+        refused = problem(400, "bad_request", "the chunks of the body are not valid, or too long beside their data");
     co_return whole;
 }
 
