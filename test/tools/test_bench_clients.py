@@ -56,7 +56,7 @@ def test_latency_has_each_transport_and_its_marks_in_order(folder):
     found = run("latency", folder, "--clients", "1,20")
     for clients in ("1 client", "20 clients"):
         for rate in ("100", "1,000"):
-            for contestant in ("pgtally, notify", "pgtally, wal", "bare listener and sender"):
+            for contestant in ("pgtally, notify", "pgtally, notify, SSE", "pgtally, wal", "bare listener and sender"):
                 times = [found.pop((f"{clients}, {rate} changes/s, {mark}", contestant, "ms")) for mark in MARKS]
                 assert times == sorted(times)
     assert not found

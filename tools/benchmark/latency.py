@@ -3,9 +3,10 @@
 
     latency.py --folder DIR --programs DIR --seconds N --rounds N [--clients N,N] [--json]
 
-A writer inserts single rows, 100 and 1,000 a second, and all clients watch the key. The writer and the clients are one
-program, so there is one clock. Beside: a bare program that listens to the same notifications and sends prepared bytes.
-Where a server cannot follow, the newest value tells a client of several changes, and each of them counts.
+A writer inserts single rows, 100 and 1,000 a second, and all clients watch the key by WebSocket, or by Server-Sent Events
+(SSE). The writer and the clients are one program, so there is one clock. Beside: a bare program that listens to the same
+notifications and sends prepared bytes. Where a server cannot follow, the newest value tells a client of several changes,
+and each of them counts.
 """
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
@@ -18,12 +19,12 @@ BARE = "bare listener and sender"
 MARKS = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
 
 
-def slices(stage, port, table, chosen):
+def slices(stage, port, table, chosen, *options):
     """What the clients saw, by number of clients and rate."""
     found = {}
     for clients in chosen.clients:
         with crowd(stage, port, clients, "--tally", table, "--dsn", stage.dsn,
-                   "--statement", f"insert into {table} (post) values (1)") as player:
+                   "--statement", f"insert into {table} (post) values (1)", *options) as player:
             player.ask("0.1 100")
             for rate in RATES:
                 found[clients, rate] = player.ask(f"{chosen.seconds} {rate}")
@@ -37,6 +38,8 @@ def run_round(stage, chosen):
         table = f"likes_{transport}"
         with stage.service(table, "--max-clients", str(max(chosen.clients) + 10)) as service:
             found[f"pgtally, {transport}"] = slices(stage, port_of(service), table, chosen)
+            if transport == "notify":
+                found["pgtally, notify, SSE"] = slices(stage, port_of(service), table, chosen, "--sse")
     with sender(stage, "relay", stage.dsn) as (_, port):
         found[BARE] = slices(stage, port, "likes_notify", chosen)
     return found

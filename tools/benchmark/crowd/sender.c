@@ -10,7 +10,7 @@
  *
  * It listens on 127.0.0.1 and prints {"port": PORT}. The crowd is its only client: whatever is unusual ends it.
  */
-#include "../bare.h"
+#include "sender.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,21 +24,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { clients_at_most = 100000, message_at_most = 1 << 16, backlog = 4096 };
+enum { backlog = 4096 };
 
-static struct {
-    int epoll, listener;
-    int members[clients_at_most]; /* those that subscribed */
-    unsigned count;
-    unsigned long long counter;
-    PGconn* conn; /* of relay */
-    bool own;
-    unsigned next;                       /* of members: whose key changes next, with `own` */
-    char prepared[message_at_most + 10]; /* the frame of TEXT */
-    size_t prepared_size;                /* 0 without TEXT */
-} all;
+struct sender all;
 
-static void watch(int fd)
+void watch(int fd)
 {
     struct epoll_event reads = {EPOLLIN, {.fd = fd}};
     if (epoll_ctl(all.epoll, EPOLL_CTL_ADD, fd, &reads) != 0) die(NULL, "epoll_ctl");
@@ -76,8 +66,7 @@ static bool wait_until_writable(int fd, int timeout_ms)
     return poll(&one, 1, timeout_ms) > 0;
 }
 
-/* Returns false if the socket took nothing, and `wait` is false. */
-static bool send_whole(int fd, char const* bytes, size_t size, bool wait)
+bool send_whole(int fd, char const* bytes, size_t size, bool wait)
 {
     for (size_t sent = 0; sent < size;) {
         ssize_t const now_sent = send(fd, bytes + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -93,7 +82,7 @@ static bool send_whole(int fd, char const* bytes, size_t size, bool wait)
     return true;
 }
 
-static size_t write_message(char* frame, char const* head)
+size_t write_message(char* frame, char const* head)
 {
     char text[128];
     int const size = snprintf(text, sizeof text, "{%s,\"keys\":{\"1\":{\"count\":%8llu}}}", head, all.counter);
@@ -158,46 +147,6 @@ static void read_line(void)
     flood(atof(line));
 }
 
-/* A change lists each key in brackets, within brackets. */
-static unsigned keys_in(char const* event)
-{
-    unsigned brackets = 0;
-    for (; *event; ++event) brackets += *event == '[';
-    return brackets - 1;
-}
-
-static void send_counter(void)
-{
-    char head[64], frame[256];
-    snprintf(head, sizeof head, "\"type\":\"change\",\"id\":1,\"revision\":%8llu", all.counter);
-    size_t const size = write_message(frame, head);
-    for (unsigned i = 0; i < all.count; ++i) send_whole(all.members[i], frame, size, true);
-}
-
-static void send_prepared(unsigned keys)
-{
-    unsigned const count = all.own && keys < all.count ? keys : all.count;
-    for (unsigned i = 0; i < count; ++i) {
-        all.next = all.next + 1 < all.count ? all.next + 1 : 0;
-        send_whole(all.members[all.next], all.prepared, all.prepared_size, false);
-    }
-}
-
-static void relay(void)
-{
-    if (!PQconsumeInput(all.conn)) die(all.conn, "listen");
-    unsigned changes = 0, keys = 0;
-    for (PGnotify* one; (one = PQnotifies(all.conn)) != NULL; PQfreemem(one)) {
-        if (!strstr(one->extra, "\"d\":")) continue;
-        ++changes;
-        keys += keys_in(one->extra);
-    }
-    if (changes == 0) return;
-    all.counter += changes;
-    if (all.prepared_size > 0) send_prepared(keys);
-    else send_counter();
-}
-
 static void turn(void)
 {
     struct epoll_event events[256];
@@ -206,7 +155,7 @@ static void turn(void)
         int const fd = events[i].data.fd;
         if (fd == all.listener) accept_clients();
         else if (fd == STDIN_FILENO) read_line();
-        else if (all.conn && fd == PQsocket(all.conn)) relay();
+        else if (all.conn && fd == PQsocket(all.conn)) relay_turn();
         else read_client(fd);
     }
 }
@@ -215,15 +164,6 @@ static void prepare(char const* text)
 {
     if (strlen(text) >= message_at_most) exit(2);
     all.prepared_size = write_frame(all.prepared, text, strlen(text));
-}
-
-static void listen_to(char const* dsn)
-{
-    all.conn = open_connection(dsn);
-    PGresult* const result = PQexec(all.conn, "listen tally");
-    if (PQresultStatus(result) != PGRES_COMMAND_OK) die(all.conn, "listen");
-    PQclear(result);
-    watch(PQsocket(all.conn));
 }
 
 int main(int argc, char** argv)
@@ -238,7 +178,7 @@ int main(int argc, char** argv)
     all.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (all.epoll < 0) die(NULL, "epoll_create");
     watch(STDIN_FILENO);
-    if (relays) listen_to(argv[2]);
+    if (relays) relay_open(argv[2]);
     if (argc == 5) all.own = strcmp(argv[3], "own") == 0;
     if (floods || argc == 5) prepare(argv[argc - 1]);
     open_listener();
