@@ -80,7 +80,7 @@ def test_storm_has_the_time_of_all_and_the_wait_of_others(folder):
     found = run("storm", folder, "--clients", "200")
     assert set(found) == {(f"200 clients: {what}", contestant, unit) for what, unit in
                           (("all have their snapshot", "s"), ("longest wait of others", "ms"),
-                           ("cut before an answer", "clients"))
+                           ("cut before the snapshot", "clients"))
                           for contestant in ("pgtally", "bare listener and sender")}
 
 

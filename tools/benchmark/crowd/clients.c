@@ -116,10 +116,10 @@ static void begin_to_connect(struct client* client)
     if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, client->fd, &writes) != 0) die(NULL, "epoll_ctl");
 }
 
-/* A server that has much to do may cut a client before it has said anything; then it comes again, as browsers do. */
+/* A server that has much to do may cut a client that has no snapshot yet; it comes again, as browsers do. */
 static void connect_again(struct client* client)
 {
-    if (client->ready || stream_open(&client->stream) || client->crowd->again == client->crowd->size) lose(client);
+    if (client->ready || client->crowd->again == client->crowd->size) lose(client);
     ++client->crowd->again;
     close(client->fd);
     begin_to_connect(client);
