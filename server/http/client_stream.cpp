@@ -68,13 +68,21 @@ io_outcome client_stream::write(std::span<asio::const_buffer const> from)
 
 io_outcome client_stream::write_plain(std::span<asio::const_buffer const> from) noexcept
 {
+    constexpr int how = MSG_DONTWAIT | MSG_NOSIGNAL;
     std::array<iovec, 8> parts{};
-    auto const count = std::min(parts.size(), from.size());
-    for (std::size_t i = 0; i < count; ++i) parts[i] = {const_cast<void*>(from[i].data()), from[i].size()};
+    std::size_t count = 0;
+    for (auto const& each : from) {
+        if (each.size() == 0) continue;
+        parts[count++] = {const_cast<void*>(each.data()), each.size()};
+        if (count == parts.size()) break;
+    }
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = count;
-    auto const size = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    // Most messages are one piece, for which the plainer call is faster.
+    auto const handle = socket_.native_handle();
+    auto const size =
+        count == 1 ? ::send(handle, parts[0].iov_base, parts[0].iov_len, how) : ::sendmsg(handle, &message, how);
     if (size < 0) return {0, need_after(errno, io_need::writable)};
     written_ += static_cast<std::uint64_t>(size);
     return {static_cast<std::size_t>(size)};

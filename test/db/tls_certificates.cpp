@@ -134,8 +134,9 @@ BOOST_AUTO_TEST_CASE(encrypted_key_is_opened_by_its_pass_phrase_and_nobody_is_as
     auto const client = at.ours.issue("locked", locked);
     succeeds(with(client, "sslpassword=secret-sesame"), "its pass phrase");
     fails({with(client, "sslpassword=wrong-sesame"), errc::tls_failed, "", "sslpassword"}, "another pass phrase");
-    // OpenSSL would ask on the terminal, if there is one.
-    fails({with(client), errc::tls_failed, "", "sslpassword"}, "no pass phrase");
+    // OpenSSL would ask on the terminal or at the standard input, and say that this was no use.
+    auto const missing = fails({with(client), errc::tls_failed, "", "sslpassword"}, "no pass phrase");
+    BOOST_TEST(!mentions(missing.what(), "processing error"));
 
     auto const services = client.key + ".services";
     std::ofstream(services) << "[locked]\nsslpassword=secret-sesame\n";
