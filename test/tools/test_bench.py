@@ -1,4 +1,4 @@
-"""tools/bench: what it refuses, and the figures that it makes of its rounds. Its runs are no test."""
+"""tools/bench: what it refuses, and the figures that it makes of its rounds. How high they are is no test."""
 
 import pathlib
 import subprocess
@@ -9,15 +9,17 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "benchmark"))
 
+import report  # noqa: E402
 import tax  # noqa: E402
 import writers  # noqa: E402
 
 
 @pytest.mark.parametrize("arguments, why", [
-    ([], "say what: db, feed, rank, writers or lag"),
+    ([], "say what: db, feed, rank, writers, lag, fanout, latency, memory, read or storm"),
     (["writers", "--clients", "1,many"], "--clients takes a number from 1 to 100, not 'many'"),
     (["writers", "--clients", "1,"], "--clients takes numbers separated by commas, not '1,'"),
     (["writers", "--clients", "101"], "--clients takes a number from 1 to 100, not '101'"),
+    (["fanout", "--clients", "0"], "--clients takes a number from 1 to 50000, not '0'"),
     (["writers", "--flush", "0"], "--flush takes a number from 1 to 100, not '0'"),
     (["lag", "--seconds"], "--seconds needs a value"),
     (["lag", "--dsn", "dbname=mine"], "lag takes no database: --dsn is for db"),
@@ -45,3 +47,12 @@ def test_tax_is_the_median_of_the_rounds_differences(monkeypatch):
     rows = tax.measure(None, {"none": ["no trigger"], "wal": ["wal"]}, 3)
     assert rows == [{"way": "none", "writer_us": 11, "tax_us": 0, "wal_bytes": 100, "senders_us": 0, "aim": None},
                     {"way": "wal", "writer_us": 33, "tax_us": 22, "wal_bytes": 300, "senders_us": 5, "aim": 60}]
+
+
+def test_row_has_medians_and_the_spread_of_the_rounds():
+    # The second round was disturbed, for both.
+    assert report.row("case", "pgtally", [30.0, 3.0, 40.0], "values/s", [60.0, 5.0, 50.0]) == {
+        "case": "case", "contestant": "pgtally", "value": 30, "unit": "values/s", "ratio": 0.6, "spread": 1.233}
+    alone = report.row("case", "bare", [0.123456], "ms")
+    assert (alone["value"], alone["ratio"], alone["spread"]) == (0.1235, None, 0)
+    assert report.row("case", "pgtally", [0], "ms", [0])["ratio"] is None

@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+/* Says why, by the connection or, without one, by errno. */
 _Noreturn void die(PGconn *conn, char const *what);
 PGconn *open_connection(char const *dsn);
 

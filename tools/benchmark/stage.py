@@ -73,6 +73,7 @@ class Stage:
             if not (self.bindir / name).exists():
                 die(f"no {name} in {self.bindir}: run tools/setup")
         self.dsn = ""
+        self.core = None  # of the service; None for any
 
     def start(self, *settings, flush_ms=0):
         """Starts it, or starts it again with other settings. A flush of WAL takes `flush_ms` longer."""
@@ -126,11 +127,12 @@ class Stage:
         return [int(pid) for pid in (found or "").split()]
 
     @contextlib.contextmanager
-    def service(self, tally):
+    def service(self, tally, *options):
         """`pgtally serve` for one tally, live; as a Service. It is gone afterwards, with its slot."""
+        pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
         log = open(self.folder.parent / "serve.log", "w+")
-        running = subprocess.Popen([self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
-                                    "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],
+        running = subprocess.Popen([*pinned, self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
+                                    "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *options],
                                    stdout=log, stderr=log, env=environment())
         try:
             yield Service(tally, running, log, self.programs)
@@ -163,12 +165,13 @@ class Service:
     def _address(self, words):
         if self.process.poll() is not None:
             die(f"the service ended: {self.path.read_text()}")
-        found = re.search(words + r" (http://\S+?)/", self.path.read_text())
+        found = re.search(words + r" (https?://\S+?)/", self.path.read_text())
         return found and found[1]
 
     def _get(self, target):
+        # The admin address never speaks TLS.
         try:
-            with urllib.request.urlopen(self.url + target, timeout=5) as answer:
+            with urllib.request.urlopen(self.admin + target, timeout=5) as answer:
                 return answer.read()
         except OSError:
             return None
