@@ -4,7 +4,8 @@
     storm.py --folder DIR --programs DIR --seconds N --rounds N [--clients N] [--json]
 
 Ten clients are connected before, and see ten changes a second: the longest that one of them waited, from before the
-statement, is the second figure. The storm and those ten share a core with PostgreSQL if there are two cores.
+statement, is the second figure. A client of the
+storm that is cut before an answer connects again; how many did is the third. The storm and those ten share a core with PostgreSQL if there are two cores.
 """
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
@@ -18,16 +19,16 @@ BARE = "bare listener and sender"
 
 
 def strike(stage, port, clients, seconds):
-    """Seconds until all clients of the storm have their snapshot; the longest wait of a witness."""
+    """Seconds until all clients of the storm have their snapshot; the longest wait of a witness; who was cut meanwhile."""
     with crowd(stage, port, WITNESSES, "--tally", "likes_notify", "--dsn", stage.dsn,
                "--statement", "insert into likes_notify (post) values (1)") as witnesses:
         witnesses.ask(f"0.2 {RATE}")
         witnesses.tell(f"600 {RATE}")
         with crowd(stage, port, clients, "--tally", "likes_notify", ready=False) as storm:
-            took = storm.answer()["ready"]
+            began = storm.answer()
             storm.ask(seconds)  # the changes go on, and all see them
             witnesses.tell("0")
-            return took, witnesses.answer()["max"]
+            return began["ready"], witnesses.answer()["max"], began["again"]
 
 
 def measure_case(stage, clients, chosen):
@@ -43,7 +44,8 @@ def measure_case(stage, clients, chosen):
 
 def rows_of(clients, found):
     rows = []
-    for title, column, unit, factor in (("all have their snapshot", 0, "s", 1), ("longest wait of others", 1, "ms", 1e3)):
+    for title, column, unit, factor in (("all have their snapshot", 0, "s", 1), ("longest wait of others", 1, "ms", 1e3),
+                                        ("cut before an answer", 2, "clients", 1)):
         times = {name: [figures[column] * factor for figures in rounds] for name, rounds in found.items()}
         case = f"{clients_of(clients)}: {title}"
         rows += [row(case, "pgtally", times["pgtally"], unit, times[BARE]), row(case, BARE, times[BARE], unit)]

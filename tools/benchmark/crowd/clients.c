@@ -17,14 +17,15 @@ enum { events_at_once = 256, connects_at_once = 64, request_size = 512 };
 
 static _Noreturn void lose(struct client const *client)
 {
-    fprintf(stderr, "pgtally-bench-crowd: client %u was refused or cut: %s\n", client->number, client->stream.start);
+    fprintf(stderr, "pgtally-bench-crowd: client %u of port %d was refused or cut: %s\n", client->number, client->crowd->port, client->stream.start);
     exit(1);
 }
 
-/* What a client sends is shorter than any socket's buffer. */
+/* What a client sends is shorter than any socket's buffer. That the server has gone, reading tells. */
 static void send_all(struct client *client, char const *bytes, size_t size)
 {
-    if (send(client->fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size) die(NULL, "send");
+    ssize_t const sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
+    if (sent != (ssize_t)size && errno != EPIPE && errno != ECONNRESET) die(NULL, "send");
 }
 
 /* A mask of zeros leaves the text as it is. */
@@ -98,11 +99,34 @@ static void receive_message(void *context, char const *start, uint32_t values)
     if (counter > client->counter) client->counter = counter;
 }
 
+static void begin_to_connect(struct client *client)
+{
+    struct crowd *const crowd = client->crowd;
+    struct sockaddr_in const address = {AF_INET, htons((uint16_t)crowd->port), {htonl(INADDR_LOOPBACK)}, {0}};
+    stream_begin(&client->stream, crowd->sse);
+    client->connected = client->subscribed = false;
+    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (client->fd < 0) die(NULL, "socket");
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (connect(client->fd, (struct sockaddr const *)&address, sizeof address) != 0 && errno != EINPROGRESS) die(NULL, "connect");
+    struct epoll_event writes = {EPOLLOUT, {.ptr = client}};
+    if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, client->fd, &writes) != 0) die(NULL, "epoll_ctl");
+}
+
+/* A server that has much to do may cut a client before it has said anything; then it comes again, as browsers do. */
+static void connect_again(struct client *client)
+{
+    if (client->ready || stream_open(&client->stream) || client->crowd->again == client->crowd->size) lose(client);
+    ++client->crowd->again;
+    close(client->fd);
+    begin_to_connect(client);
+}
+
 static void handle(struct client *client, uint32_t events)
 {
     static char buffer[1 << 16];
     struct crowd *const crowd = client->crowd;
-    if (!client->connected && events & EPOLLOUT) {
+    if (!client->connected && events & EPOLLOUT && !(events & EPOLLERR)) {
         client->connected = true;
         struct epoll_event reads = {EPOLLIN, {.ptr = client}};
         if (epoll_ctl(crowd->epoll, EPOLL_CTL_MOD, client->fd, &reads) != 0) die(NULL, "epoll_ctl");
@@ -111,7 +135,10 @@ static void handle(struct client *client, uint32_t events)
     }
     ssize_t const size = recv(client->fd, buffer, sizeof buffer, MSG_DONTWAIT);
     if (size < 0 && errno == EAGAIN) return;
-    if (size <= 0) lose(client);
+    if (size <= 0) {
+        connect_again(client);
+        return;
+    }
     crowd->bytes += (uint64_t)size;
     if (crowd->began_at) crowd->read_at = now_ns();
     if (!stream_feed(&client->stream, buffer, (size_t)size, receive_message, client)) lose(client);
@@ -120,19 +147,8 @@ static void handle(struct client *client, uint32_t events)
     client->stream.pinged = false;
 }
 
-static void begin_to_connect(struct client *client, struct sockaddr_in const *address)
-{
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (client->fd < 0) die(NULL, "socket");
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(client->fd, (struct sockaddr const *)address, sizeof *address) != 0 && errno != EINPROGRESS) die(NULL, "connect");
-    struct epoll_event writes = {EPOLLOUT, {.ptr = client}};
-    if (epoll_ctl(client->crowd->epoll, EPOLL_CTL_ADD, client->fd, &writes) != 0) die(NULL, "epoll_ctl");
-}
-
 void crowd_connect(struct crowd *crowd)
 {
-    struct sockaddr_in const address = {AF_INET, htons((uint16_t)crowd->port), {htonl(INADDR_LOOPBACK)}, {0}};
     crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
     crowd->clients = calloc(crowd->size, sizeof *crowd->clients);
     if (crowd->epoll < 0 || !crowd->clients) die(NULL, "a crowd");
@@ -142,8 +158,7 @@ void crowd_connect(struct crowd *crowd)
         struct client *const client = &crowd->clients[i];
         client->crowd = crowd;
         client->number = i + 1;
-        stream_begin(&client->stream, crowd->sse);
-        begin_to_connect(client, &address);
+        begin_to_connect(client);
         if (i % connects_at_once == 0) crowd_turn(crowd, 0);
     }
 }

@@ -26,6 +26,7 @@ struct crowd {
     enum watches watches;
     char const *tally;
     unsigned size, ready;
+    unsigned again; /* connections that were cut before they answered; as many as clients at most */
     struct client *clients;
 
     uint64_t values, messages, bytes; /* received; the caller resets them */

@@ -3,8 +3,8 @@
  *   pgtally-bench-crowd --port PORT --clients N [--tally NAME] [--keys one|own|every] [--sse]
  *                       [--dsn DSN --statement SQL] [--pid PID]
  *
- * The clients connect to 127.0.0.1 and subscribe. Once all have their snapshot it prints {"ready": SECONDS} and what
- * they received. For each line of stdin, SECONDS [RATE], the writer runs the statement for so long, RATE times a second or as often as it can;
+ * The clients connect to 127.0.0.1 and subscribe. Once all have their snapshot it prints {"ready": SECONDS}, how many
+ * had to connect "again", and what they received. For each line of stdin, SECONDS [RATE], the writer runs the statement for so long, RATE times a second or as often as it can;
  * the line 0 ends that. Then a line says what all clients received: {"values", "messages", "bytes", "seconds"}, the CPU
  * time of process PID: "cpu", and how many statements there were: "changes". With a RATE it has the time from before a
  * statement until a client had read it, "p50", "p99", "p999", "max" in seconds, over all statements and clients. For that
@@ -56,8 +56,8 @@ static void await_all(struct crowd *crowd)
         crowd_turn(crowd, 100);
         if (seconds_now() - began > patience) refuse("not all clients have their snapshot within 60 s");
     }
-    printf("{\"ready\": %.4f, \"values\": %llu, \"messages\": %llu}\n", seconds_now() - began, (unsigned long long)crowd->values,
-           (unsigned long long)crowd->messages);
+    printf("{\"ready\": %.4f, \"again\": %u, \"values\": %llu, \"messages\": %llu}\n", seconds_now() - began, crowd->again,
+           (unsigned long long)crowd->values, (unsigned long long)crowd->messages);
 }
 
 /* Until all have the last change, if it can be told by the counter; else until nothing comes any more. */
