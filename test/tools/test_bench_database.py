@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import pytest
 
@@ -15,7 +17,9 @@ BENCHMARK = ROOT / "tools" / "benchmark"
 PROGRAMS = pathlib.Path(os.environ.get("PGTALLY_PROGRAM", ROOT / "build" / "release" / "pgtally")).resolve().parent
 sys.path.insert(0, str(BENCHMARK))
 
+import all as bench_all  # noqa: E402
 import counts  # noqa: E402
+import page  # noqa: E402
 
 
 def test_counts_has_each_case_and_says_of_which_compiler():
@@ -89,3 +93,47 @@ def test_act_has_each_transport_beside_pgbench(folder):
         *((f"inserts of one row, counted by {transport}", contestant, "inserts/s") for transport in ("notify", "wal")
           for contestant in ("pgtally, 64 connections that POST", "pgbench, 8 connections")),
         ("inserts of one row, not counted", "pgbench, 8 connections", "inserts/s")}
+
+
+def test_page_has_tables_and_charts_without_scripts():
+    rows = [{"case": "a < b", "contestant": contestant, "value": value, "unit": "values/s", "ratio": ratio, "spread": 0.1}
+            for contestant, value, ratio in (("pgtally", 50, 0.5), ("bare & fast", 100, None))]
+    text = page.page(["one core"], [page.section("Reads", "What it is.", rows, ""), page.section("Load", "Other.", [], "no <disk>")])
+    root = xml.etree.ElementTree.fromstring(re.search(r"<svg.*?</svg>", text)[0])
+    bars = [(bar.get("class"), float(bar.get("width"))) for bar in root.iter("rect")]
+    assert bars == [("ours", page.BARS / 2), ("theirs", page.BARS)]
+    assert "a &lt; b" in text and "bare &amp; fast" in text and "It did not work: no &lt;disk&gt;" in text
+    assert "<script" not in text and "src=" not in text and "http" not in text
+
+
+@pytest.mark.parametrize("values, marks, place", [
+    ([1, 40], [0, 10, 20, 30, 40], 0.25),       # linear
+    ([3, 900], [1, 10, 100, 1000], 1 / 3),      # by powers of ten
+    ([1.5, 900], [0.1, 1, 10, 100, 1000], 0.5), # below the least value, so that its bar is seen
+])
+def test_axis_shows_the_least_bar(values, marks, place):
+    found, place_of = page.marks_of(values)
+    assert found == pytest.approx(marks)
+    assert place_of(10) == pytest.approx(place)
+    assert all(0 < place_of(value) <= 1 for value in values)
+
+
+def test_report_reads_what_each_bench_prints():
+    pair = {"what": "rows/s", "pgtally": 10, "beside": "psql's \\copy", "other": 20, "ratio": 0.5, "aim": None}
+    assert [(row["contestant"], row["value"], row["ratio"]) for row in bench_all.READERS["db"]({"rows": [pair]})] == [
+        ("pgtally", 10, 0.5), ("psql's \\copy", 20, None)]
+    way = {"disk": "slow", "load": "hot", "clients": 32, "way": "wal", "per_second": 40, "ratio": 0.8}
+    rows = bench_all.of_writers({"rows": [way], "tax": [{"way": "wal", "writer_us": 33}]})
+    assert [(row["case"], row["contestant"], row["value"]) for row in rows] == [
+        ("slow disk, hot, 32 clients", "pgtally, wal", 40), ("CPU time of PostgreSQL for one insert", "wal", 33)]
+    lag = {"transport": "wal", "fsync": "on", "busy": False, "lag_p50_ms": 1, "lag_p99_ms": 2}
+    assert [row["value"] for row in bench_all.of_lag({"lag": [lag]})] == [1, 2]
+
+
+def test_report_names_a_bench_that_does_not_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_all, "run", lambda name, *_: ([], [], "no disk") if name == "load" else ([], ["psql 15"], ""))
+    monkeypatch.setattr(sys, "argv", ["all", "--seconds", "1", "--rounds", "1", "--report", str(tmp_path / "page.html"), "--only", "load,act"])
+    with pytest.raises(SystemExit, match="load did not work"):
+        bench_all.main()
+    text = (tmp_path / "page.html").read_text()
+    assert "no disk" in text and "Writes by HTTP" in text and "psql 15" in text
