@@ -1,4 +1,5 @@
 #include <pgtally/cache/replica/replica_set.hpp>
+#include <pgtally/server/auth/authority.hpp>
 #include <pgtally/server/base/process.hpp>
 #include <pgtally/server/base/serve_options.hpp>
 #include <pgtally/server/base/version.hpp>
@@ -67,6 +68,14 @@ void add_clients(families& out, clients const& connected, traffic const& counted
             static_cast<double>(counted.changes_conflated));
     add_one(out, "pgtally_sent_bytes_total", "bytes sent to clients, of bodies and messages", counter,
             static_cast<double>(counted.bytes_sent));
+}
+
+void add_refused_tokens(families& out, refused_tokens const& refused)
+{
+    begin(out, "pgtally_tokens_refused_total", "tokens refused, by why", counter);
+    refused.each([&out](token_fault why, std::uint64_t count) {
+        add(out.back(), static_cast<double>(count), {{"reason", std::string{name_of(why)}}});
+    });
 }
 
 void add_limits(families& out, serve_options const& options)
@@ -162,6 +171,7 @@ std::string metrics::text(sources const& from) const
     add_materialization(out, from.materialized);
     add_clients(out, from.connected, from.counted);
     add_one(out, "pgtally_long_polls", "requests that wait for a change", gauge, static_cast<double>(from.long_polls));
+    add_refused_tokens(out, from.who_may.refused());
     add_limits(out, from.options);
     add(begin(out, "pgtally_build_info", "the program", gauge), 1, {{"version", std::string{version()}}});
     add_process(out);

@@ -11,6 +11,7 @@ class replica_set;
 
 namespace pgtally::server {
 
+class authority;
 class clients;
 struct materialize_counters;
 struct serve_options;
@@ -38,6 +39,7 @@ public:
         clients const& connected;
         traffic const& counted;
         materialize_counters const& materialized;
+        authority const& who_may;
         std::size_t long_polls = 0;
     };
     std::string text(sources const& from) const;

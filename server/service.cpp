@@ -4,9 +4,9 @@
 #include <pgtally/server/base/database.hpp>
 #include <pgtally/server/base/log.hpp>
 #include <pgtally/server/base/process.hpp>
+#include <pgtally/server/base/reload.hpp>
 #include <pgtally/server/base/supervisor.hpp>
 #include <pgtally/server/base/version.hpp>
-#include <pgtally/server/base/reload.hpp>
 #include <pgtally/server/http/acceptor.hpp>
 #include <pgtally/server/materialize/materializers.hpp>
 #include <pgtally/server/metrics.hpp>
@@ -159,7 +159,9 @@ struct service::impl {
     actions acts{io.get_executor(), replicas, database_config(options.dsn), options.bounds};
     bypass database{io.get_executor(), database_config(options.dsn), options.bounds};
     std::optional<audit_rounds> audits;
-    sse_server events{sse_context{io, options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
+    push_scratch scratch;
+    push_context const pushes{options.bounds, connected, ready, counted, accesses, scratch, closing};
+    sse_server events{sse_context{pushes, tallies, shared, who_may}};
     refused_origins refused{options.bounds};
     api requests{api::sources{.options = options,
                               .replicas = replicas,
@@ -173,10 +175,14 @@ struct service::impl {
                               .on_action = [this](double seconds) { measured.action(seconds); },
                               .draining = draining,
                               .closing = closing}};
-    ws_server websockets{ws_context{options.bounds, tallies, shared, connected, ready, counted, accesses, who_may, closing}};
+    ws_server websockets{ws_context{pushes, tallies, shared, who_may}};
     address_places by_address{options.bounds.max_address_clients};
-    connection_context with{options.bounds,          requests, websockets, connected, counted, accesses, closing,
-                            options.trusted_proxies, by_address, tls ? &*tls : nullptr, handshakes};
+    connection_context with{options.bounds, requests,
+                            websockets,     connected,
+                            counted,        accesses,
+                            closing,        options.trusted_proxies,
+                            by_address,     tls ? &*tls : nullptr,
+                            handshakes};
     std::vector<std::unique_ptr<acceptor>> addresses;
 };
 
@@ -228,7 +234,9 @@ void service::impl::announce() const
     for (auto const& address : addresses) {
         auto const what = address->kind() == address_kind::admin ? "admin at" : "listening at";
         if (address->address().is_unix()) log(log_level::info, "{} {}", what, to_string(address->address()));
-        else log(log_level::info, "{} {}://{}/", what, address->encrypted() ? "https" : "http", to_string(address->address()));
+        else
+            log(log_level::info, "{} {}://{}/", what, address->encrypted() ? "https" : "http",
+                to_string(address->address()));
     }
     if (tls) log(log_level::info, "TLS: the certificate of {}", tls->described());
     warn_of_end();
@@ -249,7 +257,7 @@ void service::impl::announce() const
 
 std::string service::impl::metrics_text(bool open)
 {
-    auto out = measured.text({options, replicas, connected, counted, kept.stats(), requests.waits()});
+    auto out = measured.text({options, replicas, connected, counted, kept.stats(), who_may, requests.waits()});
     return open ? to_openmetrics(out) : out;
 }
 
@@ -290,7 +298,8 @@ void service::impl::read_options_again()
         auto const changed = take_changes(options, fresh);
         set_log_level(options.level);
         log(log_level::info, "SIGHUP: {}", changed.empty() ? "no option changed" : "changed: " + listed(changed));
-        if (!restart.empty()) log(log_level::warn, "SIGHUP: these options change by a restart only: {}", listed(restart));
+        if (!restart.empty())
+            log(log_level::warn, "SIGHUP: these options change by a restart only: {}", listed(restart));
     } catch (std::exception const& e) {
         log(log_level::error, "SIGHUP: the options stay as they were: {}", e.what());
     }

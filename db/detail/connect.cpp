@@ -207,6 +207,8 @@ pq::options connection_core::complete(pq::options named, pq::options const& effe
     unless_given("keepalives_interval", std::to_string(silence.interval.count()));
     unless_given("keepalives_count", std::to_string(silence.count));
     unless_given("tcp_user_timeout", std::to_string(silence.user_timeout.count()));
+    // Without any, OpenSSL asks for an encrypted key's on the terminal, and waits. A wrong one is an error.
+    unless_given("sslpassword", "none was given");
     return named;
 }
 

@@ -34,8 +34,8 @@ using options = std::map<std::string, std::string, std::less<>>;
 /// quote the string.
 options parse(std::string const& conninfo);
 
-/// All options that libpq would use: the named ones, the environment's, the service file's, and defaults. Empty
-/// if libpq cannot determine them; PQconnectStart then reports why.
+/// All options that libpq would use: the named ones, the environment's, the service file's, and defaults; those that
+/// are secret without their values. Empty if libpq cannot determine them; PQconnectStart then reports why.
 options effective(options const& named);
 
 /// The value of an option; "" if it has none.

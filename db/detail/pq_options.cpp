@@ -5,6 +5,8 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <new>
 
@@ -26,16 +28,47 @@ struct free_options {
 };
 using option_list = std::unique_ptr<PQconninfoOption, free_options>;
 
-// Includes secrets (dispchar "*") only if they are to be passed on to libpq.
+// The values of secrets (dispchar "*") only if they are to be passed on to libpq; else they are empty.
 options to_options(option_list const& list, bool secrets)
 {
     options result;
     for (auto const* option = list.get(); option != nullptr && option->keyword != nullptr; ++option) {
         if (option->val == nullptr || option->val[0] == '\0') continue;
-        if (!secrets && option->dispchar[0] == '*') continue;
-        result.emplace(option->keyword, option->val);
+        bool const hidden = !secrets && option->dispchar[0] == '*';
+        result.emplace(option->keyword, hidden ? "" : option->val);
     }
     return result;
+}
+
+// Options that a later libpq has. An older one calls them invalid, without a reason.
+struct newer_option {
+    std::string_view keyword;
+    int libpq;
+};
+
+constexpr std::array<newer_option, 8> newer_options{{
+    {"gssdelegation", 17},
+    {"load_balance_hosts", 16},
+    {"max_protocol_version", 18},
+    {"min_protocol_version", 18},
+    {"require_auth", 16},
+    {"sslcertmode", 16},
+    {"sslkeylogfile", 18},
+    {"sslnegotiation", 17},
+}};
+
+// What libpq says about a connection string, in one line without parts of it.
+std::string explained(std::string const& message)
+{
+    constexpr int of_major = 10'000;
+    auto const refused = [&](newer_option const& one) {
+        return one.libpq > PQlibVersion() / of_major &&
+               message.find('"' + std::string(one.keyword) + '"') != std::string::npos;
+    };
+    auto const* const found = std::ranges::find_if(newer_options, refused);
+    if (found == newer_options.end()) return without_quoted(message);
+    return std::string(found->keyword) + " needs libpq " + std::to_string(found->libpq) + ", and this is libpq " +
+           std::to_string(PQlibVersion() / of_major);
 }
 
 std::string shown(std::string_view text)
@@ -62,7 +95,7 @@ options parse(std::string const& conninfo)
 {
     char* raw_message = nullptr;
     option_list const list(PQconninfoParse(conninfo.c_str(), &raw_message));
-    std::string message = without_quoted(one_line(view(raw_message)));
+    std::string message = explained(one_line(view(raw_message)));
     PQfreemem(raw_message);
     if (!list) throw error(errc::bad_config, "the connection string is not valid: " + message);
     return to_options(list, true);

@@ -20,6 +20,13 @@ authority::authority(auth_options const& chosen, limits const& bounds)
 
 std::variant<permit, token_fault> authority::judge(std::string_view token, std::chrono::sys_seconds now) const
 {
+    auto out = judged(token, now);
+    if (auto const* const fault = std::get_if<token_fault>(&out)) refused_.add(*fault);
+    return out;
+}
+
+std::variant<permit, token_fault> authority::judged(std::string_view token, std::chrono::sys_seconds now) const
+{
     auto const parts = split_token(token, bounds_);
     if (auto const* const fault = std::get_if<token_fault>(&parts)) return *fault;
     auto const& said = std::get<jwt>(parts);

@@ -35,7 +35,10 @@ public:
     // What a client without a token may.
     permit const& anybody() const noexcept { return anybody_; }
 
+    // Counts what it refuses.
     std::variant<permit, token_fault> judge(std::string_view token, std::chrono::sys_seconds now) const;
+
+    refused_tokens const& refused() const noexcept { return refused_; }
 
     // When the rights of a permit end: after the leeway.
     std::chrono::sys_seconds end_of(permit const& what) const noexcept;
@@ -45,10 +48,13 @@ public:
     std::size_t read_keys();
 
 private:
+    std::variant<permit, token_fault> judged(std::string_view token, std::chrono::sys_seconds now) const;
+
     auth_options const& chosen_;
     limits const& bounds_;
     key_set keys_;
     permit anybody_;
+    mutable refused_tokens refused_;  // a count: no verdict depends on it
 };
 
 }  // namespace pgtally::server

@@ -22,4 +22,23 @@ std::string_view explain(token_fault what) noexcept
     return "the token is not valid";
 }
 
+std::string_view name_of(token_fault what) noexcept
+{
+    switch (what) {
+        case token_fault::too_long: return "too_long";
+        case token_fault::malformed: return "malformed";
+        case token_fault::algorithm: return "algorithm";
+        case token_fault::critical: return "critical";
+        case token_fault::unknown_key: return "unknown_key";
+        case token_fault::signature: return "signature";
+        case token_fault::claims: return "claims";
+        case token_fault::rules: return "rules";
+        case token_fault::expired: return "expired";
+        case token_fault::not_yet: return "not_yet";
+        case token_fault::audience: return "audience";
+        case token_fault::issuer: return "issuer";
+    }
+    return "other";
+}
+
 }  // namespace pgtally::server

@@ -60,7 +60,8 @@ void access_log::flush()
     bool const lost = size < 0 || static_cast<std::size_t>(size) != waiting_.size();
     waiting_.clear();
     if (lost && !std::exchange(lost_, true))
-        log(log_level::error, "lines of the access log {} are lost: {}", path_, size < 0 ? std::strerror(errno) : "the disk is full");
+        log(log_level::error, "lines of the access log {} are lost: {}", path_,
+            size < 0 ? std::strerror(errno) : "the disk is full");
     else if (!lost && std::exchange(lost_, false)) log(log_level::info, "the access log {} is written again", path_);
 }
 
@@ -69,8 +70,8 @@ std::string access_line(served_request const& what, std::chrono::system_clock::t
     auto const client = to_string(what.client);
     auto const time = fmt::gmtime(std::chrono::system_clock::to_time_t(now));
     if (format == log_format::text) {
-        return fmt::format("{} - - [{:%d/%b/%Y:%H:%M:%S} +0000] \"{} {} HTTP/1.{}\" {} {} {:.3f}\n", client, time, what.method,
-                           what.route, what.version % 10, what.status, what.bytes, what.seconds);
+        return fmt::format("{} - - [{:%d/%b/%Y:%H:%M:%S} +0000] \"{} {} HTTP/1.{}\" {} {} {:.3f}\n", client, time,
+                           what.method, what.route, what.version % 10, what.status, what.bytes, what.seconds);
     }
     auto const stamp = fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", time);
     std::string out{"{"};

@@ -10,7 +10,8 @@ std::optional<endpoint> parse_endpoint(std::string_view text)
 {
     if (constexpr std::string_view scheme = "unix:"; text.starts_with(scheme)) {
         auto const path = text.substr(scheme.size());
-        bool const valid = path.starts_with('/') && path.size() < sizeof(sockaddr_un::sun_path) && path.find('\0') == path.npos;
+        bool const valid =
+            path.starts_with('/') && path.size() < sizeof(sockaddr_un::sun_path) && path.find('\0') == path.npos;
         return valid ? std::optional{endpoint{.path = std::string{path}}} : std::nullopt;
     }
     auto const colon = text.rfind(':');

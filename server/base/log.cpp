@@ -102,7 +102,8 @@ void append_json(std::string& out, std::initializer_list<log_field> fields)
         append_json(out, field.name);
         out += ':';
         auto const append = [&out](auto const& value) {
-            if constexpr (std::is_same_v<decltype(value), double const&>) fmt::format_to(std::back_inserter(out), "{:.6f}", value);
+            if constexpr (std::is_same_v<decltype(value), double const&>)
+                fmt::format_to(std::back_inserter(out), "{:.6f}", value);
             else append_json(out, value);
         };
         std::visit(append, field.value);
@@ -125,7 +126,8 @@ void log_event(log_level level, std::string_view message, std::initializer_list<
         text += std::exchange(separator, ',');
         fmt::format_to(std::back_inserter(text), " {} ", field.name);
         auto const append = [&text](auto const& value) {
-            if constexpr (std::is_same_v<decltype(value), double const&>) fmt::format_to(std::back_inserter(text), "{:.3f}", value);
+            if constexpr (std::is_same_v<decltype(value), double const&>)
+                fmt::format_to(std::back_inserter(text), "{:.3f}", value);
             else fmt::format_to(std::back_inserter(text), "{}", value);
         };
         std::visit(append, field.value);

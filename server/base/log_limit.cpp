@@ -30,7 +30,8 @@ void log_limit::report(counts& from, clock::time_point now, std::string_view wha
             ++at;
             continue;
         }
-        if (at->second.skipped > 0) into.push_back(fmt::format("{} more times{}: {}", at->second.skipped, what, at->first));
+        if (at->second.skipped > 0)
+            into.push_back(fmt::format("{} more times{}: {}", at->second.skipped, what, at->first));
         at = from.erase(at);
     }
 }

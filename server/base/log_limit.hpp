@@ -24,8 +24,8 @@ public:
 
     struct bounds {
         std::chrono::seconds window{10};
-        std::size_t per_kind = 50;   // different lines of a kind in a window; more are counted only
-        std::size_t most = 1'000;    // lines that are remembered; while there are more, lines that differ are written
+        std::size_t per_kind = 50;  // different lines of a kind in a window; more are counted only
+        std::size_t most = 1'000;   // lines that are remembered; while there are more, lines that differ are written
     };
 
     log_limit() = default;
@@ -40,7 +40,7 @@ public:
 private:
     struct counted {
         clock::time_point until{};
-        std::uint64_t lines = 0;    // of a kind: different ones that were written
+        std::uint64_t lines = 0;  // of a kind: different ones that were written
         std::uint64_t skipped = 0;
     };
     using counts = std::map<std::string, counted, std::less<>>;

@@ -51,7 +51,7 @@ struct serve_options {
     std::size_t max_keys = 0;
     std::uint64_t wal_lag_limit = 0;  // bytes; 0: none
     std::chrono::milliseconds drain_delay{};
-    std::string web;  // a folder, or empty
+    std::string web;         // a folder, or empty
     std::string access_log;  // a file, `-` for stdout, or empty
     log_level level = log_level::info;
     log_format format = log_format::text;

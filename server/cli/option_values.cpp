@@ -207,7 +207,9 @@ std::uint64_t option_values::bytes(std::string const& name, std::string const& o
 endpoint option_values::address(std::string const& name, std::string const& value) const
 {
     auto const parsed = parse_endpoint(value);
-    if (!parsed) refuse(name, value, "HOST:PORT, like 127.0.0.1:8080 or [::1]:8080, or unix: and an absolute path of at most 107 bytes");
+    if (!parsed)
+        refuse(name, value,
+               "HOST:PORT, like 127.0.0.1:8080 or [::1]:8080, or unix: and an absolute path of at most 107 bytes");
     return *parsed;
 }
 

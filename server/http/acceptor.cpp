@@ -130,16 +130,11 @@ void acceptor::take(stream_socket socket, ip_address const& address, connection_
     if (judged) place = with.by_address.take(address);
     bool const room = of.served < most && place;
     if (!room && of.refused >= with.bounds.max_refusals) return;
-    auto& count = room ? of.served : of.refused;
-    ++count;
-    auto session =
-        room ? serve_connection(std::move(socket), address, with, where_)
-             : refuse_connection(std::move(socket), address, with, where_, place ? crowded::everywhere : crowded::at_address);
-    auto on_end = [&count, held = std::move(place)](std::exception_ptr failure) {
-        --count;
-        report(failure);
-    };
-    asio::co_spawn(executor, std::move(session), std::move(on_end));
+    place_held held{room ? of.served : of.refused, place ? std::move(*place) : address_places::place{}};
+    auto session = room ? serve_connection(std::move(socket), address, with, where_, std::move(held))
+                        : refuse_connection(std::move(socket), address, with, where_, std::move(held),
+                                            place ? crowded::everywhere : crowded::at_address);
+    asio::co_spawn(executor, std::move(session), report);
 }
 
 }  // namespace pgtally::server

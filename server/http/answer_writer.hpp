@@ -1,8 +1,8 @@
 #pragma once
 
 #include <pgtally/server/base/limits.hpp>
-#include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/client_stream.hpp>
+#include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/traffic.hpp>
 
 #include <boost/asio/awaitable.hpp>

@@ -52,7 +52,9 @@ asio::awaitable<bool> client_stream::before_read()
 {
     switch (next_read_) {
         case next_read::at_once: co_return socket_.is_open();
-        case next_read::after_others: co_await asio::post(socket_.get_executor(), asio::use_awaitable); co_return socket_.is_open();
+        case next_read::after_others:
+            co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+            co_return socket_.is_open();
         case next_read::when_readable: co_return co_await wait(io_need::readable);
         case next_read::when_writable: co_return co_await wait(io_need::writable);
     }
@@ -66,13 +68,21 @@ io_outcome client_stream::write(std::span<asio::const_buffer const> from)
 
 io_outcome client_stream::write_plain(std::span<asio::const_buffer const> from) noexcept
 {
+    constexpr int how = MSG_DONTWAIT | MSG_NOSIGNAL;
     std::array<iovec, 8> parts{};
-    auto const count = std::min(parts.size(), from.size());
-    for (std::size_t i = 0; i < count; ++i) parts[i] = {const_cast<void*>(from[i].data()), from[i].size()};
+    std::size_t count = 0;
+    for (auto const& each : from) {
+        if (each.size() == 0) continue;
+        parts[count++] = {const_cast<void*>(each.data()), each.size()};
+        if (count == parts.size()) break;
+    }
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = count;
-    auto const size = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    // Most messages are one piece, for which the plainer call is faster.
+    auto const handle = socket_.native_handle();
+    auto const size =
+        count == 1 ? ::send(handle, parts[0].iov_base, parts[0].iov_len, how) : ::sendmsg(handle, &message, how);
     if (size < 0) return {0, need_after(errno, io_need::writable)};
     written_ += static_cast<std::uint64_t>(size);
     return {static_cast<std::size_t>(size)};
@@ -88,7 +98,8 @@ io_outcome client_stream::write_encrypted(std::span<asio::const_buffer const> fr
         return tls_write(*tls_, {static_cast<char const*>(whole->data()), std::min(record, whole->size())});
     static thread_local std::array<char, record> joined;
     std::size_t size = 0;
-    for (; size < record && whole != from.end(); ++whole) size += asio::buffer_copy(asio::buffer(joined) + size, *whole);
+    for (; size < record && whole != from.end(); ++whole)
+        size += asio::buffer_copy(asio::buffer(joined) + size, *whole);
     return tls_write(*tls_, {joined.data(), size});
 }
 

@@ -18,6 +18,7 @@
 #include <pgtally/server/http/tls.hpp>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -45,6 +46,16 @@ public:
     // To be awaited before each `read`: waits until it may find something. If the last read left something, it lets the rest
     // of the loop run instead, so that no client keeps the loop for itself. Returns false if the connection ends.
     asio::awaitable<bool> before_read();
+
+    // As `before_read`, without a coroutine: calls `then(bool)`, later.
+    template <class Then>
+    void when_readable(Then then)
+    {
+        if (next_read_ == next_read::at_once || next_read_ == next_read::after_others)
+            return asio::post(socket_.get_executor(), [this, then = std::move(then)] { then(is_open()); });
+        auto const kind = next_read_ == next_read::when_writable ? stream_socket::wait_write : stream_socket::wait_read;
+        socket_.async_wait(kind, [then = std::move(then)](boost::system::error_code failure) { then(!failure); });
+    }
 
     // Waits for what a write needs. Returns false if the connection ends.
     asio::awaitable<bool> wait(io_need what);

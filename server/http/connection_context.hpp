@@ -32,7 +32,7 @@ struct connection_context {
     address_places& by_address;              // of the public addresses
     tls_identity const* tls;                 // of the public addresses; null: they do not encrypt
     fair_turns& handshakes;
-    places open_places{}, admin_places{};    // of all public addresses together, of the admin address
+    places open_places{}, admin_places{};  // of all public addresses together, of the admin address
 };
 
 }  // namespace pgtally::server

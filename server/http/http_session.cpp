@@ -32,21 +32,21 @@ response too_many(crowded why)
                                               : "the server has reached its limit of clients");
 }
 
-// Who serves a connection when its HTTP session ends; nobody if both are null.
+// Who serves a connection when its HTTP session ends; nobody if both are empty.
 struct successor {
-    std::unique_ptr<upgrade> upgraded{};
-    std::unique_ptr<taken_connection> taken{};
-    address_places::place place{};
+    std::optional<upgrade> upgraded{};
+    std::optional<taken_connection> taken{};
 };
 
 // One connection while it speaks HTTP. It is in the registry for as long as it exists.
 class http_session final : public client {
 public:
-    http_session(stream_socket socket, ip_address from, connection_context& with, entrance where)
+    http_session(stream_socket socket, ip_address from, connection_context& with, entrance where, place_held place)
         : stream_{std::move(socket)}
         , with_{with}
         , where_{where}
         , from_{from}
+        , place_{std::move(place)}
         , writer_{stream_, with.bounds, with.counted}
         , reader_{stream_, writer_, with.requests, with.bounds}
         , watch_{stream_}
@@ -100,7 +100,7 @@ private:
     ip_address client_;     // who sent the request
     bool crowded_ = false;  // its client has no place
     bool shared_ = false;   // a proxy sends the requests of several clients
-    address_places::place place_;  // of the client that a trusted proxy names
+    place_held place_;
     answer_writer writer_;
     request_reader reader_;
     client_watch watch_;
@@ -119,7 +119,11 @@ http_session::~http_session()
     std::chrono::duration<double> const life{std::chrono::steady_clock::now() - connected_at_};
     auto const address = to_string(from_);
     log_event(log_level::debug, "a client left",
-              {{"client", address}, {"protocol", "http"}, {"seconds", life.count()}, {"requests", requests_}, {"bytes", bytes_}});
+              {{"client", address},
+               {"protocol", "http"},
+               {"seconds", life.count()},
+               {"requests", requests_},
+               {"bytes", bytes_}});
 }
 
 asio::awaitable<successor> http_session::run()
@@ -153,7 +157,7 @@ asio::awaitable<bool> http_session::opens()
     if (by_proxy && where_.kind == address_kind::open) {
         shared_ = is_trusted(with_.trusted, from_);
         auto place = shared_ ? address_places::place{} : with_.by_address.take(from_);
-        if (place) place_ = std::move(*place);
+        if (place) place_.set_address(std::move(*place));
         else crowded_ = true;
     }
     if (!where_.encrypted) co_return true;
@@ -216,7 +220,7 @@ bool http_session::finds_place(message_header const& header)
     client_ = client_of(header, from_, with_.trusted);
     if (!shared_) return true;
     auto place = with_.by_address.take(client_);
-    if (place) place_ = std::move(*place);
+    if (place) place_.set_address(std::move(*place));
     return place.has_value();
 }
 
@@ -247,14 +251,23 @@ asio::awaitable<http_session::then> http_session::one_request()
     with_.counted.request(judged->route, judged->status);
     if (judged->status == 101) {
         auto const who = where_.kind == address_kind::admin ? audience::operators : audience::everybody;
-        successor_.upgraded = std::make_unique<upgrade>(
-            upgrade{std::move(stream_), std::string{handshake->key}, handshake->protocols, who, client_, std::move(asked.by), std::string{reader_.received()}});
-        successor_.place = std::move(place_);
+        successor_.upgraded.emplace(upgrade{.stream = std::move(stream_),
+                                            .key = std::string{handshake->key},
+                                            .protocols = handshake->protocols,
+                                            .who = who,
+                                            .client = client_,
+                                            .by = std::move(asked.by),
+                                            .received = std::string{reader_.received()},
+                                            .place = std::move(place_)});
         co_return then::hand_over;
     }
     head_options const last{.version = message.version(), .keep_alive = false};
     co_await writer_.write(*judged, last, true);
-    note({.client = client_, .method = "GET", .route = judged->route, .version = message.version(), .status = judged->status});
+    note({.client = client_,
+          .method = "GET",
+          .route = judged->route,
+          .version = message.version(),
+          .status = judged->status});
     co_return then::close;
 }
 
@@ -267,9 +280,8 @@ asio::awaitable<http_session::then> http_session::answer(message_type& message)
     watch_.end();
     if (answer.lasts && asked.verb != method::head) {
         with_.counted.request(answer.route, answer.status);
-        successor_.taken =
-            std::make_unique<taken_connection>(std::move(stream_), std::move(answer), message.version(), client_);
-        successor_.place = std::move(place_);
+        successor_.taken.emplace(
+            taken_connection{std::move(stream_), std::move(answer), message.version(), client_, std::move(place_)});
         co_return then::hand_over;
     }
     co_return co_await send(message, std::move(answer));
@@ -282,7 +294,7 @@ asio::awaitable<http_session::then> http_session::send(message_type const& messa
         message.keep_alive() && !with_.closing && framing_of(answer, message.version()) != framing::close;
     head_options const how{.version = message.version(), .keep_alive = again};
     bool const sent = co_await writer_.write(answer, how, message.method() != http::verb::head);
-    if (shared_) place_ = address_places::place{};
+    if (shared_) place_.set_address({});
     std::chrono::duration<double> const time{std::chrono::steady_clock::now() - began_};
     if (!answer.waited && with_.counted.on_answered) with_.counted.on_answered(answer.route, time.count());
     note({.client = client_,
@@ -346,28 +358,31 @@ asio::awaitable<void> http_session::refuse_first(crowded why)
 
 namespace {
 
-// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before a WebSocket or a stream of
-// events begins.
-asio::awaitable<successor> serve_requests(stream_socket socket, ip_address from, connection_context& with, entrance where)
+// A coroutine of its own, so that the session, which takes 4 KiB and more, is freed before somebody else takes the connection.
+asio::awaitable<successor> serve_requests(stream_socket socket, ip_address from, connection_context& with,
+                                          entrance where, place_held place)
 {
-    http_session session{std::move(socket), from, with, where};
+    http_session session{std::move(socket), from, with, where, std::move(place)};
     co_return co_await session.run();
 }
 
 }  // namespace
 
-asio::awaitable<void> serve_connection(stream_socket socket, ip_address from, connection_context& with, entrance where)
+asio::awaitable<void> serve_connection(stream_socket socket, ip_address from, connection_context& with, entrance where,
+                                       place_held place)
 {
-    auto requests = serve_requests(std::move(socket), from, with, where);
+    auto requests = serve_requests(std::move(socket), from, with, where, std::move(place));
     auto next = co_await std::move(requests);
-    if (next.upgraded) co_await with.upgrades.serve(std::move(next.upgraded));
-    if (next.taken) co_await next.taken->answer.lasts->serve(*next.taken);
+    if (next.upgraded) with.upgrades.serve(std::move(*next.upgraded));
+    if (!next.taken) co_return;
+    auto const answer = next.taken->answer.lasts;
+    answer->serve(std::move(*next.taken));
 }
 
 asio::awaitable<void> refuse_connection(stream_socket socket, ip_address from, connection_context& with, entrance where,
-                                        crowded why)
+                                        place_held place, crowded why)
 {
-    http_session session{std::move(socket), from, with, where};
+    http_session session{std::move(socket), from, with, where, std::move(place)};
     co_await session.refuse(why);
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-
 namespace pgtally::server {
 
 struct taken_connection;
@@ -12,10 +10,8 @@ class lasting_answer {
 public:
     virtual ~lasting_answer() = default;
 
-    // Writes the head and then the body, until either end closes the connection. Called once.
-    //
-    // Lifetime: `on` owns this object, and outlives the call.
-    virtual boost::asio::awaitable<void> serve(taken_connection& on) = 0;
+    // Takes the connection, and returns at once. Called once.
+    virtual void serve(taken_connection on) = 0;
 };
 
 }  // namespace pgtally::server

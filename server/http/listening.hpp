@@ -11,8 +11,8 @@ namespace pgtally::server {
 
 // How sockets are made.
 struct listening_options {
-    bool reuse_port = false;   // other processes may listen at the same address, and share the connections
-    mode_t unix_mode = 0666;   // the rights of a Unix socket
+    bool reuse_port = false;  // other processes may listen at the same address, and share the connections
+    mode_t unix_mode = 0666;  // the rights of a Unix socket
 };
 
 struct listening {

@@ -1,7 +1,7 @@
 #include <pgtally/server/http/peer_progress.hpp>
 
-#include <linux/tcp.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -25,7 +25,8 @@ std::optional<peer_progress> tcp_progress_of(int socket) noexcept
     if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
     bool const outstanding = info.tcpi_unacked != 0 || info.tcpi_notsent_bytes != 0;
     bool const ended = info.tcpi_state == close_wait || info.tcpi_state == closed;
-    return peer_progress{info.tcpi_bytes_acked, outstanding, std::chrono::milliseconds{info.tcpi_last_data_recv}, ended};
+    return peer_progress{info.tcpi_bytes_acked, outstanding, std::chrono::milliseconds{info.tcpi_last_data_recv},
+                         ended};
 }
 
 peer_progress unix_progress_of(int socket, std::uint64_t written) noexcept

@@ -6,7 +6,6 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include <memory>
 #include <optional>
 
 namespace pgtally::server {
@@ -33,8 +32,8 @@ protected:
 // Serves connections that become WebSockets.
 class upgrade_handler {
 public:
-    // Serves the connection until it ends.
-    virtual asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) = 0;
+    // Takes the connection, and returns at once.
+    virtual void serve(upgrade accepted) = 0;
 
 protected:
     ~upgrade_handler() = default;

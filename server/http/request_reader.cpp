@@ -6,6 +6,7 @@
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -43,7 +44,8 @@ std::string_view request_reader::received() const noexcept
 asio::awaitable<bool> request_reader::more()
 {
     auto const room = buffer_.prepare(piece_bytes);
-    auto const size = co_await stream_.read_some({static_cast<char*>(room.data()), room.size()});
+    std::span const into{static_cast<char*>(room.data()), room.size()};
+    auto const size = co_await stream_.read_some(into);
     buffer_.commit(size);
     co_return size > 0;
 }
@@ -183,7 +185,8 @@ asio::awaitable<bool> request_reader::read_chunks(parser_type& parser, refusal_i
     bool const whole = co_await read_rest(parser, failure);
     static_cast<message_header&>(parser.get()) = header;
     if (failure == http::error::body_limit) refused = body_too_large(parser.get());
-    else if (failure) refused = problem(400, "bad_request", "the chunks of the body are not valid, or too long beside their data");
+    else if (failure)
+        refused = problem(400, "bad_request", "the chunks of the body are not valid, or too long beside their data");
     co_return whole;
 }
 

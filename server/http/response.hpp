@@ -19,7 +19,7 @@ struct response {
     std::vector<std::pair<std::string_view, std::string>> fields{};
     std::string body{};
     std::unique_ptr<body_source> streamed{};  // if set, the body is what it produces, and `body` is empty
-    std::unique_ptr<lasting_answer> lasts{};  // if set, it writes the answer itself, and HEAD gets the head alone
+    std::shared_ptr<lasting_answer> lasts{};  // if set, it writes the answer itself, and HEAD gets the head alone
     bool by_token = false;                    // another client, with another token or none, may get another answer
     std::string_view route = "none";          // the pattern of its route, for the metrics
     bool waited = false;                      // for a change, as the client wished: its time says nothing of the server

@@ -43,7 +43,8 @@ int choose_protocol(SSL*, unsigned char const** chosen, unsigned char* size, uns
 {
     auto const* const ours = reinterpret_cast<unsigned char const*>(alpn.data());
     unsigned char* out = nullptr;
-    auto const found = SSL_select_next_proto(&out, size, ours, static_cast<unsigned>(alpn.size()), offered, offered_size);
+    auto const found =
+        SSL_select_next_proto(&out, size, ours, static_cast<unsigned>(alpn.size()), offered, offered_size);
     *chosen = out;
     return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -52,7 +53,8 @@ void set_up(SSL_CTX& context)
 {
     SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION);
     SSL_CTX_set_options(&context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(&context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(&context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_default_passwd_cb(&context, no_passphrase);
     SSL_CTX_set_alpn_select_cb(&context, choose_protocol, nullptr);
 }
@@ -95,17 +97,20 @@ void tls_identity::read()
     set_up(*fresh);
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(fresh.get(), certificate_file_.c_str()) != 1) {
-        throw bad_certificate{fmt::format("--tls-cert: {} has no certificate in PEM that can be used: {}", certificate_file_, reason())};
+        throw bad_certificate{
+            fmt::format("--tls-cert: {} has no certificate in PEM that can be used: {}", certificate_file_, reason())};
     }
     bool const has_key = SSL_CTX_use_PrivateKey_file(fresh.get(), key_file_.c_str(), SSL_FILETYPE_PEM) == 1;
     auto const code = has_key ? 0 : ERR_GET_REASON(ERR_peek_last_error());
     bool const of_another = code == X509_R_KEY_VALUES_MISMATCH || code == X509_R_KEY_TYPE_MISMATCH;
     if (!has_key && !of_another) {
-        throw bad_certificate{fmt::format("--tls-key: {} has no private key in PEM without a passphrase: {}", key_file_, reason())};
+        throw bad_certificate{
+            fmt::format("--tls-key: {} has no private key in PEM without a passphrase: {}", key_file_, reason())};
     }
     // A key of another kind than the certificate's is taken as the one of a second certificate.
     if (of_another || SSL_CTX_check_private_key(fresh.get()) != 1) {
-        throw bad_certificate{fmt::format("--tls-key: the key of {} is not the one of the certificate of {}", key_file_, certificate_file_)};
+        throw bad_certificate{fmt::format("--tls-key: the key of {} is not the one of the certificate of {}", key_file_,
+                                          certificate_file_)};
     }
     auto const* const certificate = SSL_CTX_get0_certificate(fresh.get());
     ends_ = end_of(*certificate);

@@ -4,6 +4,7 @@
 #include <pgtally/server/base/audience.hpp>
 #include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/http/client_stream.hpp>
+#include <pgtally/server/http/place_held.hpp>
 
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@ struct upgrade {
     ip_address client{};
     permit by{};
     std::string received{};  // what came after the request
+    place_held place{};
 };
 
 }  // namespace pgtally::server

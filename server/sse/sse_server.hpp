@@ -1,15 +1,10 @@
 #pragma once
 
 #include <pgtally/server/auth/authority.hpp>
-#include <pgtally/server/base/access_log.hpp>
-#include <pgtally/server/base/limits.hpp>
-#include <pgtally/server/base/net.hpp>
-#include <pgtally/server/http/clients.hpp>
-#include <pgtally/server/http/ready_queue.hpp>
+#include <pgtally/server/http/push_context.hpp>
 #include <pgtally/server/http/request.hpp>
 #include <pgtally/server/http/response.hpp>
 #include <pgtally/server/http/target.hpp>
-#include <pgtally/server/http/traffic.hpp>
 #include <pgtally/server/push/shared_changes.hpp>
 #include <pgtally/server/push/tally_directory.hpp>
 
@@ -20,16 +15,10 @@ namespace pgtally::server {
 
 // What streams of events need from the service. Lifetime: all referenced objects outlive the streams.
 struct sse_context {
-    asio::io_context& io;
-    limits const& bounds;
+    push_context const& push;
     tally_directory& tallies;
     shared_changes& shared;
-    clients& connected;
-    ready_queue& ready;
-    traffic& counted;
-    access_log& accesses;
     authority const& who_may;
-    bool const& closing;  // the server takes no new clients any more
 };
 
 // Answers requests for Server-Sent Events.
@@ -44,7 +33,6 @@ private:
     std::chrono::milliseconds retry();
 
     sse_context with_;
-    std::string piece_{};
     std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -41,7 +41,8 @@ void unmask(std::span<char> bytes, std::array<std::uint8_t, 4> mask, std::size_t
         word ^= key;
         std::memcpy(data, &word, 8);
     }
-    for (std::size_t i = 0; i < left; ++i) data[i] = static_cast<char>(static_cast<std::uint8_t>(data[i]) ^ mask[i % 4]);
+    for (std::size_t i = 0; i < left; ++i)
+        data[i] = static_cast<char>(static_cast<std::uint8_t>(data[i]) ^ mask[i % 4]);
 }
 
 }  // namespace
@@ -97,7 +98,8 @@ frame_reader::item frame_reader::begin_frame()
     if ((head_[1] & 0x80) == 0) return broken(protocol_error, "a client masks its frames");
     if ((head_[0] & 0x70) != 0) return broken(protocol_error, "no extension is agreed on");
     auto const length = static_cast<std::uint8_t>(head_[1] & 0x7f);
-    if (opcode_ > pong || (opcode_ > binary && opcode_ < close)) return broken(protocol_error, "there is no such opcode");
+    if (opcode_ > pong || (opcode_ > binary && opcode_ < close))
+        return broken(protocol_error, "there is no such opcode");
     if (is_control(opcode_) && (!final_ || length > 125))
         return broken(protocol_error, "a control frame is whole, and has at most 125 bytes");
     left_ = length;
@@ -165,10 +167,12 @@ frame_reader::item frame_reader::end_control(std::string_view payload)
     if (opcode_ == ping) return {kind::ping, payload};
     if (payload.empty()) return {kind::close};
     if (payload.size() == 1) return broken(protocol_error, "a close has a code of two bytes");
-    auto const code = static_cast<std::uint16_t>(static_cast<std::uint8_t>(payload[0]) << 8 | static_cast<std::uint8_t>(payload[1]));
+    auto const code =
+        static_cast<std::uint16_t>(static_cast<std::uint8_t>(payload[0]) << 8 | static_cast<std::uint8_t>(payload[1]));
     if (!is_code(code)) return broken(protocol_error, "a close has a code that may be sent");
     utf8_check reason;
-    if (!reason.take(payload.substr(2)) || !reason.complete()) return broken(not_utf8, "the reason of a close is UTF-8");
+    if (!reason.take(payload.substr(2)) || !reason.complete())
+        return broken(not_utf8, "the reason of a close is UTF-8");
     return {kind::close, payload.substr(2), code};
 }
 

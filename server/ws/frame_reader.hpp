@@ -68,8 +68,8 @@ private:
     std::uint64_t left_ = 0;  // bytes of the payload that have not come
     std::size_t mask_at_ = 0;
     utf8_check utf8_;
-    std::string message_;  // the fragments before the current one, and what came of that
-    std::string control_;  // what came of a control frame's payload
+    std::string message_;                               // the fragments before the current one, and what came of that
+    std::string control_;                               // what came of a control frame's payload
     bool message_read_ = false, control_read_ = false;  // the last item referred to them
 };
 

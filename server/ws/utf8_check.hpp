@@ -17,8 +17,8 @@ public:
 private:
     bool begin(std::uint8_t byte) noexcept;
 
-    std::uint8_t missing_ = 0;             // bytes of the character that has begun
-    std::uint8_t least_ = 0, most_ = 0;    // of the next of them
+    std::uint8_t missing_ = 0;           // bytes of the character that has begun
+    std::uint8_t least_ = 0, most_ = 0;  // of the next of them
 };
 
 }  // namespace pgtally::server

@@ -37,7 +37,8 @@ bool offers_subprotocol(std::string_view protocols) noexcept
 
 std::string accept_websocket(std::string_view key, std::string_view protocols, std::string_view date)
 {
-    std::string out{"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nServer: pgtally\r\n"};
+    std::string out{
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nServer: pgtally\r\n"};
     out += "Date: ";
     out += date;
     out += "\r\nSec-WebSocket-Accept: " + accept_text(key) + "\r\n";

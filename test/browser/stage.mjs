@@ -30,19 +30,20 @@ export class Stage {
   #port;
   #browser;
 
-  async begin() {
+  /** `more`: files of schema/tweet beside those of the demo, and options of the service. */
+  async begin({ files: more = [], options = [] } = {}) {
     this.#folder = await mkdtemp(join(tmpdir(), 'pgtally-browser-'));
     await chmod(this.#folder, 0o755);
     await mkdir(join(this.#folder, 'web/labels'), { recursive: true });
     await this.startDatabase();
     await run(program, 'install', '--dsn', this.#dsn);
-    const files = ['1-schema', '2-cast', '3-tally'].flatMap((name) => ['-f', join(root, `schema/tweet/${name}.sql`)]);
+    const files = ['1-schema', '2-cast', '3-tally', ...more].flatMap((name) => ['-f', join(root, `schema/tweet/${name}.sql`)]);
     await this.#psql(...files);
     await run(loader, 'load', join(root, 'schema/tweet/play.xml'), '--dsn', this.#dsn);
     await this.sql('insert into tweet.message (userid, message) values (1, \'<img src="x" onerror="document.title = 1">\')');
     await this.writeLabels();
     this.#port = await freePort();
-    await this.startService();
+    await this.startService(...options);
     this.#browser = await this.launch();
   }
 

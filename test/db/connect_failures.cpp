@@ -3,7 +3,7 @@
 #include <pgtally/db/attempt.hpp>
 #include <pgtally/db/keepalive_times.hpp>
 #include <pgtally/db/listener.hpp>
-#include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/failing.hpp>
 
 #include <cstdlib>
 #include <filesystem>
@@ -47,13 +47,6 @@ cluster& guarded()
     return instance;
 }
 
-struct failing {
-    std::string conninfo;
-    db::errc code;
-    char const* state;
-    char const* remedy;  // a part of it
-};
-
 std::string at(std::string const& role, std::string const& rest = {}, cluster& server = guarded())
 {
     return "host=127.0.0.1 dbname=postgres user=" + role + " port=" + std::to_string(server.port()) + " " + rest;
@@ -64,30 +57,9 @@ std::string file(std::string const& name)
     return guarded().folder() + "/data/" + name;
 }
 
-struct connect_fixture : db_fixture {
-    void fails(failing const& with, std::string const& what)
-    {
-        run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-            db::connection conn(executor);
-            auto const refused = co_await failure_of(conn.connect(settings(with.conninfo)));
-            check(with, refused, what);
-        });
-    }
-
-    static void check(failing const& with, db::error const& refused, std::string const& what)
-    {
-        bool const permanent = with.code != db::errc::connect_failed && with.code != db::errc::read_only;
-        BOOST_TEST((refused.code() == with.code), what << ": " << refused.what());
-        BOOST_TEST(refused.permanent() == permanent, what);
-        BOOST_TEST(refused.state().view() == with.state, what);
-        BOOST_TEST(mentions(db::remedy_of(refused), with.remedy), what << ": " << db::remedy_of(refused));
-        BOOST_TEST(!mentions(refused.what(), "sesame"), what);
-    }
-};
-
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(test_connect_failures, connect_fixture)
+BOOST_FIXTURE_TEST_SUITE(test_connect_failures, failing_fixture)
 
 BOOST_AUTO_TEST_CASE(tls_that_cannot_be_had_is_permanent)
 {

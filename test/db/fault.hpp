@@ -28,13 +28,23 @@ namespace pgtally::test {
 /// of their backends is left.
 using ledger_claims = std::map<std::string, std::set<int>>;
 
+/// How a trial's connections carry PostgreSQL's messages. Over TLS a step is a record, which may have several messages.
+enum class wire { plain, tls };
+
+/// The steps in one line, repetitions written once: "C:P S:S x13".
+[[nodiscard]] std::string shortened(std::vector<std::string> const& steps);
+
 /// One run of a scenario, through its own proxy, with one fault.
 class trial {
 public:
-    trial(asio::any_io_executor on, fault_plan plan, int number, std::shared_ptr<ledger_claims> claims);
+    /// The application_name of their connections.
+    static constexpr char const* application = "faults";
+
+    trial(asio::any_io_executor on, fault_plan plan, int number, std::shared_ptr<ledger_claims> claims,
+          wire over = wire::plain);
 
     /// Connects through the proxy. For a stall the deadlines are short, because they end it. For other faults
-    /// they are so long that a trial that reaches one counts as hanging.
+    /// they are so long that a trial that reaches one counts as hanging. Over TLS the server's name is verified.
     [[nodiscard]] db::config settings() const;
     [[nodiscard]] db::config settings(std::string conninfo) const;
     /// The same with long deadlines.
@@ -56,13 +66,14 @@ public:
     [[nodiscard]] std::string token(int which = 0) const;
     void claim(std::string const& of, std::set<int> counts) { (*claims)[of] = std::move(counts); }
 
-    /// "cut before S:D (step 17: C:startup S:R S:S x13 ...)"
+    /// "cut at S:D (step 17) of connection 1: C:startup S:R S:S x13 ..."
     [[nodiscard]] std::string described() const;
 
     asio::any_io_executor executor;
     fault_plan plan;
     int number;
     std::shared_ptr<ledger_claims> claims;
+    wire over;
     mutable step_proxy proxy;
     std::size_t failures = 0;  ///< errors seen
 };
@@ -96,9 +107,9 @@ inline fault_options after_login()
     return options;
 }
 
-/// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that was seen.
-/// Fails the test if a trial hangs, if no fault was ever noticed, or if a trial's check fails. There is a table
-/// `ledger (token text not null, filler text)`.
+/// Runs a scenario without a fault, with trickling bytes, and then with each fault at each step that was seen; all
+/// this in plain text, and then over TLS. Fails the test if a trial hangs, if no fault was ever noticed, or if a
+/// trial's check fails. There is a table `ledger (token text not null, filler text)`.
 void for_each_fault(scenario const& of, fault_options const& options = fault_options());
 
 /// Returns the result of an operation, or nothing if it failed. An error must be one that a broken connection may

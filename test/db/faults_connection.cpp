@@ -140,7 +140,8 @@ BOOST_AUTO_TEST_CASE(big_result_is_whole_or_an_error)
     auto const scenario = [](trial& it) -> asio::awaitable<void> {
         db::connection conn(it.executor);
         auto settings = it.settings();
-        if (it.stalls()) settings.query_timeout = std::chrono::seconds{2};  // enough for the bytes before it
+        // Enough for the bytes before it, and for a login while others send theirs.
+        if (it.stalls()) settings.query_timeout = settings.connect_timeout = std::chrono::seconds{2};
         co_await conn.connect(settings);
         using row = std::tuple<std::int32_t, std::string>;
         auto query = conn.query_as<row>("select i, repeat(chr(65 + i % 26), 100000) from generate_series(1, 30) i");
@@ -165,7 +166,7 @@ BOOST_AUTO_TEST_CASE(big_parameter_arrives_whole_or_not_at_all)
     auto const scenario = [](trial& it) -> asio::awaitable<void> {
         db::connection conn(it.executor);
         auto settings = it.settings();
-        if (it.stalls()) settings.query_timeout = std::chrono::seconds{2};
+        if (it.stalls()) settings.query_timeout = settings.connect_timeout = std::chrono::seconds{2};
         co_await conn.connect(settings);
         it.claim(it.token(), {0, 1});
         std::string const big(3'000'000, 'x');

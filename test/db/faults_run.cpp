@@ -1,6 +1,7 @@
 // Runs scenarios with faults: several workers on one thread run them one after another.
 
 #include <pgtally/test/db/fault.hpp>
+#include <pgtally/test/db/fault_tls.hpp>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -16,34 +17,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto long_deadline = 60s;
-constexpr auto short_deadline = 200ms;
-// Well below the long deadline: a fault that only that deadline ends counts as a hang.
+// Well below the long deadline of a trial: a fault that only that deadline ends counts as a hang.
 constexpr auto trial_cap = 20s;
 constexpr auto all_cap = 5min;
 
-constexpr char const* application = "faults";
-
-// "C:P S:S x13": repetitions are written once.
-std::string shortened(std::vector<std::string> const& steps)
-{
-    std::string result;
-    for (auto at = steps.begin(); at != steps.end();) {
-        auto const end = std::find_if(at, steps.end(), [&](auto const& each) { return each != *at; });
-        if (!result.empty()) result += ' ';
-        result += *at;
-        if (end - at > 1) result += " x" + std::to_string(end - at);
-        at = end;
-    }
-    return result;
-}
-
 // The queue of all workers of a scenario.
 struct work {
-    work(scenario const& does, fault_options const& with) : of(does), options(with) {}
+    work(scenario const& does, fault_options const& with, wire by) : of(does), options(with), over(by) {}
 
     scenario const& of;
     fault_options const& options;
+    wire over;
     std::vector<fault_plan> plans{};
     std::size_t next = 0;
     std::size_t ended = 0;
@@ -74,7 +58,7 @@ asio::awaitable<void> run_worker(asio::io_context& context, work& all)
 {
     while (all.next < all.plans.size()) {
         auto const plan = all.plans[all.next++];
-        auto const it = std::make_shared<trial>(context.get_executor(), plan, next_number(), all.claims);
+        auto const it = std::make_shared<trial>(context.get_executor(), plan, next_number(), all.claims, all.over);
         asio::steady_timer cap(context, trial_cap);
         cap.async_wait([&, it](db::error_code ec) {
             if (ec) return;
@@ -110,12 +94,44 @@ void run_all(work& all, std::size_t workers)
     BOOST_REQUIRE_MESSAGE(context.stopped(), "something is still under way when all trials have ended");
 }
 
+// How much of the goodbye has passed at the end of a trial is not determined. Over TLS it is Terminate and an alert of the
+// client's, then one of the server's; whatever comes before ends with an answer.
+void drop_goodbye(std::vector<std::string>& steps, wire over)
+{
+    if (over == wire::plain) {
+        if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
+        return;
+    }
+    auto const is = [&](std::size_t from_end, char const* name) {
+        return steps.size() > from_end && steps[steps.size() - 1 - from_end] == name;
+    };
+    if (is(0, "S:tls") && is(1, "C:tls") && is(2, "C:tls")) steps.pop_back();
+    while (is(0, "C:tls")) steps.pop_back();
+}
+
+// The number of a login's steps. Over TLS ReadyForQuery is not visible, so a connection that does nothing else has to
+// show it.
+std::size_t login_steps(std::vector<std::string> const& steps, wire over)
+{
+    if (over == wire::plain) {
+        auto const ready = std::find(steps.begin(), steps.end(), "S:Z");
+        return static_cast<std::size_t>(ready - steps.begin()) + 1;
+    }
+    std::size_t result = 0;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        trial only(executor, fault_plan(), next_number(), nullptr, over);
+        db::connection conn(executor);
+        auto settings = only.settings();
+        co_await conn.connect(std::move(settings));
+        result = only.proxy.steps().size();
+    });
+    return result;
+}
+
 // The steps to test, from those of a clean run.
-std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_options const& options)
+std::vector<std::size_t> chosen(std::vector<std::string> const& steps, std::size_t login, fault_options const& options)
 {
     using part = fault_options::part;
-    auto const ready = std::find(steps.begin(), steps.end(), "S:Z");
-    auto const login = static_cast<std::size_t>(ready - steps.begin()) + 1;
     auto const first = options.of == part::after_login ? login + 1 : 1;
     auto const end = options.of == part::login ? login + 1 : steps.size() + 1;
     BOOST_REQUIRE(first < end);
@@ -126,12 +142,13 @@ std::vector<std::size_t> chosen(std::vector<std::string> const& steps, fault_opt
     return result;
 }
 
-std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, fault_options const& options)
+std::vector<fault_plan> plans_for(std::vector<std::string> const& steps, std::size_t login,
+                                  fault_options const& options)
 {
     std::vector<fault_plan> result;
     result.push_back({fault::trickle, 1, options.connection});
     for (auto const each : options.faults)
-        for (auto const step : chosen(steps, options)) result.push_back({each, step, options.connection});
+        for (auto const step : chosen(steps, login, options)) result.push_back({each, step, options.connection});
     return result;
 }
 
@@ -145,7 +162,7 @@ void prepare_ledger()
 void check_ledger(ledger_claims const& claims)
 {
     auto const left =
-        std::string("select count(*) from pg_stat_activity where application_name = '") + application + "'";
+        std::string("select count(*) from pg_stat_activity where application_name = '") + trial::application + "'";
     constexpr int tries = 500;
     for (int i = 0; i < tries && cluster::shared().sql(left) != "0"; ++i)
         cluster::shared().sql("select pg_sleep(0.02)");
@@ -167,91 +184,18 @@ void check_ledger(ledger_claims const& claims)
     });
 }
 
-}  // namespace
-
-trial::trial(asio::any_io_executor on, fault_plan with, int which, std::shared_ptr<ledger_claims> into)
-    : executor(std::move(on)), plan(with), number(which), claims(std::move(into)), proxy(cluster::shared().port(), with)
-{
-}
-
-db::config trial::settings() const
-{
-    return settings(proxy.dsn());
-}
-
-db::config trial::settings(std::string conninfo) const
-{
-    db::config result;
-    result.conninfo = std::move(conninfo);
-    result.application_name = application;
-    result.connect_timeout = stalls() ? short_deadline : long_deadline;
-    result.query_timeout = result.connect_timeout;
-    result.retry.first = 1ms;
-    result.retry.cap = 20ms;
-    return result;
-}
-
-db::config trial::patient_settings() const
-{
-    auto result = settings();
-    result.query_timeout = result.connect_timeout = long_deadline;
-    return result;
-}
-
-bool trial::harmless() const
-{
-    return plan.what == fault::none || plan.what == fault::trickle || plan.what == fault::stall_then_pass;
-}
-
-void trial::check(bool ok, std::string_view what) const
-{
-    if (!ok) BOOST_ERROR(described() << ": " << what);
-}
-
-bool trial::may_fail(db::error const& failure, std::initializer_list<db::errc> allowed) const
-{
-    auto const is = [&](db::errc code) { return failure.code() == code; };
-    if (harmless() || failure.permanent()) return false;
-    if (is(db::errc::timed_out) && !stalls()) return false;
-    return std::any_of(allowed.begin(), allowed.end(), is);
-}
-
-void trial::check_failure(db::error const& failure, std::initializer_list<db::errc> allowed)
-{
-    ++failures;
-    check(may_fail(failure, allowed),
-          std::string("must not fail so: ") + failure.what() + " [" + failure.code().message() + "]");
-}
-
-std::string trial::token(int which) const
-{
-    return std::to_string(number) + "/" + std::to_string(which);
-}
-
-std::string trial::described() const
-{
-    auto const steps = proxy.steps(plan.connection);
-    auto result = std::string(name_of(plan.what));
-    if (plan.what != fault::none) {
-        auto const known = plan.step <= steps.size() ? steps[plan.step - 1] : std::string("a step that did not come");
-        result += " at " + known + " (step " + std::to_string(plan.step) + ")";
-    }
-    return result + " of connection " + std::to_string(plan.connection) + ": " + shortened(steps);
-}
-
-void for_each_fault(scenario const& of, fault_options const& options)
+void run_over(wire by, scenario const& of, fault_options const& options)
 {
     prepare_ledger();
-    work all(of, options);
+    work all(of, options, by);
     all.plans = {fault_plan()};
     all.plans.front().connection = options.connection;
     run_all(all, 1);
     auto steps = all.steps;
-    // Whether the client's goodbye has passed at the end of a trial is not determined.
-    if (!steps.empty() && steps.back() == "C:X") steps.pop_back();
+    drop_goodbye(steps, by);
     BOOST_REQUIRE(!steps.empty());
     BOOST_TEST_MESSAGE("clean run: " << shortened(steps));
-    all.plans = plans_for(steps, options);
+    all.plans = plans_for(steps, login_steps(steps, by), options);
     all.next = all.ended = 0;
     run_all(all, options.at_once);
     BOOST_TEST(all.ended == all.plans.size());
@@ -261,12 +205,18 @@ void for_each_fault(scenario const& of, fault_options const& options)
     BOOST_TEST_MESSAGE(all.ended << " trials, " << all.struck << " faults, " << all.failures << " errors");
 }
 
-asio::awaitable<void> check_connects_again(trial& it, db::connection& conn)
+}  // namespace
+
+void for_each_fault(scenario const& of, fault_options const& options)
 {
-    auto settings = it.patient_settings();
-    co_await conn.connect(std::move(settings));
-    auto const rows = co_await conn.query_as<std::tuple<std::int64_t>>("select $1::bigint + 1", it.number);
-    it.check(std::get<0>(rows.one()) == it.number + 1, "the connection made anew gives a wrong answer");
+    run_over(wire::plain, of, options);
+    tls_for_a_while const encrypted;
+    auto over_tls = options;
+    over_tls.steps_vary = true;  // what the server sends at one time is a record
+    // A login has few steps. Of what follows it, faults in plain text have shown the most.
+    constexpr std::size_t enough = 16;
+    if (options.of != fault_options::part::login) over_tls.most_steps = std::min(options.most_steps, enough);
+    run_over(wire::tls, of, over_tls);
 }
 
 }  // namespace pgtally::test

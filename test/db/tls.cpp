@@ -3,12 +3,11 @@
 #include <pgtally/db/listener.hpp>
 #include <pgtally/db/session.hpp>
 #include <pgtally/test/db/fixture.hpp>
+#include <pgtally/test/db/tls_cluster.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <cstdlib>
-#include <fstream>
 #include <tuple>
 
 using namespace pgtally;
@@ -19,30 +18,9 @@ BOOST_FIXTURE_TEST_SUITE(test_tls, db_fixture)
 
 namespace {
 
-// A separate cluster with a certificate; it also has a role that may not use TLS.
 cluster& encrypted()
 {
-    static cluster instance({"fsync=off", "unix_socket_directories=/tmp"});
-    static bool const prepared = [] {
-        auto const data = instance.folder() + "/data";
-        auto const make = "cd " + data +
-                          " && openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -addext "
-                          "subjectAltName=DNS:localhost -out server.crt"
-                          " -keyout server.key 2>/dev/null && chmod 600 server.key"
-                          " && chown --reference=PG_VERSION server.key server.crt";
-        BOOST_REQUIRE(std::system(make.c_str()) == 0);
-        instance.sql("create role plain login");
-        instance.sql("alter system set ssl = on");
-        std::ofstream(data + "/pg_hba.conf") << "local all all trust\n"
-                                                "hostssl all plain 127.0.0.1/32 reject\n"
-                                                "hostssl all postgres 127.0.0.1/32 trust\n"
-                                                "hostnossl all all 127.0.0.1/32 trust\n";
-        instance.stop();
-        instance.start();
-        return true;
-    }();
-    static_cast<void>(prepared);
-    return instance;
+    return tls_cluster::shared().server;
 }
 
 std::string is_encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
@@ -119,26 +97,6 @@ BOOST_AUTO_TEST_CASE(fall_back_to_plain_uses_another_socket_in_the_same_attempt)
         auto const refused = co_await failure_of(conn.connect(settings(place + " sslmode=require")));
         BOOST_TEST(refused.permanent());
         BOOST_TEST(refused.state().is("28000"));
-    });
-}
-
-BOOST_AUTO_TEST_CASE(certificate_is_verified_against_the_name_and_not_the_address)
-{
-    auto const root = encrypted().folder() + "/root.crt";
-    std::ifstream from(encrypted().folder() + "/data/server.crt");
-    std::ofstream(root) << from.rdbuf();
-    auto const rest = " user=postgres dbname=postgres sslmode=verify-full sslrootcert=" + root +
-                      " port=" + std::to_string(encrypted().port());
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        db::connection conn(executor);
-        // Asio resolves the name, but libpq still knows it; this server has no rule for ::1.
-        co_await conn.connect(settings("host=localhost hostaddr=127.0.0.1" + rest));
-        auto const rows = co_await conn.query_as<std::tuple<bool>>(is_encrypted);
-        BOOST_TEST(std::get<0>(rows.one()));
-        auto const other = co_await failure_of(conn.connect(settings("host=127.0.0.1" + rest)));
-        BOOST_TEST((other.code() == db::errc::tls_failed));
-        BOOST_TEST(mentions(other.what(), "localhost"));
-        BOOST_TEST(!conn.is_open());
     });
 }
 

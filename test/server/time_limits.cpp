@@ -48,7 +48,9 @@ serve_options short_times(std::uint16_t port)
 
 // Runs the service in a thread of its own until the end of the test.
 struct running {
-    explicit running(serve_options options) : one{std::move(options), nullptr}, thread{[this] { status = one.run(); }} {}
+    explicit running(serve_options options) : one{std::move(options), nullptr}, thread{[this] { status = one.run(); }}
+    {
+    }
     ~running()
     {
         std::raise(SIGTERM);

@@ -30,11 +30,11 @@ class Authority:
         self.file = str(folder / f"{title}.crt")
         (folder / f"{title}.crt").write_bytes(self._pem(self.certificate))
 
-    def issue(self, *names, begins=-1, ends=5, kind="ec", passphrase=None):
+    def issue(self, *names, begins=-1, ends=5, kind="ec", passphrase=None, subject="server"):
         """A file with a key and a certificate for these names, valid from and until a day after today."""
         key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
         locked = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-        certificate = self._sign(name("server"), key, begins, ends, x509.SubjectAlternativeName([alternative(each) for each in names]))
+        certificate = self._sign(name(subject), key, begins, ends, x509.SubjectAlternativeName([alternative(each) for each in names]))
         file = self.folder / f"{self.title}-{'-'.join(names)}-{ends}-{kind}{'-locked' if passphrase else ''}.pem".replace(":", "_").replace("*", "_")
         file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
                          + self._pem(certificate))

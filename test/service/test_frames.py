@@ -69,6 +69,7 @@ def frames(server):
 
     yield make
     for each in made:
+        each.file.close()
         each.socket.close()
 
 

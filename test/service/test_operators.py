@@ -10,11 +10,10 @@ import time
 import pytest
 import requests
 
+import dashboard
 from program import LONG, ROOT, eventually, free_port
 
 DOCS = ROOT / "server" / "docs"
-DASHBOARD = json.loads((DOCS / "grafana.json").read_text())
-QUERIES = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
 OF_A_TALLY = ["pgtally_keys", "pgtally_revision", "pgtally_events_total", "pgtally_drift_keys_total", "pgtally_problems", "pgtally_last_audit_timestamp_seconds",
               *(f"pgtally_audits_total/{result}" for result in ("equal", "drift", "failed")), *(f"pgtally_state/{state}" for state in ("loading", "live", "stale", "failed"))]
 OF_A_TABLE = ["pgtally_materialize_pending_keys", "pgtally_materialize_writer", "pgtally_materialize_failures_total", "pgtally_materialize_refused_total"]
@@ -154,13 +153,7 @@ def test_the_rules_and_the_dashboard_by_prometheus(prometheus, tweets):
     eventually(lambda: ask("query", query="count_over_time(pgtally_action_seconds_count[1m])")["result"])
 
     def empty():
-        found = []
-        for title, query in QUERIES:
-            for variable, value in {"$instance": ".*", "$tally": ".*", "$__rate_interval": "1m", "$__range": "1m"}.items():
-                query = query.replace(variable, value)
-            if not ask("query", query=query)["result"]:
-                found.append((title, query))
-        return found
+        return dashboard.unanswered(lambda query: ask("query", query=query)["result"])
     eventually(lambda: not empty(), empty)
     rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
     eventually(lambda: all(rule["health"] == "ok" for group in ask("rules")["groups"] for rule in group["rules"]))

@@ -80,7 +80,7 @@ def test_a_watchdog_for_another_process(serve, tweets, supervisor):
 
 def test_the_unit():
     text = UNIT.read_text()
-    assert re.search(r"(?m)^Type=notify$", text) and re.search(r"(?m)^ExecStart=/usr/bin/pgtally serve --config /etc/pgtally\.conf$", text)
+    assert re.search(r"(?m)^Type=notify$", text) and re.search(r"(?m)^ExecStart=/usr/bin/pgtally serve --config /etc/pgtally/pgtally\.conf$", text)
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     said = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--threshold=20", UNIT], capture_output=True, text=True)

@@ -44,6 +44,30 @@ def refused(answer, status, code):
     return answer
 
 
+def count_of(server, reason):
+    return server.metrics()[f'pgtally_tokens_refused_total{{reason="{reason}"}}']
+
+
+def test_refused_tokens_are_counted(keyed):
+    """Every reason is there before it occurs, and counts by requests, by cookies and by WebSocket."""
+    server = keyed("--auth-cookie", "session")
+    reasons = {"too_long", "malformed", "algorithm", "critical", "unknown_key", "signature", "claims", "rules", "expired", "not_yet", "audience", "issuer"}
+    named = {name.split('"')[1]: value for name, value in server.metrics().items() if name.startswith("pgtally_tokens_refused_total{")}
+    assert named == dict.fromkeys(reasons, 0)
+    assert server.get(KEY).status_code == 401
+    assert server.get(KEY, headers=bearer(token("tweets"))).ok
+    forged, expired = token("tweets", secret="x" * 32), token("tweets", ends=-31)
+    assert server.get(KEY, headers=bearer(forged)).status_code == 401
+    assert server.get(KEY, headers={"Cookie": f"session={expired}"}).status_code == 401
+    client = server.connect()
+    for text, reason in (forged, "signature"), (expired, "expired"), (token("tweets", nbf=2**33), "not_yet"):
+        before = count_of(server, reason)
+        assert client.ask(type="auth", token=text)["code"] == "unauthorized"
+        assert count_of(server, reason) == before + 1
+    client.close()
+    assert [count_of(server, reason) for reason in ("signature", "expired", "not_yet", "malformed")] == [2, 2, 1, 0]
+
+
 # What a token is ------------------------------------------------------------------------------------------------------
 
 

@@ -49,16 +49,17 @@ def folder():
 def test_fanout_has_each_way_to_watch_by_time_and_by_cpu(folder):
     found = run("fanout", folder, "--clients", "20")
     assert set(found) == {(f"20 clients, {watches}", contestant, unit) for watches in ("one key", "each its own", "all 100 keys")
-                          for contestant in ("pgtally", "bare sender") for unit in ("values/s", "values/CPU s")}
+                          for contestant in ("pgtally", "bare listener and sender", "bare flood") for unit in ("values/s", "values/CPU s")}
 
 
 def test_latency_has_each_transport_and_its_marks_in_order(folder):
     found = run("latency", folder, "--clients", "1,20")
     for clients in ("1 client", "20 clients"):
         for rate in ("100", "1,000"):
-            for contestant in ("pgtally, notify", "pgtally, wal", "bare listener and sender"):
+            for contestant in ("pgtally, notify", "pgtally, notify, SSE", "pgtally, wal", "bare listener and sender"):
                 times = [found.pop((f"{clients}, {rate} changes/s, {mark}", contestant, "ms")) for mark in MARKS]
                 assert times == sorted(times)
+                del found[f"{clients}, {rate} changes/s, CPU", contestant, "µs a message"]
     assert not found
 
 
@@ -79,7 +80,7 @@ def test_storm_has_the_time_of_all_and_the_wait_of_others(folder):
     found = run("storm", folder, "--clients", "200")
     assert set(found) == {(f"200 clients: {what}", contestant, unit) for what, unit in
                           (("all have their snapshot", "s"), ("longest wait of others", "ms"),
-                           ("cut before an answer", "clients"))
+                           ("cut before the snapshot", "clients"))
                           for contestant in ("pgtally", "bare listener and sender")}
 
 

@@ -6,9 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-_Noreturn void die(PGconn *conn, char const *what)
+_Noreturn void die(PGconn* conn, char const* what)
 {
-    fprintf(stderr, "%s: %s failed: %s", program_invocation_short_name, what, conn == NULL ? strerror(errno) : PQerrorMessage(conn));
+    fprintf(stderr, "%s: %s failed: %s", program_invocation_short_name, what,
+            conn == NULL ? strerror(errno) : PQerrorMessage(conn));
     if (conn == NULL) fputc('\n', stderr);
     exit(1);
 }
@@ -30,9 +31,9 @@ double cpu(void)
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-PGconn *open_connection(char const *dsn)
+PGconn* open_connection(char const* dsn)
 {
-    PGconn *const conn = PQconnectdb(dsn);
+    PGconn* const conn = PQconnectdb(dsn);
     if (PQstatus(conn) != CONNECTION_OK) die(conn, "connect");
     return conn;
 }

@@ -4,8 +4,8 @@
     storm.py --folder DIR --programs DIR --seconds N --rounds N [--clients N] [--json]
 
 Ten clients are connected before, and see ten changes a second: the longest that one of them waited, from before the
-statement, is the second figure. A client of the
-storm that is cut before an answer connects again; how many did is the third. The storm and those ten share a core with PostgreSQL if there are two cores.
+statement, is the second figure. A client of the storm that is cut before the snapshot connects again; how many did is the
+third. The storm and those ten share a core with PostgreSQL if there are two cores.
 """
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
@@ -45,7 +45,7 @@ def measure_case(stage, clients, chosen):
 def rows_of(clients, found):
     rows = []
     for title, column, unit, factor in (("all have their snapshot", 0, "s", 1), ("longest wait of others", 1, "ms", 1e3),
-                                        ("cut before an answer", 2, "clients", 1)):
+                                        ("cut before the snapshot", 2, "clients", 1)):
         times = {name: [figures[column] * factor for figures in rounds] for name, rounds in found.items()}
         case = f"{clients_of(clients)}: {title}"
         rows += [row(case, "pgtally", times["pgtally"], unit, times[BARE]), row(case, BARE, times[BARE], unit)]

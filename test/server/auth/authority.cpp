@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
 
 #include <unistd.h>
 
@@ -80,6 +82,30 @@ BOOST_AUTO_TEST_CASE(keys_are_read_again)
     BOOST_TEST(by.read_keys() == 1U);
     BOOST_TEST(judged(by, old_secret) == explain(token_fault::signature));
     BOOST_TEST(judged(by, new_secret) == "right");
+}
+
+BOOST_AUTO_TEST_CASE(refused_tokens_are_counted_by_reason)
+{
+    authority const by{chosen, bounds};
+    auto const secret = "0123456789abcdef0123456789abcdef";
+    auto const counts = [&by] {
+        std::map<std::string, std::uint64_t, std::less<>> out;
+        by.refused().each([&out](token_fault why, std::uint64_t count) { out.emplace(name_of(why), count); });
+        return out;
+    };
+    BOOST_TEST(counts().size() == token_fault_count);
+    BOOST_TEST(judged(by, secret) == "right");
+    for (auto const& [reason, count] : counts()) BOOST_TEST_CONTEXT(reason) BOOST_TEST(count == 0U);
+    judged(by, "another_secret_of_more_than_32_bytes");
+    by.judge(hs256(secret, R"({"exp":800,"aud":"ours"})"), std::chrono::sys_seconds{900s});
+    by.judge(hs256(secret, R"({"exp":800,"aud":"ours"})"), std::chrono::sys_seconds{900s});
+    by.judge(hs256(secret, R"({"exp":1000,"aud":"theirs"})"), std::chrono::sys_seconds{900s});
+    by.judge("x", std::chrono::sys_seconds{900s});
+    BOOST_TEST(counts()["signature"] == 1U);
+    BOOST_TEST(counts()["expired"] == 2U);
+    BOOST_TEST(counts()["audience"] == 1U);
+    BOOST_TEST(counts()["malformed"] == 1U);
+    BOOST_TEST(counts()["issuer"] == 0U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

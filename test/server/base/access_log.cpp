@@ -9,12 +9,12 @@ BOOST_AUTO_TEST_SUITE(test_access_log)
 BOOST_AUTO_TEST_CASE(a_line_in_both_formats)
 {
     served_request const one{.client = *parse_ip_address("192.0.2.7"),
-                     .method = "GET",
-                     .route = "/v1/tallies/{tally}",
-                     .version = 11,
-                     .status = 200,
-                     .bytes = 345,
-                     .seconds = 0.0125};
+                             .method = "GET",
+                             .route = "/v1/tallies/{tally}",
+                             .version = 11,
+                             .status = 200,
+                             .bytes = 345,
+                             .seconds = 0.0125};
     std::chrono::system_clock::time_point const at{std::chrono::seconds{784111777}};
     BOOST_TEST(access_line(one, at, log_format::text) ==
                "192.0.2.7 - - [06/Nov/1994:08:49:37 +0000] \"GET /v1/tallies/{tally} HTTP/1.1\" 200 345 0.013\n");

@@ -30,7 +30,8 @@ BOOST_AUTO_TEST_SUITE(test_handed_over)
 BOOST_AUTO_TEST_CASE(sockets_and_their_names)
 {
     BOOST_TEST(shown({{"LISTEN_FDS", "1"}, {"LISTEN_PID", "42"}}) == "3:");
-    BOOST_TEST(shown({{"LISTEN_FDS", "3"}, {"LISTEN_PID", "42"}, {"LISTEN_FDNAMES", "public:admin"}}) == "3:public 4:admin 5:");
+    BOOST_TEST(shown({{"LISTEN_FDS", "3"}, {"LISTEN_PID", "42"}, {"LISTEN_FDNAMES", "public:admin"}}) ==
+               "3:public 4:admin 5:");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_meant_for_somebody_else_or_makes_no_sense)

@@ -328,15 +328,23 @@ BOOST_AUTO_TEST_CASE(tokens)
 BOOST_AUTO_TEST_CASE(every_option_is_judged_when_options_are_read_again)
 {
     std::map<std::string, std::vector<std::string>> const others{
-        {"dsn", {"host=elsewhere"}}, {"listen", {"127.0.0.1:1"}}, {"admin-listen", {"none"}}, {"tally", {"tweets"}},
-        {"heartbeat", {"1s"}}, {"materialize-every", {"1s"}}, {"audit-every", {"1h"}}, {"allow-origin", {"*"}},
-        {"allow-header", {"x-a"}}, {"allow-host", {"example.org"}}, {"max-clients", {"7"}}, {"max-clients-per-address", {"7"}},
-        {"trusted-proxy", {"unix"}}, {"keep-alive", {"7s"}}, {"ping-every", {"7s"}}, {"max-keys", {"7"}},
-        {"wal-lag-limit", {"7MiB"}}, {"action-batch", {"7"}}, {"drain-delay", {"7s"}}, {"web", {"/"}}, {"log-level", {"debug"}},
-        {"log-format", {"json"}}, {"access-log", {"-"}}, {"writable", {}}, {"allow-bypass", {}}, {"reuse-port", {}}};
+        {"dsn", {"host=elsewhere"}}, {"listen", {"127.0.0.1:1"}},
+        {"admin-listen", {"none"}},  {"tally", {"tweets"}},
+        {"heartbeat", {"1s"}},       {"materialize-every", {"1s"}},
+        {"audit-every", {"1h"}},     {"allow-origin", {"*"}},
+        {"allow-header", {"x-a"}},   {"allow-host", {"example.org"}},
+        {"max-clients", {"7"}},      {"max-clients-per-address", {"7"}},
+        {"trusted-proxy", {"unix"}}, {"keep-alive", {"7s"}},
+        {"ping-every", {"7s"}},      {"max-keys", {"7"}},
+        {"wal-lag-limit", {"7MiB"}}, {"action-batch", {"7"}},
+        {"drain-delay", {"7s"}},     {"web", {"/"}},
+        {"log-level", {"debug"}},    {"log-format", {"json"}},
+        {"access-log", {"-"}},       {"writable", {}},
+        {"allow-bypass", {}},        {"reuse-port", {}}};
     // Files that the options name must exist: their own tests change them.
-    std::set<std::string> const elsewhere{"config", "check-config", "help", "version", "tls-cert", "tls-key", "auth-key", "auth-cookie",
-                                          "auth-audience", "auth-issuer", "public"};
+    std::set<std::string> const elsewhere{"config",        "check-config", "help",     "version",
+                                          "tls-cert",      "tls-key",      "auth-key", "auth-cookie",
+                                          "auth-audience", "auth-issuer",  "public"};
     auto const help = std::get<print_text>(parse({"serve", "--help"})).text;
     int seen = 0;
     for (std::size_t at = help.find("\n  --"); at != help.npos; at = help.find("\n  --", at + 1)) {

@@ -110,12 +110,11 @@ struct test_server final : request_handler, upgrade_handler {
         return response{.status = 101, .route = "test"};
     }
 
-    asio::awaitable<void> serve(std::unique_ptr<upgrade> accepted) override
+    void serve(upgrade accepted) override
     {
         auto const registered = connected.size();
-        bool const open = accepted->stream.socket().is_open();
-        upgraded.set_value({registered, open, accepted->key});
-        co_return;
+        bool const open = accepted.stream.is_open();
+        upgraded.set_value({registered, open, accepted.key});
     }
 
     struct seen {
@@ -133,7 +132,8 @@ struct test_server final : request_handler, upgrade_handler {
     address_places by_address{0};
     fair_turns handshakes{io};
     access_log accesses{"", log_format::text};
-    connection_context with{bounds, *this, *this, connected, counted, accesses, closing, trusted, by_address, nullptr, handshakes};
+    connection_context with{bounds,  *this,   *this,      connected, counted,   accesses,
+                            closing, trusted, by_address, nullptr,   handshakes};
     acceptor at{listen_at(io, {"127.0.0.1", 0}, {}), address_kind::open, false};
     std::promise<seen> upgraded;
     std::promise<void> gone;

@@ -76,8 +76,10 @@ std::string bytes_of(std::vector<frame> const& all)
 void expect(std::vector<frame> const& all, std::vector<found> const& wanted)
 {
     auto const bytes = bytes_of(all);
-    for (auto const piece : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, std::size_t{4'096}, bytes.size()}) {
-        BOOST_TEST_CONTEXT("pieces of " << piece) BOOST_TEST(read(bytes, piece) == wanted, boost::test_tools::per_element());
+    for (auto const piece :
+         {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{7}, std::size_t{4'096}, bytes.size()}) {
+        BOOST_TEST_CONTEXT("pieces of " << piece)
+        BOOST_TEST(read(bytes, piece) == wanted, boost::test_tools::per_element());
     }
 }
 
@@ -172,12 +174,14 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_too_long_is_refused_by_its_head)
 BOOST_AUTO_TEST_CASE(closes)
 {
     auto const close = [](unsigned code, std::string reason = {}) {
-        return frame{.opcode = 8, .payload = std::string{static_cast<char>(code >> 8U), static_cast<char>(code & 0xff)} + reason};
+        return frame{.opcode = 8,
+                     .payload = std::string{static_cast<char>(code >> 8U), static_cast<char>(code & 0xff)} + reason};
     };
     expect({{.opcode = 8}}, {{kind::close, "", 0}});
     for (unsigned const code : {1000, 1001, 1003, 1007, 1014, 3000, 4999})
         expect({close(code, "why")}, {{kind::close, "why", static_cast<std::uint16_t>(code)}});
-    for (unsigned const code : {0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65'535}) expect({close(code)}, {broken(1002)});
+    for (unsigned const code : {0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65'535})
+        expect({close(code)}, {broken(1002)});
     for (auto const* const reason : {"\xff", "\xc3", "\xed\xa0\x80"}) expect({close(1000, reason)}, {broken(1007)});
 }
 
@@ -199,7 +203,9 @@ BOOST_AUTO_TEST_CASE(what_a_server_writes)
     BOOST_TEST(out == std::string("\x89\0\x8a\1x\x88\0", 7));
     out.clear();
     append_close(out, 1001, "bye");
-    BOOST_TEST(out == "\x88\x05\x03\xe9" "bye");
+    BOOST_TEST(out ==
+               "\x88\x05\x03\xe9"
+               "bye");
     out.clear();
     // 122 bytes, and a character of two that would be the 123rd and 124th.
     append_close(out, 1000, std::string(122, 'r') + "\xc3\xbc");

@@ -20,11 +20,13 @@ BOOST_AUTO_TEST_CASE(the_key_is_answered)
 BOOST_AUTO_TEST_CASE(the_subprotocol_is_chosen_if_it_is_offered)
 {
     auto const chosen = [](std::string_view offered) {
-        return accept_websocket("x", offered, "").find("\r\nSec-WebSocket-Protocol: pgtally.v1\r\n") != std::string::npos;
+        return accept_websocket("x", offered, "").find("\r\nSec-WebSocket-Protocol: pgtally.v1\r\n") !=
+               std::string::npos;
     };
     for (auto const* const offered : {"pgtally.v1", "chat, pgtally.v1", " pgtally.v1\t,chat", ",,pgtally.v1"})
         BOOST_TEST(chosen(offered));
-    for (auto const* const offered : {"", "chat", "pgtally.v2", "pgtally.v1x", "PGTALLY.V1", ","}) BOOST_TEST(!chosen(offered));
+    for (auto const* const offered : {"", "chat", "pgtally.v2", "pgtally.v1x", "PGTALLY.V1", ","})
+        BOOST_TEST(!chosen(offered));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -15,21 +15,22 @@
 
 enum { events_at_once = 256, connects_at_once = 64, request_size = 512 };
 
-static _Noreturn void lose(struct client const *client)
+static _Noreturn void lose(struct client const* client)
 {
-    fprintf(stderr, "pgtally-bench-crowd: client %u of port %d was refused or cut: %s\n", client->number, client->crowd->port, client->stream.start);
+    fprintf(stderr, "pgtally-bench-crowd: client %u of port %d was refused or cut: %s\n", client->number,
+            client->crowd->port, client->stream.start);
     exit(1);
 }
 
 /* What a client sends is shorter than any socket's buffer. That the server has gone, reading tells. */
-static void send_all(struct client *client, char const *bytes, size_t size)
+static void send_all(struct client* client, char const* bytes, size_t size)
 {
     ssize_t const sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
     if (sent != (ssize_t)size && errno != EPIPE && errno != ECONNRESET) die(NULL, "send");
 }
 
 /* A mask of zeros leaves the text as it is. */
-static void send_frame(struct client *client, uint8_t opcode, char const *text, size_t size)
+static void send_frame(struct client* client, uint8_t opcode, char const* text, size_t size)
 {
     char frame[request_size + 8] = {(char)(128 | opcode), (char)(128 | (size < 126 ? size : 126))};
     size_t used = 2;
@@ -41,14 +42,14 @@ static void send_frame(struct client *client, uint8_t opcode, char const *text, 
     send_all(client, frame, used + 4 + size);
 }
 
-static unsigned key_of(struct client const *client)
+static unsigned key_of(struct client const* client)
 {
     return client->crowd->watches == watch_own ? client->number : 1;
 }
 
-static void send_request(struct client *client)
+static void send_request(struct client* client)
 {
-    struct crowd const *const crowd = client->crowd;
+    struct crowd const* const crowd = client->crowd;
     char text[request_size], key[32] = "";
     if (crowd->watches != watch_every) snprintf(key, sizeof key, "?key=%u", key_of(client));
     int const size = crowd->sse ? snprintf(text, sizeof text,
@@ -63,29 +64,30 @@ static void send_request(struct client *client)
     send_all(client, text, (size_t)size);
 }
 
-static void subscribe(struct client *client)
+static void subscribe(struct client* client)
 {
     char text[request_size], keys[48] = "";
     client->subscribed = true;
     if (client->crowd->sse) return;
     if (client->crowd->watches != watch_every) snprintf(keys, sizeof keys, ",\"keys\":[\"%u\"]", key_of(client));
-    int const size = snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":1,\"tally\":\"%s\"%s}", client->crowd->tally, keys);
+    int const size =
+        snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"id\":1,\"tally\":\"%s\"%s}", client->crowd->tally, keys);
     send_frame(client, 1, text, (size_t)size);
 }
 
 /* A message may hold the newest of several changes: each of them is there now. */
-static void record(struct client *client, uint64_t counter)
+static void record(struct client* client, uint64_t counter)
 {
-    struct crowd *const crowd = client->crowd;
+    struct crowd* const crowd = client->crowd;
     uint64_t const first = client->counter > crowd->base ? client->counter - crowd->base : 0;
     for (uint64_t n = first + 1; n + crowd->base <= counter && n < writer_remembers; ++n)
         histogram_add(&crowd->times, crowd->read_at - crowd->began_at[n]);
 }
 
-static void receive_message(void *context, char const *start, uint32_t values)
+static void receive_message(void* context, char const* start, uint32_t values)
 {
-    struct client *const client = context;
-    struct crowd *const crowd = client->crowd;
+    struct client* const client = context;
+    struct crowd* const crowd = client->crowd;
     ++crowd->messages;
     crowd->values += values;
     if (!client->ready && strstr(start, "\"epoch\":")) { /* only snapshots have one */
@@ -93,39 +95,40 @@ static void receive_message(void *context, char const *start, uint32_t values)
         ++crowd->ready;
     }
     if (crowd->watches == watch_every) return;
-    char const *const at = strstr(start, "\"count\":");
+    char const* const at = strstr(start, "\"count\":");
     uint64_t const counter = at ? strtoull(at + 8, NULL, 10) : 0;
     if (crowd->began_at) record(client, counter);
     if (counter > client->counter) client->counter = counter;
 }
 
-static void begin_to_connect(struct client *client)
+static void begin_to_connect(struct client* client)
 {
-    struct crowd *const crowd = client->crowd;
+    struct crowd* const crowd = client->crowd;
     struct sockaddr_in const address = {AF_INET, htons((uint16_t)crowd->port), {htonl(INADDR_LOOPBACK)}, {0}};
     stream_begin(&client->stream, crowd->sse);
     client->connected = client->subscribed = false;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0) die(NULL, "socket");
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(client->fd, (struct sockaddr const *)&address, sizeof address) != 0 && errno != EINPROGRESS) die(NULL, "connect");
+    if (connect(client->fd, (struct sockaddr const*)&address, sizeof address) != 0 && errno != EINPROGRESS)
+        die(NULL, "connect");
     struct epoll_event writes = {EPOLLOUT, {.ptr = client}};
     if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, client->fd, &writes) != 0) die(NULL, "epoll_ctl");
 }
 
-/* A server that has much to do may cut a client before it has said anything; then it comes again, as browsers do. */
-static void connect_again(struct client *client)
+/* A server that has much to do may cut a client that has no snapshot yet; it comes again, as browsers do. */
+static void connect_again(struct client* client)
 {
-    if (client->ready || stream_open(&client->stream) || client->crowd->again == client->crowd->size) lose(client);
+    if (client->ready || client->crowd->again == client->crowd->size) lose(client);
     ++client->crowd->again;
     close(client->fd);
     begin_to_connect(client);
 }
 
-static void handle(struct client *client, uint32_t events)
+static void handle(struct client* client, uint32_t events)
 {
     static char buffer[1 << 16];
-    struct crowd *const crowd = client->crowd;
+    struct crowd* const crowd = client->crowd;
     if (!client->connected && events & EPOLLOUT && !(events & EPOLLERR)) {
         client->connected = true;
         struct epoll_event reads = {EPOLLIN, {.ptr = client}};
@@ -147,7 +150,7 @@ static void handle(struct client *client, uint32_t events)
     client->stream.pinged = false;
 }
 
-void crowd_connect(struct crowd *crowd)
+void crowd_connect(struct crowd* crowd)
 {
     crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
     crowd->clients = calloc(crowd->size, sizeof *crowd->clients);
@@ -155,7 +158,7 @@ void crowd_connect(struct crowd *crowd)
     struct epoll_event reads = {EPOLLIN, {.ptr = NULL}};
     if (epoll_ctl(crowd->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &reads) != 0) die(NULL, "epoll_ctl of stdin");
     for (unsigned i = 0; i < crowd->size; ++i) {
-        struct client *const client = &crowd->clients[i];
+        struct client* const client = &crowd->clients[i];
         client->crowd = crowd;
         client->number = i + 1;
         begin_to_connect(client);
@@ -163,7 +166,7 @@ void crowd_connect(struct crowd *crowd)
     }
 }
 
-bool crowd_turn(struct crowd *crowd, int timeout_ms)
+bool crowd_turn(struct crowd* crowd, int timeout_ms)
 {
     struct epoll_event events[events_at_once];
     int const count = epoll_wait(crowd->epoll, events, events_at_once, timeout_ms);
@@ -176,7 +179,7 @@ bool crowd_turn(struct crowd *crowd, int timeout_ms)
     return told;
 }
 
-uint64_t crowd_lowest(struct crowd const *crowd)
+uint64_t crowd_lowest(struct crowd const* crowd)
 {
     uint64_t lowest = UINT64_MAX;
     for (unsigned i = 0; i < crowd->size; ++i)

@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 static double const patience = 60; /* seconds until all have connected */
-static double const tail = 10; /* until all have what was written last */
+static double const tail = 10;     /* until all have what was written last */
 static double const warming = 0.1; /* of a writer that writes what it can */
 
-static _Noreturn void refuse(char const *why)
+static _Noreturn void refuse(char const* why)
 {
     fprintf(stderr, "pgtally-bench-crowd: %s\n", why);
     exit(2);
@@ -37,7 +37,7 @@ static double cpu_of(int pid)
     char path[64];
     unsigned long long used = 0;
     snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
-    FILE *const file = fopen(path, "r");
+    FILE* const file = fopen(path, "r");
     if (!file || fscanf(file, "%llu", &used) != 1) die(NULL, path);
     fclose(file);
     return (double)used / 1e9;
@@ -48,7 +48,7 @@ static double seconds_now(void)
     return (double)now_ns() / 1e9;
 }
 
-static void await_all(struct crowd *crowd)
+static void await_all(struct crowd* crowd)
 {
     double const began = seconds_now();
     crowd_connect(crowd);
@@ -56,12 +56,12 @@ static void await_all(struct crowd *crowd)
         crowd_turn(crowd, 100);
         if (seconds_now() - began > patience) refuse("not all clients have their snapshot within 60 s");
     }
-    printf("{\"ready\": %.4f, \"again\": %u, \"values\": %llu, \"messages\": %llu}\n", seconds_now() - began, crowd->again,
-           (unsigned long long)crowd->values, (unsigned long long)crowd->messages);
+    printf("{\"ready\": %.4f, \"again\": %u, \"values\": %llu, \"messages\": %llu}\n", seconds_now() - began,
+           crowd->again, (unsigned long long)crowd->values, (unsigned long long)crowd->messages);
 }
 
 /* Until all have the last change, if it can be told by the counter; else until nothing comes any more. */
-static void drain(struct crowd *crowd, uint64_t last)
+static void drain(struct crowd* crowd, uint64_t last)
 {
     double const until = seconds_now() + tail;
     while (seconds_now() < until) {
@@ -74,26 +74,26 @@ static void drain(struct crowd *crowd, uint64_t last)
 }
 
 /* Returns when the time is over, or at a line of stdin. */
-static void run_until(struct crowd *crowd, double until)
+static void run_until(struct crowd* crowd, double until)
 {
     for (double left; (left = until - seconds_now()) > 0;) {
         if (crowd_turn(crowd, (int)(left * 1000) + 1)) return;
     }
 }
 
-static void print_slice(struct crowd const *crowd, uint64_t changes)
+static void print_slice(struct crowd const* crowd, uint64_t changes)
 {
     printf(", \"changes\": %llu", (unsigned long long)changes);
     if (!crowd->began_at) return;
     struct {
-        char const *name;
+        char const* name;
         double share;
     } const marks[] = {{"p50", .5}, {"p99", .99}, {"p999", .999}, {"max", 1}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; ++i)
         printf(", \"%s\": %.9f", marks[i].name, (double)histogram_at(&crowd->times, marks[i].share) / 1e9);
 }
 
-static void run_slice(struct crowd *crowd, struct writer *writer, double seconds, int pid)
+static void run_slice(struct crowd* crowd, struct writer* writer, double seconds, int pid)
 {
     crowd->began_at = writer->rate > 0 && crowd->watches == watch_one ? writer->began_at : NULL;
     memset(&crowd->times, 0, sizeof crowd->times);
@@ -105,7 +105,8 @@ static void run_slice(struct crowd *crowd, struct writer *writer, double seconds
     run_until(crowd, began + seconds);
     double const took = seconds_now() - began, cpu = cpu_of(pid) - cpu_began;
     printf("{\"values\": %llu, \"messages\": %llu, \"bytes\": %llu, \"seconds\": %.6f, \"cpu\": %.6f",
-           (unsigned long long)crowd->values, (unsigned long long)crowd->messages, (unsigned long long)crowd->bytes, took, cpu);
+           (unsigned long long)crowd->values, (unsigned long long)crowd->messages, (unsigned long long)crowd->bytes,
+           took, cpu);
     if (writer->conn) {
         writer_stop(writer);
         uint64_t const changes = atomic_load(&writer->begun);
@@ -115,7 +116,7 @@ static void run_slice(struct crowd *crowd, struct writer *writer, double seconds
     puts("}");
 }
 
-static enum watches watches_of(char const *name)
+static enum watches watches_of(char const* name)
 {
     if (strcmp(name, "one") == 0) return watch_one;
     if (strcmp(name, "own") == 0) return watch_own;
@@ -123,11 +124,12 @@ static enum watches watches_of(char const *name)
     refuse("--keys takes one, own or every");
 }
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
     static struct option const options[] = {
-        {"port", 1, NULL, 'p'}, {"clients", 1, NULL, 'c'},   {"tally", 1, NULL, 't'}, {"keys", 1, NULL, 'k'}, {"sse", 0, NULL, 's'},
-        {"dsn", 1, NULL, 'd'},  {"statement", 1, NULL, 'q'}, {"pid", 1, NULL, 'i'},  {NULL, 0, NULL, 0}};
+        {"port", 1, NULL, 'p'},      {"clients", 1, NULL, 'c'}, {"tally", 1, NULL, 't'},
+        {"keys", 1, NULL, 'k'},      {"sse", 0, NULL, 's'},     {"dsn", 1, NULL, 'd'},
+        {"statement", 1, NULL, 'q'}, {"pid", 1, NULL, 'i'},     {NULL, 0, NULL, 0}};
     static struct crowd crowd = {.tally = "likes"};
     static struct writer writer;
     char const *dsn = NULL, *statement = NULL;
@@ -145,7 +147,8 @@ int main(int argc, char **argv)
             default: return 2;
         }
     }
-    if (crowd.port <= 0 || crowd.size == 0 || crowd.size > 100000) refuse("it takes --port and --clients, up to 100000");
+    if (crowd.port <= 0 || crowd.size == 0 || crowd.size > 100000)
+        refuse("it takes --port and --clients, up to 100000");
     if (!dsn != !statement) refuse("--dsn and --statement belong together");
     if (dsn) writer_open(&writer, dsn, statement);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
@@ -159,6 +162,7 @@ int main(int argc, char **argv)
         line[size] = '\0';
         double seconds = 0;
         writer.rate = 0;
-        if (sscanf(line, "%lf %lf", &seconds, &writer.rate) >= 1 && seconds > 0) run_slice(&crowd, &writer, seconds, pid);
+        if (sscanf(line, "%lf %lf", &seconds, &writer.rate) >= 1 && seconds > 0)
+            run_slice(&crowd, &writer, seconds, pid);
     }
 }

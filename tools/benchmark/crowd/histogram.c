@@ -16,14 +16,14 @@ static uint64_t top_of(unsigned bucket)
     return (((uint64_t)(bucket % steps) + steps + 1) << shift) - 1;
 }
 
-void histogram_add(struct histogram *all, uint64_t value)
+void histogram_add(struct histogram* all, uint64_t value)
 {
     ++all->count;
     ++all->buckets[bucket_of(value)];
     if (value > all->highest) all->highest = value;
 }
 
-uint64_t histogram_at(struct histogram const *all, double share)
+uint64_t histogram_at(struct histogram const* all, double share)
 {
     double const wanted = share * (double)all->count;
     uint64_t seen = 0;

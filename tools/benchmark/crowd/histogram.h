@@ -10,9 +10,9 @@ struct histogram {
     uint64_t buckets[64 * 32];
 };
 
-void histogram_add(struct histogram *all, uint64_t value);
+void histogram_add(struct histogram* all, uint64_t value);
 
 /* The value that this share (0 to 1) of all does not exceed; 0 if there is none. */
-uint64_t histogram_at(struct histogram const *all, double share);
+uint64_t histogram_at(struct histogram const* all, double share);
 
 #endif

@@ -2,18 +2,18 @@
 
 #include <string.h>
 
-void stream_begin(struct stream *into, bool sse)
+void stream_begin(struct stream* into, bool sse)
 {
     memset(into, 0, sizeof *into);
     into->sse = sse;
 }
 
-bool stream_open(struct stream const *from)
+bool stream_open(struct stream const* from)
 {
     return from->part != stream_head && from->part != stream_wrong;
 }
 
-static void keep(struct stream *into, char const *bytes, size_t size)
+static void keep(struct stream* into, char const* bytes, size_t size)
 {
     size_t const room = stream_keeps - into->kept;
     size_t const taken = size < room ? size : room;
@@ -21,7 +21,7 @@ static void keep(struct stream *into, char const *bytes, size_t size)
     into->kept = (uint8_t)(into->kept + taken);
 }
 
-static void add(struct stream *into, char const *bytes, size_t size)
+static void add(struct stream* into, char const* bytes, size_t size)
 {
     keep(into, bytes, size);
     uint32_t braces = 0;
@@ -30,7 +30,7 @@ static void add(struct stream *into, char const *bytes, size_t size)
 }
 
 /* Each key's counters close a brace, and so do "keys" and the message. */
-static void finish(struct stream *into, size_t skip, stream_callback *callback, void *context)
+static void finish(struct stream* into, size_t skip, stream_callback* callback, void* context)
 {
     into->start[into->kept] = '\0';
     if (callback) callback(context, into->start + skip, into->braces > 2 ? into->braces - 2 : 0);
@@ -38,7 +38,7 @@ static void finish(struct stream *into, size_t skip, stream_callback *callback, 
     into->braces = 0;
 }
 
-static size_t take_head(struct stream *into, char const *bytes, size_t size)
+static size_t take_head(struct stream* into, char const* bytes, size_t size)
 {
     static char const end[] = "\r\n\r\n";
     for (size_t i = 0; i < size; ++i) {
@@ -53,9 +53,9 @@ static size_t take_head(struct stream *into, char const *bytes, size_t size)
     return size;
 }
 
-static size_t take_line(struct stream *into, char const *bytes, size_t size, stream_callback *callback, void *context)
+static size_t take_line(struct stream* into, char const* bytes, size_t size, stream_callback* callback, void* context)
 {
-    char const *const end = memchr(bytes, '\n', size);
+    char const* const end = memchr(bytes, '\n', size);
     add(into, bytes, end ? (size_t)(end - bytes) : size);
     if (!end) return size;
     bool const data = into->kept >= 6 && memcmp(into->start, "data: ", 6) == 0;
@@ -63,14 +63,14 @@ static size_t take_line(struct stream *into, char const *bytes, size_t size, str
     return (size_t)(end - bytes) + 1;
 }
 
-static void end_frame(struct stream *into, stream_callback *callback, void *context)
+static void end_frame(struct stream* into, stream_callback* callback, void* context)
 {
     into->got = 0;
     into->part = stream_frame;
     if (into->last && !into->control) finish(into, 0, callback, context);
 }
 
-static void take_header_byte(struct stream *into, uint8_t byte, stream_callback *callback, void *context)
+static void take_header_byte(struct stream* into, uint8_t byte, stream_callback* callback, void* context)
 {
     into->header[into->got++] = byte;
     if (into->got < 2) return;
@@ -87,7 +87,8 @@ static void take_header_byte(struct stream *into, uint8_t byte, stream_callback 
     if (into->part == stream_payload && into->left == 0) end_frame(into, callback, context);
 }
 
-static size_t take_payload(struct stream *into, char const *bytes, size_t size, stream_callback *callback, void *context)
+static size_t take_payload(struct stream* into, char const* bytes, size_t size, stream_callback* callback,
+                           void* context)
 {
     size_t const taken = size < into->left ? size : (size_t)into->left;
     if (!into->control) add(into, bytes, taken);
@@ -96,7 +97,7 @@ static size_t take_payload(struct stream *into, char const *bytes, size_t size, 
     return taken;
 }
 
-bool stream_feed(struct stream *into, char const *bytes, size_t size, stream_callback *callback, void *context)
+bool stream_feed(struct stream* into, char const* bytes, size_t size, stream_callback* callback, void* context)
 {
     while (size > 0 && into->part != stream_wrong) {
         size_t taken = 1;
