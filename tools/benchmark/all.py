@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 from page import page, section
-from report import machine
+from report import machine, rounded
 from stage import ROOT, die, hush, say
 
 # By name: the title, what a reader needs to know, more options of a brief run.
@@ -41,7 +41,7 @@ BENCHES = {
 
 
 def line(case, contestant, value, unit, ratio=None):
-    return {"case": case, "contestant": contestant, "value": value, "unit": unit, "ratio": ratio, "spread": None}
+    return {"case": case, "contestant": contestant, "value": rounded(value), "unit": unit, "ratio": ratio, "spread": None}
 
 
 def pairs(found):
