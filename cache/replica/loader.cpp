@@ -3,10 +3,14 @@
 #include <pgtally/cache/replica/catalog.hpp>
 #include <pgtally/cache/replica/look_query.hpp>
 #include <pgtally/cache/replica/session_settings.hpp>
+#include <pgtally/db/detail/signal.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -15,7 +19,7 @@ namespace pgtally {
 
 namespace {
 
-using truth_row = std::tuple<std::optional<std::string>, std::optional<std::vector<std::int64_t>>>;
+using truth_row = std::tuple<std::optional<std::string_view>, std::optional<std::vector<std::int64_t>>>;
 
 constexpr char const* declare_load =
     "declare load no scroll cursor for "
@@ -57,12 +61,56 @@ void take_fence(db::rows<truth_row> const& rows, load_target& target)
     if (auto const refusal = wanted(target).set_fence(std::move(*snapshot))) throw load_failure{*refusal, false};
 }
 
+// Rows that were asked for. They arrive while the caller does something else.
+struct batch {
+    explicit batch(boost::asio::any_io_executor executor) : arrived{std::move(executor)} {}
+    db::detail::signal arrived;
+    std::exception_ptr failure;
+    db::rows<truth_row> rows;
+};
+
+std::shared_ptr<batch> ask_for_rows(db::connection& connection)
+{
+    auto const asked = std::make_shared<batch>(connection.executor());
+    auto const take = [asked](std::exception_ptr failure, db::rows<truth_row> rows) {
+        asked->failure = std::move(failure);
+        asked->rows = std::move(rows);
+        asked->arrived.notify();
+    };
+    connection.async_query_as<truth_row>("fetch forward 10000 from load", take);
+    return asked;
+}
+
+boost::asio::awaitable<db::rows<truth_row>> arrival_of(std::shared_ptr<batch> asked)
+{
+    co_await asked->arrived.wait();
+    if (asked->failure) std::rethrow_exception(asked->failure);
+    co_return std::move(asked->rows);
+}
+
 void take_rows(db::rows<truth_row> const& rows, load_target& target)
 {
     auto& tally = wanted(target);
     for (auto const& [key, counters] : rows) {
         auto const refusal = tally.add_truth_row(key.value_or(""), counters.value_or(std::vector<std::int64_t>{}));
         if (refusal) throw load_failure{*refusal, true};
+    }
+}
+
+// PostgreSQL prepares the next rows while this side takes those that came: both have half of the work after the sums.
+boost::asio::awaitable<void> load_rows(db::connection& connection, load_target& target)
+{
+    auto next = ask_for_rows(connection);
+    try {
+        for (;;) {
+            auto const rows = co_await arrival_of(next);
+            if (rows.empty()) co_return;
+            next = ask_for_rows(connection);
+            take_rows(rows, target);
+        }
+    } catch (...) {
+        connection.close();  // it may be busy with rows that nobody takes
+        throw;
     }
 }
 
@@ -90,11 +138,7 @@ boost::asio::awaitable<void> load_truth(db::connection& connection, int schema_v
     auto const first = co_await connection.query_as<truth_row>("fetch 1 from load");
     take_fence(first, target);
     connection.set_timeout(times.patience);
-    for (;;) {
-        auto const rows = co_await connection.query_as<truth_row>("fetch forward 10000 from load");
-        if (rows.empty()) break;
-        take_rows(rows, target);
-    }
+    co_await load_rows(connection, target);
     connection.set_timeout(times.answer);
     co_await connection.query("commit");
     wanted(target);

@@ -15,13 +15,16 @@ import writers  # noqa: E402
 
 
 @pytest.mark.parametrize("arguments, why", [
-    ([], "say what: db, feed, rank, writers, lag, fanout, latency, memory, read or storm"),
+    ([], "say what: db, feed, rank, writers, lag, fanout, latency, memory, read, storm, counts, apply, load, recovery, act or all"),
     (["writers", "--clients", "1,many"], "--clients takes a number from 1 to 100, not 'many'"),
     (["writers", "--clients", "1,"], "--clients takes numbers separated by commas, not '1,'"),
     (["writers", "--clients", "101"], "--clients takes a number from 1 to 100, not '101'"),
     (["fanout", "--clients", "0"], "--clients takes a number from 1 to 50000, not '0'"),
     (["writers", "--flush", "0"], "--flush takes a number from 1 to 100, not '0'"),
     (["lag", "--seconds"], "--seconds needs a value"),
+    (["all"], "all needs --report FILE"),
+    (["load", "--report", "page.html"], "load takes no --report"),
+    (["load", "--check"], "load takes no --check"),
     (["lag", "--dsn", "dbname=mine"], "lag takes no database: --dsn is for db"),
 ])
 def test_wrong_usage_is_refused_before_anything_is_built(arguments, why):

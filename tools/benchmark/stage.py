@@ -36,12 +36,12 @@ def die(why):
     sys.exit(f"bench: {why}")
 
 
-def eventually(what, why):
+def eventually(what, why, pause=0.005):
     until = time.monotonic() + PATIENCE
     while not (value := what()):
         if time.monotonic() > until:
             die(f"{why} within {PATIENCE} s")
-        time.sleep(0.005)
+        time.sleep(pause)
     return value
 
 
@@ -72,7 +72,7 @@ class Stage:
         for name in ("psql", "pgbench"):
             if not (self.bindir / name).exists():
                 die(f"no {name} in {self.bindir}: run tools/setup")
-        self.dsn = ""
+        self.dsn, self.settings = "", []
         self.core = None  # of the service; None for any
 
     def start(self, *settings, flush_ms=0):
@@ -83,11 +83,17 @@ class Stage:
                     "PGTALLY_BENCH_FLUSH_US": str(round(flush_ms * 1000))}
         if self.dsn:
             self._tool("stop", self.folder, "fast")
-        self.dsn = self._tool("start", self.folder, *SETTINGS, *settings, **more)
+        self.settings = [*SETTINGS, *settings]
+        self.dsn = self._tool("start", self.folder, *self.settings, **more)
         # The loader only warns if it cannot load what it shall.
         server = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
         if ("slow-flush" in pathlib.Path(f"/proc/{server}/maps").read_text()) != bool(flush_ms):
             die(f"PostgreSQL did not load {more.get('LD_PRELOAD', 'what it shall')}")
+
+    def restart(self, how):
+        """Stops it, "fast" or as a crash does ("immediate"), and starts it as it was."""
+        self._tool("stop", self.folder, how)
+        self._tool("start", self.folder, *self.settings)
 
     def _tool(self, *arguments, **more):
         # In a session of its own, or Ctrl-C would end the server before the services that use it.
