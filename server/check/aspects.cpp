@@ -48,6 +48,7 @@ constexpr aspect of_a_server[] = {
     {"wal", "WAL that PostgreSQL keeps for it", "wal_held"},
     {"clients", "their number", "clients_near_limit"},
     {"clients", "slow ones", "slow_clients_cut"},
+    {"clients", "tokens", "tokens_refused"},
     {"clients", "errors", "errors"},
     {"process", "file descriptors", "descriptors_near_limit"},
 };

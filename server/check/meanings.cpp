@@ -74,6 +74,7 @@ constexpr meaning of_a_server[] = {
     {"wal_held", "at the limit the slot is made again, and all its tallies are loaded"},
     {"clients_near_limit", "clients beyond the limit are refused with 503"},
     {"slow_clients_cut", "these clients lose their stream, and come back"},
+    {"tokens_refused", "whoever sends them reads public tallies only"},
     {"errors", "clients are shown errors"},
     {"descriptors_near_limit", "new connections wait"},
 };

@@ -107,6 +107,12 @@ void judge_clients(samples const& from, double runs, examination& out)
             count_text(cut) + " clients took nothing for 30 s and were cut, in " + span_text(runs),
             "dead networks, and pages that sleep, do that; so does a proxy that buffers: see docs/proxies.md");
     }
+    auto const refused =
+        from.total("pgtally_tokens_refused_total") - from.total("pgtally_tokens_refused_total", {"reason", "expired"});
+    if (runs > 0 && refused / runs > thresholds::tokens_refused.limit) {
+        add(out, "clients", "tokens_refused", count_text(refused) + " tokens were refused in " + span_text(runs),
+            "pgtally_tokens_refused_total by reason says why: `signature` is another key than those of --auth-key");
+    }
     auto const requests = from.total("pgtally_requests_total");
     double errors = 0;
     for (std::string_view const status : {"500", "502", "503", "504"})

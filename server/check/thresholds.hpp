@@ -36,6 +36,9 @@ inline constexpr threshold descriptors{"PgtallyDescriptorsNearLimit", 0.9};
 // A second, on average. Some clients always vanish: laptops that close, networks that change.
 inline constexpr threshold slow_clients_cut{"PgtallySlowClientsCut", 1};
 
+// A second, on average, but for those that ended: somebody tries, or the application signs by a key that the server lacks.
+inline constexpr threshold tokens_refused{"PgtallyTokensRefused", 1};
+
 // Of all requests, those that end with 5xx.
 inline constexpr threshold errors{"PgtallyErrors", 0.05};
 
@@ -55,20 +58,9 @@ inline constexpr threshold table_failures{"PgtallyMaterializationFails", 3};
 inline constexpr threshold rows_refused{"PgtallyRowsRefused", 0};
 inline constexpr threshold problems{"PgtallyProblems", 0};
 
-inline constexpr std::array all{heartbeat_age_seconds,
-                                event_lag_seconds,
-                                notification_queue,
-                                wal_held,
-                                clients,
-                                descriptors,
-                                slow_clients_cut,
-                                errors,
-                                drift_keys,
-                                failed_audits,
-                                reconnects,
-                                table_failures,
-                                rows_refused,
-                                problems};
+inline constexpr std::array all{heartbeat_age_seconds, event_lag_seconds, notification_queue, wal_held,     clients,
+                                descriptors,           slow_clients_cut,  tokens_refused,     errors,       drift_keys,
+                                failed_audits,         reconnects,        table_failures,     rows_refused, problems};
 
 // Alerts about a state and not about a number: the letter has them as findings.
 inline constexpr std::array<std::string_view, 4> states{"PgtallyDown", "PgtallyTallyFailed", "PgtallyTallyNotLive",

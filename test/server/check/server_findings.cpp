@@ -119,6 +119,8 @@ BOOST_AUTO_TEST_CASE(thresholds)
         {"process_open_fds 900", "process_open_fds 901", "descriptors_near_limit warning"},
         {"pgtally_clients_cut_total{reason=\"stalled\"} 3600\npgtally_clients_cut_total{reason=\"silent\"} 9999",
          "pgtally_clients_cut_total{reason=\"stalled\"} 3601", "slow_clients_cut warning"},
+        {"pgtally_tokens_refused_total{reason=\"signature\"} 3600\npgtally_tokens_refused_total{reason=\"expired\"} 9999",
+         "pgtally_tokens_refused_total{reason=\"signature\"} 3601", "tokens_refused warning"},
         {"pgtally_requests_total{status=\"503\"} 52", "pgtally_requests_total{status=\"503\"} 53", "errors warning"},
         {"pgtally_drift_keys_total{tally=\"t\"} 0", "pgtally_drift_keys_total{tally=\"t\"} 1", "drift warning"},
         {"pgtally_audits_total{tally=\"t\",result=\"failed\"} 2",
