@@ -16,6 +16,8 @@ int hex_value(char c) noexcept
 
 std::optional<std::string> decoded(std::string_view text, bool plus_is_space)
 {
+    // Most keys have no escape.
+    if (text.find_first_of(plus_is_space ? "%+" : "%") == text.npos) return std::string{text};
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {

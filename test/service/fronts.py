@@ -1,6 +1,7 @@
 """What stands in front of a server: TLS, or a Unix socket."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -33,19 +34,21 @@ class Front:
                 client = self.context.wrap_socket(client, server_side=True)
                 self.versions.append(client.version())
             with client, socket.create_connection(self.address) as server:
-                threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-                self._pump(server, client, bool(self.context))
+                self._pass_on(client, server)
 
-    @staticmethod
-    def _pump(source, sink, secured):
-        """Passes bytes on until the source ends. A TLS connection is ended as TLS has it."""
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            if secured:
-                sink.unwrap()
-            sink.shutdown(socket.SHUT_RDWR)
+    def _pass_on(self, client, server):
+        """Until either ends, by one thread: two must not use one connection of TLS. It is ended as TLS has it."""
+        while True:
+            waiting = [client] if self.context and client.pending() else select.select([client, server], [], [])[0]
+            for source, sink in (client, server), (server, client):
+                if source not in waiting:
+                    continue
+                if data := source.recv(65536):
+                    sink.sendall(data)
+                    continue
+                if self.context and source is server:
+                    client.unwrap()
+                return
 
 
 def address_of(url):
