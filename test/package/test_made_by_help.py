@@ -10,7 +10,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "package"))
+sys.path.insert(0, str(ROOT / "tools" / "packaging"))
 
 import help_text  # noqa: E402
 import roff  # noqa: E402
@@ -146,8 +146,8 @@ def test_fish_offers(typed_so_far, offers, tmp_path):
 
 
 def test_the_configuration_is_valid_and_so_is_each_of_its_lines(tmp_path):
-    written = (ROOT / "package" / "pgtally.conf").read_text()
-    assert "the options are valid" in run(PROGRAM, "serve", "--config", ROOT / "package" / "pgtally.conf", "--check-config").stdout
+    written = (ROOT / "tools" / "packaging" / "pgtally.conf").read_text()
+    assert "the options are valid" in run(PROGRAM, "serve", "--config", ROOT / "tools" / "packaging" / "pgtally.conf", "--check-config").stdout
     run("openssl", "genpkey", "-algorithm", "ED25519", "-out", tmp_path / "private.pem")
     run("openssl", "pkey", "-in", tmp_path / "private.pem", "-pubout", "-out", tmp_path / "public.pem")
     run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout", tmp_path / "certificate.key", "-out", tmp_path / "certificate.pem")

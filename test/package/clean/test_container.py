@@ -18,7 +18,7 @@ KNOWN = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "STOPSIGNAL", "ENV"
 def stages():
     """Of each stage, pairs of an instruction and its text."""
     out = []
-    text = (ROOT / "Containerfile").read_text().replace("\\\n", " ")
+    text = (ROOT / "tools" / "packaging" / "Containerfile").read_text().replace("\\\n", " ")
     for line in text.splitlines():
         if line.strip() and not line.startswith("#"):
             instruction, words = line.split(" ", 1)
