@@ -216,13 +216,7 @@ void service::impl::start(asio::awaitable<void> task, char const* name)
     auto const on_end = [this, name](std::exception_ptr failure) {
         --tasks;
         if (!failure) return;
-        try {
-            std::rethrow_exception(failure);
-        } catch (std::exception const& e) {
-            log(log_level::error, "{} ended because of a defect: {}", name, e.what());
-        } catch (...) {
-            log(log_level::error, "{} ended because of a defect: an exception of an unknown type", name);
-        }
+        log_defect(name, std::move(failure));
         leave(1);
     };
     asio::co_spawn(io, std::move(task), on_end);

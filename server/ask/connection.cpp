@@ -2,7 +2,6 @@
 #include <pgtally/server/ask/tls_client.hpp>
 #include <pgtally/server/base/net.hpp>
 
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -18,8 +17,7 @@ namespace beast = boost::beast;
 
 namespace {
 
-using protocol = asio::generic::stream_protocol;
-using socket_stream = beast::basic_stream<protocol>;
+using socket_stream = beast::basic_stream<stream_protocol>;
 using tls_stream = asio::ssl::stream<socket_stream&>;
 
 std::string text_of(beast::error_code why)
@@ -58,7 +56,7 @@ asio::awaitable<void> connection::open(std::string ca_file, std::chrono::millise
 asio::awaitable<void> connection::connect(std::chrono::milliseconds at_most)
 {
     auto& stream = streams_->plain;
-    std::vector<protocol::endpoint> addresses;
+    std::vector<stream_protocol::endpoint> addresses;
     if (where_.how == server_url::scheme::unix_socket) {
         addresses.emplace_back(asio::local::stream_protocol::endpoint{where_.path});
     } else {

@@ -6,13 +6,17 @@
 
 namespace pgtally::server {
 
+bool is_socket_path(std::string_view text) noexcept
+{
+    // unix(7): the path has a fixed room, with the zero at its end.
+    return text.starts_with('/') && text.size() < sizeof(sockaddr_un::sun_path) && text.find('\0') == text.npos;
+}
+
 std::optional<endpoint> parse_endpoint(std::string_view text)
 {
     if (constexpr std::string_view scheme = "unix:"; text.starts_with(scheme)) {
         auto const path = text.substr(scheme.size());
-        bool const valid =
-            path.starts_with('/') && path.size() < sizeof(sockaddr_un::sun_path) && path.find('\0') == path.npos;
-        return valid ? std::optional{endpoint{.path = std::string{path}}} : std::nullopt;
+        return is_socket_path(path) ? std::optional{endpoint{.path = std::string{path}}} : std::nullopt;
     }
     auto const colon = text.rfind(':');
     if (colon == std::string_view::npos) return std::nullopt;

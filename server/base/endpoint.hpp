@@ -17,8 +17,11 @@ struct endpoint {
     friend bool operator==(endpoint const&, endpoint const&) = default;
 };
 
+// Whether a Unix socket can have this path here: absolute, without a NUL, and as long as the system allows (107 bytes).
+bool is_socket_path(std::string_view text) noexcept;
+
 // Parses `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080` or `unix:/run/pgtally/public.sock`. Nothing if the text is not
-// one, has no port, or the path is relative or longer than the system allows (107 bytes).
+// one, has no port, or the path is no `is_socket_path`.
 std::optional<endpoint> parse_endpoint(std::string_view text);
 
 // The text that parse_endpoint() accepts.

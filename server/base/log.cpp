@@ -89,6 +89,17 @@ void write_log(log_level level, std::string_view kind, std::string_view message)
     write_message(level, message);
 }
 
+void log_defect(std::string_view what, std::exception_ptr failure)
+{
+    try {
+        std::rethrow_exception(std::move(failure));
+    } catch (std::exception const& e) {
+        log(log_level::error, "{} ended because of a defect: {}", what, e.what());
+    } catch (...) {
+        log(log_level::error, "{} ended because of a defect: an exception of an unknown type", what);
+    }
+}
+
 void log_repeats()
 {
     for (auto const& line : limit().due(log_limit::clock::now())) write_message(log_level::warn, line);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <exception>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ void log(log_level level, fmt::format_string<A...> format, A&&... values)
     fmt::string_view const kind = format;
     write_log(level, {kind.data(), kind.size()}, fmt::format(format, std::forward<A>(values)...));
 }
+
+// An exception that nobody expects: "`what` ended because of a defect", and why. Precondition: `failure` is not null.
+void log_defect(std::string_view what, std::exception_ptr failure);
 
 // A value of an event. Names are words of the protocols: client, protocol, seconds, …
 struct log_field {

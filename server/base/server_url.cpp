@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <arpa/inet.h>
-#include <sys/un.h>
 
 namespace pgtally::server {
 
@@ -45,9 +44,7 @@ std::optional<server_url> parse_host(server_url::scheme how, std::string_view te
 
 std::optional<server_url> parse_path(std::string_view text)
 {
-    // unix(7): the path has a fixed room, with the zero at its end.
-    bool const fits = text.size() < sizeof(sockaddr_un::sun_path) && text.find('\0') == std::string_view::npos;
-    if (!text.starts_with('/') || text.starts_with("//") || text.ends_with('/') || !fits) return std::nullopt;
+    if (!is_socket_path(text) || text.starts_with("//") || text.ends_with('/')) return std::nullopt;
     server_url out;
     out.how = server_url::scheme::unix_socket;
     out.path = text;

@@ -44,14 +44,7 @@ ip_address address_of(stream_protocol::endpoint const& from)
 
 void report(std::exception_ptr failure)
 {
-    if (!failure) return;
-    try {
-        std::rethrow_exception(failure);
-    } catch (std::exception const& e) {
-        log(log_level::error, "a connection ended because of a defect: {}", e.what());
-    } catch (...) {
-        log(log_level::error, "a connection ended because of a defect: an exception of an unknown type");
-    }
+    if (failure) log_defect("a connection", std::move(failure));
 }
 
 }  // namespace

@@ -121,18 +121,6 @@ asio::awaitable<std::size_t> client_stream::read_some(std::span<char> into)
     }
 }
 
-asio::awaitable<bool> client_stream::write_all(std::span<asio::const_buffer> from)
-{
-    while (asio::buffer_size(from) > 0) {
-        auto const put = write(from);
-        consume(from, put.size);
-        if (put.size > 0) continue;
-        bool const ready = co_await wait(put.need);
-        if (!ready) co_return false;
-    }
-    co_return true;
-}
-
 asio::awaitable<tls_outcome> client_stream::encrypt(tls_session with, std::string_view received, fair_turns& steps)
 {
     // OpenSSL reads and writes as the socket does, which Asio leaves blocking.

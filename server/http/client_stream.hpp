@@ -63,11 +63,6 @@ public:
     // Reads at least a byte. Returns 0 if the connection ends.
     asio::awaitable<std::size_t> read_some(std::span<char> into);
 
-    // Writes all of it, and removes what it wrote. Returns false if the connection ends.
-    asio::awaitable<bool> write_all(std::span<asio::const_buffer> from);
-
-    bool encrypted() const noexcept { return tls_ != nullptr; }
-
     // From now on the bytes are encrypted. `received` has those that came already. `steps` lets one handshake compute at a
     // time. If it fails, the connection must close.
     asio::awaitable<tls_outcome> encrypt(tls_session with, std::string_view received, fair_turns& steps);

@@ -43,8 +43,6 @@ public:
         });
     }
 
-    std::size_t waiting() const noexcept { return waiting_.size(); }
-
 private:
     asio::io_context& io_;
     bool taken_ = false;

@@ -15,11 +15,8 @@ void push_session::guarded(Step step) noexcept
     auto const alive = self_;
     try {
         step();
-    } catch (std::exception const& e) {
-        log(log_level::error, "a connection ended because of a defect: {}", e.what());
-        end();
     } catch (...) {
-        log(log_level::error, "a connection ended because of a defect: an exception of an unknown type");
+        log_defect("a connection", std::current_exception());
         end();
     }
 }
@@ -133,6 +130,22 @@ bool push_session::advance()
         if (!compose(now)) return true;
         put = unsent_.write(*stream_, with_.scratch.head, with_.scratch.tail);
     }
+}
+
+void push_session::count(std::uint64_t values, std::uint64_t conflated) noexcept
+{
+    values_ += values;
+    with_.counted.changes_pushed += values;
+    with_.counted.changes_conflated += conflated;
+}
+
+void push_session::note_access(served_request what) const
+{
+    what.client = who_;
+    what.method = "GET";
+    what.bytes = bytes_;
+    what.seconds = seconds();
+    with_.accesses.add(what, std::chrono::system_clock::now());
 }
 
 // Liveness

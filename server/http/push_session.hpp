@@ -11,6 +11,7 @@
 //
 // Derived classes decide what is written, and what becomes of what is read.
 
+#include <pgtally/server/base/access_log.hpp>
 #include <pgtally/server/base/ip_network.hpp>
 #include <pgtally/server/http/client_stream.hpp>
 #include <pgtally/server/http/clients.hpp>
@@ -25,7 +26,7 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 
 namespace pgtally::server {
 
@@ -60,6 +61,13 @@ protected:
 
     // Whether all that was composed is written.
     bool is_sent() const noexcept { return unsent_.empty(); }
+
+    // Values that are pushed, and changes that newer ones replaced before.
+    void count(std::uint64_t values, std::uint64_t conflated) noexcept;
+    std::uint64_t values() const noexcept { return values_; }
+
+    // The line of the access log: client, bytes and seconds are the session's.
+    void note_access(served_request what) const;
 
     // No more bytes come: the client reads the end.
     void shut_down() noexcept { stream_->shut_down(); }
@@ -112,7 +120,7 @@ private:
     unsent unsent_;
     std::shared_ptr<push_session> self_{};  // until the end
     clock::time_point started_at_{};
-    std::uint64_t bytes_ = 0;
+    std::uint64_t bytes_ = 0, values_ = 0;
     bool blocked_ = false;  // waits for the socket to take more
     bool paused_ = false;   // does not read
 };

@@ -51,21 +51,17 @@ private:
     void append_message(sse_message const& message);
     void end_stream();
 
-    sse_context const& with_;
     sse_protocol protocol_;
     std::string answer_head_{};  // until it is sent
     std::string_view route_{};
     unsigned version_ = 11;
     bool chunked_ = false;
     std::size_t ignored_ = 0;  // bytes that the client sent after its request
-    std::uint64_t values_ = 0;
     bool ending_ = false, ended_ = false;
 };
 
 sse_session::sse_session(audience who, permit const& by, sse_context const& with)
-    : push_session{with.push}
-    , with_{with}
-    , protocol_{with.tallies, with.shared, with.push.bounds, who, by.may, [this] { ready(); }}
+    : push_session{with.push}, protocol_{with.tallies, with.shared, with.push.bounds, who, by.may, [this] { ready(); }}
 {
     if (!by.by_token()) return;
     protocol_.ends_with_token(with.who_may.end_of(by), with.who_may.anybody().may, moment::now());
@@ -134,9 +130,7 @@ void sse_session::append_message(sse_message const& message)
     if (message.tail) piece += *message.tail;
     piece += message.end;
     if (chunked_) piece += "\r\n";
-    context().counted.changes_pushed += message.changes;
-    context().counted.changes_conflated += message.conflated;
-    values_ += message.changes;
+    count(message.changes, message.conflated);
 }
 
 void sse_session::on_replicas_changed()
@@ -147,18 +141,11 @@ void sse_session::on_replicas_changed()
 
 void sse_session::on_end()
 {
-    auto const life = seconds();
-    context().accesses.add({.client = who(),
-                            .method = "GET",
-                            .route = route_,
-                            .version = version_,
-                            .status = 200,
-                            .bytes = bytes(),
-                            .seconds = life},
-                           std::chrono::system_clock::now());
+    note_access({.route = route_, .version = version_, .status = 200});
     auto const address = to_string(who());
-    log_event(log_level::debug, "a client left",
-              {{"client", address}, {"protocol", "sse"}, {"seconds", life}, {"values", values_}, {"bytes", bytes()}});
+    log_event(
+        log_level::debug, "a client left",
+        {{"client", address}, {"protocol", "sse"}, {"seconds", seconds()}, {"values", values()}, {"bytes", bytes()}});
 }
 
 }  // namespace

@@ -61,7 +61,6 @@ private:
     void close_with(std::uint16_t code, std::string_view why);
     bool closed() const noexcept { return sent_close_ && got_close_ && is_sent(); }
 
-    ws_context const& with_;
     ws_message& message_;
     ws_protocol protocol_;
     frame_reader frames_;
@@ -69,7 +68,6 @@ private:
     std::string unread_{};               // what came while the client has too many answers to take
     std::optional<std::string> pong_{};  // the payload of the newest ping: RFC 6455, 5.5.3
     std::optional<closing_with> close_{};
-    std::uint64_t values_ = 0;
     bool ping_due_ = false, sent_close_ = false, got_close_ = false;
 };
 
@@ -81,7 +79,6 @@ authority const* judge_of(audience who, authority const& by) noexcept
 
 ws_session::ws_session(upgrade const& accepted, ws_context const& with, ws_message& scratch)
     : push_session{with.push}
-    , with_{with}
     , message_{scratch}
     , protocol_{with.tallies, with.shared,   with.push.bounds,   accepted.who, judge_of(accepted.who, with.who_may),
                 accepted.by,  moment::now(), [this] { ready(); }}
@@ -175,9 +172,7 @@ void ws_session::append_message()
     auto& out = context().scratch;
     append_text_head(out.head, message_.size());
     out.head += message_.head;
-    context().counted.changes_pushed += message_.changes;
-    context().counted.changes_conflated += message_.conflated;
-    values_ += message_.changes;
+    count(message_.changes, message_.conflated);
     if (!message_.tail) return;
     if (message_.tail->size() > short_text) out.tail = message_.tail;
     else out.head += *message_.tail;
@@ -217,17 +212,14 @@ void ws_session::on_replicas_changed()
 
 void ws_session::on_end()
 {
-    auto const life = seconds();
-    context().accesses.add(
-        {.client = who(), .method = "GET", .route = "/v1/ws", .status = 101, .bytes = bytes(), .seconds = life},
-        std::chrono::system_clock::now());
+    note_access({.route = "/v1/ws", .status = 101});
     auto const address = to_string(who());
     auto const code = close_ ? close_->code : 0U;
     log_event(log_level::debug, "a client left",
               {{"client", address},
                {"protocol", "ws"},
-               {"seconds", life},
-               {"values", values_},
+               {"seconds", seconds()},
+               {"values", values()},
                {"bytes", bytes()},
                {"code", std::uint64_t{code}}});
 }
