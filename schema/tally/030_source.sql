@@ -167,13 +167,20 @@ language sql set search_path = pg_catalog, pg_temp as $$
      and l.relation = held and (mode = 'access exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
 $$;
 
--- How long a session that holds locks which writers need may wait for further ones. PostgreSQL looks for a deadlock when a
--- session has waited for deadlock_timeout, and ends the statement of that session: a shorter wait ends before it is a writer's.
--- Not longer than the session waits for any lock.
+-- How long a session that holds locks which others need may wait for further ones. PostgreSQL looks for a deadlock when a session
+-- has waited for deadlock_timeout, and ends the statement of the session that looks: the wait ends before any other session does.
+-- Those that wait already look at a known time, and on a busy machine somewhat later; those that begin to wait look later than half
+-- of deadlock_timeout from now. Not longer than the session waits for any lock.
 create or replace function tally.hurry() returns interval
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
-               nullif(current_setting('lock_timeout')::interval, '0'))
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  with of_session as (select current_setting('deadlock_timeout')::interval as looks_after,
+                             nullif(current_setting('lock_timeout')::interval, '0') as any_lock, clock_timestamp() as now),
+       others as (select coalesce(l.waitstart, now) + looks_after as looks_at
+                    from of_session, pg_locks l where not l.granted and l.pid <> pg_backend_pid())
+  select greatest(interval '0', least(looks_after / 2, interval '500 ms', any_lock,
+                                      (select min(looks_at) - now - interval '50 ms' from others
+                                        where looks_at > now - interval '200 ms')))
+    from of_session
 $$;
 
 -- One session at a time changes definitions.

@@ -64,7 +64,7 @@ declare
   tables text;
   lock_before text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', (1000 * date_part('epoch', tally.hurry()))::integer::text, true);  -- the source is locked
+  perform set_config('lock_timeout', greatest(1000 * date_part('epoch', tally.hurry()), 1)::integer::text, true);  -- the source is locked
   for orphan, tables in
     select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
       from pg_proc p

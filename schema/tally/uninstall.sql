@@ -1,8 +1,8 @@
 -- Removes schema tally: the definitions, all functions, and with them the triggers on every source, and the publication of the
 -- transport wal. Sends the events that drop_tally sends. The tables of materialized tallies stay. Waits for the readers and
 -- writers of every source, because DROP TRIGGER needs an exclusive lock, as long as the session's lock_timeout and at most ten
--- seconds. While it holds the locks of some sources it waits for less than deadlock_timeout, and then lets them go: so no
--- statement of an application loses a deadlock to it.
+-- seconds. While it holds the locks of some sources it waits for so short a time that no other session looks for a deadlock
+-- meanwhile, and then lets them go: so no statement of an application loses a deadlock to it.
 
 set local search_path = pg_catalog, pg_temp;
 
@@ -10,8 +10,7 @@ do $$
 declare
   owner oid;
   before text := current_setting('lock_timeout');
-  hurry integer := 1000 * date_part('epoch', least(current_setting('deadlock_timeout')::interval / 2, interval '500 ms',
-                                                 nullif(before::interval, '0')));
+  hurry interval;
   deadline timestamptz := clock_timestamp()
                           + case when before::interval = '0' then interval '10 s' else least(before::interval, interval '10 s') end;
 begin
@@ -46,8 +45,17 @@ begin
   end if;
   perform set_config('client_min_messages', 'warning', true);
   loop
+    -- As tally.hurry() does; and PostgreSQL counts the time of each lock anew.
+    with of_session as (select current_setting('deadlock_timeout')::interval as looks_after, clock_timestamp() as now),
+         others as (select coalesce(l.waitstart, now) + looks_after as looks_at
+                      from of_session, pg_locks l where not l.granted and l.pid <> pg_backend_pid())
+    select least(looks_after / 2, interval '500 ms', nullif(before::interval, '0'),
+                 (select min(looks_at) - now - interval '50 ms' from others where looks_at > now - interval '200 ms'))
+           / (select 1 + count(distinct tgrelid) from pg_trigger t join pg_proc p on p.oid = tgfoid
+               where pronamespace = 'tally'::regnamespace)
+      into hurry from of_session;
     begin
-      perform set_config('lock_timeout', hurry::text, true);
+      perform set_config('lock_timeout', greatest(1000 * date_part('epoch', hurry), 10)::integer::text, true);
       drop schema tally cascade;
       exit;
     exception

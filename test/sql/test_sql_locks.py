@@ -222,9 +222,9 @@ def attempt(connection, sql):
 
 
 @contextlib.contextmanager
-def waiting(database, sql):
+def waiting(database, sql, other=None):
     """Inside, another session waits for a lock that the statement needs; at the end, it has succeeded."""
-    other, failed = database.connect(), []
+    other, failed = other or database.connect(), []
     thread = threading.Thread(target=lambda: failed.append(attempt(other, sql)))
     thread.start()
     wait_until_it_waits(database, other)
@@ -243,6 +243,23 @@ def test_no_application_is_the_victim_of_a_deadlock(database, change):
         application.execute("begin; " + first.format(table, key))
         with waiting(database, f"begin; {call}; rollback"):
             application.execute(f"insert into {then}; rollback")
+
+
+@pytest.mark.parametrize("change", [change for change in CHANGES if change != "drop"])  # a writer's trigger reads p: it waits for p only
+def test_it_does_not_wait_while_an_application_looks_for_a_deadlock(database, change):
+    """An application waits behind the change for one table and holds another one. The change gets the first table shortly before
+    the application has waited for deadlock_timeout: waiting for the other one as long as it may would end the application's."""
+    before, call, first = CHANGES[change]
+    database.sql.execute(PARTED + before)
+    application, slow = database.connect(), database.connect()
+    (wanted, key), (held, other) = (("p2", 3), ("p1", 1)) if change == "former" else (("p1", 1), ("p2", 3))
+    slow.execute("begin; " + first.format(wanted, key))
+    application.execute("begin; " + first.format(held, other))
+    with waiting(database, f"begin; {call}; rollback"):
+        time.sleep(0.7)  # from now on the change waits for this table alone
+        with waiting(database, f"insert into {wanted} values ({key}); rollback", application):
+            time.sleep(0.8)  # of deadlock_timeout, one second
+            slow.execute("rollback")
 
 
 def test_a_session_that_holds_the_definitions_is_no_victim_either(database):
