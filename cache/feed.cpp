@@ -31,21 +31,25 @@ subscription* feed::remove_any() noexcept
 
 void feed::watch(key const& k, subscription& who, std::uint32_t index)
 {
-    auto& list = watched_.find_or_add(k);
-    list.push_back(watcher{&who, index});
-    who.keys_[index].position = static_cast<std::uint32_t>(list.size() - 1);
+    auto& place = watched_.find_or_add(k);
+    if (!place) place = std::make_unique<watched_key>();
+    mark(*place);  // what changed before does not concern `who`
+    place->watchers.push_back(watcher{&who, index});
+    who.keys_[index].position = static_cast<std::uint32_t>(place->watchers.size() - 1);
 }
 
 void feed::unwatch(key const& k, std::uint32_t position) noexcept
 {
-    auto* const list = watched_.find(k);
-    if (list == nullptr) return;
-    (*list)[position] = list->back();
-    list->pop_back();
-    if (list->empty()) {
+    auto* const place = watched_.find(k);
+    if (place == nullptr) return;
+    auto& list = (*place)->watchers;
+    list[position] = list.back();
+    list.pop_back();
+    if (list.empty()) {
+        forget_changes(**place);
         watched_.erase(k);
-    } else if (position < list->size()) {
-        auto const& moved = (*list)[position];
+    } else if (position < list.size()) {
+        auto const& moved = list[position];
         moved.who->keys_[moved.index].position = position;
     }
 }
@@ -54,12 +58,38 @@ void feed::changed(counter_table const& table, counter_table::slot s)
 {
     any_ = true;
     if (watched_.empty()) return;
-    auto const* const list = watched_.find(table.key_of(s));
-    if (list == nullptr) return;
-    for (auto const& [who, index] : *list) {
-        who->mark(index);
+    auto* const found = watched_.find(table.key_of(s));
+    if (found == nullptr) return;
+    auto& of = **found;
+    if (of.changes == 0) {
+        changed_.push_back(&of);
+        of.place = changed_.size() - 1;
+    }
+    ++of.changes;
+}
+
+void feed::mark()
+{
+    while (!changed_.empty()) mark(*changed_.back());
+}
+
+void feed::mark(watched_key& of)
+{
+    if (of.changes == 0) return;
+    for (auto const& [who, index] : of.watchers) {
+        who->mark(index, of.changes);
         wake(*who);
     }
+    forget_changes(of);
+}
+
+void feed::forget_changes(watched_key& of) noexcept
+{
+    if (of.changes == 0) return;
+    of.changes = 0;
+    changed_[of.place] = changed_.back();
+    changed_[of.place]->place = of.place;
+    changed_.pop_back();
 }
 
 void feed::start_over() noexcept
@@ -88,6 +118,7 @@ void feed::await(std::uint64_t revision, subscription& who) noexcept
 
 void feed::flush(std::uint64_t reached)
 {
+    mark();
     for (auto each = awaiting_.begin(); each != awaiting_.end();) {
         auto& its = *each++;
         if (its.awaited > reached) continue;

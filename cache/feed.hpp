@@ -4,16 +4,17 @@
 //
 // Model:
 //
-//   1. A subscription to named keys is registered under each of its keys. If a key changes, the feed marks that key in
-//      each subscription registered under it.
+//   1. A subscription to named keys is registered under each of its keys. If a key changes, the feed counts the change
+//      once, however many subscriptions there are. Before anyone looks (`mark`), it marks the key in each subscription
+//      registered under it: usually once a turn, in `flush`.
 //   2. A subscription to all keys is registered under none. It stores the revision up to which everything was sent; the
 //      table lists what changed since.
 //   3. A subscription to a question is registered with the tally's answers (answers.hpp), which wake it.
 //   4. `flush` wakes each subscription that has something to send, once. The replica calls it once a turn of the event
 //      loop, after it has applied every event that had arrived.
 //
-// Guarantees: the cost of a turn depends on its changes and on the subscriptions that they concern, not on the number
-// of other subscriptions. Joining and leaving take constant time, and constant time for each key. A subscription uses
+// Guarantees: the cost of a turn depends on its changes, plus the subscriptions that they concern, and not on the number
+// of other subscriptions; a change of one key a thousand times in a turn costs each of its subscriptions one mark. Joining and leaving take constant time, and constant time for each key. A subscription uses
 // memory for the keys it names, never for changes that it has not taken yet.
 //
 // Lifetime: a subscription leaves when it is destroyed. Inside a wake, any subscription of the tally may be destroyed
@@ -26,7 +27,9 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace pgtally::cache {
@@ -73,6 +76,9 @@ public:
     // The tally has a new epoch: every subscription begins again with a snapshot.
     void start_over() noexcept;
 
+    // Marks what changed in the subscriptions that are registered under it.
+    void mark();
+
     // Makes the next flush wake `who`. If it is called inside a flush, the flush after that one wakes `who`.
     void wake(subscription& who) noexcept;
 
@@ -90,7 +96,12 @@ private:
         subscription* who;
         std::uint32_t index;  // of the key in the subscription
     };
-    using watchers = std::vector<watcher>;
+    // The subscriptions registered under one key, and how often it changed since they were marked.
+    struct watched_key {
+        std::vector<watcher> watchers;
+        std::uint64_t changes = 0;
+        std::size_t place = 0;  // in `changed_`, if there are changes
+    };
 
     template <hook member::* links>
     using list_of = boost::intrusive::list<member, boost::intrusive::member_hook<member, hook, links>,
@@ -100,8 +111,11 @@ private:
 
     joined_list& list_for(subscription const& who) noexcept;
     void make_ready(member& which) noexcept;
+    void mark(watched_key& of);
+    void forget_changes(watched_key& of) noexcept;
 
-    key_map<watchers> watched_;
+    key_map<std::unique_ptr<watched_key>> watched_;
+    std::vector<watched_key*> changed_;  // those with changes
     joined_list all_keys_, named_, asking_;
     ready_list ready_;
     list_of<&member::awaits> awaiting_;

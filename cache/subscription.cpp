@@ -88,9 +88,9 @@ void subscription::clear(std::vector<std::uint32_t>& list, place at) noexcept
     list.clear();
 }
 
-void subscription::mark(std::uint32_t index)
+void subscription::mark(std::uint32_t index, std::uint64_t changes)
 {
-    if (!add(dirty_, &tracked_key::dirty, index)) ++conflated_;
+    conflated_ += changes - (add(dirty_, &tracked_key::dirty, index) ? 1 : 0);
 }
 
 void subscription::clear_marks() noexcept
@@ -140,6 +140,7 @@ void subscription::next(update& out, clock::time_point now)
     out.answered = nullptr;
     out.rows = {};
     due_ = clock::time_point::max();
+    if (!dropped()) tally_->subscribers().mark();
     if (dropped() || (watch_ != nullptr && !watch_->possible)) {
         if (!std::exchange(told_dropped_, true)) out.what = update::kind::dropped;
     } else if (!tally_->has_counters()) {

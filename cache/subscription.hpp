@@ -181,7 +181,7 @@ private:
     bool remove(std::vector<std::uint32_t>& list, place at, std::uint32_t index) noexcept;
     void clear(std::vector<std::uint32_t>& list, place at) noexcept;
 
-    void mark(std::uint32_t index);
+    void mark(std::uint32_t index, std::uint64_t changes);
     void start_over() noexcept;
     void next_snapshot(update& out);
     void next_part(update& out);
