@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -91,7 +92,10 @@ size_t write_message(char* frame, char const* head)
 
 static void accept_clients(void)
 {
-    for (int fd; (fd = accept4(all.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) watch(fd);
+    for (int fd; (fd = accept4(all.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* as every server of WebSockets does */
+        watch(fd);
+    }
     if (errno != EAGAIN) die(NULL, "accept");
 }
 
