@@ -142,6 +142,24 @@ counter_table::slot counter_table::find_or_add(key const& k)
     return s;
 }
 
+void counter_table::prefetch(std::span<key const> keys) const noexcept
+{
+    constexpr std::size_t rows_in_caches = 4096;
+    if (keys.size() < 2 || rows_ < rows_in_caches) return;
+    std::size_t const mask = index_.size() - 1;
+    for (auto const& k : keys) __builtin_prefetch(&index_[hash(k) & mask]);
+    for (auto const& k : keys) {
+        if (auto const s = index_[hash(k) & mask]; s != none) __builtin_prefetch(row(s), 1);
+    }
+    // The rows beside it in the order of changes get other links.
+    for (auto const& k : keys) {
+        auto const s = index_[hash(k) & mask];
+        if (s == none || !used(s)) continue;
+        if (auto const before = older(s); before != none) __builtin_prefetch(row(before) + 2, 1);
+        if (auto const after = newer(s); after != none) __builtin_prefetch(row(after) + 2, 1);
+    }
+}
+
 void counter_table::grow_index()
 {
     index_ = std::vector<slot>(index_.size() * 2, none);

@@ -59,6 +59,9 @@ public:
     // because it has not changed yet.
     slot find_or_add(key const& k);
 
+    // Asks the processor to load the rows of these keys, which a look-up of one after the other would wait for one by one.
+    void prefetch(std::span<key const> keys) const noexcept;
+
     // Removes a row. A later `find_or_add` may reuse its slot.
     void erase(slot s) noexcept;
 

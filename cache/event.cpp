@@ -1,6 +1,7 @@
 #include <pgtally/cache/event.hpp>
 
 #include <pgtally/cache/key.hpp>
+#include <pgtally/cache/plain_event.hpp>
 
 #include <boost/json/basic_parser_impl.hpp>
 
@@ -266,6 +267,8 @@ event_error decode(std::string_view payload, event& out)
 {
     out.clear();
     if (payload.size() >= max_payload_bytes) return event_error::too_long;
+    if (decode_plain(payload, out)) return event_error::none;
+    out.clear();
     json::basic_parser<handler> parser{options()};
     auto& receiver = parser.handler();
     receiver.begin(out);

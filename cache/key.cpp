@@ -22,12 +22,18 @@ constexpr range range_of(key_kind kind) noexcept
     }
 }
 
-bool is_canonical(std::string_view text) noexcept
+// The number that prints like `text`.
+std::optional<std::int64_t> parse_canonical(std::string_view text) noexcept
 {
-    if (text == "0") return true;
-    if (text.starts_with('-')) text.remove_prefix(1);
-    if (text.empty() || text.front() == '0') return false;
-    return text.find_first_not_of("0123456789") == std::string_view::npos;
+    if (text == "0") return 0;
+    bool const negative = text.starts_with('-');
+    auto const digits = text.substr(negative ? 1 : 0);
+    if (digits.empty() || digits.front() == '0') return std::nullopt;
+    std::int64_t number = 0;
+    auto const* const last = text.data() + text.size();
+    auto const [end, error] = std::from_chars(text.data(), last, number);
+    if (error != std::errc{} || end != last) return std::nullopt;
+    return number;
 }
 
 // The length in bytes of the UTF-8 sequence at the front of `text`; 0 if there is none.
@@ -79,13 +85,10 @@ std::optional<key> parse_key(key_kind kind, std::string_view text) noexcept
         if (!is_text(text)) return std::nullopt;
         return key{text, 0};
     }
-    if (!is_canonical(text)) return std::nullopt;
-    std::int64_t number = 0;
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    auto const number = parse_canonical(text);
     auto const [min, max] = range_of(kind);
-    if (number < min || number > max) return std::nullopt;
-    return key{text, number};
+    if (!number || *number < min || *number > max) return std::nullopt;
+    return key{text, *number};
 }
 
 }  // namespace pgtally::cache

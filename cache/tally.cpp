@@ -95,12 +95,16 @@ std::uint64_t tally::changed_at(key const& k) const noexcept
 
 // Events
 
-std::optional<outcome> tally::refuse(event const& e) const
+// Reads the keys of an event into `keys_`. Returns why it does not fit the definition.
+std::optional<outcome> tally::read_keys(event const& e)
 {
+    keys_.clear();
     if (e.what != event::kind::deltas) return std::nullopt;
     for (auto const& d : e.deltas) {
         if (d.values_size != definition_.counters.size()) return outcome::wrong_width;
-        if (!parse_key(definition_.kind(), e.key(d))) return outcome::wrong_key;
+        auto const k = parse_key(definition_.kind(), e.key(d));
+        if (!k) return outcome::wrong_key;
+        keys_.push_back(*k);
     }
     return std::nullopt;
 }
@@ -115,7 +119,7 @@ reason tally::broken_reason(event const& e) const
 
 outcome tally::apply(event const& e)
 {
-    auto const misfit = refuse(e);
+    auto const misfit = read_keys(e);
     outcome const fresh = load_ ? apply_to_load(e, misfit) : outcome::ignored;
     outcome const served = state_ == state::live ? apply_to_served(e, misfit) : outcome::ignored;
     for (auto const each :
@@ -140,7 +144,7 @@ outcome tally::apply_to_load(event const& e, std::optional<outcome> misfit)
     }
     if (load_->fence->contains(e.transaction)) return outcome::contained;
     bool const asked_before = !load_->incomplete.empty();
-    apply_to_fresh(e);
+    apply_to_fresh(e, misfit);
     if (misfit) return *misfit;
     if (e.what == event::kind::broken) return outcome::broken;
     bool const asks = !load_->incomplete.empty() && !asked_before;
@@ -148,13 +152,13 @@ outcome tally::apply_to_load(event const& e, std::optional<outcome> misfit)
 }
 
 // Applies an event that the load's fence does not contain.
-void tally::apply_to_fresh(event const& e)
+void tally::apply_to_fresh(event const& e, std::optional<outcome> misfit)
 {
     auto& incomplete = load_->incomplete;
     if (e.what == event::kind::broken) load_->broken = incomplete = broken_reason(e);
     if (!incomplete.empty()) return;
     auto& table = load_->table;
-    if (refuse(e)) {
+    if (misfit) {
         incomplete = does_not_fit();
         return;
     }
@@ -169,7 +173,8 @@ void tally::apply_to_fresh(event const& e)
         }
         return;
     }
-    for (auto const& d : e.deltas) table.add(table.find_or_add(*parse_key(table.kind(), e.key(d))), e.counters(d));
+    table.prefetch(keys_);
+    for (std::size_t i = 0; i < keys_.size(); ++i) table.add(table.find_or_add(keys_[i]), e.counters(e.deltas[i]));
     if (table.rows() > limits_.max_keys) load_->spoiled = too_many_keys();
 }
 
@@ -206,10 +211,11 @@ void tally::changed(counter_table::slot s, std::uint64_t revision)
 void tally::add_to_served(event const& e)
 {
     auto const revision = revision_of_event();
-    for (auto const& d : e.deltas) {
-        auto const s = served_.find_or_add(*parse_key(served_.kind(), e.key(d)));
+    served_.prefetch(keys_);
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+        auto const s = served_.find_or_add(keys_[i]);
         answers_.before(s);
-        if (!served_.add(s, e.counters(d))) continue;
+        if (!served_.add(s, e.counters(e.deltas[i]))) continue;
         answers_.after(s);
         count_change(revision);
         changed(s, revision);
@@ -278,7 +284,7 @@ std::optional<std::string> tally::set_fence(pgtally::cache::fence f)
     load_->fence = std::move(f);
     auto const kept = std::exchange(load_->kept, {});
     for (auto const& e : kept) {
-        if (load_->spoiled.empty() && !load_->fence->contains(e.transaction)) apply_to_fresh(e);
+        if (load_->spoiled.empty() && !load_->fence->contains(e.transaction)) apply_to_fresh(e, read_keys(e));
     }
     return end_if_spoiled();
 }

@@ -220,11 +220,11 @@ private:
 
     std::string end_out_of_turn(char const* step);
     std::optional<std::string> end_if_spoiled();
-    std::optional<outcome> refuse(event const& e) const;
+    std::optional<outcome> read_keys(event const& e);
     pgtally::cache::reason broken_reason(event const& e) const;
     outcome apply_to_load(event const& e, std::optional<outcome> misfit);
     outcome apply_to_served(event const& e, std::optional<outcome> misfit);
-    void apply_to_fresh(event const& e);
+    void apply_to_fresh(event const& e, std::optional<outcome> misfit);
     void add_to_served(event const& e);
     void truncate_served();
     std::string epoch_of_load();
@@ -258,6 +258,7 @@ private:
     xid highest_{};  // of the events applied to the served table since its fence
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
+    std::vector<key> keys_;  // of the event that is being applied
     feed feed_;
     answers answers_;
 };

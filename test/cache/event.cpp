@@ -40,6 +40,52 @@ BOOST_AUTO_TEST_CASE(deltas)
     BOOST_TEST(e.counters(e.deltas[1])[1] == 1);
 }
 
+// What triggers write is decoded in a way of its own; a space before it leads through the parser.
+BOOST_AUTO_TEST_CASE(both_ways_decode_to_the_same)
+{
+    for (std::string const text :
+         {R"({"t":"a","v":7,"x":"3","n":0,"at":0,"d":[["",0]]})",
+          R"({"t":"a b","x":"999999999999999999","n":12,"d":[["-1",-1,5]]})",
+          R"({"t":"a","x":"742","n":1,"at":1,"d":[["a b'[],",999999999999999999],["b",-999999999999999999]]})",
+          R"({"t":"a","x":"742","n":1,"at":1,"d":[["~",1],["1",-0]]})",
+          R"({"t":"a","x":"742","n":1,"at":1,"d":[["1",9223372036854775807]]})",
+          R"({"t":"\u0061","x":"742","n":1,"d":[["\"",1],["é",1]]})", R"({"t":"a","x":"742","n":1,"d":[["1",1]] })",
+          R"({"t":"a","x":"9223372036854775808","n":1,"d":[["1",1]]})"}) {
+        event at_once, parsed;
+        BOOST_TEST_CONTEXT(text)
+        {
+            BOOST_TEST((decode(text, at_once) == event_error::none));
+            BOOST_TEST((decode(' ' + text, parsed) == event_error::none));
+            BOOST_TEST(at_once.tally == parsed.tally);
+            BOOST_TEST((at_once.transaction == parsed.transaction && at_once.what == parsed.what));
+            BOOST_TEST((at_once.v == parsed.v && at_once.n == parsed.n && at_once.at_us == parsed.at_us));
+            BOOST_TEST(at_once.text == parsed.text);
+            BOOST_TEST(at_once.values == parsed.values, boost::test_tools::per_element());
+            BOOST_TEST(at_once.deltas.size() == parsed.deltas.size());
+        }
+    }
+}
+
+// Each text is one byte longer, shorter or another than an event.
+BOOST_AUTO_TEST_CASE(both_ways_refuse_the_same)
+{
+    std::string const text = R"({"t":"a","v":7,"x":"742","n":1,"at":1,"d":[["33",1,0],["34",-1,1]]})";
+    std::string const bytes = R"("\0-9a,[]{}: )" "\x01\x80\xff" + std::string(1, '\0');
+    for (std::size_t at = 0; at <= text.size(); ++at) {
+        for (char const byte : bytes) {
+            auto longer = text, other = text, shorter = text;
+            longer.insert(at, 1, byte);
+            if (at < text.size()) {
+                other[at] = byte;
+                shorter.erase(at, 1);
+            }
+            for (auto const& each : {longer, other, shorter}) {
+                BOOST_TEST_CONTEXT(each) BOOST_TEST((refusal(each) == refusal(' ' + each)));
+            }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_other_kinds)
 {
     event e;

@@ -389,7 +389,8 @@ BOOST_AUTO_TEST_CASE(every_flush_wakes_who_a_plain_model_says)
                     changed = false;
                     for (auto& each : clients) {
                         // A wake for a key that changed and was untracked afterwards is allowed, and not needed.
-                        if (each.all || !each.changed.empty() || !each.expected) BOOST_TEST(each.which->woken == (each.expected ? 1 : 0));
+                        if (each.all || !each.changed.empty() || !each.expected)
+                            BOOST_TEST(each.which->woken == (each.expected ? 1 : 0));
                         else BOOST_TEST(each.which->woken <= 1);
                         each.expected = false;
                         each.changed.clear();

@@ -97,6 +97,10 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     if (auto const id = parse_xid(text)) expect(static_cast<std::uint64_t>(*id) >= 3, "an id is a normal one");
     if (error != event_error::none) return 0;
     expect(size < max_payload_bytes, "PostgreSQL carries it");
+    // A space before it is JSON, and no plain event.
+    event parsed;
+    if (decode(" " + std::string{text}, parsed) == event_error::none)
+        expect(same(e, parsed) && e.v == parsed.v, "both ways decode to the same");
     for (auto const& d : e.deltas) {
         expect(e.key(d).size() <= max_key_bytes && is_text(e.key(d)), "a key is a short text");
         expect(!e.counters(d).empty(), "a key has deltas");

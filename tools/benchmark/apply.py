@@ -33,7 +33,9 @@ def measure_case(stage, transport, keys, width, chosen):
     found = {"pgtally": [], "libpq, counts payloads": []}
     fill(stage, table, keys, keys)
     with stage.service(table) as service:
-        counter = Player([stage.programs / "pgtally-bench-counter", transport, stage.dsn])
+        # On the core of the server: alone on one it would be woken for each event that the other one takes by the dozen.
+        pinned = ["taskset", "-c", str(stage.core)] if stage.core is not None else []
+        counter = Player([*pinned, stage.programs / "pgtally-bench-counter", transport, stage.dsn])
         try:
             counter.answer()
             total = keys
