@@ -73,7 +73,7 @@ std::optional<std::string> key_of_query(target const& split)
 {
     std::optional<std::string> out;
     for (auto const& [name, value] : split.query) {
-        if (query_decoded(name) != "key") continue;
+        if (name != "key") continue;
         if (out) return std::nullopt;
         out = query_decoded(value);
         if (!out) return std::nullopt;
@@ -84,6 +84,15 @@ std::optional<std::string> key_of_query(target const& split)
 response bad_query()
 {
     return problem(400, "bad_key", "name the action's one key, percent-encoded: ?key=");
+}
+
+// Why the first of them that is none is no key; status 200 if all are.
+response unusable_keys(cache::tally const& of, std::vector<std::string> const& keys)
+{
+    auto const kind = of.definition().kind();
+    auto const wrong =
+        std::ranges::find_if_not(keys, [&](auto const& key) { return cache::parse_key(kind, key).has_value(); });
+    return wrong == keys.end() ? response{} : unusable_key(of, *wrong);
 }
 
 // A number of keys; `otherwise` if it is not named, nothing if it is not one from `least` to `most`.
@@ -106,7 +115,7 @@ keys_wanted wanted_keys(cache::tally const& of, route const& where, target const
         out.keys.push_back(std::move(*key));
     } else {
         for (auto const& [name, value] : split.query) {
-            if (query_decoded(name) != "key") continue;
+            if (name != "key") continue;
             if (out.keys.size() == most) {
                 return {
                     .keys = {},
@@ -119,10 +128,7 @@ keys_wanted wanted_keys(cache::tally const& of, route const& where, target const
         if (out.keys.empty())
             return {.keys = {}, .refused = problem(400, "bad_request", "name at least one key: ?key=")};
     }
-    for (auto const& key : out.keys) {
-        out.refused = unusable_key(of, key);
-        if (out.refused.status != 200) return out;
-    }
+    out.refused = unusable_keys(of, out.keys);
     return out;
 }
 
@@ -143,10 +149,7 @@ keys_wanted listed_keys(cache::tally const& of, std::string_view body, std::size
         return refuse("too_many_keys", "a list may have " + std::to_string(most) + " keys");
     }
     keys_wanted out{.keys = std::move(named.keys)};
-    for (auto const& key : out.keys) {
-        out.refused = unusable_key(of, key);
-        if (out.refused.status != 200) break;
-    }
+    out.refused = unusable_keys(of, out.keys);
     return out;
 }
 
@@ -155,11 +158,12 @@ poll_wanted wanted_poll(target const& split, std::chrono::seconds longest)
     poll_wanted out;
     bool waits = false;
     for (auto const& [name, encoded] : split.query) {
+        if (name != "since" && name != "wait") continue;
         auto const value = query_decoded(encoded).value_or("");
         if (name == "since") {
             out.since = cache::parse_position(value);
             if (!out.since) out.refused = problem(400, "bad_request", "since is a position: <epoch>-<revision>");
-        } else if (name == "wait") {
+        } else {
             auto const most = longest.count();
             auto const seconds = whole_number<std::chrono::seconds::rep>(value, 1, most);
             waits = true;
@@ -222,7 +226,7 @@ position_wanted wanted_position(target const& split)
 {
     position_wanted out;
     for (auto const& [name, value] : split.query) {
-        if (query_decoded(name) != "at_least") continue;
+        if (name != "at_least") continue;
         out.at = cache::parse_position(query_decoded(value).value_or(""));
         if (!out.at) out.refused = problem(400, "bad_request", "at_least is a position: <epoch>-<revision>");
         break;
@@ -233,7 +237,7 @@ position_wanted wanted_position(target const& split)
 counters_source source_of(target const& split)
 {
     for (auto const& [name, value] : split.query) {
-        if (query_decoded(name) != "source") continue;
+        if (name != "source") continue;
         return value == "database" ? counters_source::database : counters_source::unknown;
     }
     return counters_source::replica;

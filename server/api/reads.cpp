@@ -5,8 +5,11 @@
 #include <pgtally/server/http/etag.hpp>
 #include <pgtally/server/http/response.hpp>
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <set>
 #include <span>
 #include <variant>
@@ -105,7 +108,8 @@ template <class Counters>
 void append_keys_object(std::string& out, cache::tally const& of, std::vector<std::string> const& keys,
                         Counters counters_of)
 {
-    std::set<std::string_view> seen;
+    boost::unordered_flat_set<std::string_view, cache::key_hash, std::equal_to<>> seen{
+        keys.size(), cache::key_hash{cache::process_hash_seed()}};
     char separator = '{';
     out += R"("keys":)";
     for (std::size_t i = 0; i < keys.size(); ++i) {

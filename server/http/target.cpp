@@ -17,7 +17,8 @@ int hex_value(char c) noexcept
 std::optional<std::string> decoded(std::string_view text, bool plus_is_space)
 {
     // Most keys have no escape.
-    if (text.find_first_of(plus_is_space ? "%+" : "%") == text.npos) return std::string{text};
+    auto const is_escape = [&](char c) { return c == '%' || (c == '+' && plus_is_space); };
+    if (std::ranges::none_of(text, is_escape)) return std::string{text};
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -94,7 +95,7 @@ std::optional<target> split_target(std::string_view text)
         if (pair.empty()) return;
         auto const equals = pair.find('=');
         auto const value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
-        out.query.emplace_back(pair.substr(0, equals), value);
+        out.query.push_back({query_decoded(pair.substr(0, equals)).value_or(""), value});
     });
     return out;
 }
@@ -111,14 +112,13 @@ std::optional<std::string> query_decoded(std::string_view text)
 
 bool has_query(target const& split, std::string_view name)
 {
-    return std::any_of(split.query.begin(), split.query.end(),
-                       [&](auto const& each) { return query_decoded(each.first) == name; });
+    return std::any_of(split.query.begin(), split.query.end(), [&](auto const& each) { return each.name == name; });
 }
 
 std::optional<std::string> query_value(target const& split, std::string_view name)
 {
     for (auto const& [each, value] : split.query) {
-        if (query_decoded(each) == name) return query_decoded(value);
+        if (each == name) return query_decoded(value);
     }
     return std::nullopt;
 }

@@ -3,15 +3,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace pgtally::server {
 
-// A request's target, split but not decoded: an escaped slash is part of a segment.
+// A request's target, split. Only the names of the query are decoded: an escaped slash is part of a segment.
 struct target {
+    struct parameter {
+        std::string name;        // empty if it has an invalid escape
+        std::string_view value;  // not decoded; empty without `=`
+        bool operator==(parameter const&) const = default;
+    };
+
     std::vector<std::string_view> path;  // "/v1/tallies" is {"v1", "tallies"}, "/" is {""}
-    std::vector<std::pair<std::string_view, std::string_view>> query;  // name and value of each `name=value`
+    std::vector<parameter> query;
 };
 
 // Nothing if the text is neither `/path?query` nor `http://host/path?query`. Lifetime: the views refer to `text`.
@@ -23,7 +28,7 @@ std::optional<std::string_view> authority_of(std::string_view text) noexcept;
 // Decodes escapes like `%41`. Nothing if one is invalid.
 std::optional<std::string> percent_decoded(std::string_view text);
 
-// The same for the names and values of a query, where `+` is a space, as HTML forms and URLSearchParams write it.
+// The same for a query, where `+` is a space, as HTML forms and URLSearchParams write it.
 std::optional<std::string> query_decoded(std::string_view text);
 
 // Whether the query has this name, with or without a value.

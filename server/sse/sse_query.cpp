@@ -77,7 +77,7 @@ events_wanted wanted_events(std::string tally, target const& split, std::string_
     events_wanted out;
     out.what.tally = std::move(tally);
     for (auto const& [name, value] : split.query) {
-        out.refused = take(out.what, query_decoded(name).value_or(""), value, bounds);
+        out.refused = take(out.what, name, value, bounds);
         if (out.refused.status != 200) return out;
     }
     out.refused = take_question(out.what, split, bounds);

@@ -70,7 +70,9 @@ BOOST_AUTO_TEST_CASE(both_ways_decode_to_the_same)
 BOOST_AUTO_TEST_CASE(both_ways_refuse_the_same)
 {
     std::string const text = R"({"t":"a","v":7,"x":"742","n":1,"at":1,"d":[["33",1,0],["34",-1,1]]})";
-    std::string const bytes = R"("\0-9a,[]{}: )" "\x01\x80\xff" + std::string(1, '\0');
+    std::string const bytes = R"("\0-9a,[]{}: )"
+                              "\x01\x80\xff" +
+                              std::string(1, '\0');
     for (std::size_t at = 0; at <= text.size(); ++at) {
         for (char const byte : bytes) {
             auto longer = text, other = text, shorter = text;

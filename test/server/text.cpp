@@ -71,8 +71,7 @@ BOOST_AUTO_TEST_CASE(targets)
 {
     auto const t = split_target("/v1/a%2Fb//?key=1&x&key==&&").value();
     BOOST_TEST((t.path == std::vector<std::string_view>{"v1", "a%2Fb", "", ""}));
-    using pair = std::pair<std::string_view, std::string_view>;
-    BOOST_TEST((t.query == std::vector<pair>{{"key", "1"}, {"x", ""}, {"key", "="}}));
+    BOOST_TEST((t.query == std::vector<target::parameter>{{"key", "1"}, {"x", ""}, {"key", "="}}));
     BOOST_TEST((split_target("/").value().path == std::vector<std::string_view>{""}));
     BOOST_TEST((split_target("http://a.example/b?c").value().path == std::vector<std::string_view>{"b"}));
     BOOST_TEST((split_target("http://a.example").value().path == std::vector<std::string_view>{""}));

@@ -104,8 +104,7 @@ BOOST_AUTO_TEST_CASE(an_absolute_target_without_a_path_is_the_root)
     }
     auto const split = split_target("http://x?u=/livez").value();
     BOOST_TEST((split.path == std::vector<std::string_view>{""}));
-    BOOST_TEST(
-        (split.query.size() == 1U && split.query.front().first == "u" && split.query.front().second == "/livez"));
+    BOOST_TEST((split.query.size() == 1U && split.query.front().name == "u" && split.query.front().value == "/livez"));
     BOOST_TEST((split_target("HTTPS://x/a/b?c").value().path == std::vector<std::string_view>{"a", "b"}));
     BOOST_TEST(!split_target("x/a").has_value());
 }
