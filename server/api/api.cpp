@@ -64,6 +64,11 @@ std::optional<std::vector<std::string>> decoded_path(target const& split)
     return out;
 }
 
+asio::awaitable<response> known(response answer)
+{
+    co_return std::move(answer);
+}
+
 bool is_action(route_id id)
 {
     return id == route_id::action || id == route_id::action_by_query;
@@ -152,39 +157,40 @@ std::optional<response> api::judge_upgrade(request& asked) const
     return out;
 }
 
+// Not a coroutine, so that a read is one coroutine less.
 asio::awaitable<response> api::route_to(request const& asked, route const& where, target const& split)
 {
     switch (where.id) {
-        case route_id::tallies: co_return list(asked);
+        case route_id::tallies: return known(list(asked));
         case route_id::tally:
         case route_id::key:
         case route_id::keys:
         case route_id::top:
-        case route_id::rank: co_return co_await read(asked, where, split);
-        case route_id::events: co_return events(asked, where, split);
+        case route_id::rank: return read(asked, where, split);
+        case route_id::events: return known(events(asked, where, split));
         case route_id::action:
-        case route_id::action_by_query: co_return co_await act(asked, where, split);
-        case route_id::reset: co_return reset(asked, where);
-        case route_id::audit: co_return co_await audit(asked, where);
-        case route_id::livez: co_return response{.body = R"({"alive":true})"};
-        case route_id::readyz: co_return readiness(asked, split);
+        case route_id::action_by_query: return act(asked, where, split);
+        case route_id::reset: return known(reset(asked, where));
+        case route_id::audit: return audit(asked, where);
+        case route_id::livez: return known({.body = R"({"alive":true})"});
+        case route_id::readyz: return known(readiness(asked, split));
         case route_id::metrics: {
             bool const open = accepts_openmetrics(asked.accept);
             response out{.content_type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                               : "text/plain; version=0.0.4; charset=utf-8"};
             out.body = from_.metrics_text(open);
             out.fields.emplace_back("Vary", "Accept");
-            co_return out;
+            return known(std::move(out));
         }
         case route_id::socket: {
             auto out = problem(426, "upgrade_required", "this is the address of the WebSocket");
             out.fields.emplace_back("Upgrade", "websocket");
-            co_return out;
+            return known(std::move(out));
         }
-        case route_id::web: co_return web(asked, split);
+        case route_id::web: return known(web(asked, split));
         case route_id::none: break;
     }
-    co_return not_found();
+    return known(not_found());
 }
 
 // Why the tallies are not known; status 200 if they are.
@@ -220,7 +226,8 @@ std::optional<response> api::admit_to(request& asked, route_id where) const
         case route_id::none: return std::nullopt;
         default: break;
     }
-    return admit(asked, from_.who_may, from_.options.allow_origin, moment::now().wall);
+    auto const now = from_.who_may.requires_tokens() ? moment::now().wall : std::chrono::sys_seconds{};
+    return admit(asked, from_.who_may, from_.options.allow_origin, now);
 }
 
 // Whether another client may get another answer: without a token, or with another one.

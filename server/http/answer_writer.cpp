@@ -12,14 +12,24 @@
 
 namespace pgtally::server {
 
+namespace {
+
+constexpr std::size_t small_body_bytes = 4'096;
+
+}  // namespace
+
 asio::awaitable<bool> answer_writer::write(response const& answer, head_options how, bool with_body)
 {
     how.retry_after = bounds_.retry_after;
     how.date = date_now();
-    auto const head = encode_head(answer, how);
-    auto const body = with_body ? std::string_view{answer.body} : std::string_view{};
+    auto head = encode_head(answer, how);
+    auto body = with_body ? std::string_view{answer.body} : std::string_view{};
+    // The copy of a small body costs less than what the kernel does for a second piece.
+    if (body.size() <= small_body_bytes) head.append(std::exchange(body, {}));
     std::array<asio::const_buffer, 2> rest{asio::buffer(head), asio::buffer(body.data(), body.size())};
-    bool const written = co_await write_all(rest);
+    // What the socket takes at once, which is nearly any answer, needs no coroutine of its own.
+    bool written = write_now(rest) == io_need::nothing;
+    if (!written) written = co_await write_all(rest);
     if (!written || !with_body || !answer.streamed) co_return written;
 
     source_ = answer.streamed.get();
@@ -66,17 +76,26 @@ asio::awaitable<bool> answer_writer::write_body(body_source& from, framing how)
 // The client must take some bytes within each deadline: after what the socket took at once, a new one begins.
 asio::awaitable<bool> answer_writer::write_all(std::span<asio::const_buffer> rest)
 {
+    for (;;) {
+        auto const need = write_now(rest);
+        if (need == io_need::nothing) co_return true;
+        stream_.expires_after(bounds_.answer_timeout);
+        bool const ready = co_await stream_.wait(need);
+        if (!ready) co_return false;
+    }
+}
+
+// Writes what the socket takes. Returns what the rest of it needs; `nothing`: all is written.
+io_need answer_writer::write_now(std::span<asio::const_buffer> rest)
+{
     while (asio::buffer_size(rest) > 0) {
         auto const put = stream_.write(rest);
         counted_.bytes_sent += put.size;
         written_ += put.size;
         consume(rest, put.size);
-        if (put.size > 0) continue;
-        stream_.expires_after(bounds_.answer_timeout);
-        bool const ready = co_await stream_.wait(put.need);
-        if (!ready) co_return false;
+        if (put.size == 0) return put.need;
     }
-    co_return true;
+    return io_need::nothing;
 }
 
 }  // namespace pgtally::server

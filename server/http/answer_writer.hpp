@@ -40,6 +40,7 @@ public:
 
 private:
     asio::awaitable<bool> write_body(body_source& from, framing how);
+    io_need write_now(std::span<asio::const_buffer> rest);
     asio::awaitable<bool> write_all(std::span<asio::const_buffer> rest);
 
     client_stream& stream_;

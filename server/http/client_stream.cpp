@@ -32,10 +32,15 @@ void consume(std::span<asio::const_buffer> from, std::size_t size) noexcept
 
 io_outcome client_stream::read(std::span<char> into) noexcept
 {
-    auto const got = tls_ ? tls_read(*tls_, into) : read_plain(into);
+    return note_read(tls_ ? tls_read(*tls_, into) : read_plain(into), into.size());
+}
+
+// Decides what the next read waits for.
+io_outcome client_stream::note_read(io_outcome got, std::size_t asked) noexcept
+{
     if (got.need == io_need::writable) next_read_ = next_read::when_writable;
     // After a short read nothing is left, as a rule: waiting costs less than asking. TLS may have read more than it gave.
-    else if (got.size == 0 || (!tls_ && got.size < into.size())) next_read_ = next_read::when_readable;
+    else if (got.size == 0 || (!tls_ && got.size < asked)) next_read_ = next_read::when_readable;
     else next_read_ = next_read::after_others;
     reads_ += got.size > 0;
     return got;
@@ -46,19 +51,6 @@ io_outcome client_stream::read_plain(std::span<char> into) noexcept
     auto const size = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
     if (size < 0) return {0, need_after(errno, io_need::readable)};
     return {static_cast<std::size_t>(size), size == 0 ? io_need::never : io_need::nothing};
-}
-
-asio::awaitable<bool> client_stream::before_read()
-{
-    switch (next_read_) {
-        case next_read::at_once: co_return socket_.is_open();
-        case next_read::after_others:
-            co_await asio::post(socket_.get_executor(), asio::use_awaitable);
-            co_return socket_.is_open();
-        case next_read::when_readable: co_return co_await wait(io_need::readable);
-        case next_read::when_writable: co_return co_await wait(io_need::writable);
-    }
-    co_return false;
 }
 
 io_outcome client_stream::write(std::span<asio::const_buffer const> from)
@@ -114,8 +106,21 @@ asio::awaitable<bool> client_stream::wait(io_need what)
 asio::awaitable<std::size_t> client_stream::read_some(std::span<char> into)
 {
     for (;;) {
-        bool const ready = co_await before_read();
-        if (!ready) co_return 0;
+        if (next_read_ == next_read::when_readable && !tls_) {
+            // One operation that waits and reads: a wait alone makes Asio register the socket anew each time.
+            auto const [failure, size] =
+                co_await socket_.async_receive(asio::buffer(into.data(), into.size()), as_values);
+            if (failure) co_return 0;
+            co_return note_read({size, io_need::nothing}, into.size()).size;
+        }
+        if (next_read_ == next_read::after_others) {
+            co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+        } else if (next_read_ != next_read::at_once) {
+            bool const ready =
+                co_await wait(next_read_ == next_read::when_writable ? io_need::writable : io_need::readable);
+            if (!ready) co_return 0;
+        }
+        if (!is_open()) co_return 0;
         auto const got = read(into);
         if (got.size > 0 || got.need == io_need::never) co_return got.size;
     }

@@ -43,11 +43,8 @@ public:
     io_outcome read(std::span<char> into) noexcept;
     io_outcome write(std::span<asio::const_buffer const> from);
 
-    // To be awaited before each `read`: waits until it may find something. If the last read left something, it lets the rest
-    // of the loop run instead, so that no client keeps the loop for itself. Returns false if the connection ends.
-    asio::awaitable<bool> before_read();
-
-    // As `before_read`, without a coroutine: calls `then(bool)`, later.
+    // Calls `then(bool)`, later, when a `read` may find something. If the last read left something, it lets the rest of the
+    // loop run instead, so that no client keeps the loop for itself. `false`: the connection ends.
     template <class Then>
     void when_readable(Then then)
     {
@@ -60,7 +57,7 @@ public:
     // Waits for what a write needs. Returns false if the connection ends.
     asio::awaitable<bool> wait(io_need what);
 
-    // Reads at least a byte. Returns 0 if the connection ends.
+    // Waits as `when_readable` does, and reads at least a byte. Returns 0 if the connection ends.
     asio::awaitable<std::size_t> read_some(std::span<char> into);
 
     // From now on the bytes are encrypted. `received` has those that came already. `steps` lets one handshake compute at a
@@ -95,6 +92,7 @@ public:
 
 private:
     io_outcome read_plain(std::span<char> into) noexcept;
+    io_outcome note_read(io_outcome got, std::size_t asked) noexcept;
     io_outcome write_plain(std::span<asio::const_buffer const> from) noexcept;
     io_outcome write_encrypted(std::span<asio::const_buffer const> from);
 

@@ -2,7 +2,11 @@
 #include <pgtally/server/http/message.hpp>
 #include <pgtally/server/http/target.hpp>
 
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
+
+#include <algorithm>
+#include <array>
 
 namespace pgtally::server {
 
@@ -69,9 +73,15 @@ std::string joined(message_header const& header, http::field name)
 
 void join_lists(message_header& header)
 {
-    for (auto const name : {http::field::connection, http::field::upgrade, http::field::sec_websocket_protocol,
-                            http::field::sec_websocket_extensions, http::field::expect}) {
-        if (header.count(name) > 1) header.set(name, joined(header, name));
+    std::array constexpr lists{http::field::connection, http::field::upgrade, http::field::sec_websocket_protocol,
+                               http::field::sec_websocket_extensions, http::field::expect};
+    std::array<unsigned, lists.size()> lines{};  // one pass: a look-up of each compares names with half of the fields
+    for (auto const& field : header) {
+        auto const at = std::ranges::find(lists, field.name());
+        if (at != lists.end()) ++lines[static_cast<std::size_t>(at - lists.begin())];
+    }
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        if (lines[i] > 1) header.set(lists[i], joined(header, lists[i]));
     }
 }
 
@@ -95,11 +105,29 @@ ip_address client_of(message_header const& header, ip_address const& peer, std::
 
 namespace {
 
-std::string_view host_of(message_type const& message)
+void add_line(std::string& to, std::string_view line, std::string_view separator = ", ")
 {
-    // RFC 9112, 3.2.2: the host of an absolute target replaces the field.
-    if (auto const named = authority_of(view_of(message.target()))) return *named;
-    return view_of(message[http::field::host]);
+    if (!to.empty()) to += separator;
+    to += line;
+}
+
+void take_field(request& into, http::field name, std::string_view written, std::string_view value)
+{
+    switch (name) {
+        case http::field::host: into.host = value; break;
+        case http::field::origin: into.origin = value; break;
+        case http::field::if_match: add_line(into.if_match, value); break;
+        case http::field::if_none_match: add_line(into.if_none_match, value); break;
+        case http::field::accept: add_line(into.accept, value); break;
+        case http::field::accept_encoding: add_line(into.accept_encoding, value); break;
+        case http::field::authorization: add_line(into.authorization, value); break;
+        case http::field::cookie: add_line(into.cookies, value, "; "); break;
+        case http::field::access_control_request_method: into.preflight = true; break;
+        case http::field::unknown:
+            if (into.last_event_id.empty() && beast::iequals(written, "Last-Event-ID")) into.last_event_id = value;
+            break;
+        default: break;
+    }
 }
 
 }  // namespace
@@ -108,20 +136,13 @@ request request_of(message_type const& message, entrance where)
 {
     request out{.verb = method_of(message.method()),
                 .target = view_of(message.target()),
-                .host = host_of(message),
-                .origin = {},
-                .if_match = joined(message, http::field::if_match),
-                .if_none_match = joined(message, http::field::if_none_match),
-                .accept = joined(message, http::field::accept),
-                .accept_encoding = joined(message, http::field::accept_encoding),
-                .authorization = joined(message, http::field::authorization),
-                .cookies = joined_lines(message, http::field::cookie, "; "),
-                .last_event_id = view_of(message["Last-Event-ID"]),
-                .preflight = message.count(http::field::access_control_request_method) != 0,
                 .body = message.body(),
                 .admin = where.kind == address_kind::admin,
                 .loopback = where.loopback};
-    if (message.count(http::field::origin) != 0) out.origin = view_of(message[http::field::origin]);
+    for (auto const& field : message)
+        take_field(out, field.name(), view_of(field.name_string()), view_of(field.value()));
+    // RFC 9112, 3.2.2: the host of an absolute target replaces the field.
+    if (auto const named = authority_of(view_of(message.target()))) out.host = *named;
     return out;
 }
 

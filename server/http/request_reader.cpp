@@ -1,4 +1,3 @@
-#include <pgtally/server/http/header_text.hpp>
 #include <pgtally/server/http/http_rules.hpp>
 #include <pgtally/server/http/request_reader.hpp>
 
@@ -62,45 +61,48 @@ asio::awaitable<bool> request_reader::begins()
 {
     if (buffer_.size() > 0) co_return true;
     stream_.expires_after(bounds_.keep_alive);
-    co_return co_await first_byte();
+    idle_ = true;
+    bool const came = co_await more();
+    idle_ = false;
+    co_return came;
 }
 
 asio::awaitable<request_reader::result> request_reader::next()
 {
     parser_type parser;
+    header_text text;
     result out;
-    bool const has_header = co_await read_header(parser, out.refused);
-    if (!has_header) co_return out;
-    bool const has_body = co_await read_body(parser, out.refused);
-    if (has_body) out.message = parser.release();
+    for (bool waits = false; !take_header(parser, text, out.refused); waits = true) {
+        if (out.refused) co_return out;
+        if (!waits) stream_.expires_after(bounds_.header_timeout);
+        bool const came = co_await more();
+        if (!came) co_return out;
+    }
+    bool whole = parser.is_done();
+    if (!whole) whole = co_await read_body(parser, out.refused);
+    if (whole) out.message = parser.release();
     co_return out;
 }
 
-// Waits for a header, and parses it.
-asio::awaitable<bool> request_reader::read_header(parser_type& parser, refusal_if_any& refused)
+// Parses the header if it has arrived. Returns false if it has not, or is refused.
+bool request_reader::take_header(parser_type& parser, header_text& text, refusal_if_any& refused)
 {
     // A little more than both limits together: `refuse_header` finds out which of them is exceeded.
     auto const most = bounds_.max_target_bytes + bounds_.max_header_bytes + 1'024;
-    header_text text;
-    stream_.expires_after(bounds_.header_timeout);
-    for (;;) {
-        auto const found = text.look(received());
-        if (found == header_text::state::complete) break;
-        if (found == header_text::state::refused) refused = not_http();
-        else if (buffer_.size() > most) refused = refuse_long_header(text.has_target(), bounds_);
-        if (refused) co_return false;
-        bool const came = co_await more();
-        if (!came) co_return false;
-    }
+    auto const found = text.look(received());
+    if (found == header_text::state::refused) refused = not_http();
+    else if (found != header_text::state::complete && buffer_.size() > most)
+        refused = refuse_long_header(text.has_target(), bounds_);
+    if (found != header_text::state::complete) return false;
     buffer_.consume(text.skipped());
     auto judged = parse(parser, received().substr(0, text.size()));
     buffer_.consume(text.size());
     if (judged.status != 200) {
         refused = std::move(judged);
-        co_return false;
+        return false;
     }
     join_lists(parser.get());
-    co_return true;
+    return true;
 }
 
 // Returns why the header is refused; status 200 if it is not.
@@ -136,7 +138,6 @@ response request_reader::body_too_large(message_type const& message) const
 
 asio::awaitable<bool> request_reader::read_body(parser_type& parser, refusal_if_any& refused)
 {
-    if (parser.is_done()) co_return true;
     auto const& message = parser.get();
     // RFC 9110, 10.1.1: a client of HTTP/1.0 does not know this answer.
     if (message.version() == 11 && beast::iequals(message[http::field::expect], "100-continue")) {

@@ -5,6 +5,7 @@
 #include <pgtally/server/base/limits.hpp>
 #include <pgtally/server/http/answer_writer.hpp>
 #include <pgtally/server/http/client_stream.hpp>
+#include <pgtally/server/http/header_text.hpp>
 #include <pgtally/server/http/message.hpp>
 #include <pgtally/server/http/request_handler.hpp>
 #include <pgtally/server/http/response.hpp>
@@ -51,7 +52,7 @@ private:
     using parser_type = beast::http::request_parser<beast::http::string_body>;
     using refusal_if_any = std::optional<response>;
 
-    asio::awaitable<bool> read_header(parser_type& parser, refusal_if_any& refused);
+    bool take_header(parser_type& parser, header_text& text, refusal_if_any& refused);
     asio::awaitable<bool> read_body(parser_type& parser, refusal_if_any& refused);
     asio::awaitable<bool> read_rest(parser_type& parser, beast::error_code& failure);
     asio::awaitable<bool> read_chunks(parser_type& parser, refusal_if_any& refused);
