@@ -15,7 +15,7 @@ import writers  # noqa: E402
 
 
 @pytest.mark.parametrize("arguments, why", [
-    ([], "say what: db, feed, rank, writers, lag, fanout, latency, memory, read, storm, counts, apply, load, recovery, act or all"),
+    ([], "say what: db, feed, rank, writers, lag, fanout, latency, memory, read, share, storm, counts, apply, load, recovery, act or all"),
     (["writers", "--clients", "1,many"], "--clients takes a number from 1 to 100, not 'many'"),
     (["writers", "--clients", "1,"], "--clients takes numbers separated by commas, not '1,'"),
     (["writers", "--clients", "101"], "--clients takes a number from 1 to 100, not '101'"),

@@ -76,6 +76,12 @@ def test_read_has_one_key_and_many_beside_nginx(folder):
                           for contestant in ("pgtally", "nginx") for unit in ("answers/s", "answers/CPU s")}
 
 
+def test_share_has_one_server_and_two(folder):
+    found = run("share", folder, "--clients", "8")
+    assert set(found) == {(f"GET of {keys}, 8 connections", contestant, "answers/s") for keys in ("one key", "100 keys")
+                          for contestant in ("one server", "pgtally, two servers")}
+
+
 def test_storm_has_the_time_of_all_and_the_wait_of_others(folder):
     found = run("storm", folder, "--clients", "200")
     assert set(found) == {(f"200 clients: {what}", contestant, unit) for what, unit in

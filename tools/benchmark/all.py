@@ -24,6 +24,7 @@ BENCHES = {
     "latency": ("From a statement to the change at a client", "The time from before an INSERT until a client has the new value. Beside: the least there can be, a "
                 "program that listens to PostgreSQL and sends prepared bytes.", ["--clients", "1,100"]),
     "read": ("Reads by HTTP", "Beside: nginx, which returns as many bytes from its configuration.", []),
+    "share": ("Two servers at one address", "GETs per second by --reuse-port, where the servers and their client share the cores.", []),
     "storm": ("A storm of clients", "Thousands of clients connect and subscribe at once, as after a restart.", ["--clients", "2000"]),
     "memory": ("Memory", "What one more client, and one more key, cost the server.", ["--clients", "2000"]),
     "apply": ("Events taken from PostgreSQL", "The server's CPU time for floods of events. Beside: a loop that only counts the payloads.", []),

@@ -133,12 +133,12 @@ class Stage:
         return [int(pid) for pid in (found or "").split()]
 
     @contextlib.contextmanager
-    def service(self, tally, *options):
-        """`pgtally serve` for one tally, live; as a Service. It is gone afterwards, with its slot."""
+    def service(self, tally, *options, listen="127.0.0.1:0", beside=False):
+        """`pgtally serve` for one tally, live; as a Service. It is gone afterwards, with its slot. `beside`: another one runs."""
         pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
         log = open(self.folder.parent / "serve.log", "w+")
         running = subprocess.Popen([*pinned, self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
-                                    "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *options],
+                                    "--listen", listen, "--admin-listen", "127.0.0.1:0", *options],
                                    stdout=log, stderr=log, env=environment())
         try:
             yield Service(tally, running, log, self.programs)
@@ -150,7 +150,8 @@ class Stage:
                 running.kill()
                 running.wait()
             log.close()
-        eventually(lambda: not self.serving_pids(), "the sessions of the service did not end")
+        if not beside:
+            eventually(lambda: not self.serving_pids(), "the sessions of the service did not end")
 
 
 def rate_of(out, err):
