@@ -115,6 +115,13 @@ bool subscription::has_change() const noexcept
     return all_keys_ ? tally_->last_change() > sent_ : !dirty_.empty();
 }
 
+bool subscription::has_more() const noexcept
+{
+    if (dropped()) return !told_dropped_;
+    return watch_ != nullptr || snapshot_due_ || part_ || !fresh_.empty() || has_change() ||
+           state_sent_ != tally_->state_changes();
+}
+
 update::item subscription::item_of(std::uint32_t index) const
 {
     return {tally_->table().find(keys_[index].as_key()), index};

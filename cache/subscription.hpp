@@ -140,6 +140,9 @@ public:
     // Pass the same `out` again to reuse its storage.
     void next(update& out, clock::time_point now);
 
+    // Whether `next` may return a message although nothing happens any more.
+    bool has_more() const noexcept;
+
     // When `next` will return the change that the interval holds back, or the snapshot that waits for the client's point;
     // max() if neither.
     clock::time_point due() const noexcept { return due_; }

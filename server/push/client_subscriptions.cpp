@@ -368,8 +368,8 @@ bool client_subscriptions::next_of(entry& which, push& out, clock::time_point no
     out.epoch = which.of()->epoch();
     out.state = which.of()->state();
     out.reason = text_for(who_, which.of()->reason());
-    which.queued = true;  // it may have more to send: `next` asks it again when its turn comes
-    ready_queue_.push_back(&which);
+    which.queued = which.none_tracked || which.has_more();
+    if (which.queued) ready_queue_.push_back(&which);  // `next` asks it again when its turn comes
     return true;
 }
 

@@ -4,17 +4,6 @@
 
 namespace pgtally::server {
 
-namespace {
-
-// Few ask for one key's rank: its changes would only take the place of others.
-bool is_shared(cache::update const& what, cache::subscription const& from)
-{
-    if (what.answered == nullptr) return what.of_all_keys;
-    return !std::holds_alternative<cache::rank_question>(*from.asks());
-}
-
-}  // namespace
-
 void append_snapshot(std::string& out, push const& what)
 {
     append_standing(out, what.epoch, what.update->revision, what.state, what.reason);
@@ -22,12 +11,6 @@ void append_snapshot(std::string& out, push const& what)
     if (what.update->more) out += R"(,"more":true)";
     out += ',';
     append_values(out, *what.update, *what.from);
-}
-
-std::shared_ptr<std::string const> change_text(push const& what, shared_changes& shared)
-{
-    if (is_shared(*what.update, *what.from)) return shared.text_of(*what.update, *what.from);
-    return encode_change(*what.update, *what.from);
 }
 
 void append_refusal(std::string& out, refusal const& why)

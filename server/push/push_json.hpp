@@ -1,9 +1,7 @@
 #pragma once
 
 #include <pgtally/server/push/push.hpp>
-#include <pgtally/server/push/shared_changes.hpp>
 
-#include <memory>
 #include <string>
 
 namespace pgtally::server {
@@ -13,11 +11,6 @@ namespace pgtally::server {
 // The members of a snapshot: "epoch":"…","revision":17,"state":"live","keys":{…}, with "partial" and "more" if they
 // hold. Instead of "keys" it has the answer if the subscription asks a question (base/answers_json.hpp).
 void append_snapshot(std::string& out, push const& what);
-
-// The members of a change and the brace that closes its object: "revision":18,"keys":{…}}. If other
-// subscriptions send the same change, because they have all keys or ask the same, `shared` keeps the text, and the next
-// client to send the change reuses it.
-std::shared_ptr<std::string const> change_text(push const& what, shared_changes& shared);
 
 // The members of an error: "code":"…","message":"…", and "key":"…" if one is the cause.
 void append_refusal(std::string& out, refusal const& why);

@@ -43,7 +43,7 @@ sse_message encode_event(push const& what, shared_changes& shared)
             out.head = opening("change");
             append_id(out.head, what);
             out.head += "data: {";
-            out.tail = change_text(what, shared);
+            out.tail = shared.text_of(*what.update, *what.from);
             out.changes = what.update->values();
             out.conflated = what.conflated;
             break;

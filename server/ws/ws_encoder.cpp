@@ -33,7 +33,7 @@ ws_message encode(push const& what, shared_changes& shared)
             break;
         case push::kind::change:
             out.head = opening("change", what.id) + ',';
-            out.tail = change_text(what, shared);
+            out.tail = shared.text_of(*what.update, *what.from);
             out.changes = what.update->values();
             out.conflated = what.conflated;
             break;
