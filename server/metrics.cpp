@@ -9,6 +9,7 @@
 #include <pgtally/server/metric_families.hpp>
 #include <pgtally/server/metrics.hpp>
 #include <pgtally/server/replica_metrics.hpp>
+#include <pgtally/server/times.hpp>
 
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
@@ -111,26 +112,23 @@ prometheus::Histogram::BucketBoundaries const long_times{0.001, 0.01, 0.05, 0.1,
 
 struct metrics::registry {
     prometheus::Registry all;
-    prometheus::Histogram& event_lag =
-        histogram("pgtally_event_lag_seconds", "from the statement to its application", short_times);
-    prometheus::Histogram& heartbeat =
+    times event_lag = histogram("pgtally_event_lag_seconds", "from the statement to its application", short_times);
+    times heartbeat =
         histogram("pgtally_heartbeat_roundtrip_seconds", "of a heartbeat through the database", short_times);
-    prometheus::Histogram& load =
-        histogram("pgtally_load_seconds", "of a load, from its beginning to its barrier", long_times);
+    times load = histogram("pgtally_load_seconds", "of a load, from its beginning to its barrier", long_times);
 
-    prometheus::Histogram& action =
+    times action =
         histogram("pgtally_action_seconds", "of an action, until it was applied or known not to be done", short_times);
     prometheus::Family<prometheus::Histogram>& requests =
         prometheus::BuildHistogram()
             .Name("pgtally_request_seconds")
             .Help("of a request, until its answer was sent; without long polls and streams")
             .Register(all);
-    std::map<std::string_view, prometheus::Histogram*> by_route;
+    std::map<std::string_view, times> by_route{};
 
-    prometheus::Histogram& histogram(char const* name, char const* help,
-                                     prometheus::Histogram::BucketBoundaries const& bounds)
+    times histogram(char const* name, char const* help, prometheus::Histogram::BucketBoundaries const& bounds)
     {
-        return prometheus::BuildHistogram().Name(name).Help(help).Register(all).Add({}, bounds);
+        return {prometheus::BuildHistogram().Name(name).Help(help).Register(all).Add({}, bounds), bounds};
     }
 };
 
@@ -139,33 +137,39 @@ metrics::~metrics() = default;
 
 void metrics::event_lag(double seconds)
 {
-    registry_->event_lag.Observe(seconds);
+    registry_->event_lag.add(seconds);
 }
 
 void metrics::heartbeat(double seconds)
 {
-    registry_->heartbeat.Observe(seconds);
+    registry_->heartbeat.add(seconds);
 }
 
 void metrics::load(double seconds)
 {
-    registry_->load.Observe(seconds);
+    registry_->load.add(seconds);
 }
 
 void metrics::action(double seconds)
 {
-    registry_->action.Observe(seconds);
+    registry_->action.add(seconds);
 }
 
 void metrics::request(std::string_view route, double seconds)
 {
-    auto& known = registry_->by_route[route];
-    if (known == nullptr) known = &registry_->requests.Add({{"route", std::string{route}}}, short_times);
-    known->Observe(seconds);
+    auto known = registry_->by_route.find(route);
+    if (known == registry_->by_route.end()) {
+        auto& into = registry_->requests.Add({{"route", std::string{route}}}, short_times);
+        known = registry_->by_route.emplace(route, times{into, short_times}).first;
+    }
+    known->second.add(seconds);
 }
 
 std::string metrics::text(sources const& from) const
 {
+    for (auto* const each : {&registry_->event_lag, &registry_->heartbeat, &registry_->load, &registry_->action})
+        each->hand_over();
+    for (auto& [route, of] : registry_->by_route) of.hand_over();
     auto out = registry_->all.Collect();
     add_replica_metrics(out, from.replicas);
     add_materialization(out, from.materialized);

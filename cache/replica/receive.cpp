@@ -12,6 +12,7 @@ asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_
     while (!stopping) {
         auto const batch = co_await from->next();
         if (slot.channel != from) co_return;
+        if (settings.on_event_lag) received_at = std::chrono::system_clock::now();
         for (auto const& signal : batch) {
             std::visit([this, index](auto const& e) { on(index, e); }, signal);
         }
@@ -80,8 +81,7 @@ void replica_set::impl::applied(cache::event const& e)
 {
     ++counted.tallies[e.tally].events;
     if (settings.on_event_lag && e.at_us != 0) {
-        using std::chrono::system_clock;
-        auto const now = std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
+        auto const now = std::chrono::duration<double>(received_at.time_since_epoch()).count();
         settings.on_event_lag(std::max(0.0, now - static_cast<double>(e.at_us) / 1e6));
     }
 }
