@@ -107,12 +107,29 @@ bool counter_table::equals(slot s, key const& k) const noexcept
     return is_number(kind_) ? stored == static_cast<word>(k.number) : text_of(stored) == k.text;
 }
 
+// Where the search for `k` in the index begins. The hash is a fraction of the size, which may be any number.
+std::size_t counter_table::home(key const& k) const noexcept
+{
+    __extension__ using word2 = unsigned __int128;
+    return static_cast<std::size_t>((word2{hash(k)} * index_.size()) >> 64);
+}
+
+std::size_t counter_table::next_place(std::size_t place) const noexcept
+{
+    return place + 1 == index_.size() ? 0 : place + 1;
+}
+
+// How many steps lead from one place to another one.
+std::size_t counter_table::distance(std::size_t from, std::size_t to) const noexcept
+{
+    return to >= from ? to - from : to + index_.size() - from;
+}
+
 // The position in the index where the slot of `k` is, or where it belongs.
 std::size_t counter_table::probe(key const& k) const noexcept
 {
-    std::size_t const mask = index_.size() - 1;
-    std::size_t place = hash(k) & mask;
-    while (index_[place] != none && !equals(index_[place], k)) place = (place + 1) & mask;
+    std::size_t place = home(k);
+    while (index_[place] != none && !equals(index_[place], k)) place = next_place(place);
     return place;
 }
 
@@ -146,14 +163,13 @@ void counter_table::prefetch(std::span<key const> keys) const noexcept
 {
     constexpr std::size_t rows_in_caches = 4096;
     if (keys.size() < 2 || rows_ < rows_in_caches) return;
-    std::size_t const mask = index_.size() - 1;
-    for (auto const& k : keys) __builtin_prefetch(&index_[hash(k) & mask]);
+    for (auto const& k : keys) __builtin_prefetch(&index_[home(k)]);
     for (auto const& k : keys) {
-        if (auto const s = index_[hash(k) & mask]; s != none) __builtin_prefetch(row(s), 1);
+        if (auto const s = index_[home(k)]; s != none) __builtin_prefetch(row(s), 1);
     }
     // The rows beside it in the order of changes get other links.
     for (auto const& k : keys) {
-        auto const s = index_[hash(k) & mask];
+        auto const s = index_[home(k)];
         if (s == none || !used(s)) continue;
         if (auto const before = older(s); before != none) __builtin_prefetch(row(before) + 2, 1);
         if (auto const after = newer(s); after != none) __builtin_prefetch(row(after) + 2, 1);
@@ -162,14 +178,13 @@ void counter_table::prefetch(std::span<key const> keys) const noexcept
 
 void counter_table::grow_index()
 {
-    index_ = std::vector<slot>(index_.size() * 2, none);
-    std::size_t const mask = index_.size() - 1;
+    index_ = std::vector<slot>(index_.size() + index_.size() / 2, none);
     // In the order of the rows, and without a comparison, because no two rows have the same key: the other way each step
     // reads a row anywhere in memory.
     for (slot s = 0; s < end_; ++s) {
         if (!used(s)) continue;
-        std::size_t place = hash(key_of(s)) & mask;
-        while (index_[place] != none) place = (place + 1) & mask;
+        std::size_t place = home(key_of(s));
+        while (index_[place] != none) place = next_place(place);
         index_[place] = s;
     }
 }
@@ -215,13 +230,11 @@ void counter_table::free_all_keys() noexcept
 
 void counter_table::erase(slot s) noexcept
 {
-    std::size_t const mask = index_.size() - 1;
     std::size_t hole = probe(key_of(s));
     // Backward shift deletion: an entry that a collision pushed past the hole moves into it, so that no probe stops at
     // the hole too early.
-    for (std::size_t next = (hole + 1) & mask; index_[next] != none; next = (next + 1) & mask) {
-        std::size_t const home = hash(key_of(index_[next])) & mask;
-        if (((next - home) & mask) >= ((next - hole) & mask)) {
+    for (std::size_t next = next_place(hole); index_[next] != none; next = next_place(next)) {
+        if (distance(home(key_of(index_[next])), next) >= distance(hole, next)) {
             index_[hole] = index_[next];
             hole = next;
         }

@@ -7,8 +7,8 @@
 // until the row is erased. The links order all rows by their last change: a walk from the newest row to a revision takes
 // as many steps as rows changed since. An index of slots (open addressing, linear probing) finds a row by its key.
 //
-// Guarantees: with a bigint key and two counters, a row takes at most 64 bytes, including its share of the index and of
-// unused space. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
+// Guarantees: with a bigint key and two counters, a row of a table of 100,000 rows or more takes at most 50 bytes, including
+// its share of the index and of unused space. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
 // commute.
 //
 // Not promised: a row whose counters are all 0 is not removed; the caller erases it.
@@ -111,6 +111,9 @@ private:
     word const* row(slot s) const noexcept;
     std::uint64_t hash(key const& k) const noexcept;
     bool equals(slot s, key const& k) const noexcept;
+    std::size_t home(key const& k) const noexcept;
+    std::size_t next_place(std::size_t place) const noexcept;
+    std::size_t distance(std::size_t from, std::size_t to) const noexcept;
     std::size_t probe(key const& k) const noexcept;
     void grow_index();
     void link_newest(slot s) noexcept;
