@@ -2,6 +2,8 @@
 
 #include <pgtally/cache/subscription.hpp>
 
+#include <utility>
+
 namespace pgtally::cache {
 
 feed::joined_list& feed::list_for(subscription const& who) noexcept
@@ -24,6 +26,9 @@ subscription* feed::remove_any() noexcept
         first.ready.unlink();
         first.awaits.unlink();
         first.asks.unlink();
+        for (auto const& k : first.who->keys_) {
+            if (k.used()) unwatch(k.as_key(), k.position);
+        }
         return first.who;
     }
     return nullptr;
@@ -31,11 +36,12 @@ subscription* feed::remove_any() noexcept
 
 void feed::watch(key const& k, subscription& who, std::uint32_t index)
 {
-    auto& place = watched_.find_or_add(k);
-    if (!place) place = std::make_unique<watched_key>();
-    mark(*place);  // what changed before does not concern `who`
-    place->watchers.push_back(watcher{&who, index});
-    who.keys_[index].position = static_cast<std::uint32_t>(place->watchers.size() - 1);
+    auto const* const known = watched_.find(k);
+    auto made = known == nullptr ? std::make_unique<watched_key>() : nullptr;
+    auto& of = known == nullptr ? *(watched_.find_or_add(k) = std::move(made)) : **known;
+    mark(of);  // what changed before does not concern `who`
+    of.watchers.push_back(watcher{&who, index});
+    who.keys_[index].position = static_cast<std::uint32_t>(of.watchers.size() - 1);
 }
 
 void feed::unwatch(key const& k, std::uint32_t position) noexcept

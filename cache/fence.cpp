@@ -7,8 +7,6 @@ namespace pgtally::cache {
 
 namespace {
 
-constexpr std::uint64_t first_normal_xid = 3;
-
 // Removes a number from the front of `text`, up to the character `end` or the end of the text. Returns nothing if there
 // is no number.
 std::optional<std::uint64_t> take_number(std::string_view& text, char end) noexcept

@@ -25,6 +25,9 @@ namespace pgtally::cache {
 // A 64-bit transaction id, as `pg_current_xact_id()` prints it.
 enum class xid : std::uint64_t {};
 
+// Smaller ones are not those of transactions.
+inline constexpr std::uint64_t first_normal_xid = 3;
+
 // Parses a transaction id: decimal digits without a sign, from 3 (the first normal id) to 2^63. Returns nothing if `text`
 // is no such id.
 std::optional<xid> parse_xid(std::string_view text) noexcept;

@@ -78,8 +78,9 @@ bool head(reader& from, event& out)
         if (!from.natural(number) || number == 0) return false;
         out.v = static_cast<std::uint64_t>(number);
     }
-    constexpr std::int64_t first_normal_xid = 3;
-    if (!from.skip(R"(,"x":")") || !from.natural(number) || number < first_normal_xid || !from.skip('"')) return false;
+    if (!from.skip(R"(,"x":")") || !from.natural(number) || number < static_cast<std::int64_t>(first_normal_xid) ||
+        !from.skip('"'))
+        return false;
     out.transaction = xid{static_cast<std::uint64_t>(number)};
     if (!from.skip(R"(,"n":)") || !from.natural(number)) return false;
     out.n = static_cast<std::uint64_t>(number);

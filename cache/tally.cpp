@@ -213,9 +213,12 @@ void tally::add_to_served(event const& e)
     auto const revision = revision_of_event();
     served_.prefetch(keys_);
     for (std::size_t i = 0; i < keys_.size(); ++i) {
+        auto const deltas = e.counters(e.deltas[i]);
+        if (std::ranges::all_of(deltas, [](std::int64_t each) { return each == 0; }))
+            continue;  // no row for a key that nobody counts
         auto const s = served_.find_or_add(keys_[i]);
         answers_.before(s);
-        if (!served_.add(s, e.counters(e.deltas[i]))) continue;
+        if (!served_.add(s, deltas)) continue;
         answers_.after(s);
         count_change(revision);
         changed(s, revision);

@@ -150,7 +150,7 @@ struct service::impl {
     std::optional<tls_identity> tls{certificate_of(options.tls)};
     fair_turns handshakes{io};
     access_log accesses{options.access_log, options.format};
-    shared_changes shared{options.bounds.max_shared_changes};
+    shared_changes shared{options.bounds.max_shared_changes, options.bounds.max_shared_keys};
     web_folder web{options.web, options.bounds.max_web_file_bytes, options.bounds.web_piece_bytes};
     replica_set replicas{io.get_executor(), replica_config(options, measured, connected, kept)};
     replica_directory tallies{replicas, tally_limits(options)};

@@ -223,7 +223,8 @@ struct replica_set::impl : event_dispatcher::owner {
     std::set<db::detail::signal*> awaiting_rankings;
     std::uint64_t last_write = 0;
     counters counted;
-    std::chrono::system_clock::time_point received_at{};  // when the batch came that is being applied
+    std::chrono::system_clock::time_point looked_at_clock{};  // for the lag of events
+    unsigned events_timed = 0;                                // of the batch that is being applied
     dropped_payloads dropped;
 
     std::uint64_t openings = 0;  // of all transports

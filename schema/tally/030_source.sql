@@ -176,7 +176,9 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
   with of_session as (select current_setting('deadlock_timeout')::interval as looks_after,
                              nullif(current_setting('lock_timeout')::interval, '0') as any_lock, clock_timestamp() as now),
        others as (select coalesce(l.waitstart, now) + looks_after as looks_at
-                    from of_session, pg_locks l where not l.granted and l.pid <> pg_backend_pid())
+                    from of_session, pg_locks l join pg_stat_activity a using (pid)
+                   where not l.granted and l.pid <> pg_backend_pid()
+                     and a.datid = (select oid from pg_database where datname = current_database()))
   select greatest(interval '0', least(looks_after / 2, interval '500 ms', any_lock,
                                       (select min(looks_at) - now - interval '50 ms' from others
                                         where looks_at > now - interval '200 ms')))

@@ -62,11 +62,13 @@ language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages =
 declare
   orphan name;
   tables text;
+  locks integer;
+  soon timestamptz := clock_timestamp() + tally.hurry();  -- the source is locked
   lock_before text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', greatest(1000 * date_part('epoch', tally.hurry()), 1)::integer::text, true);  -- the source is locked
-  for orphan, tables in
-    select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid)
+  for orphan, tables, locks in
+    select p.proname, (select string_agg(distinct t.tgrelid::regclass::text, ', ') from pg_trigger t where t.tgfoid = p.oid),
+           (select greatest(count(distinct t.tgrelid), 1) from pg_trigger t where t.tgfoid = p.oid)
       from pg_proc p
      where p.pronamespace = 'tally'::regnamespace and p.proname ~ tally.generated_name()
        and substring(p.proname from '[0-9]+')::integer not in (select id from tally.definition)
@@ -77,6 +79,8 @@ begin
     end if;
     perform set_config('client_min_messages', 'warning', true);  -- PostgreSQL names what else is dropped
     begin
+      -- PostgreSQL counts the time of each lock anew.
+      perform set_config('lock_timeout', greatest(1000 * date_part('epoch', soon - clock_timestamp()) / locks, 1)::integer::text, true);
       execute format('drop function tally.%I cascade', orphan);
     exception
       when lock_not_available then

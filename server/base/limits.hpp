@@ -38,7 +38,8 @@ struct limits {
     std::size_t max_id_bytes = 256;                  // of an id that is a string
     std::size_t max_replies = 64;                    // that wait to be sent; at the limit the server stops reading
     std::size_t ready_at_once = 256;                 // sessions that write before the loop serves others
-    std::size_t max_shared_changes = 64;             // encoded changes that are kept for other sessions
+    std::size_t max_shared_changes = 64;             // encoded changes of each kind that are kept for other sessions
+    std::size_t max_shared_keys = 128;               // of named keys, in one of them
     std::chrono::milliseconds max_interval{60'000};  // of `interval_ms`
     std::chrono::seconds handshake_timeout{10};
     std::chrono::milliseconds ping_after{20'000};  // without a byte from the client; after twice that time it is cut

@@ -110,7 +110,7 @@ asio::awaitable<std::size_t> client_stream::read_some(std::span<char> into)
             // One operation that waits and reads: a wait alone makes Asio register the socket anew each time.
             auto const [failure, size] =
                 co_await socket_.async_receive(asio::buffer(into.data(), into.size()), as_values);
-            if (failure) co_return 0;
+            if (failure || !is_open()) co_return 0;
             co_return note_read({size, io_need::nothing}, into.size()).size;
         }
         if (next_read_ == next_read::after_others) {

@@ -2,9 +2,9 @@
 
 // The bytes of one connection: TCP or a Unix socket, plain or encrypted.
 //
-// Model: `read` and `write` do what is possible at once, and never wait; `wait` waits until the socket is ready for what
-// they need. So a connection that is idle holds no buffer, and what the socket takes at once costs one system call and no
-// turn of the loop. A deadline is a time that the sessions compare with the clock when they look after their clients
+// Model: `read` and `write` do what is possible at once, and never wait; `wait` and `when_readable` wait until the socket is
+// ready for what they need. So a session that pushes holds no buffer while it is idle, and what the socket takes at once costs
+// one system call and no turn of the loop. `read_some`, for those who wait for a request, waits and reads. A deadline is a time that the sessions compare with the clock when they look after their clients
 // (`limits::stall_check`): it needs no timer.
 //
 // TLS: OpenSSL reads and writes the socket itself, without buffers between.

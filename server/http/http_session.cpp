@@ -182,8 +182,7 @@ asio::awaitable<bool> http_session::read_proxy_header()
         bool came = false;
         if (reader_.received().empty()) {
             if (with_.closing) co_return false;
-            stream_.expires_after(with_.bounds.keep_alive);
-            came = co_await reader_.first_byte();
+            came = co_await reader_.begins();
         } else {
             stream_.expires_after(with_.bounds.header_timeout);
             came = co_await reader_.more();

@@ -49,14 +49,6 @@ asio::awaitable<bool> request_reader::more()
     co_return size > 0;
 }
 
-asio::awaitable<bool> request_reader::first_byte()
-{
-    idle_ = true;
-    bool const came = co_await more();
-    idle_ = false;
-    co_return came;
-}
-
 asio::awaitable<bool> request_reader::begins()
 {
     if (buffer_.size() > 0) co_return true;

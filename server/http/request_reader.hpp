@@ -46,7 +46,6 @@ public:
 
     // Whether it waits for the first byte of something.
     bool idle() const noexcept { return idle_; }
-    asio::awaitable<bool> first_byte();
 
 private:
     using parser_type = beast::http::request_parser<beast::http::string_body>;

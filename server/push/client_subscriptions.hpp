@@ -4,7 +4,7 @@
 //
 // Model: the caller passes requests in, and calls `next` for one push at a time, when the connection can take one.
 // There is no queue of changes. A subscription that has something to send waits in a queue of subscriptions; when its
-// turn comes, it sends its newest values. After each push it moves to the end, so that no subscription starves another.
+// turn comes, it sends its newest values. If it may have more, it moves to the end, so that no subscription starves another.
 //
 // If the definitions are not known yet, a subscribe stays pending and a state answers it. Once they are known,
 // `on_replicas_changed` begins the subscription. If it is refused then, the error is a push of kind `refused`.

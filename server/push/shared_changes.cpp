@@ -68,6 +68,7 @@ std::shared_ptr<std::string const> shared_changes::text_of_rows(cache::update co
     auto const& epoch = from.of()->epoch();
     if (place.text && place.revision == what.revision && same_rows(place.items, what.items) && place.epoch == epoch)
         return place.text;
+    place.text.reset();  // an exception leaves no text of another change
     place.revision = what.revision;
     place.items = what.items;
     place.epoch = epoch;

@@ -20,9 +20,7 @@ class shared_changes {
 public:
     // Remembers at most `most` changes of each kind, those of named keys if they have at most `most_rows` keys. With 0, each
     // change is encoded for each client.
-    explicit shared_changes(std::size_t most, std::size_t most_rows = 128) noexcept : most_{most}, most_rows_{most_rows}
-    {
-    }
+    explicit shared_changes(std::size_t most, std::size_t most_rows) noexcept : most_{most}, most_rows_{most_rows} {}
 
     // `"revision":18,"keys":{…}}` of `what`, a change that `from` produced.
     std::shared_ptr<std::string const> text_of(cache::update const& what, cache::subscription const& from);

@@ -1,4 +1,5 @@
 #include <pgtally/cache/event.hpp>
+#include <pgtally/cache/plain_event.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -43,6 +44,8 @@ BOOST_AUTO_TEST_CASE(deltas)
 // What triggers write is decoded in a way of its own; a space before it leads through the parser.
 BOOST_AUTO_TEST_CASE(both_ways_decode_to_the_same)
 {
+    constexpr int plain_texts = 3;  // the first ones
+    int seen = 0;
     for (std::string const text :
          {R"({"t":"a","v":7,"x":"3","n":0,"at":0,"d":[["",0]]})",
           R"({"t":"a b","x":"999999999999999999","n":12,"d":[["-1",-1,5]]})",
@@ -54,6 +57,8 @@ BOOST_AUTO_TEST_CASE(both_ways_decode_to_the_same)
         event at_once, parsed;
         BOOST_TEST_CONTEXT(text)
         {
+            event plain;
+            BOOST_TEST(decode_plain(text, plain) == (seen++ < plain_texts));
             BOOST_TEST((decode(text, at_once) == event_error::none));
             BOOST_TEST((decode(' ' + text, parsed) == event_error::none));
             BOOST_TEST(at_once.tally == parsed.tally);

@@ -281,6 +281,25 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_tally_may_destroy_other_subscriptions)
 }
 
 // Removes marks of keys from the middle of their lists.
+// Whoever is woken first is destroyed, and the other one is asked although it was not told yet.
+BOOST_AUTO_TEST_CASE(at_the_end_of_a_tally_others_may_be_asked)
+{
+    auto t = quiet_tally();
+    auto const one = of_keys(*t, {33, 34}), other = of_keys(*t, {33, 34});
+    change(*t, 33);
+    auto const end = [](client& who, client& left) {
+        return [&who, &left] {
+            who.sub.reset();
+            if (!left.sub) return;
+            BOOST_TEST((left.take() == told::change || left.take() == told::none));
+        };
+    };
+    one->act = end(*one, *other);
+    other->act = end(*other, *one);
+    t.reset();
+    BOOST_TEST(one->woken + other->woken == 2);
+}
+
 BOOST_AUTO_TEST_CASE(untracked_keys_leave_their_marks)
 {
     auto t = quiet_tally();

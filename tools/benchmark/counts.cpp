@@ -35,7 +35,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::size_t events = 10'000, keys = 1'000, clients = 1'000, changes = 10, gets = 1'000;
+constexpr std::size_t events = 10'000, keys = 1'000, clients = 1'000, changes = 10, gets = 1'000,
+                      own_keys = 500;  // as many as an event holds
 
 struct directory final : server::tally_directory {
     cache::tally* find(std::string_view name) override { return name == "tweets" ? only.get() : nullptr; }
@@ -82,26 +83,29 @@ std::size_t event()
     return events;
 }
 
-// Clients that watch one key: from each change of it to the bytes of each client's frame.
-std::size_t change()
+// Clients that watch one key, or each its own: from changes of all these to the bytes of each client's frame.
+std::size_t change(std::size_t watched)
 {
     directory of;
-    server::shared_changes shared{16};
     server::limits const bounds;
+    server::shared_changes shared{bounds.max_shared_changes, bounds.max_shared_keys};
     std::deque<server::ws_protocol> all;
     server::ws_message message;
     for (std::size_t i = 0; i < clients; ++i) {
         all.emplace_back(of, shared, bounds, server::audience::everybody, nullptr, server::permit::everything(),
                          server::moment{}, [] {});
-        all.back().receive(R"({"type":"subscribe","id":1,"tally":"tweets","keys":["33"]})", {});
+        auto const key = std::to_string(i % watched);
+        all.back().receive(R"({"type":"subscribe","id":1,"tally":"tweets","keys":[")" + key + R"("]})", {});
         while (all.back().next(message, {})) continue;
     }
+    std::string text = payload_of(0);
+    for (std::size_t i = 1; i < watched; ++i) text.insert(text.size() - 2, R"(,[")" + std::to_string(i) + R"(",1,0])");
     cache::event decoded;
     std::string frame;
     std::size_t sent = 0;
     measured([&] {
         for (std::size_t i = 0; i < changes; ++i) {
-            apply(*of.only, payload_of(33), decoded);
+            apply(*of.only, text, decoded);
             for (auto& each : all) {
                 while (each.next(message, {})) {
                     frame.clear();
@@ -150,7 +154,8 @@ std::size_t get()
 std::size_t run(std::string_view what)
 {
     if (what == "event") return event();
-    if (what == "change") return change();
+    if (what == "change") return change(1);
+    if (what == "own") return change(own_keys);
     if (what == "get") return get();
     return 0;
 }
@@ -163,7 +168,7 @@ int main(int argc, char** argv)
     try {
         auto const items = pgtally::bench::run(argc == 2 ? argv[1] : "");
         if (items > 0) return std::printf("%zu\n", items) < 0;
-        std::fputs("usage: pgtally-bench-counts event|change|get\n", stderr);
+        std::fputs("usage: pgtally-bench-counts event|change|own|get\n", stderr);
         return 2;
     } catch (std::exception const& failure) {
         std::fprintf(stderr, "pgtally-bench-counts: %s\n", failure.what());

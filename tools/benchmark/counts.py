@@ -21,6 +21,7 @@ from stage import die, environment, hush, say
 
 FILE = pathlib.Path(__file__).with_name("counts.json")
 CASES = {"event": "an event of one key, decoded and applied", "change": "a change for one of 1,000 clients, to its frame",
+         "own": "a change for one of 1,000 clients of 500 keys, to its frame",
          "get": "a GET of one key, from request to answer"}
 WORSE = 0.05
 

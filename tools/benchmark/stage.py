@@ -73,6 +73,7 @@ class Stage:
             if not (self.bindir / name).exists():
                 die(f"no {name} in {self.bindir}: run tools/setup")
         self.dsn, self.settings = "", []
+        self.services = 0  # that were started
         self.core = None  # of the service; None for any
 
     def start(self, *settings, flush_ms=0):
@@ -136,7 +137,8 @@ class Stage:
     def service(self, tally, *options, listen="127.0.0.1:0", beside=False):
         """`pgtally serve` for one tally, live; as a Service. It is gone afterwards, with its slot. `beside`: another one runs."""
         pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
-        log = open(self.folder.parent / "serve.log", "w+")
+        self.services += 1
+        log = open(self.folder.parent / f"serve.{self.services}.log", "w+")
         running = subprocess.Popen([*pinned, self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
                                     "--listen", listen, "--admin-listen", "127.0.0.1:0", *options],
                                    stdout=log, stderr=log, env=environment())

@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(so_many_are_remembered)
         sub.next(changes[i], {});
         BOOST_TEST_REQUIRE(changes[i].of_all_keys);
     }
-    shared_changes shared{2};
+    shared_changes shared{2, 4};
     auto const text = shared.text_of(changes[0], sub);
     BOOST_TEST((shared.text_of(changes[0], sub) == text));
     shared.text_of(changes[1], sub);
@@ -70,7 +70,7 @@ struct client final : cache::subscriber {
 BOOST_AUTO_TEST_CASE(clients_of_the_same_keys_share_a_change)
 {
     auto const counted = loaded_tally("10:20:");
-    shared_changes shared{4};
+    shared_changes shared{4, 4};
     client one{*counted, {33}}, same{*counted, {33, 35}}, other{*counted, {34}}, both{*counted, {33, 34}};
     counted->apply(deltas(30, "33", 1, 0));
     counted->apply(deltas(31, "34", 1, 0));
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(clients_of_the_same_keys_share_a_change)
 // Tallies may have rows at the same place, and by `wal` the same revision.
 BOOST_AUTO_TEST_CASE(changes_of_other_tallies_and_epochs_are_others)
 {
-    shared_changes shared{4};
+    shared_changes shared{4, 4};
     auto const first = loaded_tally("10:20:"), second = loaded_tally("10:20:");
     client one{*first, {33}}, other{*second, {33}};
     first->apply(deltas(30, "33", 1, 0));
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(changes_of_other_tallies_and_epochs_are_others)
 BOOST_AUTO_TEST_CASE(a_key_without_a_row_is_not_shared)
 {
     auto const counted = loaded_tally("10:20:");
-    shared_changes shared{4};
+    shared_changes shared{4, 4};
     client one{*counted, {1}}, other{*counted, {2}};
     cache::update gone;
     gone.items = {{cache::counter_table::none, 0}};
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_key_without_a_row_is_not_shared)
 BOOST_AUTO_TEST_CASE(more_keys_than_the_limit_are_encoded_for_each)
 {
     auto const counted = loaded_tally("10:20:");
-    shared_changes few{4, 1}, none{0};
+    shared_changes few{4, 1}, none{0, 4};
     client one{*counted, {33, 34}}, same{*counted, {33, 34}};
     counted->apply(deltas(30, "33", 1, 0));
     counted->apply(deltas(30, "34", 1, 0));

@@ -33,7 +33,7 @@ struct sse_protocol_fixture {
     }
 
     directory tallies = directory::with_tweets();
-    shared_changes shared{4};
+    shared_changes shared{4, 4};
     limits bounds;
     int ready = 0;
     sse_protocol::clock::time_point now{1h};

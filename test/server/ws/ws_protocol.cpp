@@ -34,7 +34,7 @@ struct ws_protocol_fixture {
     }
 
     directory tallies = directory::with_tweets();
-    shared_changes shared{4};
+    shared_changes shared{4, 4};
     limits bounds;
     int ready = 0;
     ws_protocol protocol{
