@@ -95,7 +95,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         expect(segment.find_first_of("/?") == std::string_view::npos, "a segment has no separator in it");
     }
     for (auto const& [name, value] : split->query) {
-        expect(within(name, text) && within(value, text), "a query is a piece of the target");
+        expect(within(value, text), "a value of the query is a piece of the target");
+        expect(name.size() <= size, "decoding makes nothing longer");
     }
     for (bool const admin : {false, true}) {
         auto const where = find_route(split->path, admin);
