@@ -35,8 +35,8 @@ def test_counts_has_each_case_and_says_of_which_compiler():
 
 def test_counts_over_five_percent_more_are_worse():
     known = {"instructions": {"event": 1000, "change": 1000}}
-    rows, worse = counts.compare({"event": [1050], "change": [900, 1051, 2000], "get": [7]}, known)
-    assert [(line["value"], line["ratio"]) for line in rows] == [(1050, 1.05), (1051, 1.051), (7, None)]
+    rows, worse = counts.compare({"event": [1050], "change": [900, 1051, 2000], "own": [8], "get": [7]}, known)
+    assert [(line["value"], line["ratio"]) for line in rows] == [(1050, 1.05), (1051, 1.051), (8, None), (7, None)]
     assert worse == [counts.CASES["change"]]
 
 
