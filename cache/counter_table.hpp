@@ -8,8 +8,8 @@
 // as many steps as rows changed since. An index of slots (open addressing, linear probing) finds a row by its key.
 //
 // Guarantees: with a bigint key and two counters, a row of a table of 100,000 rows or more takes at most 50 bytes, including
-// its share of the index and of unused space. The table keeps the sums over all keys current. Counters wrap around at 64 bits, so that additions
-// commute.
+// its share of the index and of unused space. The table keeps the sums over all keys current. Counters wrap around at 64
+// bits, so that additions commute.
 //
 // Not promised: a row whose counters are all 0 is not removed; the caller erases it.
 //

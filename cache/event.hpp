@@ -4,8 +4,8 @@
 //
 // Model: each payload is one event. `decode` parses its JSON without building a tree, into storage that the event owns
 // and reuses, so that a busy replica does not allocate for each event. What triggers send for changed rows has a shorter
-// way (plain_event.hpp). The tally checks what depends on its definition:
-// whether the deltas fit its counters, and whether a key is of its type.
+// way (plain_event.hpp). The tally checks what depends on its definition: whether the deltas fit its counters, and whether a
+// key is of its type.
 //
 // Guarantees: every text decodes to an event or to an `event_error`.
 //

@@ -36,9 +36,12 @@ subscription* feed::remove_any() noexcept
 
 void feed::watch(key const& k, subscription& who, std::uint32_t index)
 {
-    auto const* const known = watched_.find(k);
-    auto made = known == nullptr ? std::make_unique<watched_key>() : nullptr;
-    auto& of = known == nullptr ? *(watched_.find_or_add(k) = std::move(made)) : **known;
+    auto const* known = watched_.find(k);
+    if (known == nullptr) {
+        auto made = std::make_unique<watched_key>();  // before the place: an exception leaves none without it
+        known = &(watched_.find_or_add(k) = std::move(made));
+    }
+    auto& of = **known;
     mark(of);  // what changed before does not concern `who`
     of.watchers.push_back(watcher{&who, index});
     who.keys_[index].position = static_cast<std::uint32_t>(of.watchers.size() - 1);

@@ -14,8 +14,9 @@
 //      loop, after it has applied every event that had arrived.
 //
 // Guarantees: the cost of a turn depends on its changes, plus the subscriptions that they concern, and not on the number
-// of other subscriptions; a change of one key a thousand times in a turn costs each of its subscriptions one mark. Joining and leaving take constant time, and constant time for each key. A subscription uses
-// memory for the keys it names, never for changes that it has not taken yet.
+// of other subscriptions; a change of one key a thousand times in a turn costs each of its subscriptions one mark. Joining
+// and leaving take constant time, and constant time for each key. A subscription uses memory for the keys it names, never
+// for changes that it has not taken yet.
 //
 // Lifetime: a subscription leaves when it is destroyed. Inside a wake, any subscription of the tally may be destroyed
 // or created, and the tally may be destroyed too.

@@ -218,7 +218,7 @@ void tally::add_to_served(event const& e)
             continue;  // no row for a key that nobody counts
         auto const s = served_.find_or_add(keys_[i]);
         answers_.before(s);
-        if (!served_.add(s, deltas)) continue;
+        served_.add(s, deltas);
         answers_.after(s);
         count_change(revision);
         changed(s, revision);

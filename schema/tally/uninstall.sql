@@ -13,6 +13,7 @@ declare
   lacked regclass;
   next regclass;
   soon timestamptz;
+  sources regclass[];
   further integer;
   -- As tally.hurry(), from now on.
   hurry text := $hurry$
@@ -61,14 +62,12 @@ begin
   loop
     soon := null;
     begin
-      -- Waits long for one table only, while it holds none of the others. (Tables on which this role has no rights are locked by
-      -- the DROP alone.)
-      for next in
-        select lacked where lacked is not null
-        union all
-        select distinct tgrelid from pg_trigger t join pg_proc p on p.oid = tgfoid
-         where pronamespace = 'tally'::regnamespace and has_table_privilege(tgrelid, 'truncate')
-      loop
+      -- Tables on which this role has no rights are locked by the DROP alone.
+      select array_agg(distinct tgrelid) filter (where mine), count(distinct tgrelid) filter (where not mine) into sources, further
+        from pg_trigger t join pg_proc p on p.oid = tgfoid, has_table_privilege(tgrelid, 'truncate') as mine
+       where pronamespace = 'tally'::regnamespace;
+      -- Waits long for one table only, while it holds none of the others.
+      for next in select lacked where lacked is not null union all select unnest(sources) loop
         lacked := next;
         perform set_config('lock_timeout', greatest(1000 * date_part('epoch', least(deadline, soon) - clock_timestamp()), 1)::integer::text, true);
         execute format('lock table only %s in access exclusive mode', next);
@@ -80,8 +79,6 @@ begin
         execute hurry into soon;
       end if;
       -- PostgreSQL counts the time of each lock anew.
-      select count(distinct tgrelid) into further from pg_trigger t join pg_proc p on p.oid = tgfoid
-       where pronamespace = 'tally'::regnamespace and not has_table_privilege(tgrelid, 'truncate');
       perform set_config('lock_timeout', greatest(1000 * date_part('epoch', soon - clock_timestamp()) / (1 + further), 1)::integer::text, true);
       drop schema tally cascade;
       exit;

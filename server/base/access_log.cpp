@@ -46,10 +46,10 @@ void access_log::reopen()
     ::close(std::exchange(file_, fresh));
 }
 
-void access_log::add(served_request const& what, std::chrono::system_clock::time_point now)
+void access_log::add(served_request const& what)
 {
     if (!on()) return;
-    waiting_ += access_line(what, now, format_);
+    waiting_ += access_line(what, std::chrono::system_clock::now(), format_);
     if (waiting_.size() >= most_waiting) flush();
 }
 

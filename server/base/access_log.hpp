@@ -38,7 +38,7 @@ public:
     access_log& operator=(access_log const&) = delete;
 
     bool on() const noexcept { return file_ >= 0; }
-    void add(served_request const& what, std::chrono::system_clock::time_point now);
+    void add(served_request const& what);
     void flush();
 
     // Throws std::runtime_error that names the file, and keeps the one that is open.

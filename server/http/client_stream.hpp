@@ -4,8 +4,9 @@
 //
 // Model: `read` and `write` do what is possible at once, and never wait; `wait` and `when_readable` wait until the socket is
 // ready for what they need. So a session that pushes holds no buffer while it is idle, and what the socket takes at once costs
-// one system call and no turn of the loop. `read_some`, for those who wait for a request, waits and reads. A deadline is a time that the sessions compare with the clock when they look after their clients
-// (`limits::stall_check`): it needs no timer.
+// one system call and no turn of the loop. `read_some`, for those who wait for a request, waits and reads. A deadline is a
+// time that the sessions compare with the clock when they look after their clients (`limits::stall_check`): it needs no
+// timer.
 //
 // TLS: OpenSSL reads and writes the socket itself, without buffers between.
 //

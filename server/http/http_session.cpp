@@ -310,7 +310,7 @@ void http_session::note(served_request what)
     ++requests_;
     what.bytes = writer_.written();
     bytes_ += what.bytes;
-    if (with_.accesses.on()) with_.accesses.add(what, std::chrono::system_clock::now());
+    with_.accesses.add(what);
 }
 
 // Answers a request that was not read, or not completely. Then the connection must close: returns always false.

@@ -105,26 +105,26 @@ ip_address client_of(message_header const& header, ip_address const& peer, std::
 
 namespace {
 
-void add_line(std::string& to, std::string_view line, std::string_view separator = ", ")
+// Takes what the request keeps of a field. A list over several fields is joined at the first of them.
+void take_field(request& into, message_type const& from, message_type::value_type const& field)
 {
-    if (!to.empty()) to += separator;
-    to += line;
-}
-
-void take_field(request& into, http::field name, std::string_view written, std::string_view value)
-{
-    switch (name) {
+    auto const value = view_of(field.value());
+    auto const join = [&](std::string& to, std::string_view separator = ", ") {
+        if (to.empty()) to = joined_lines(from, field.name(), separator);
+    };
+    switch (field.name()) {
         case http::field::host: into.host = value; break;
         case http::field::origin: into.origin = value; break;
-        case http::field::if_match: add_line(into.if_match, value); break;
-        case http::field::if_none_match: add_line(into.if_none_match, value); break;
-        case http::field::accept: add_line(into.accept, value); break;
-        case http::field::accept_encoding: add_line(into.accept_encoding, value); break;
-        case http::field::authorization: add_line(into.authorization, value); break;
-        case http::field::cookie: add_line(into.cookies, value, "; "); break;
+        case http::field::if_match: join(into.if_match); break;
+        case http::field::if_none_match: join(into.if_none_match); break;
+        case http::field::accept: join(into.accept); break;
+        case http::field::accept_encoding: join(into.accept_encoding); break;
+        case http::field::authorization: join(into.authorization); break;
+        case http::field::cookie: join(into.cookies, "; "); break;
         case http::field::access_control_request_method: into.preflight = true; break;
         case http::field::unknown:
-            if (into.last_event_id.empty() && beast::iequals(written, "Last-Event-ID")) into.last_event_id = value;
+            if (into.last_event_id.empty() && beast::iequals(field.name_string(), "Last-Event-ID"))
+                into.last_event_id = value;
             break;
         default: break;
     }
@@ -139,8 +139,7 @@ request request_of(message_type const& message, entrance where)
                 .body = message.body(),
                 .admin = where.kind == address_kind::admin,
                 .loopback = where.loopback};
-    for (auto const& field : message)
-        take_field(out, field.name(), view_of(field.name_string()), view_of(field.value()));
+    for (auto const& field : message) take_field(out, message, field);
     // RFC 9112, 3.2.2: the host of an absolute target replaces the field.
     if (auto const named = authority_of(view_of(message.target()))) out.host = *named;
     return out;

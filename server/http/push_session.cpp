@@ -145,7 +145,7 @@ void push_session::note_access(served_request what) const
     what.method = "GET";
     what.bytes = bytes_;
     what.seconds = seconds();
-    with_.accesses.add(what, std::chrono::system_clock::now());
+    with_.accesses.add(what);
 }
 
 // Liveness

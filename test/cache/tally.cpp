@@ -595,4 +595,17 @@ BOOST_AUTO_TEST_CASE(another_definition_is_another_epoch)
     BOOST_TEST(t->counters(number(33)).size() == 1U);
 }
 
+// Triggers send no such event, but anybody can: it must not fill the table.
+BOOST_AUTO_TEST_CASE(a_delta_of_zero_makes_no_row)
+{
+    auto const t = loaded_tally("10:20:");
+    auto const rows = t->table().rows();
+    auto const revision = t->revision();
+    BOOST_TEST((t->apply(deltas(30, "777", 0, 0)) == outcome::applied));
+    BOOST_TEST(t->table().rows() == rows);
+    BOOST_TEST(t->revision() == revision);
+    t->apply(deltas(31, "777", 1, 0));
+    BOOST_TEST(t->table().rows() == rows + 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,9 +12,9 @@ import re
 import shutil
 import subprocess
 
-from database import options, prepare
+from database import prepare
 from report import machine, row, show
-from stage import die, environment, hush, say
+from stage import die, environment, hush, options, run, say
 
 CONNECTIONS, CLIENTS, KEYS = 64, 8, 1_000
 TABLE = "create table {0} (id bigserial primary key, post bigint not null);"
@@ -82,7 +82,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

@@ -15,7 +15,7 @@ import sys
 
 from page import page, section
 from report import machine, rounded
-from stage import ROOT, die, hush, say
+from stage import ROOT, hush, run, say
 
 # By name: the title, what a reader needs to know, more options of a brief run.
 BENCHES = {
@@ -103,7 +103,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

@@ -8,9 +8,9 @@ PostgreSQL sends floods of events, 100,000 for each second asked for, or a tenth
 """
 
 from crowd import Player
-from database import TALLY, fill, options, prepare
+from database import TALLY, fill, prepare
 from report import row, show
-from stage import cpu_seconds, die, hush, say
+from stage import cpu_seconds, hush, numbers, options, run, say
 
 KEYS = [1_000, 1_000_000]
 SENDS = {"notify": "pg_notify('tally', {})", "wal": "pg_logical_emit_message(true, 'tally', {})"}
@@ -34,8 +34,7 @@ def measure_case(stage, transport, keys, width, chosen):
     fill(stage, table, keys, keys)
     with stage.service(table) as service:
         # On the core of the server: alone on one it would be woken for each event that the other one takes by the dozen.
-        pinned = ["taskset", "-c", str(stage.core)] if stage.core is not None else []
-        counter = Player([*pinned, stage.programs / "pgtally-bench-counter", transport, stage.dsn])
+        counter = Player([*stage.pinned(), stage.programs / "pgtally-bench-counter", transport, stage.dsn])
         try:
             counter.answer()
             total = keys
@@ -60,7 +59,7 @@ def measure_case(stage, transport, keys, width, chosen):
 
 def main():
     parser = options()
-    parser.add_argument("--keys", type=lambda text: [int(word) for word in text.split(",")], default=KEYS)
+    parser.add_argument("--keys", type=numbers, default=KEYS)
     chosen = parser.parse_args()
     stage, found = prepare(chosen, pinned=True)
     rows = []
@@ -74,7 +73,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 from report import machine, median, row, show
-from stage import die, environment, hush, say
+from stage import die, environment, hush, run, say
 
 FILE = pathlib.Path(__file__).with_name("counts.json")
 CASES = {"event": "an event of one key, decoded and applied", "change": "a change for one of 1,000 clients, to its frame",
@@ -95,7 +95,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

@@ -1,6 +1,5 @@
 """Crowds of clients, and the bare server beside pgtally: what the benches of what clients see share."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -9,8 +8,9 @@ import select
 import signal
 import subprocess
 
-from report import machine
-from stage import PATIENCE, Stage, die, environment, say
+import database
+from stage import PATIENCE, die, environment, numbers
+from stage import options as stage_options
 
 TABLES = """
 create table likes_{0} (id bigserial primary key, post bigint not null);
@@ -19,17 +19,12 @@ select tally.create_tally('likes_{0}', 'public.likes_{0}', 'post', transport => 
 
 def options(clients):
     """The parser of what each of these benches takes. `clients` are the default."""
-    parser = argparse.ArgumentParser()
-    for name in ("--folder", "--programs"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--clients", type=lambda text: [int(word) for word in text.split(",")], default=clients)
-    parser.add_argument("--json", action="store_true")
+    parser = stage_options()
+    parser.add_argument("--clients", type=numbers, default=clients)
     return parser
 
 
-def prepare(chosen, *transports):
+def prepare(chosen, *transports, pinned=True):
     """A stage where PostgreSQL runs without flushes, with a tally likes_notify or likes_wal; and the machine.
 
     The server has the first core for itself, everything else the others, if there are two."""
@@ -38,15 +33,7 @@ def prepare(chosen, *transports):
     if max(chosen.clients) + 200 > most:
         die(f"{max(chosen.clients)} clients need {max(chosen.clients) + 200} file descriptors, and {most} are allowed: "
             "raise `ulimit -n`")
-    stage = Stage(chosen.folder, chosen.programs)
-    found = machine(stage.programs / "pgtally", stage.bindir / "postgres")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > 1:
-        stage.core = cores[0]
-        os.sched_setaffinity(0, cores[1:])
-    say("starting PostgreSQL")
-    stage.start("fsync=off")
-    stage.install()
+    stage, found = database.prepare(chosen, pinned=pinned)
     for transport in transports:
         stage.sql(TABLES.format(transport))
     return stage, found
@@ -102,8 +89,7 @@ def crowd(stage, port, clients, *options, ready=True):
 @contextlib.contextmanager
 def sender(stage, *arguments):
     """The bare server, as a Player; and its port."""
-    pinned = ["taskset", "-c", stage.core] if stage.core is not None else []
-    player = Player([*pinned, stage.programs / "pgtally-bench-sender", *arguments])
+    player = Player([*stage.pinned(), stage.programs / "pgtally-bench-sender", *arguments])
     try:
         yield player, player.answer()["port"]
     finally:

@@ -1,6 +1,5 @@
 """What the benches of the database's side share: their options, the stage, rows of a tally, a first load."""
 
-import argparse
 import os
 import re
 import subprocess
@@ -12,17 +11,6 @@ from stage import Stage, cpu_seconds, die, environment, say
 TALLY = """
 create table {0} (id bigserial, post bigint not null);
 select tally.create_tally('{0}', 'public.{0}', 'post', transport => '{1}');"""
-
-
-def options():
-    """The parser of what each of these benches takes."""
-    parser = argparse.ArgumentParser()
-    for name in ("--folder", "--programs"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--json", action="store_true")
-    return parser
 
 
 def prepare(chosen, *settings, pinned=False):

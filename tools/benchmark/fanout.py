@@ -15,7 +15,7 @@ import urllib.request
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
 from report import row, show
-from stage import die, hush, say
+from stage import die, hush, run, say
 
 CLIENTS = [100, 1_000, 10_000]
 EVERY = 100  # keys that a client watches who watches every key
@@ -96,7 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

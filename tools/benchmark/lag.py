@@ -8,11 +8,10 @@ sending an INSERT to its answer, "lag" from the answer to the callback that cont
 inserts other keys into the same table, 5,000 a second if the disk allows; so it is measured without flushes, too.
 """
 
-import argparse
 import json
 import subprocess
 
-from stage import KEYS, Stage, cpu_seconds, die, environment, eventually, hush, median, rate_of, say
+from stage import KEYS, Stage, cpu_seconds, die, environment, eventually, hush, median, options, rate_of, run, say
 
 BUSY_RATE = 5_000
 BUSY_CLIENTS = 16
@@ -108,13 +107,7 @@ def print_tables(lag_rows, slot_rows):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    for name in ("--folder", "--programs"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--seconds", type=int, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    chosen = options(int).parse_args()
     stage = Stage(chosen.folder, chosen.programs)
     say("starting PostgreSQL")
     stage.start()
@@ -133,7 +126,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

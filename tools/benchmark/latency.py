@@ -11,7 +11,7 @@ and each of them counts. What a message costs the server in CPU time does not de
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
 from report import row, show
-from stage import die, hush, say
+from stage import hush, run, say
 
 CLIENTS = [1, 100, 1_000]
 RATES = (100, 1_000)
@@ -69,7 +69,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

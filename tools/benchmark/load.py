@@ -13,9 +13,9 @@ import pathlib
 import subprocess
 import time
 
-from database import TALLY, fill, first_load, options, prepare
+from database import TALLY, fill, first_load, prepare
 from report import row, show
-from stage import die, environment, hush, say
+from stage import die, environment, hush, options, run, say
 
 ROWS, LARGE, KEYS = 10_000_000, 100_000_000, 1_000_000
 QUERIES = {"psql \\copy of the truth": "select key, counters from tally.truth('likes')",
@@ -76,7 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

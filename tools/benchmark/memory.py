@@ -16,7 +16,7 @@ import subprocess
 
 from crowd import clients_of, options, port_of, prepare
 from report import row, show
-from stage import die, hush, say
+from stage import die, hush, run, say
 
 CLIENTS = [2_000]
 FIRST = 100  # clients, after which what all share exists
@@ -124,7 +124,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

@@ -15,7 +15,7 @@ import urllib.request
 
 from crowd import options, prepare
 from report import machine, row, show
-from stage import cpu_seconds, die, environment, eventually, hush, say
+from stage import cpu_seconds, die, environment, eventually, hush, run, say
 
 CLIENTS = [64]
 KEYS = 1_000
@@ -59,8 +59,7 @@ def nginx(stage, program, body):
         port = free.getsockname()[1]
     path = stage.folder.parent / "nginx.conf"
     path.write_text(NGINX.format(folder=path.parent, port=port, body=body))
-    pinned = ["taskset", "-c", str(stage.core)] if stage.core is not None else []
-    running = subprocess.Popen([*pinned, program, "-c", path, "-p", path.parent], env=environment())
+    running = subprocess.Popen([*stage.pinned(), program, "-c", path, "-p", path.parent], env=environment())
     try:
         eventually(lambda: running.poll() is not None or answers(port), "nginx did not listen")
         if running.poll() is not None:
@@ -117,7 +116,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

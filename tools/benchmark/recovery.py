@@ -11,9 +11,9 @@ server has no part in. --seconds is not used.
 
 import time
 
-from database import TALLY, fill, first_load, options, prepare
+from database import TALLY, fill, first_load, prepare
 from report import row, show
-from stage import die, eventually, hush, say
+from stage import eventually, hush, options, run, say
 
 KEYS = 1_000_000
 FAULTS = {"sessions cut": None, "PostgreSQL crashed": "immediate", "PostgreSQL stopped and started": "fast"}
@@ -73,7 +73,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

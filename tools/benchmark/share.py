@@ -7,12 +7,10 @@ GETs per second by wrk. No program has a core for itself: the servers and wrk sh
 connections over the servers.
 """
 
-import os
-
 from crowd import options, port_of, prepare
 from read import KEYS, TARGETS, find_programs, run_wrk
 from report import machine, row, show
-from stage import die, hush, say
+from stage import hush, run, say
 
 CLIENTS = [64]
 ALONE, BOTH = "one server", "pgtally, two servers"
@@ -34,10 +32,7 @@ def measure_case(wrk, services, title, connections, chosen):
 def main():
     chosen = options(CLIENTS).parse_args()
     wrk, _ = find_programs()
-    cores = os.sched_getaffinity(0)
-    stage, found = prepare(chosen, "notify")
-    os.sched_setaffinity(0, cores)
-    stage.core = None
+    stage, found = prepare(chosen, "notify", pinned=False)
     found["versions"] += machine(wrk)["versions"]
     stage.sql(f"insert into likes_notify (post) select i from generate_series(1, {KEYS}) i")
     with stage.service("likes_notify") as alone, stage.service("likes_notify", "--reuse-port", beside=True) as first:
@@ -51,7 +46,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

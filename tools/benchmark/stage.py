@@ -1,5 +1,6 @@
 """What writers.py and lag.py share: a private PostgreSQL, the service, CPU times, figures."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -34,6 +35,29 @@ def hush():
 def die(why):
     hush()
     sys.exit(f"bench: {why}")
+
+
+def run(main):
+    """What a bench's file does as a program."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        die("interrupted")
+
+
+def options(seconds=float):
+    """The parser of what each bench with a stage takes. `seconds`: their type."""
+    parser = argparse.ArgumentParser()
+    for name in ("--folder", "--programs"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--seconds", type=seconds, required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
 
 
 def eventually(what, why, pause=0.005):
@@ -75,6 +99,10 @@ class Stage:
         self.dsn, self.settings = "", []
         self.services = 0  # that were started
         self.core = None  # of the service; None for any
+
+    def pinned(self):
+        """The beginning of the command of a program on the core of the service."""
+        return ["taskset", "-c", str(self.core)] if self.core is not None else []
 
     def start(self, *settings, flush_ms=0):
         """Starts it, or starts it again with other settings. A flush of WAL takes `flush_ms` longer."""
@@ -136,10 +164,9 @@ class Stage:
     @contextlib.contextmanager
     def service(self, tally, *options, listen="127.0.0.1:0", beside=False):
         """`pgtally serve` for one tally, live; as a Service. It is gone afterwards, with its slot. `beside`: another one runs."""
-        pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
         self.services += 1
         log = open(self.folder.parent / f"serve.{self.services}.log", "w+")
-        running = subprocess.Popen([*pinned, self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
+        running = subprocess.Popen([*self.pinned(), self.programs / "pgtally", "serve", "--dsn", self.dsn, "--tally", tally,
                                     "--listen", listen, "--admin-listen", "127.0.0.1:0", *options],
                                    stdout=log, stderr=log, env=environment())
         try:

@@ -10,7 +10,7 @@ third. The storm and those ten share a core with PostgreSQL if there are two cor
 
 from crowd import clients_of, crowd, options, port_of, prepare, sender
 from report import row, show
-from stage import die, hush, say
+from stage import hush, run, say
 
 CLIENTS = [10_000]
 WITNESSES = 10
@@ -61,7 +61,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

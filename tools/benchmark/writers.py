@@ -8,14 +8,13 @@ the median of those of the rounds, so that other work on the machine disturbs al
 way is measured, and only then; after each run its counters are compared with the truth.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import time
 
 import tax
-from stage import KEYS, Stage, die, hush, median, say
+from stage import KEYS, Stage, hush, median, numbers, options, run, say
 
 LIKES = """
 create table {0} (id bigserial primary key, post bigint not null, at timestamptz not null default now());"""
@@ -125,14 +124,9 @@ def print_rates(rows, flush_ms, more_ms):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    for name in ("--folder", "--programs"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--seconds", type=int, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--clients", type=lambda text: [int(word) for word in text.split(",")], required=True)
+    parser = options(int)
+    parser.add_argument("--clients", type=numbers, required=True)
     parser.add_argument("--flush", type=float, required=True)
-    parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     stage = Stage(chosen.folder, chosen.programs)
     flush_ms = flush_time(chosen.folder)
@@ -153,7 +147,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        die("interrupted")
+    run(main)

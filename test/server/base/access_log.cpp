@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(without_a_file_nothing_is_written)
 {
     access_log none{"", log_format::text};
     BOOST_TEST(!none.on());
-    none.add({}, {});
+    none.add({});
     none.flush();
     none.reopen();
     BOOST_CHECK_THROW((access_log{"/nonexistent/folder/file", log_format::text}), std::runtime_error);
