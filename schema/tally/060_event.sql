@@ -7,10 +7,11 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
                         else format('pg_catalog.pg_notify(''tally'', %s)', payload) end
 $$;
 
--- The function in it: by number, which is the same in every version of PostgreSQL, while the parameters are not.
+-- The function in it: by number, which is the same in every version of PostgreSQL, while the parameters are not. Without a
+-- SET clause PostgreSQL inlines it.
 create or replace function tally.sender(transport text) returns oid
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select case transport when 'wal' then 3577::oid else 3036::oid end
+language sql immutable as $$
+  select case when transport operator(pg_catalog.=) 'wal' then 3577::pg_catalog.oid else 3036::pg_catalog.oid end
 $$;
 
 -- A statement of a trigger that sends the variable `event`. If the owner of the source may not call the sender, because somebody
@@ -30,14 +31,15 @@ $$;
 -- Sends an event as the role that calls.
 create or replace function tally.send(transport text, payload text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  me oid := (select oid from pg_roles where rolname = current_user);
 begin
-  if not has_function_privilege(me, tally.sender(transport), 'execute') then
+  if not has_function_privilege(tally.sender(transport), 'execute') then
     raise exception 'role % may not send events by transport %', current_user, transport
-      using errcode = '42501', hint = tally.grant_of_sender(transport, me);
+      using errcode = '42501', hint = tally.grant_of_sender(transport, (select oid from pg_roles where rolname = current_user));
+  elsif transport = 'wal' then
+    perform pg_logical_emit_message(true, 'tally', payload);
+  else
+    perform pg_notify('tally', payload);
   end if;
-  execute 'select ' || tally.sending(transport, '$1'::text) using payload;
 end
 $$;
 

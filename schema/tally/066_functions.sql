@@ -6,9 +6,9 @@
 create or replace function tally.self_check(signature text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($body$
-  if not exists (select from pg_catalog.pg_proc p join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) p.proowner
+  if not exists (select from pg_catalog.pg_proc p
                   where p.oid operator(pg_catalog.=) (%L::pg_catalog.regprocedure)::pg_catalog.oid
-                    and r.rolname operator(pg_catalog.=) current_user) then
+                    and pg_catalog.pg_get_userbyid(p.proowner) operator(pg_catalog.=) current_user) then
     raise exception 'a function that pgtally generated was altered' using errcode = '42501', hint = 'Call tally.reload.';
   end if;$body$, signature)
 $$;

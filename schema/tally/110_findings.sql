@@ -101,14 +101,14 @@ begin
     return query
       select 'function_gone', format('tally.tally_%s_%s', d.id, e.suffix), format('the function tally.tally_%s_%s is gone', d.id, e.suffix),
              reload, 'failed'
-        from (select x.suffix from tally.expressions(d) as x union all values ('truth'), ('lock'), ('act'), ('try')) as e
+        from (select x.suffix from tally.expressions(d) as x union all values ('truth'), ('lock'), ('run'), ('act'), ('acts'), ('try')) as e
        where not exists (select from pg_proc where pronamespace = 'tally'::regnamespace and proname = format('tally_%s_%s', d.id, e.suffix));
   end if;
   select proowner into other from tally.functions_of(d.id) where proowner <> owner limit 1;
   if found then
     return query select 'owner_changed', d.source::text, format('source %s belongs to %s now, its functions do not', d.source, owner_name), reload,
                         case when has_table_privilege(other, d.source, 'select') then 'warning' else 'failed' end;
-  elsif exists (select from tally.functions_of(d.id) where prosecdef = (proname ~ '_(key|filter|c[0-9]+)$')) then
+  elsif exists (select from tally.functions_of(d.id) where prosecdef = (proname ~ '_(key|filter|c[0-9]+|run)$')) then
     return query select 'altered', d.name, 'its functions were altered', reload, 'failed';
   end if;
   other := coalesce(other, owner);

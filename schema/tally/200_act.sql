@@ -58,24 +58,71 @@ begin
 end
 $$;
 
--- The function that runs the actions of a tally. It checks deferred constraints before it returns, while the rights of the
--- owner apply.
+-- A statement of PL/pgSQL that runs an action, whose parameters are $1 and $2 of the function too.
+--
+-- PL/pgSQL keeps the plan of a statement that stands in it, which is most of what a small action costs. But it has to know
+-- where the statement ends and whether it returns rows, and has names of its own. So what is not surely one SELECT without
+-- INTO, or one INSERT, UPDATE, DELETE or MERGE without RETURNING, is planned anew each time.
+create or replace function tally.running(statement text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case when one ~* ';|\m(into\M.*\minto|found|returning)\M' then planned_anew
+              when one ~* '^select\M' and one !~* '\minto\M' then format(E'perform%s\n    ;', substr(one, 7))
+              when one ~* '^(insert|update|delete|merge)\M' then format(E'%s\n    ;', one)
+              else planned_anew end
+    from regexp_replace(statement, '^\s+|;\s*$', '', 'g') as one,
+         format('execute %L using $1, $2;', statement) as planned_anew
+$$;
+
+-- The functions that run the actions of a tally: `run` runs one, with the rights and the settings of the source's owner. `act`
+-- and `acts` call it, which the schema's owner calls: one action whose error is the caller's, and several, each of which is
+-- undone alone if it fails. Deferred constraints are checked while the rights of the owner apply.
 create or replace function tally.generate_act(d tally.definition) returns setof text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   branches text;
+  schema_owner name := (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'tally');
+  act text := format('tally.tally_%s_act(text, text, json)', d.id);
+  acts text := format('tally.tally_%s_acts(text[], text[], text[], text[])', d.id);
+  run text := format('tally.tally_%s_run(text, json, text)', d.id);
+  called text;
 begin
-  select string_agg(format(E'\n  %s %L then\n    execute %L using key, body;',
-                           case m.place when 1 then 'if action =' else 'elsif action =' end, m.member, m.content), '' order by m.place)
+  select string_agg(format(E'\n  %s $3 operator(pg_catalog.=) %L then\n    %s', case m.place when 1 then 'if' else 'elsif' end,
+                           m.member, tally.running(m.content)), '' order by m.place)
+         || E'\n  else\n    raise exception ''there is no such action'' using errcode = ''TL404'';\n  end if;\n  set constraints all immediate;'
     into branches
     from tally.members('actions'::text, coalesce(d.actions, '{}')) as m;
+  return next format('create or replace function %s returns void language plpgsql %s as %L', run, tally.set_clauses(d, false),
+                     format(E'\n#variable_conflict use_column\nbegin%s\nend\n', branches));
   return next format('create or replace function tally.tally_%s_act(action text, key text, body json) returns void '
-                     'language plpgsql security definer %s as %L', d.id, tally.set_clauses(d, false),
-    format(E'\nbegin%s%s\nend\n', tally.self_check(format('tally.tally_%s_act(text, text, json)', d.id)),
-           coalesce(branches || E'\n  end if;\n  set constraints all immediate;', '')));
-  return next format('revoke all on function tally.tally_%s_act(text, text, json) from public', d.id);
-  return next format('grant execute on function tally.tally_%s_act(text, text, json) to %I', d.id,
-                     (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'tally'));
+                     'language plpgsql security definer set search_path = pg_catalog, pg_temp as %L', d.id,
+    format(E'\nbegin%s\n  perform tally.tally_%s_run(key, body, action);\nend\n', tally.self_check(act), d.id));
+  return next format('create or replace function tally.tally_%s_acts(names text[], actions text[], keys text[], bodies text[]) '
+                     'returns integer[] language plpgsql security definer set search_path = pg_catalog, pg_temp as %L', d.id,
+    format($body$
+declare
+  failed integer[] := '{}';
+begin%s
+  for i in 1 .. cardinality(names) loop
+    continue when names[i] <> %L;
+    begin
+      perform tally.tally_%s_run(keys[i], nullif(bodies[i], '')::json, actions[i]);
+    exception
+      when others then
+        failed := failed || i;
+    end;
+    -- No savepoint ends what the action set. RESET ALL resets the path of this function too.
+    reset all;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  end loop;
+  return failed;
+end
+$body$, tally.self_check(acts), d.name, d.id));
+  foreach called in array array[run, act, acts] loop
+    return next format('revoke all on function %s from public', called);
+  end loop;
+  foreach called in array array[act, acts] loop
+    return next format('grant execute on function %s to %I', called, schema_owner);
+  end loop;
 end
 $$;
 
@@ -98,30 +145,37 @@ begin
 end
 $$;
 
--- Runs actions in one transaction, in this order, each undone alone if it fails. Returns the places of those, from 1. The barrier
--- proves that all are done: if one is not, it is not sent. Each action begins with the session's settings: `settings` and
--- `vals` are those that the server made itself, and what an action set for the transaction ends with it.
+-- Runs actions in one transaction, those of a tally in this order, each undone alone if it fails. Returns the places of those,
+-- from 1. The barrier proves that all are done: if one is not, it is not sent. Each action begins with the session's settings:
+-- `settings` and `vals` are those that the server made itself, and what an action set for the transaction ends with it.
 create or replace function tally.act_all(names text[], actions text[], keys text[], bodies text[], barrier text, settings text[], vals text[])
 returns integer[]
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  d tally.definition;
+  rest text[] := names;
+  undone integer[];
   failed integer[] := '{}';
+  transports text[] := '{}';
 begin
-  for i in 1 .. cardinality(names) loop
-    begin
-      perform tally.act(names[i], actions[i], keys[i], nullif(bodies[i], '')::json, null);
-    exception
-      when others then
-        failed := failed || i;
-    end;
-    -- No savepoint ends what the action set. RESET ALL resets the path of this function too.
-    reset all;
-    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  while rest <> '{}' loop
+    select * into d from tally.definition t where t.name = rest[1];
+    -- A tally whose functions an older version generated has none for several actions: they run alone.
+    if to_regprocedure(format('tally.tally_%s_acts(text[],text[],text[],text[])', d.id)) is null then
+      undone := array_positions(names, rest[1]);
+    else
+      execute format('select tally.tally_%s_acts($1, $2, $3, $4)', d.id) into undone using names, actions, keys, bodies;
+      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+      if d.transport <> all (transports) then
+        transports := transports || d.transport;
+      end if;
+    end if;
+    failed := failed || undone;
+    rest := array_remove(rest, rest[1]);
   end loop;
   perform set_config(s, v, false) from unnest(settings, vals) as t (s, v) where current_setting(s, true) is not null;
   if failed = '{}' then
-    perform tally.send(t.transport, format('{"barrier":%s}', to_json(barrier)))
-       from (select distinct d.transport from tally.definition d where d.name = any (names)) as t;
+    perform tally.send(t, format('{"barrier":%s}', to_json(barrier))) from unnest(transports) as t;
   end if;
   return failed;
 end

@@ -41,4 +41,10 @@ std::vector<action_queue::item> action_queue::take(std::size_t batch)
     return out;
 }
 
+bool action_queue::wants_connection(std::size_t busy, std::size_t coming) const noexcept
+{
+    if (busy == 0 && coming == 0) return !waiting_.empty();
+    return waiting_.size() >= share_ * (coming + 1);
+}
+
 }  // namespace pgtally::server

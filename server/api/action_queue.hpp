@@ -22,7 +22,7 @@ struct queued_action {
     bool alone = false;     // it failed, or its batch did, and was undone: it runs in a transaction of its own
 };
 
-// Decides which actions run in one transaction. It waits for nothing.
+// Decides which actions run in one transaction, and on how many connections. It waits for nothing.
 //
 // Model: actions wait in the order of their arrival. `take` returns the first, and those behind it that can share its
 // transaction, up to a batch: the tallies of a batch have one transport, so that one barrier proves all of them. An
@@ -31,7 +31,8 @@ class action_queue {
 public:
     using item = std::shared_ptr<queued_action>;
 
-    explicit action_queue(std::size_t most) : most_{most} {}
+    // `most`: more are refused. `share`: so many are worth a connection of their own.
+    action_queue(std::size_t most, std::size_t share) : most_{most}, share_{share} {}
 
     // Returns false if the queue is full.
     bool add(item one);
@@ -43,11 +44,16 @@ public:
     bool remove(item const& one);
 
     std::vector<item> take(std::size_t batch);
+
+    // Whether those that wait are worth one more connection, while `busy` connections run actions and `coming` are about to
+    // take some of these.
+    bool wants_connection(std::size_t busy, std::size_t coming) const noexcept;
+
     bool empty() const noexcept { return waiting_.empty(); }
     std::size_t size() const noexcept { return waiting_.size(); }
 
 private:
-    std::size_t const most_;
+    std::size_t const most_, share_;
     std::deque<item> waiting_;
 };
 

@@ -102,9 +102,17 @@ struct actions::pending : queued_action {
         changed.notify();
     }
 
+    // It waits for a connection from now on.
+    void wait_in_queue(limits const& bounds)
+    {
+        at = step::queued;
+        patient_until = clock::now() + bounds.action_patience;
+        queued_until = clock::now() + bounds.action_queue_timeout;
+    }
+
     std::uint64_t const number;
     step at = step::queued;
-    clock::time_point queued_until{};
+    clock::time_point patient_until{}, queued_until{};
     result outcome;
     db::detail::signal changed;
 };
@@ -115,7 +123,7 @@ actions::actions(asio::any_io_executor executor, replica_set& replicas, db::conf
     , bounds_{bounds}
     , settings_{action_settings(database, bounds)}
     , pool_{std::move(executor), settings_of(std::move(database), bounds)}
-    , queue_{bounds.max_waiting_actions}
+    , queue_{bounds.max_waiting_actions, std::min(bounds.action_share, bounds.action_batch)}
 {
 }
 
@@ -125,12 +133,12 @@ asio::awaitable<actions::outcome> actions::run(order what)
     auto const* const tally = replicas_.find(what.tally);
     auto by = tally == nullptr ? std::string{} : tally->definition().transport;
     auto const mine = std::make_shared<pending>(executor_, what, std::move(by), ++last_number_);
-    mine->queued_until = clock::now() + bounds_.action_queue_timeout;
+    mine->wait_in_queue(bounds_);
     if (!queue_.add(mine)) {
         out.answer = too_many();
         co_return out;
     }
-    begin_work();
+    if (queue_.wants_connection(workers_ - coming_, coming_)) begin_work();
     out.answer = co_await wait_for(mine);
     if (out.answer && !is_unknown(*out.answer)) co_return out;
     auto const& sent = mine->outcome;
@@ -160,11 +168,16 @@ asio::awaitable<std::optional<response>> actions::wait_for(std::shared_ptr<pendi
 {
     while (mine->at != pending::step::done) {
         bool const queued = mine->at == pending::step::queued;
-        auto const until = queued ? mine->queued_until : clock::time_point::max();
+        auto const until = queued ? std::min(mine->patient_until, mine->queued_until) : clock::time_point::max();
         bool const notified = co_await mine->changed.wait_until(until);
         if (notified || mine->at != pending::step::queued) continue;
-        queue_.remove(mine);
-        co_return too_late();
+        if (until == mine->queued_until) {
+            queue_.remove(mine);
+            co_return too_late();
+        }
+        // Those before it take long.
+        mine->patient_until = clock::time_point::max();
+        begin_work();
     }
     co_return std::move(mine->outcome.refused);
 }
@@ -193,8 +206,8 @@ void actions::begin_work()
 {
     if (workers_ >= bounds_.action_connections) return;
     ++workers_;
-    asio::co_spawn(executor_, work(), [this](std::exception_ptr defect) {
-        --workers_;
+    ++coming_;
+    asio::co_spawn(executor_, work(), [](std::exception_ptr defect) {
         if (defect) std::rethrow_exception(defect);
     });
 }
@@ -203,34 +216,33 @@ void actions::begin_work()
 // transaction, and none waits for a connection that others do not need.
 asio::awaitable<void> actions::work()
 {
-    while (!queue_.empty()) {
+    do {
         db::lease lease;
         std::optional<db::error> failure;
         auto const asked = last_number_;
-        ++acquiring_;
         try {
             lease = co_await pool_.acquire();
         } catch (db::error const& e) {
             failure = e;
         }
-        --acquiring_;
+        --coming_;
         if (failure) {
             fail_those_before(asked, *failure);
-            continue;
-        }
-        auto all = take();
-        if (all.size() == 1) {
+        } else if (auto all = take(); all.size() == 1) {
             co_await send(*lease, all.front());
         } else if (!all.empty()) {
             co_await send_all(*lease, std::move(all));
         }
-    }
+        ++coming_;
+    } while (!queue_.empty());
+    --coming_;
+    --workers_;
 }
 
-// The connections that others wait for get a share, so that slow actions run side by side.
+// Those that are about to have a connection get a share, so that slow actions run side by side.
 actions::batch actions::take()
 {
-    auto const share = (queue_.size() + acquiring_) / (acquiring_ + 1);
+    auto const share = (queue_.size() + coming_) / (coming_ + 1);
     // A schema one version back runs one action at a time.
     auto const most = replicas_.schema_version() < schema_with_batches
                           ? 1
@@ -264,13 +276,11 @@ void actions::put_back(batch const& undone)
 {
     std::vector<action_queue::item> items;
     for (auto const& one : undone) {
-        one->at = pending::step::queued;
-        one->queued_until = clock::now() + bounds_.action_queue_timeout;
+        one->wait_in_queue(bounds_);
         one->changed.notify();
         items.push_back(one);
     }
     queue_.put_back(items);
-    for (std::size_t i = 1; i < items.size(); ++i) begin_work();
 }
 
 // Sends one action in a transaction of its own, once.

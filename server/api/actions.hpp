@@ -23,9 +23,13 @@ namespace asio = boost::asio;
 
 // POST: runs an action's statement, and waits until the replica has applied its transaction.
 //
-// Model: an action waits in a queue until one of `limits::action_connections` connections is free. Actions that wait at
-// the same time share a transaction (`limits::action_batch`), each in a subtransaction of its own, so that they cost one
-// commit and one barrier. An action that fails there is undone alone, and run again in a transaction of its own, whose
+// Model: an action waits in a queue until a connection is free. Actions that wait at the same time share a transaction
+// (`limits::action_batch`), each in a subtransaction of its own, so that they cost one commit and one barrier: a
+// transaction costs PostgreSQL as much as five actions. So one connection has all of them while it keeps up. Another one
+// helps, up to `limits::action_connections`, if so many wait that they are worth it (`limits::action_share`), or if one has
+// waited for `limits::action_patience`: those before it are slow, or wait for locks.
+//
+// An action that fails in a batch is undone alone, and run again in a transaction of its own, whose
 // answer counts: whatever it would have done alone, it does. So are all actions of a batch that PostgreSQL refuses as a
 // whole.
 //
@@ -78,7 +82,7 @@ private:
     db::pool pool_;
     action_queue queue_;
     std::size_t workers_ = 0;
-    std::size_t acquiring_ = 0;  // workers that wait for a connection
+    std::size_t coming_ = 0;  // workers that are about to take actions
     std::uint64_t last_number_ = 0;
 };
 

@@ -68,6 +68,8 @@ struct limits {
     // -----------------------------------------------------------------------------------------------------------
 
     std::size_t action_connections = 4;            // in the pool
+    std::size_t action_share = 16;                 // that wait are worth another connection
+    std::chrono::milliseconds action_patience{2};  // of one in the queue; then another connection helps, too
     std::size_t action_batch = 64;                 // that wait at the same time run in one transaction; 1: none
     std::size_t max_waiting_actions = 256;         // for a connection; more: 429
     std::chrono::seconds action_queue_timeout{5};  // for a connection; then 503

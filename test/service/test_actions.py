@@ -204,13 +204,15 @@ def test_a_crash_in_the_middle(serve):
                 return answers
 
             acting = [pool.submit(keep_acting, n) for n in range(8)]
+            answers = []
             for _ in range(3):
                 before = server.metrics()['pgtally_revision{tally="tweets"}']
                 eventually(lambda: server.metrics()['pgtally_revision{tally="tweets"}'] > before + 20, server.last_lines)  # noqa: B023
                 own.crash()
+                answers.append(act(server))  # the others wait for barriers, perhaps all of them
                 own.start()
             stop.set()
-            answers = [answer for each in acting for answer in each.result()]
+            answers += [answer for each in acting for answer in each.result()]
         database.sql = database.connect()
         told = [judged(database, *answer) for answer in answers]
         assert {201, 503} <= {status for status, _ in told}

@@ -211,3 +211,105 @@ def test_actions_of_a_batch_do_not_see_each_others_settings(app):
     assert seen == {1: "me", 2: "", 3: ""}
     assert server.execute("show lock_timeout").fetchone() == ("77s",)
     assert server.execute("show search_path").fetchone() == ('"$user", public',)
+
+
+FORMS = [
+    "insert into app.likes (post_id, stars) values ($1::int, ($2 ->> 'stars')::int)", "\n  INSERT into app.likes (post_id) values ($1::int) ; ",
+    "insert into app.likes (post_id, who) values ($1::int, 'put; into') -- the end", "insert into app.likes (post_id, who) values ($1::int, 'goes into')",
+    "insert into app.likes (post_id) select x from generate_series(1, 3) as x returning post_id", "/* a like */ insert into app.likes (post_id) values ($1::int)",
+    "update app.likes set stars = 2 where post_id = $1::int", "update app.likes set stars = 2 where post_id = $1::int returning *",
+    "delete from app.likes where post_id = $1::int", "with gone as (delete from app.likes returning *) insert into app.likes (post_id) select post_id + 1 from gone",
+    "select app.put($1::int)", "SELECT app.put(x) from generate_series(1, 100) as x -- all of them", "(select app.put($1::int))", "\tselect app.put(1) union all select app.put(2)",
+    "with x as (select 7 as found) select app.put(found) from x", "insert into app.likes (post_id) select found from (values (8)) as f (found)",
+    "insert into app.likes (post_id) select key + action + body from (values (1, 2, 3)) as f (key, action, body)",
+    "insert into app.likes (post_id) select \"$1\" from (values (8)) as f (\"$1\")", "insert into app.ruled values ($1::int)",
+    "select from app.likes as loop where post_id = $1::int for update",
+]
+
+
+@pytest.mark.parametrize("statement", FORMS)
+def test_a_statement_does_as_an_action_what_it_does_alone(app, statement):
+    """Its plan is kept if PL/pgSQL surely reads it as SQL does."""
+    app.sql.execute("""set role alice; insert into app.likes (post_id) values (5), (6);
+        create function app.put(n int) returns void language sql as 'insert into app.likes (post_id) values (n)';
+        create table app.ruled (n int); create rule more as on insert to app.ruled do also select app.put(new.n); reset role""")
+    create(app, {"it": statement})
+    server = app.connect("server")
+
+    def done():
+        return app.sql.execute("""select (select array_agg(l order by l::text) from (select post_id, stars, who from app.likes) as l)::text,
+                                         (select array_agg(n) from app.ruled)""").fetchone()
+
+    def undo(before):
+        app.sql.execute("truncate app.likes, app.ruled; insert into app.likes (post_id, who) values (5, 'alice'), (6, 'alice')")
+        assert done() == before
+
+    before = done()
+    app.sql.execute(f"set role alice; prepare it (text, json) as {statement}\n; execute it ('5', '{{\"stars\": 3}}'); deallocate it; reset role")
+    alone = done()
+    for run in range(7):  # a plan is kept from the sixth run on
+        undo(before)
+        server.execute("select tally.act('likes', 'it', '5', '{\"stars\": 3}', null)")
+        assert done() == alone
+    undo(before)
+    assert server.execute(BATCH, [["likes"], ["it"], ["5"], ['{"stars": 3}'], "b", [], []]).fetchone() == ([],)
+    assert done() == alone
+
+
+def test_an_action_follows_what_it_uses(app):
+    app.sql.execute("set role alice; create function app.put(n int) returns void language sql as 'insert into app.likes (post_id) values (n)'; reset role")
+    create(app, {"like": "insert into app.likes (post_id, stars) values ($1::int, 1)", "put": "select app.put($1::int)"})
+    server = app.connect("server")
+    both = [["likes"] * 2, ["like", "put"], ["1", "1"], [""] * 2, "b", [], []]
+
+    def counted():
+        assert server.execute(BATCH, both).fetchone() == ([],)
+        got = app.sql.execute("select post_id, count(*) from app.likes group by 1 order by 1").fetchall()
+        app.sql.execute("truncate app.likes")
+        return got
+
+    assert [counted() for _ in range(7)] == [[(1, 2)]] * 7
+    app.sql.execute("create or replace function app.put(n int) returns void language sql as 'insert into app.likes (post_id) values (n + 1)'")
+    assert counted() == [(1, 1), (2, 1)]
+    app.sql.execute("alter table app.likes alter stars type bigint, add again int default 7")
+    assert counted() == [(1, 1), (2, 1)]
+    app.sql.execute("alter table app.likes rename to old; create table app.likes (like app.old including all); alter table app.likes owner to alice")
+    assert counted() == [(1, 1), (2, 1)]
+    assert app.sql.execute("select count(*) from app.old").fetchone() == (0,)
+
+
+def test_a_batch_of_several_tallies(app):
+    """Those of a tally run in their order; those that its functions cannot run together are returned, to run alone."""
+    app.sql.execute("create table app.votes (id int generated always as identity, n int); alter table app.votes owner to alice")
+    create(app, GOOD)
+    app.sql.execute("""select tally.create_tally('votes', 'app.votes', 'n', actions => '{"vote": "insert into app.votes (n) values ($1::int)"}')""")
+    server = app.connect("server")
+    mixed = [["votes", "likes", "votes", "likes"], ["vote", "like", "vote", "nope"], ["2", "1", "1", "1"], [""] * 4, "b", [], []]
+    assert server.execute(BATCH, mixed).fetchone() == ([4],)
+    assert app.sql.execute("select array_agg(n order by id) from app.votes").fetchone() == ([2, 1],)
+    # An older version generated no function for several.
+    number = app.sql.execute("select id from tally.definition where name = 'votes'").fetchone()[0]
+    app.sql.execute(f"drop function tally.tally_{number}_acts")
+    assert server.execute(BATCH, mixed).fetchone() in (([1, 3, 4],), ([4, 1, 3],))
+    server.execute("select tally.act('votes', 'vote', '3', null, null)")
+    assert app.sql.execute("select array_agg(n order by id) from app.votes").fetchone() == ([2, 1, 3],)
+    assert app.sql.execute("select count(*) from app.likes").fetchone() == (2,)
+    app.sql.execute("select tally.reload('votes')")
+    assert server.execute(BATCH, mixed).fetchone() == ([4],)
+
+
+def test_the_functions_of_actions_are_not_for_others(app):
+    create(app, GOOD)
+    number = app.sql.execute("select id from tally.definition").fetchone()[0]
+    for role in ("server", "bob"):
+        app.sql.execute(f"grant usage on schema tally to {role}")
+        for call in (f"tally.tally_{number}_run('5', null, 'like')", f"tally.tally_{number}_act('like', '5', null)",
+                     f"tally.tally_{number}_acts('{{likes}}', '{{like}}', '{{5}}', '{{\"\"}}')"):
+            assert refused(app.connect(role), f"select {call}").sqlstate == "42501"
+    # Their owner cannot have them run with the rights of the schema's owner.
+    for name in ("act(text, text, json)", "acts(text[], text[], text[], text[])"):
+        app.sql.execute(f"set role alice; alter function tally.tally_{number}_{name} security invoker; reset role")
+    server = app.connect("server")
+    assert refused(server, "select tally.act('likes', 'like', '5', null, null)").sqlstate == "42501"
+    assert refused(server, BATCH, [["likes"], ["like"], ["5"], [""], "b", [], []]).sqlstate == "42501"
+    assert app.sql.execute("select count(*) from app.likes").fetchone() == (0,)

@@ -163,7 +163,7 @@ def test_what_a_definition_says_of_itself_is_not_believed(bobs, argument, forged
     if bobs.sql.execute("select 1 from tally.definition").fetchone():
         assert truth(bobs.sql, "x") == {"1": [1]}
     after = bobs.sql.execute("select oid::regprocedure::text from pg_proc where pronamespace = 'tally'::regnamespace "
-                             "and proname !~ '^tally_[0-9]+_(key|c1|insert|update|delete|truncate|truth|lock|act|try)$'").fetchall()
+                             "and proname !~ '^tally_[0-9]+_(key|c1|insert|update|delete|truncate|truth|lock|run|acts?|try)$'").fetchall()
     assert set(after) == set(before)
     assert seen(bobs) == set()
     assert bobs.sql.execute("select to_regclass('bobs.victim') is not null, to_regclass('tally.planted') is null").fetchone() == (True, True)
