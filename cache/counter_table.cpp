@@ -96,7 +96,7 @@ counter_table::word const* counter_table::row(slot s) const noexcept
     return chunks_[s / rows_per_chunk].get() + (s % rows_per_chunk) * (header_words + width_);
 }
 
-std::uint64_t counter_table::hash(key const& k) const noexcept
+counter_table::hash_value counter_table::hash(key const& k) const noexcept
 {
     return is_number(kind_) ? hash_(k.number) : hash_(k.text);
 }
@@ -107,11 +107,11 @@ bool counter_table::equals(slot s, key const& k) const noexcept
     return is_number(kind_) ? stored == static_cast<word>(k.number) : text_of(stored) == k.text;
 }
 
-// Where the search for `k` in the index begins. The hash is a fraction of the size, which may be any number.
-std::size_t counter_table::home(key const& k) const noexcept
+// Where the search for a key in the index begins. The hash is a fraction of the size, which may be any number.
+std::size_t counter_table::home(hash_value hash) const noexcept
 {
     __extension__ using word2 = unsigned __int128;
-    return static_cast<std::size_t>((word2{hash(k)} * index_.size()) >> 64);
+    return static_cast<std::size_t>((word2{hash} * index_.size()) >> 64);
 }
 
 std::size_t counter_table::next_place(std::size_t place) const noexcept
@@ -159,17 +159,17 @@ counter_table::slot counter_table::find_or_add(key const& k)
     return s;
 }
 
-void counter_table::prefetch(std::span<key const> keys) const noexcept
+void counter_table::prefetch(std::span<hash_value const> hashes, will what) const noexcept
 {
-    constexpr std::size_t rows_in_caches = 4096;
-    if (keys.size() < 2 || rows_ < rows_in_caches) return;
-    for (auto const& k : keys) __builtin_prefetch(&index_[home(k)]);
-    for (auto const& k : keys) {
-        if (auto const s = index_[home(k)]; s != none) __builtin_prefetch(row(s), 1);
+    if (hashes.size() < 2 || !is_large()) return;
+    for (auto const h : hashes) __builtin_prefetch(&index_[home(h)]);
+    for (auto const h : hashes) {
+        if (auto const s = index_[home(h)]; s != none) __builtin_prefetch(row(s), 1);
     }
+    if (what == will::read) return;
     // The rows beside it in the order of changes get other links.
-    for (auto const& k : keys) {
-        auto const s = index_[home(k)];
+    for (auto const h : hashes) {
+        auto const s = index_[home(h)];
         if (s == none || !used(s)) continue;
         if (auto const before = older(s); before != none) __builtin_prefetch(row(before) + 2, 1);
         if (auto const after = newer(s); after != none) __builtin_prefetch(row(after) + 2, 1);

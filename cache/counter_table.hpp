@@ -59,8 +59,13 @@ public:
     // because it has not changed yet.
     slot find_or_add(key const& k);
 
-    // Asks the processor to load the rows of these keys, which a look-up of one after the other would wait for one by one.
-    void prefetch(std::span<key const> keys) const noexcept;
+    // Asks the processor to load the rows of the keys with these hashes: one look-up after the other would wait for each of
+    // them. For a table that the processor's caches hold it does nothing.
+    using hash_value = std::uint64_t;
+    enum class will { read, change };
+    hash_value hash(key const& k) const noexcept;
+    void prefetch(std::span<hash_value const> hashes, will what) const noexcept;
+    bool is_large() const noexcept { return rows_ >= rows_in_caches; }
 
     // Removes a row. A later `find_or_add` may reuse its slot.
     void erase(slot s) noexcept;
@@ -105,13 +110,14 @@ public:
 private:
     using word = std::uint64_t;
     static constexpr std::size_t rows_per_chunk = 1024;
+    static constexpr std::size_t rows_in_caches = 4096;  // about as many
     static constexpr std::size_t header_words = 3;  // key, revision, links
 
     word* row(slot s) noexcept;
     word const* row(slot s) const noexcept;
-    std::uint64_t hash(key const& k) const noexcept;
     bool equals(slot s, key const& k) const noexcept;
-    std::size_t home(key const& k) const noexcept;
+    std::size_t home(hash_value hash) const noexcept;
+    std::size_t home(key const& k) const noexcept { return home(hash(k)); }
     std::size_t next_place(std::size_t place) const noexcept;
     std::size_t distance(std::size_t from, std::size_t to) const noexcept;
     std::size_t probe(key const& k) const noexcept;

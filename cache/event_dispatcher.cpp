@@ -1,5 +1,7 @@
 #include <pgtally/cache/event_dispatcher.hpp>
 
+#include <pgtally/cache/plain_event.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -76,6 +78,20 @@ void event_dispatcher::payload(std::size_t transport, std::string_view text)
     if (decoded_.what == kind::definition) return on_definition();
     if (decoded_.what != kind::barrier) return on_event(transport);
     if (!owner_->heartbeat_back(transport, decoded_.barrier)) expected_->came_back(decoded_.barrier, transport);
+}
+
+void event_dispatcher::look_ahead(std::span<std::string_view const> texts)
+{
+    cache::tally* of = nullptr;
+    for (auto const text : texts) {
+        ahead_.clear();
+        if (!cache::decode_plain(text, ahead_)) break;
+        // They are of one tally, as those of a transaction mostly are.
+        if (of != nullptr && of->definition().name != ahead_.tally) break;
+        if (of == nullptr) of = find(ahead_.tally);
+        if (of == nullptr || !of->expect(ahead_)) break;
+    }
+    if (of != nullptr) of->load_expected();
 }
 
 void event_dispatcher::on_event(std::size_t transport)

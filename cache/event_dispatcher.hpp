@@ -29,6 +29,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,6 +89,10 @@ public:
 
     void payload(std::size_t transport, std::string_view text);
 
+    // Payloads that come next, in this order. Changes nothing: the processor loads their rows while it decodes them, which pays
+    // for a table that its caches do not hold.
+    void look_ahead(std::span<std::string_view const> texts);
+
     // The bounds of a transaction, of transports that know them: its payloads come in between.
     void begin(std::size_t transport, std::uint64_t position) noexcept;
     void commit(std::size_t transport) noexcept;
@@ -107,7 +112,7 @@ private:
     owner* owner_;
     std::vector<std::string> transports_;
     std::vector<cache::stream> streams_;  // by index
-    cache::event decoded_;
+    cache::event decoded_, ahead_;
 };
 
 }  // namespace pgtally

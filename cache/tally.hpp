@@ -140,6 +140,11 @@ public:
     // Applies an event of this tally, or keeps it for the load. An event that does not fit changes no counter.
     outcome apply(event const& e);
 
+    // Of events that are applied soon: `expect` notes the rows of one, and `load_expected` asks the processor to load them all.
+    // Changes nothing. Returns false if it does not pay, because the table is small.
+    bool expect(event const& e);
+    void load_expected();
+
     // The steps of a load. If the load cannot continue, the first four end it and return the reason. `by` is the stream of
     // the tally's transport, and outlives the load and what it serves; null: the transport knows no positions.
     std::optional<std::string> begin_load(stream const* by = nullptr);
@@ -232,6 +237,8 @@ private:
     std::uint64_t revision_of_event() const noexcept;
     std::uint64_t revision_of_difference() const noexcept;
     void count_change(std::uint64_t revision) noexcept;
+    void look_ahead(counter_table const& in);
+    void look_ahead(counter_table const& rows, counter_table::slot from, counter_table const& in);
     void take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision);
     std::optional<load_report> end_load();
     void changed(counter_table::slot s, std::uint64_t revision);
@@ -259,6 +266,7 @@ private:
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
     std::vector<key> keys_;  // of the event that is being applied
+    std::vector<counter_table::hash_value> hashes_, expected_;  // of rows that are read soon
     feed feed_;
     answers answers_;
 };

@@ -3,8 +3,15 @@
 #include <pgtally/cache/replica/replica_set_impl.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace pgtally {
+
+namespace {
+
+constexpr std::size_t signals_ahead = 16;  // whose rows are asked for before the first of them is applied
+
+}  // namespace
 
 asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_ptr<transport> from)
 {
@@ -13,8 +20,9 @@ asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_
         auto const batch = co_await from->next();
         if (slot.channel != from) co_return;
         events_timed = 0;
-        for (auto const& signal : batch) {
-            std::visit([this, index](auto const& e) { on(index, e); }, signal);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            if (i % signals_ahead == 0) look_ahead(batch.subspan(i));
+            std::visit([this, index](auto const& e) { on(index, e); }, batch[i]);
         }
         if (slot.within_transaction) {
             slot.within_transaction = false;
@@ -25,6 +33,17 @@ asio::awaitable<void> replica_set::impl::receive(std::size_t index, std::shared_
         report_drops();
         end_turn();
     }
+}
+
+// The payloads among the next signals.
+void replica_set::impl::look_ahead(std::span<transport::signal const> signals)
+{
+    std::array<std::string_view, signals_ahead> texts;
+    std::size_t found = 0;
+    for (auto const& each : signals.first(std::min(signals.size(), signals_ahead))) {
+        if (auto const* const payload = std::get_if<transport::payload>(&each)) texts[found++] = payload->text;
+    }
+    if (found > 1) received.look_ahead(std::span{texts}.first(found));
 }
 
 void replica_set::impl::on(std::size_t index, transport::opened const& e)

@@ -230,4 +230,36 @@ BOOST_AUTO_TEST_CASE(heartbeat_is_told_with_the_transport_by_which_it_came)
     BOOST_TEST(heartbeats == (std::vector<std::string>{"1", "0"}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_look_ahead_changes_nothing)
+{
+    auto const event = [](std::string const& tally, std::string const& key) {
+        return R"({"t":")" + tally + R"(","x":"200","n":1,"d":[[")" + key + R"(",1]]})";
+    };
+    std::vector<std::string> texts;
+    for (int i = 1; i <= 5000; ++i) texts.push_back(event("likes", std::to_string(i)));
+    for (auto const& text : texts) received.payload(notify, text);
+    auto const applied = applied_events;
+    auto const revision = tally("likes").revision();
+    std::vector<std::vector<std::string>> const ahead{
+        {texts.begin(), texts.begin() + 16},
+        {event("likes", "7"), event("likes", "no number"), "{", "", event("nobody", "1"), event("likes", "9999999")},
+        {event("nobody", "1"), event("likes", "7")},
+        {barrier("b"), event("likes", "7")},
+        {event("likes", "7"), event("votes", "7"), event("likes", "8")},
+        {event("votes", "7"), event("votes", "8")},  // a small table
+    };
+    for (auto const& each : ahead) received.look_ahead(std::vector<std::string_view>{each.begin(), each.end()});
+    BOOST_TEST(applied_events == applied);
+    BOOST_TEST(tally("likes").revision() == revision);
+    BOOST_TEST(dropped.empty());
+    BOOST_TEST(wanted.empty());
+    // Of rows that another load has replaced by now, too.
+    tally("likes").begin_load();
+    tally("likes").set_fence(snapshot("300:300:"));
+    tally("likes").await_barrier("c");
+    tally("likes").barrier_back("c");
+    received.look_ahead(std::vector<std::string_view>{texts.begin(), texts.begin() + 16});
+    BOOST_TEST(count("likes") == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
