@@ -111,7 +111,7 @@ private:
     using word = std::uint64_t;
     static constexpr std::size_t rows_per_chunk = 1024;
     static constexpr std::size_t rows_in_caches = 4096;  // about as many
-    static constexpr std::size_t header_words = 3;  // key, revision, links
+    static constexpr std::size_t header_words = 3;       // key, revision, links
 
     word* row(slot s) noexcept;
     word const* row(slot s) const noexcept;

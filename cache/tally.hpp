@@ -265,7 +265,7 @@ private:
     xid highest_{};  // of the events applied to the served table since its fence
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
-    std::vector<key> keys_;  // of the event that is being applied
+    std::vector<key> keys_;                                     // of the event that is being applied
     std::vector<counter_table::hash_value> hashes_, expected_;  // of rows that are read soon
     feed feed_;
     answers answers_;

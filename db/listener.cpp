@@ -51,6 +51,7 @@ public:
     static asio::awaitable<void> run(std::shared_ptr<impl> self);
     static asio::awaitable<std::span<event const>> next(std::shared_ptr<impl> self);
     void reconnect(std::string reason);
+    void retry_now() noexcept;
     void stop() noexcept;
 
     [[nodiscard]] bool is_listening() const noexcept { return again_.is_connected() && core_->is_open(); }
@@ -185,6 +186,11 @@ void listener::impl::reconnect(std::string reason)
     core_->shut(errc::closed);
 }
 
+void listener::impl::retry_now() noexcept
+{
+    if (again_.is_pausing()) again_.hurry();
+}
+
 void listener::impl::stop() noexcept
 {
     stopped_ = true;
@@ -267,6 +273,10 @@ asio::awaitable<std::span<event const>> listener::next()
 void listener::reconnect(std::string reason)
 {
     impl_->reconnect(std::move(reason));
+}
+void listener::retry_now() noexcept
+{
+    impl_->retry_now();
 }
 void listener::stop() noexcept
 {

@@ -33,6 +33,10 @@ void wal_stream::reconnect(std::string reason)
 {
     impl_->reconnect(std::move(reason));
 }
+void wal_stream::retry_now() noexcept
+{
+    impl_->retry_now();
+}
 void wal_stream::stop() noexcept
 {
     impl_->stop();

@@ -149,6 +149,9 @@ public:
     /// reason of `lost`.
     void reconnect(std::string reason);
 
+    /// Ends a pending retry pause: the server is known to answer. Without one it does nothing.
+    void retry_now() noexcept;
+
     /// Ends run() and next() for good, at the next turn of the event loop. Safe to call at any time.
     void stop() noexcept;
 

@@ -30,6 +30,7 @@ asio::awaitable<void> replica_set::impl::control()
                 co_await connection.connect(session_config(session_kind::control, settings.database));
                 looks.connected();
                 want_definitions();
+                database_answers();
             }
             co_await control_turn(connection);
             pauses.reset();

@@ -36,6 +36,7 @@ public:
         restart_ = std::move(why);
         listener_.reconnect(restart_.text());
     }
+    void retry_now() noexcept override { listener_.retry_now(); }
     void stop() override { listener_.stop(); }
 
     std::string sending(std::string_view parameter) const override

@@ -63,6 +63,15 @@ void replica_set::impl::on(std::size_t index, transport::opened const& e)
     ask_writes_again(index);
     watch_wake.notify();
     control_wake.notify();
+    database_answers();
+}
+
+// Connections of one process wait for the same database: the first that has one spares the others the rest of their pauses.
+void replica_set::impl::database_answers() noexcept
+{
+    for (auto const& each : transports) {
+        if (each.channel) each.channel->retry_now();
+    }
 }
 
 void replica_set::impl::on(std::size_t index, transport::lost const& e)

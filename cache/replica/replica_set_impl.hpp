@@ -114,6 +114,7 @@ struct replica_set::impl : event_dispatcher::owner {
 
     // receive.cpp
     asio::awaitable<void> receive(std::size_t index, std::shared_ptr<transport> from);
+    void database_answers() noexcept;
     void look_ahead(std::span<transport::signal const> signals);
     void on(std::size_t index, transport::opened const& e);
     void on(std::size_t index, transport::lost const& e);

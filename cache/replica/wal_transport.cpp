@@ -58,6 +58,7 @@ public:
         restart_ = std::move(why);
         stream_.reconnect(restart_.text());
     }
+    void retry_now() noexcept override { stream_.retry_now(); }
     void stop() override { stream_.stop(); }
 
     std::string sending(std::string_view parameter) const override

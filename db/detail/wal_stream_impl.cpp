@@ -149,6 +149,11 @@ asio::awaitable<std::span<wal::event const>> wal_stream_impl::next(std::shared_p
     co_return self->queue_.take();
 }
 
+void wal_stream_impl::retry_now() noexcept
+{
+    if (again_.is_pausing()) again_.hurry();
+}
+
 void wal_stream_impl::reconnect(std::string reason)
 {
     if (!running_ || stopped_) return;

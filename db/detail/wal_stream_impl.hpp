@@ -31,6 +31,7 @@ public:
     static asio::awaitable<std::span<wal::event const>> next(std::shared_ptr<wal_stream_impl> self);
     void confirm(lsn end);
     void reconnect(std::string reason);
+    void retry_now() noexcept;
     void stop() noexcept;
 
     [[nodiscard]] bool is_streaming() const noexcept { return again_.is_connected() && core_->is_open(); }

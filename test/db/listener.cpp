@@ -217,22 +217,43 @@ BOOST_AUTO_TEST_CASE(reconnect_makes_a_new_connection_at_once)
     });
 }
 
-BOOST_AUTO_TEST_CASE(reconnect_ends_a_pause)
+BOOST_AUTO_TEST_CASE(a_pause_can_be_ended)
+{
+    using end_of_pause = void (*)(db::listener&);
+    end_of_pause const ends[] = {[](db::listener& of) { of.reconnect("now"); },
+                                 [](db::listener& of) { of.retry_now(); }};
+    for (auto const end : ends) {
+        run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+            auto patient = settings(cluster::shared().dsn("not_yet"));
+            patient.retry.first = std::chrono::minutes{10};
+            patient.retry.cap = std::chrono::minutes{10};
+            subject it(executor, patient);
+            it.start();
+            BOOST_TEST(mentions(co_await it.next(), "not_yet"));
+            cluster::shared().sql("create database not_yet");
+            end(it.listener);
+            BOOST_TEST((co_await it.next()) == "+");
+            it.listener.stop();
+            co_await it.until_run_ended();
+        });
+        cluster::shared().sql("drop database not_yet (force)");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(retry_now_leaves_a_connection)
 {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        auto patient = settings(cluster::shared().dsn("not_yet"));
-        patient.retry.first = std::chrono::minutes{10};
-        patient.retry.cap = std::chrono::minutes{10};
-        subject it(executor, patient);
+        subject it(executor, settings());
+        it.listener.retry_now();  // not running yet
         it.start();
-        BOOST_TEST(mentions(co_await it.next(), "not_yet"));
-        cluster::shared().sql("create database not_yet");
-        it.listener.reconnect("now");
         BOOST_TEST((co_await it.next()) == "+");
+        auto const pid = it.listener.backend_pid();
+        it.listener.retry_now();
+        notify("notify one, 'here'");
+        BOOST_TEST((co_await it.next()) == "one:here");
+        BOOST_TEST((it.listener.backend_pid() == pid));
         it.listener.stop();
-        co_await it.until_run_ended();
     });
-    cluster::shared().sql("drop database not_yet (force)");
 }
 
 BOOST_AUTO_TEST_CASE(keep_alive_notices_a_silent_peer)

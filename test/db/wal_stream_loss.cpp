@@ -102,21 +102,29 @@ BOOST_AUTO_TEST_CASE(reconnect_makes_a_new_connection_at_once)
     });
 }
 
-BOOST_AUTO_TEST_CASE(reconnect_ends_a_pause)
+BOOST_AUTO_TEST_CASE(a_pause_can_be_ended)
 {
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        sql("alter publication nothing rename to later");
-        auto patient = settings();
-        patient.retry.first = patient.retry.cap = 10min;
-        wal_subject it(executor, patient);
-        it.start();
-        BOOST_TEST(mentions(co_await it.next_text(), "publication"));
-        sql("alter publication later rename to nothing");
-        it.stream.reconnect("now");
-        BOOST_TEST((co_await it.next_text()) == "+");
-        it.stream.stop();
-        co_await it.until_run_ended();
-    });
+    using end_of_pause = void (*)(db::wal_stream&);
+    end_of_pause const ends[] = {[](db::wal_stream& of) { of.reconnect("now"); },
+                                 [](db::wal_stream& of) { of.retry_now(); }};
+    for (auto const end : ends) {
+        run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+            sql("alter publication nothing rename to later");
+            auto patient = settings();
+            patient.retry.first = patient.retry.cap = 10min;
+            wal_subject it(executor, patient);
+            it.start();
+            BOOST_TEST(mentions(co_await it.next_text(), "publication"));
+            sql("alter publication later rename to nothing");
+            end(it.stream);
+            BOOST_TEST((co_await it.next_text()) == "+");
+            it.stream.retry_now();  // leaves a connection
+            emit("here");
+            BOOST_TEST((co_await it.next_text()) == "here");
+            it.stream.stop();
+            co_await it.until_run_ended();
+        });
+    }
 }
 
 BOOST_AUTO_TEST_CASE(publication_that_is_missing)

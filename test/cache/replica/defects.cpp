@@ -80,6 +80,7 @@ public:
         co_return batch;
     }
     void restart(cache::reason why) override { of_->restart(std::move(why)); }
+    void retry_now() noexcept override { of_->retry_now(); }
     void stop() override { of_->stop(); }
     std::string sending(std::string_view parameter) const override { return of_->sending(parameter); }
     asio::awaitable<heartbeat_answer> send_heartbeat(db::connection& connection, std::string text) const override

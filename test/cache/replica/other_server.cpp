@@ -56,4 +56,26 @@ BOOST_AUTO_TEST_CASE(definitions_are_read_by_each_connection_that_reads_them)
     });
 }
 
+BOOST_AUTO_TEST_CASE(first_connection_ends_the_pauses_of_the_others)
+{
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto patient = set_config(dsn());
+        patient.database.retry.first = patient.database.retry.cap = 10min;
+        running_set it{executor, patient};
+        co_await it.until_live();
+        auto const is_live = [&] { return it.set->find("tweets")->state() == cache::state::live; };
+        sql("select count(pg_terminate_backend(pid))::text from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()");
+        auto lost = [&] { return !is_live(); };
+        co_await eventually(executor, lost);
+        cache::xid const future{1'000'000'000};
+        // Each question about a transaction, here one of the future, wakes the control connection: it is made anew.
+        while (!is_live()) {
+            auto const until = std::chrono::steady_clock::now() + 10ms;
+            co_await it.set->applied("tweets", future, until);
+        }
+        co_await it.stop();
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -48,6 +48,8 @@ public:
         listener_.reconnect(restart_.text());
     }
 
+    void retry_now() noexcept override { listener_.retry_now(); }
+
     void stop() override
     {
         ++seen_->stopped;
