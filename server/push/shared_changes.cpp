@@ -4,6 +4,7 @@
 #include <pgtally/server/push/shared_changes.hpp>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 namespace pgtally::server {
@@ -24,15 +25,21 @@ bool same_rows(std::vector<cache::update::item> const& a, std::vector<cache::upd
 
 }  // namespace
 
-std::shared_ptr<std::string const> shared_changes::encode(cache::update const& what, cache::subscription const& from)
+void shared_changes::encode(std::string& out, cache::update const& what, cache::subscription const& from)
 {
     ++encoded_;
-    std::string out{R"("revision":)"};
+    out += R"("revision":)";
     append_json(out, what.revision);
     out += ',';
     append_values(out, what, from);
     out += '}';
-    return std::make_shared<std::string const>(std::move(out));
+}
+
+std::shared_ptr<std::string const> shared_changes::encode(cache::update const& what, cache::subscription const& from)
+{
+    auto out = std::make_shared<std::string>();
+    encode(*out, what, from);
+    return out;
 }
 
 std::shared_ptr<std::string const> shared_changes::text_of(cache::update const& what, cache::subscription const& from)
@@ -68,11 +75,15 @@ std::shared_ptr<std::string const> shared_changes::text_of_rows(cache::update co
     auto const& epoch = from.of()->epoch();
     if (place.text && place.revision == what.revision && same_rows(place.items, what.items) && place.epoch == epoch)
         return place.text;
-    place.text.reset();  // an exception leaves no text of another change
+    // Its storage serves again if no message has the text any more. An exception leaves no text of another change.
+    auto text = std::exchange(place.text, nullptr);
+    if (!text || text.use_count() != 1) text = std::make_shared<std::string>();
+    text->clear();
     place.revision = what.revision;
     place.items = what.items;
     place.epoch = epoch;
-    place.text = encode(what, from);
+    encode(*text, what, from);
+    place.text = std::move(text);
     return place.text;
 }
 

@@ -41,9 +41,10 @@ private:
         std::string epoch;
         std::uint64_t revision = 0;
         std::vector<cache::update::item> items;  // of which only the rows count
-        std::shared_ptr<std::string const> text;
+        std::shared_ptr<std::string> text;
     };
 
+    void encode(std::string& out, cache::update const& what, cache::subscription const& from);
     std::shared_ptr<std::string const> encode(cache::update const& what, cache::subscription const& from);
     std::shared_ptr<std::string const> text_of_rows(cache::update const& what, cache::subscription const& from);
 

@@ -8,47 +8,60 @@ namespace pgtally::server {
 namespace {
 
 // {"type":"snapshot","id":1
-std::string opening(std::string_view type, std::string_view id)
+void append_opening(std::string& out, std::string_view type, std::string_view id)
 {
-    std::string out{R"({"type":")"};
+    out += R"({"type":")";
     out += type;
     out += '"';
-    if (!id.empty()) {
-        out += R"(,"id":)";
-        out += id;
-    }
+    if (id.empty()) return;
+    out += R"(,"id":)";
+    out += id;
+}
+
+std::string opening(std::string_view type, std::string_view id)
+{
+    std::string out;
+    append_opening(out, type, id);
     return out;
+}
+
+void append_unsubscribed(std::string& out, std::string_view id, std::string_view reason)
+{
+    append_opening(out, "unsubscribed", id);
+    out += R"(,"reason":")";
+    out += reason;
+    out += "\"}";
 }
 
 }  // namespace
 
-ws_message encode(push const& what, shared_changes& shared)
+void encode(push const& what, shared_changes& shared, ws_message& out)
 {
-    ws_message out;
+    out.clear();
     switch (what.what) {
         case push::kind::snapshot:
-            out.head = opening("snapshot", what.id) + ',';
+            append_opening(out.head, "snapshot", what.id);
+            out.head += ',';
             append_snapshot(out.head, what);
             out.head += '}';
             break;
         case push::kind::change:
-            out.head = opening("change", what.id) + ',';
+            append_opening(out.head, "change", what.id);
+            out.head += ',';
             out.tail = shared.text_of(*what.update, *what.from);
             out.changes = what.update->values();
             out.conflated = what.conflated;
             break;
         case push::kind::state:
-            out.head = opening("state", what.id) + ',';
+            append_opening(out.head, "state", what.id);
+            out.head += ',';
             append_state(out.head, what.state, what.reason);
             out.head += '}';
             break;
-        case push::kind::dropped: out.head = opening("unsubscribed", what.id) + R"(,"reason":"dropped"})"; break;
-        case push::kind::ended:
-            out.head = opening("unsubscribed", what.id) + R"(,"reason":")" + what.reason + "\"}";
-            break;
+        case push::kind::dropped: append_unsubscribed(out.head, what.id, "dropped"); break;
+        case push::kind::ended: append_unsubscribed(out.head, what.id, what.reason); break;
         case push::kind::refused: out.head = encode_error(what.why); break;
     }
-    return out;
 }
 
 std::string encode_error(refusal const& why)

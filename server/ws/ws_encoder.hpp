@@ -20,10 +20,19 @@ struct ws_message {
     std::uint64_t conflated = 0;  // changes that newer ones replaced before they were sent
 
     std::size_t size() const noexcept { return head.size() + (tail ? tail->size() : 0); }
+
+    // Makes the message empty and keeps its storage.
+    void clear() noexcept
+    {
+        head.clear();
+        tail.reset();
+        changes = conflated = 0;
+    }
 };
 
-// The subprotocol `pgtally.v1`: what the server pushes, and what it answers to the client's messages.
-ws_message encode(push const& what, shared_changes& shared);
+// The subprotocol `pgtally.v1`: what the server pushes, in place of what `out` is, and what it answers to the client's
+// messages.
+void encode(push const& what, shared_changes& shared, ws_message& out);
 std::string encode_error(refusal const& why);
 std::string encode_unsubscribed(std::string_view id);
 std::string encode_pong();

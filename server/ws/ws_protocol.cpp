@@ -64,13 +64,13 @@ void ws_protocol::time_is(clock::time_point now)
 bool ws_protocol::next(ws_message& out, clock::time_point now)
 {
     if (!replies_.empty()) {
-        out = {};
+        out.clear();
         out.head = std::move(replies_.front());
         replies_.pop_front();
         return true;
     }
     if (!subscriptions_.next(push_, now)) return false;
-    out = encode(push_, shared_);
+    encode(push_, shared_, out);
     return true;
 }
 

@@ -80,9 +80,18 @@ BOOST_AUTO_TEST_CASE(clients_of_the_same_keys_share_a_change)
     auto const of_other = other.change(shared), of_both = both.change(shared);
     BOOST_TEST((*text != *of_other && *text != *of_both && *of_other != *of_both));
     BOOST_TEST(shared.encoded() == 3U);
+    // A text that somebody has stays, though another one takes its place.
+    auto const before = *text;
     counted->apply(deltas(32, "33", 1, 0));
-    BOOST_TEST(*one.change(shared) != *text);
+    BOOST_TEST(*one.change(shared) != before);
+    BOOST_TEST(*text == before);
     BOOST_TEST(shared.encoded() == 4U);
+    // And one that nobody has any more lends its storage.
+    counted->apply(deltas(33, "33", 1, 0));
+    auto const newest = one.change(shared);
+    auto const begins = R"("revision":)" + std::to_string(counted->revision()) + R"(,"keys":{"33":)";
+    BOOST_TEST(newest->starts_with(begins));
+    BOOST_TEST(*text == before);
 }
 
 // Tallies may have rows at the same place, and by `wal` the same revision.
