@@ -131,9 +131,17 @@ def test_report_reads_what_each_bench_prints():
 
 
 def test_report_names_a_bench_that_does_not_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_all, "run", lambda name, *_: ([], [], "no disk") if name == "load" else ([], ["psql 15"], ""))
+    monkeypatch.setattr(bench_all, "figures_of", lambda name, *_: ([], [], "no disk") if name == "load" else ([], ["psql 15"], ""))
     monkeypatch.setattr(sys, "argv", ["all", "--seconds", "1", "--rounds", "1", "--report", str(tmp_path / "page.html"), "--only", "load,act"])
     with pytest.raises(SystemExit, match="load did not work"):
         bench_all.main()
     text = (tmp_path / "page.html").read_text()
     assert "no disk" in text and "Writes by HTTP" in text and "psql 15" in text
+
+
+def test_report_is_a_program(tmp_path):
+    """A bench that cannot begin is named on the page, and by the exit status."""
+    command = [bench_all.__file__, "--seconds", "1", "--rounds", "0", "--report", tmp_path / "page.html", "--only", "feed"]
+    done = subprocess.run([sys.executable, *command], text=True, capture_output=True)
+    assert done.returncode == 1 and "bench: feed did not work" in done.stderr and done.stdout == ""
+    assert "--rounds" in (tmp_path / "page.html").read_text()

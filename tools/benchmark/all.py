@@ -67,7 +67,7 @@ def of_lag(found):
 READERS = {"db": pairs, "feed": pairs, "rank": pairs, "writers": of_writers, "lag": of_lag}
 
 
-def run(name, seconds, rounds):
+def figures_of(name, seconds, rounds):
     """Its rows and versions, or why there are none."""
     command = [ROOT / "tools" / "bench", name, "--seconds", str(seconds), "--rounds", str(rounds), "--json", *BENCHES[name][2]]
     done = subprocess.run(command, text=True, capture_output=True)
@@ -89,7 +89,7 @@ def main():
     for name in chosen.only:
         title, says, _ = BENCHES[name]
         say(f"all: {name}")
-        rows, more, failure = run(name, chosen.seconds, chosen.rounds)
+        rows, more, failure = figures_of(name, chosen.seconds, chosen.rounds)
         versions.update(dict.fromkeys(more))
         sections.append(section(title, f"{says} (tools/bench {name})", rows, failure))
         failed += [name] if failure else []
