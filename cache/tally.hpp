@@ -141,7 +141,8 @@ public:
     outcome apply(event const& e);
 
     // Of events that are applied soon: `expect` notes the rows of one, and `load_expected` asks the processor to load them all.
-    // Changes nothing. Returns false if it does not pay, because the table is small.
+    // Changes nothing. Returns false if it does not pay: the table is small, or
+    // many are noted already.
     bool expect(event const& e);
     void load_expected();
 

@@ -56,7 +56,8 @@ std::optional<outcome> tally::read_keys(event const& e)
 
 bool tally::expect(event const& e)
 {
-    if (state_ != state::live || !served_.is_large()) return false;
+    constexpr std::size_t most_expected = 256;  // more would take the place of what was loaded first
+    if (state_ != state::live || !served_.is_large() || expected_.size() >= most_expected) return false;
     for (auto const& d : e.deltas) {
         if (auto const k = parse_key(definition_.kind(), e.key(d))) expected_.push_back(served_.hash(*k));
     }

@@ -188,7 +188,7 @@ void listener::impl::reconnect(std::string reason)
 
 void listener::impl::retry_now() noexcept
 {
-    if (again_.is_pausing()) again_.hurry();
+    again_.retry_now();
 }
 
 void listener::impl::stop() noexcept

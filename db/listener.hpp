@@ -113,7 +113,8 @@ public:
     /// reason of `lost`.
     void reconnect(std::string reason);
 
-    /// Ends a pending retry pause: the server is known to answer. Without one it does nothing.
+    /// Ends a pending retry pause as soon as it has lasted for 100 ms: the server is known to answer. Without one it does
+    /// nothing.
     void retry_now() noexcept;
 
     /// Ends run() and next() for good, at the next turn of the event loop. Safe to call at any time.

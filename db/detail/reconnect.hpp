@@ -5,6 +5,7 @@
 #include <pgtally/db/detail/signal.hpp>
 #include <pgtally/db/jitter_source.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -51,15 +52,36 @@ public:
     asio::awaitable<void> pause()
     {
         hurry_.clear();
+        soon_ = false;
         pausing_ = true;
-        auto const until = clock::now() + retry_.next();
+        auto const now = clock::now();
+        auto const until = now + retry_.next();
         co_await hurry_.wait_until(until);
+        if (std::exchange(soon_, false)) {
+            auto const least = std::min(until, now + least_pause);
+            co_await hurry_.wait_until(least);
+        }
         pausing_ = false;
     }
     [[nodiscard]] bool is_pausing() const noexcept { return pausing_; }
 
     /// Ends a pause.
-    void hurry() noexcept { hurry_.notify(); }
+    void hurry() noexcept
+    {
+        soon_ = false;
+        hurry_.notify();
+    }
+
+    /// Ends a pause that has lasted for `least_pause`, or will: where every connection is lost at once, those that end each
+    /// other's pauses do not attempt to connect without a pause.
+    void retry_now() noexcept
+    {
+        if (!pausing_) return;
+        soon_ = true;
+        hurry_.notify();
+    }
+
+    static constexpr std::chrono::milliseconds least_pause{100};
 
 private:
     signal hurry_;
@@ -67,6 +89,7 @@ private:
     std::optional<clock::time_point> since_{};
     last_reason reason_{};
     bool pausing_ = false;
+    bool soon_ = false;  // the pause ends when it has lasted for `least_pause`
 };
 
 }  // namespace pgtally::db::detail

@@ -151,7 +151,7 @@ asio::awaitable<std::span<wal::event const>> wal_stream_impl::next(std::shared_p
 
 void wal_stream_impl::retry_now() noexcept
 {
-    if (again_.is_pausing()) again_.hurry();
+    again_.retry_now();
 }
 
 void wal_stream_impl::reconnect(std::string reason)

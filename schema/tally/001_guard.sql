@@ -4,9 +4,9 @@
 -- 1. A tally counts one table, its source: it sums expressions per key. Its definition is a row of tally.definition.
 -- 2. From a definition, functions are generated, named by the number of the tally. They belong to the owner of the source:
 --    tally_7_key, tally_7_c1, ... and tally_7_filter are its expressions; tally_7_insert, _update, _delete and _truncate
---    are for the triggers, tally_7_truth for the counters by SQL, tally_7_lock, tally_7_act and tally_7_try. The latter are SECURITY
---    DEFINER, so an expression runs with the rights of the role that wrote it, whichever role writes rows or installed
---    this schema.
+--    are for the triggers, tally_7_truth for the counters by SQL, tally_7_lock, tally_7_try, tally_7_act and
+--    tally_7_acts, which call tally_7_run. All but that and the expressions are SECURITY DEFINER, so an expression runs with
+--    the rights of the role that wrote it, whichever role writes rows or installed this schema.
 -- 3. Each statement on the source runs one trigger. It sums the rows of the statement per key and sends the sums as
 --    events.
 -- 4. A server loads tally.truth() under a snapshot, and applies the events that the snapshot does not contain.

@@ -85,14 +85,30 @@ begin
 end
 $$;
 
+-- Code of a source's owner can set the search_path of the session, which outlives the function that it ran in. A function that
+-- called it calls this before anything else, so that neither the schema's owner nor the caller goes on under that path: `path`
+-- applies again, until the end of the transaction or of the function that set it. All names are qualified.
+create or replace function tally.restore_path(path text default 'pg_catalog, pg_temp') returns void
+language plpgsql as $$
+begin
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.<>) path then
+    reset search_path;
+    perform pg_catalog.set_config('search_path', path, true);
+  end if;
+end
+$$;
+
 create or replace function tally.as_owner(owner oid, statement text) returns void
 language plpgsql as $$
+declare
+  path text := pg_catalog.current_setting('search_path');
 begin
   if not tally.stands_in(owner) then
     raise exception 'this session has not proven that it may act as role %', pg_catalog.pg_get_userbyid(owner)
       using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
   end if;
   perform pg_temp.pgtally_owner(statement, false);
+  perform tally.restore_path(path);
 end
 $$;
 
@@ -114,11 +130,16 @@ $$;
 
 create or replace function tally.ask_owner(owner oid, question text) returns text
 language plpgsql as $$
+declare
+  path text := pg_catalog.current_setting('search_path');
+  answer text;
 begin
   if not tally.stands_in(owner) then
     raise exception 'this session has not proven that it may act as role %', pg_catalog.pg_get_userbyid(owner)
       using errcode = '42501', hint = 'Call create_tally, alter_tally, drop_tally or reload.';
   end if;
-  return pg_temp.pgtally_owner(question, true);
+  answer := pg_temp.pgtally_owner(question, true);
+  perform tally.restore_path(path);
+  return answer;
 end
 $$;

@@ -2,7 +2,7 @@
 
 -- The beginning of every function that the schema's owner calls. If the owner of the function has altered it to run with
 -- the rights of the caller, it fails here, before any other code of the owner. All names are qualified, because the owner
--- can also have altered the search_path of the function. Roles are compared by number: names change.
+-- can also have altered the search_path of the function. The name of the owner is asked for at each call: names change.
 create or replace function tally.self_check(signature text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($body$

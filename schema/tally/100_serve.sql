@@ -19,6 +19,7 @@ create or replace function tally.truth(name text) returns table (key text, count
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return query execute format('select k, c from tally.tally_%s_truth()', tally.number_of($1));
+  perform tally.restore_path();
 end
 $$;
 
@@ -27,5 +28,6 @@ create or replace function tally.lock_source(name text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   execute format('select tally.tally_%s_lock()', tally.number_of($1));
+  perform tally.restore_path();
 end
 $$;

@@ -58,6 +58,7 @@ begin
     loop
       begin
         execute format('select tally.tally_%s_try($1)', d.id) using action;
+        perform tally.restore_path();
       exception
         when others then
           return query select * from tally.failure(d, action, sqlstate, sqlerrm);

@@ -289,10 +289,12 @@ asio::awaitable<void> actions::send(db::connection& connection, std::shared_ptr<
     auto const& what = one->what;
     result got{.barrier = replicas_.expect_barrier()};
     try {
-        // PostgreSQL runs the action, which is in FROM, before it computes the select list.
+        // PostgreSQL runs the action, which is in FROM, before it computes the select list. Names are qualified: an action can
+        // set the session's path.
         auto const answer = co_await connection.query_as<transaction_row>(
-            "select pg_current_xact_id()::text::bigint from tally.act($1, $2, $3, $4::json, $5)", what.tally,
-            what.action, what.key, what.body, got.barrier->id());
+            "select pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 "
+            "from tally.act($1, $2, $3, $4::pg_catalog.json, $5)",
+            what.tally, what.action, what.key, what.body, got.barrier->id());
         got.transaction = xid_of(std::get<0>(answer.one()));
     } catch (db::error const& e) {
         got.refused = after_error(e, what);
@@ -320,8 +322,9 @@ asio::awaitable<void> actions::send_all(db::connection& connection, batch all)
     std::optional<db::error> failure;
     try {
         auto const answer = co_await connection.query_as<batch_row>(
-            "select pg_current_xact_id()::text::bigint, f from tally.act_all($1, $2, $3, $4, $5, $6, $7) as f", tallies,
-            names, keys, bodies, barrier->id(), settings, values);
+            "select pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8, f "
+            "from tally.act_all($1, $2, $3, $4, $5, $6, $7) as f",
+            tallies, names, keys, bodies, barrier->id(), settings, values);
         auto const& [x, places] = answer.one();
         transaction = xid_of(x);
         failed = places;

@@ -186,6 +186,15 @@ def test_a_backend_that_is_terminated(server, tweets):
     exact(server, tweets.sql, tally="tweets")
 
 
+def test_a_slow_action_holds_up_no_other(server, tweets):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(act, server, "slow", json={"s": 20})
+        eventually(lambda: tweets.sql.execute("""select count(*) from pg_stat_activity
+                   where wait_event = 'PgSleep' and datname = current_database()""").fetchone()[0])
+        assert [act(server)[1] for _ in range(3)] == [201] * 3 and not slow.done()
+        tweets.sql.execute("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()")
+
+
 def test_a_crash_in_the_middle(serve):
     own = Cluster("fsync=off", "full_page_writes=off")
     try:

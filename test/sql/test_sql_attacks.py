@@ -63,6 +63,72 @@ def test_an_altered_function_runs_nothing_for_its_callers(bobs):
     assert bobs.sql.execute("select problems from tally.tallies").fetchone() == ([],)
 
 
+PATH = "select pg_catalog.set_config('search_path', 'bobs, pg_catalog', false)"
+
+
+@pytest.fixture
+def paths(bobs):
+    """Of the names that the schema's functions use, bob has some of his own, for whoever runs under his path."""
+    bobs.bob.execute("grant insert on bobs.seen to public")
+    for name, result, value in (("to_json(text)", "json", "'1'"), ("format(text, json)", "text", "''"), ("format(text, int)", "text", "''"),
+                                ("json_object_keys(json)", "setof text", "'a'"), ("pg_current_xact_id()", "xid8", "'7'"), ("current_setting(text)", "text", "'x'"),
+                                ("set_config(text, text, boolean)", "text", "'x'"), ("array_remove(text[], text)", "text[]", "'{}'"),
+                                ("array_positions(text[], text)", "int[]", "'{}'"), ("ne(text, text)", "boolean", "true"), ("eq(text, text)", "boolean", "false")):
+        value = f"return next {value};" if result.startswith("setof") else f"return {value};"
+        bobs.bob.execute(f"create function bobs.{name} returns {result} language plpgsql as $$begin perform bobs.note(); {value} end$$")
+    bobs.bob.execute("""create operator bobs.<> (leftarg = text, rightarg = text, function = bobs.ne);
+                        create operator bobs.= (leftarg = text, rightarg = text, function = bobs.eq);
+                        create function bobs.leave(k int) returns int language plpgsql immutable as
+                          $$begin perform pg_catalog.set_config('search_path', 'bobs, pg_catalog', false); return k; end$$""")
+    bobs.sql.execute("select tally.grant_server('server')")
+    return bobs
+
+
+def unharmed(database, server):
+    """Nobody ran under bob's path but bob, and the session of the server is as it was."""
+    assert server.execute("show search_path").fetchone() == ('"$user", public',)
+    return seen(database) <= {"bob"}
+
+
+def test_an_action_leaves_no_path(paths):
+    paths.bob.execute("select tally.create_tally('t', 'bobs.t', 'k', actions => %s)",
+                      ['{"path": "' + PATH + '", "like": "insert into bobs.t values ($1::int)", "fold": "select bobs.leave(1)"}'])
+    server = paths.connect("server")
+    for name in ("path", "fold", "like"):
+        server.execute("select tally.act('t', %s, '1', null, 'b')", [name])
+        assert unharmed(paths, server)
+        server.execute("select tally.act_all('{t,t}', %s, '{1,2}', '{\"\",\"\"}', 'b', '{}', '{}')", [["like", name]])
+        assert unharmed(paths, server)
+    assert "fold" not in str(paths.sql.execute("select * from tally.tried()").fetchall())
+    assert unharmed(paths, server) and unharmed(paths, paths.sql)
+
+
+def test_an_expression_leaves_no_path(paths):
+    paths.bob.execute("select tally.create_tally('t', 'bobs.t', 'bobs.leave(k)'); insert into bobs.t values (1)")
+    server = paths.connect("server")
+    assert server.execute("select * from tally.truth('t')").fetchall() == [("1", [1])]
+    assert unharmed(paths, server)
+    server.execute("select tally.lock_source('t')")
+    assert unharmed(paths, server)
+
+
+def test_an_altered_path_leaves_no_path(paths):
+    """The functions still run as their owner, so that nothing of them looks altered but their path."""
+    paths.bob.execute("select tally.create_tally('t', 'bobs.t', 'k', actions => %s)", ['{"path": "' + PATH + '"}'])
+    number = paths.sql.execute("select id from tally.definition").fetchone()[0]
+    server = paths.connect("server")
+    for function in ("act(text, text, json)", "acts(text[], text[], text[], text[])", "truth()", "lock()", "try(text)"):
+        paths.bob.execute(f"alter function tally.tally_{number}_{function} set search_path = bobs, pg_catalog")
+    paths.bob.execute("""create or replace function bobs.ne(text, text) returns boolean language plpgsql as $$begin
+                           perform bobs.note(); perform pg_catalog.set_config('search_path', 'bobs, pg_catalog', false); return true; end$$""")
+    for call in ("select tally.act('t', 'path', '1', null, 'b')", "select tally.act_all('{t,t}', '{path,path}', '{1,2}', '{\"\",\"\"}', 'b', '{}', '{}')",
+                 "select * from tally.truth('t')", "select tally.lock_source('t')"):
+        server.execute(call)
+        assert unharmed(paths, server), call
+    paths.sql.execute("select * from tally.tried()")
+    assert unharmed(paths, paths.sql)
+
+
 def test_the_stand_in_cannot_be_forged(bobs):
     """While a superuser creates a tally for bob, bob's code replaces the stand-in by one with the caller's rights."""
     bobs.bob.execute("""
