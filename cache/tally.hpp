@@ -141,8 +141,7 @@ public:
     outcome apply(event const& e);
 
     // Of events that are applied soon: `expect` notes the rows of one, and `load_expected` asks the processor to load them all.
-    // Changes nothing. Returns false if it does not pay: the table is small, or
-    // many are noted already.
+    // Changes nothing. Returns false if it does not pay: the table is small, or many are noted already.
     bool expect(event const& e);
     void load_expected();
 
@@ -238,6 +237,7 @@ private:
     std::uint64_t revision_of_event() const noexcept;
     std::uint64_t revision_of_difference() const noexcept;
     void count_change(std::uint64_t revision) noexcept;
+    void ask_for_rows(counter_table const& in, counter_table::will what);
     void look_ahead(counter_table const& in);
     void look_ahead(counter_table const& rows, counter_table::slot from, counter_table const& in);
     void take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision);
@@ -266,8 +266,8 @@ private:
     xid highest_{};  // of the events applied to the served table since its fence
     std::optional<load> load_;
     std::vector<std::int64_t> zeros_;
-    std::vector<key> keys_;                                     // of the event that is being applied
-    std::vector<counter_table::hash_value> hashes_, expected_;  // of rows that are read soon
+    std::vector<key> keys_;                          // of the event that is being applied
+    std::vector<counter_table::hash_value> hashes_;  // of rows that are asked for next; otherwise empty
     feed feed_;
     answers answers_;
 };

@@ -57,26 +57,31 @@ std::optional<outcome> tally::read_keys(event const& e)
 bool tally::expect(event const& e)
 {
     constexpr std::size_t most_expected = 256;  // more would take the place of what was loaded first
-    if (state_ != state::live || !served_.is_large() || expected_.size() >= most_expected) return false;
+    if (state_ != state::live || !served_.is_large() || hashes_.size() >= most_expected) return false;
     for (auto const& d : e.deltas) {
-        if (auto const k = parse_key(definition_.kind(), e.key(d))) expected_.push_back(served_.hash(*k));
+        if (auto const k = parse_key(definition_.kind(), e.key(d))) hashes_.push_back(served_.hash(*k));
     }
     return true;
 }
 
 void tally::load_expected()
 {
-    served_.prefetch(expected_, counter_table::will::change);
-    expected_.clear();
+    ask_for_rows(served_, counter_table::will::change);
+}
+
+// Of the keys with the hashes that were noted.
+void tally::ask_for_rows(counter_table const& in, counter_table::will what)
+{
+    in.prefetch(hashes_, what);
+    hashes_.clear();
 }
 
 // The rows of the event that is being applied.
 void tally::look_ahead(counter_table const& in)
 {
     if (keys_.size() < 2 || !in.is_large()) return;
-    hashes_.clear();
     for (auto const& k : keys_) hashes_.push_back(in.hash(k));
-    in.prefetch(hashes_, counter_table::will::change);
+    ask_for_rows(in, counter_table::will::change);
 }
 
 // Anybody can send the event: its text must not break a line of the log.

@@ -179,12 +179,11 @@ std::optional<load_report> tally::compare_more(std::size_t rows)
 // The next rows of one table are anywhere in the memory of the other one.
 void tally::look_ahead(counter_table const& rows, counter_table::slot from, counter_table const& in)
 {
-    hashes_.clear();
     auto const end = std::min(from + rows_ahead, rows.end());
     for (auto s = from; s < end; ++s) {
         if (rows.used(s)) hashes_.push_back(in.hash(rows.key_of(s)));
     }
-    in.prefetch(hashes_, counter_table::will::read);
+    ask_for_rows(in, counter_table::will::read);
 }
 
 void tally::take_row(counter_table::slot s, std::span<std::int64_t const> truth, std::uint64_t revision)

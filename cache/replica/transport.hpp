@@ -100,7 +100,7 @@ public:
     // Drops the connection and opens another one. `why` becomes the reason of `lost`.
     virtual void restart(cache::reason why) = 0;
 
-    // Tries to connect now, if it pauses between two attempts: the database answers.
+    // Tries to connect soon, if it pauses between two attempts: the database answers.
     virtual void retry_now() noexcept = 0;
 
     virtual void stop() = 0;
